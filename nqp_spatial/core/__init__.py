@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: the mathematics, with numpy and scipy only."""
