@@ -1,1 +1,1 @@
-"""nqp_spatial: from city polygons and a city-year table to a published spatial policy evaluation."""
+"""From city polygons and a city-year table to a published spatial policy evaluation."""
