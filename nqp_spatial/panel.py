@@ -1,0 +1,294 @@
+"""PanelData: a table of entities and periods, matched by label and checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nqp_spatial import checks
+from nqp_spatial._messages import first, suggest
+from nqp_spatial.exceptions import DataError, IdMismatchError
+from nqp_spatial.reading import read_table
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from libpysal.graph import Graph
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PanelData:
+    """A city-year table with its labels, and polygons if there are any.
+
+    Rows are found by their (entity, time) labels only. The panel keeps an order of its own -
+    entities sorted, then periods sorted - whatever the order of the rows it was made from.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Index (entity, time), unique and sorted.
+    polygons : GeoDataFrame or None
+        One row per entity of the panel, in its order.
+    notes : tuple of str
+        What a reader must be told: simulated data, a guessed encoding, rows put in order.
+    labels : dict
+        Column labels, where the file (Stata) had them.
+    """
+
+    frame: pd.DataFrame
+    polygons: gpd.GeoDataFrame | None = None
+    notes: tuple[str, ...] = ()
+    labels: dict[str, str] | None = None
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        entity: str | None = None,
+        time: str | None = None,
+        polygons: gpd.GeoDataFrame | None = None,
+    ) -> PanelData:
+        """Panel from a DataFrame.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            With columns ``entity`` and ``time``, or with an (entity, time) MultiIndex already.
+        entity, time : str, optional
+            Names of the columns that hold the ids and the periods.
+        polygons : GeoDataFrame, optional
+            Indexed by entity id; units that the panel does not have are left out of it.
+
+        Raises
+        ------
+        DataError
+            If a key column is absent or has empty cells, or the index is not (entity, time).
+        DuplicateKeysError
+            If a pair occurs twice.
+        IdMismatchError
+            If the panel has entities without a polygon.
+        """
+        indexed = _keyed(frame, entity, time)
+        _check_keys(indexed)
+        ordered = indexed.sort_index()
+        notes = tuple(frame.attrs.get("notes", ()))
+        if isinstance(note := frame.attrs.get("note"), str):
+            notes = (*notes, note)
+        labels = frame.attrs.get("labels")
+        panel = cls(ordered, notes=notes, labels=labels)
+        return panel if polygons is None else panel.with_polygons(polygons)
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        entity: str,
+        time: str,
+        polygons: gpd.GeoDataFrame | None = None,
+        encoding: str | None = None,
+    ) -> PanelData:
+        """Panel from a .csv, .dta, .xlsx or .parquet file; see :func:`read_table`."""
+        table = read_table(path, encoding=encoding)
+        return cls.from_frame(table, entity=entity, time=time, polygons=polygons)
+
+    @property
+    def entities(self) -> pd.Index:
+        """Entity ids, sorted."""
+        return self.frame.index.levels[0][np.unique(self.frame.index.codes[0])]
+
+    @property
+    def periods(self) -> pd.Index:
+        """Periods, sorted."""
+        return self.frame.index.levels[1][np.unique(self.frame.index.codes[1])]
+
+    @property
+    def n_entities(self) -> int:
+        """Number of entities."""
+        return len(self.entities)
+
+    @property
+    def n_periods(self) -> int:
+        """Number of periods."""
+        return len(self.periods)
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows."""
+        return len(self.frame)
+
+    @property
+    def columns(self) -> pd.Index:
+        """Names of the columns."""
+        return self.frame.columns
+
+    def __getitem__(self, columns: str | list[str]) -> Any:
+        """A column as a Series, or several as a DataFrame, on the (entity, time) index."""
+        wanted = [columns] if isinstance(columns, str) else list(columns)
+        checks.columns_exist(self.frame, wanted)
+        return self.frame[columns]
+
+    def __repr__(self) -> str:
+        state = (
+            "balanced"
+            if self.is_balanced
+            else f"unbalanced, {len(self.missing_pairs())} pairs absent"
+        )
+        names = " x ".join(str(name) for name in self.frame.index.names)
+        lines = [
+            f"PanelData: {self.n_entities} entities x {self.n_periods} periods ({names}), "
+            f"{self.nobs} rows, {state}",
+            f"columns: {first(self.columns, 12)}",
+            f"polygons: {'none' if self.polygons is None else self.polygons.crs}",
+            *self.notes,
+        ]
+        return "\n".join(lines)
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every entity is observed in every period."""
+        return self.nobs == self.n_entities * self.n_periods
+
+    def missing_pairs(self) -> pd.MultiIndex:
+        """The (entity, time) pairs that a balanced panel would have and this one has not."""
+        full = pd.MultiIndex.from_product(
+            [self.entities, self.periods], names=self.frame.index.names
+        )
+        return full.difference(self.frame.index)
+
+    def missing_cells(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Empty cells as a table of entity, time and column."""
+        part = self.frame if columns is None else self[list(columns)]
+        rows, places = np.nonzero(part.isna().to_numpy())
+        cells = part.index[rows].to_frame(index=False)
+        return cells.assign(column=part.columns[places])
+
+    def check(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        graph: Graph | None = None,
+        balanced: bool = False,
+    ) -> None:
+        """Raise the first thing that would keep ``columns`` from being used in a model.
+
+        Raises
+        ------
+        NotNumericError, MissingValuesError, InfiniteValuesError, ConstantColumnError
+            Naming column and cells.
+        UnbalancedPanelError
+            With ``balanced=True``, naming pairs.
+        IdMismatchError
+            If ``graph`` lacks entities of the panel, or has others.
+        """
+        part = self.frame if columns is None else self[list(columns)]
+        for name in part.columns:
+            checks.usable_column(part[name], str(name))
+        if balanced:
+            checks.balanced(self.frame.index)
+        if graph is not None:
+            checks.same_ids(self.entities, graph.unique_ids, "the panel", "the weights")
+
+    def with_columns(self, **columns: pd.Series) -> PanelData:
+        """The panel with further columns, matched by (entity, time) label."""
+        frame = self.frame.copy()
+        for name, values in columns.items():
+            missing = frame.index.difference(values.index)
+            if len(missing):
+                raise IdMismatchError(
+                    f"The new column {name!r} lacks {len(missing)} rows of the panel, first "
+                    f"{first(missing, 3)}. Give it a value for every (entity, time) pair."
+                )
+            frame[name] = values.reindex(frame.index)
+        return replace(self, frame=frame)
+
+    def with_polygons(self, polygons: gpd.GeoDataFrame) -> PanelData:
+        """The panel with polygons, restricted to its entities and put in their order."""
+        lacking = self.entities.difference(polygons.index)
+        if len(lacking):
+            raise IdMismatchError(
+                f"{len(lacking)} of {self.n_entities} entities have no polygon, first "
+                f"{first(lacking)}. {_id_hint(self.entities, polygons.index)}"
+            )
+        return replace(self, polygons=polygons.loc[self.entities])
+
+    def restrict(
+        self, *, entities: Iterable[object] | None = None, periods: Iterable[object] | None = None
+    ) -> PanelData:
+        """The panel of the named entities and periods only."""
+        frame, polygons = self.frame, self.polygons
+        for level, wanted, known in ((0, entities, self.entities), (1, periods, self.periods)):
+            if wanted is None:
+                continue
+            chosen = pd.Index(list(wanted))
+            unknown = chosen.difference(known)
+            if len(unknown):
+                raise IdMismatchError(
+                    f"{first(unknown)} not in the panel's {frame.index.names[level]!r}. "
+                    f"It has {first(known, 4)}."
+                )
+            frame = frame[frame.index.get_level_values(level).isin(chosen)]
+            if level == 0 and polygons is not None:
+                polygons = polygons[polygons.index.isin(chosen)]
+        return replace(self, frame=frame, polygons=polygons)
+
+    def drop_incomplete(self, columns: Sequence[str] | None = None) -> PanelData:
+        """The largest balanced panel made of whole entities: those with a gap are left out.
+
+        The entities left out are named in ``notes``.
+        """
+        part = self.frame if columns is None else self[list(columns)]
+        complete = part.notna().all(axis=1)
+        name = self.frame.index.names[0]
+        counts = complete.groupby(level=0).sum()
+        dropped = counts.index[counts < self.n_periods]
+        if dropped.empty:
+            return self
+        note = f"{len(dropped)} entities with gaps were left out ({name}): {first(dropped, 10)}."
+        kept = self.restrict(entities=self.entities.difference(dropped))
+        return replace(kept, notes=(*self.notes, note))
+
+
+def _keyed(frame: pd.DataFrame, entity: str | None, time: str | None) -> pd.DataFrame:
+    """The frame on its (entity, time) index."""
+    if entity is None and time is None:
+        if isinstance(frame.index, pd.MultiIndex) and frame.index.nlevels == 2:
+            return frame
+        raise DataError(
+            "The frame has no (entity, time) index. Name the columns: "
+            'PanelData.from_frame(frame, entity="city", time="year").'
+        )
+    if entity is None or time is None:
+        raise DataError("Give both entity= and time=, or neither with an (entity, time) index.")
+    available = frame.reset_index() if any(frame.index.names) else frame
+    for role, name in (("entity", entity), ("time", time)):
+        if name not in available.columns:
+            raise DataError(
+                f"{role}={name!r} is not a column. The columns are {first(available.columns, 12)}."
+                + suggest(name, available.columns)
+            )
+    return available.set_index([entity, time])
+
+
+def _check_keys(frame: pd.DataFrame) -> None:
+    """Refuse empty and repeated keys, and repeated column names."""
+    for level, name in enumerate(frame.index.names):
+        empty = frame.index.get_level_values(level).isna()
+        if empty.any():
+            raise DataError(
+                f"{int(empty.sum())} rows have no {name!r}, first row number "
+                f"{int(np.argmax(empty)) + 1}. Complete the key or remove those rows."
+            )
+    checks.unique_keys(frame.index, "the frame")
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise DataError(f"Column names occur twice: {first(repeated)}. Rename one of each.")
+
+
+def _id_hint(ours: pd.Index, theirs: pd.Index) -> str:
+    return checks.type_hint(ours, theirs) or "Match them first, for example with match_cities."
