@@ -1,0 +1,236 @@
+"""One point per entity, and distances in km between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from pyproj import Geod, Proj
+from scipy.spatial import KDTree
+
+from nqp_spatial._messages import first
+from nqp_spatial.exceptions import GeometryError, MissingValuesError, NotNumericError, TiesError
+from nqp_spatial.weights._geometry import (
+    POINTS,
+    POLYGONS,
+    checked_geometry,
+    needs_crs,
+    unit_km,
+)
+from nqp_spatial.weights._ids import entity_ids
+
+SAME_PLACE_KM = 1e-6
+"""Points closer than a millimetre are one place."""
+
+_SLACK = 1 + 1e-9  # a search radius a little too long finds all; exact distances then decide
+
+_CYLINDER = Proj(proj="cea", ellps="WGS84")
+_POLE = float(_CYLINDER(0.0, 90.0)[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Coordinates of the entities and the way to measure between them.
+
+    Attributes
+    ----------
+    ids : Index, shape (n,)
+    xy : array, shape (n, 2)
+        Longitude and latitude in degrees if ``geod`` is given, else planar km.
+    geod : Geod or None
+        The ellipsoid of geodesic distances.
+    """
+
+    ids: pd.Index
+    xy: np.ndarray
+    geod: Geod | None
+
+    @property
+    def units_per_km(self) -> float:
+        """Of the unit in which inverse distances are expressed: km for degrees, else metres."""
+        return 1.0 if self.geod else 1000.0
+
+    def distance(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """Distances in km between positions ``i`` and ``j``, the same in both directions."""
+        i, j = np.minimum(i, j), np.maximum(i, j)
+        if self.geod is None:
+            return np.asarray(np.hypot(*(self.xy[i] - self.xy[j]).T))
+        lon, lat = self.xy.T
+        return np.asarray(self.geod.inv(lon[i], lat[i], lon[j], lat[j])[2]) / 1000.0
+
+    def pairs(self, cutoff_km: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Positions i < j and distance in km of all pairs, or of those within the cutoff."""
+        if cutoff_km is None:
+            i, j = np.triu_indices(len(self.ids), 1)
+            return i, j, self.distance(i, j)
+        near = self._tree().query_pairs(cutoff_km * _SLACK, output_type="ndarray")
+        i, j = near[np.lexsort((near[:, 1], near[:, 0]))].T
+        km = self.distance(i, j)
+        keep = km <= cutoff_km
+        return i[keep], j[keep], km[keep]
+
+    def nearest(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions and km of the k nearest others, shape (n, k); equal distances in row order."""
+        n, space = len(self.ids), self._space()
+        tree = KDTree(space)
+        _, guess = tree.query(space, k=k + 1)
+        rows = np.repeat(np.arange(n), k + 1)
+        radius = self.distance(rows, guess.ravel()).reshape(n, -1).max(axis=1) * _SLACK
+        near = tree.query_ball_point(space, radius)  # none of the k nearest is outside
+        i = np.repeat(np.arange(n), [len(found) for found in near])
+        j = np.concatenate(near).astype(int)
+        i, j = i[i != j], j[i != j]
+        km = self.distance(i, j)
+        order = np.lexsort((j, km, i))
+        start = np.searchsorted(i, np.arange(n))
+        chosen = order[start[:, None] + np.arange(k)]
+        return j[chosen], km[chosen]
+
+    def _tree(self) -> KDTree:
+        return KDTree(self._space())
+
+    def _space(self) -> np.ndarray:
+        """Coordinates in km whose straight-line distance never exceeds the distance."""
+        if self.geod is None:
+            return self.xy
+        lon, lat = np.radians(self.xy).T
+        normal = self.geod.a / np.sqrt(1 - self.geod.es * np.sin(lat) ** 2) / 1000.0
+        flat = normal * np.cos(lat)
+        up = normal * (1 - self.geod.es) * np.sin(lat)
+        return np.column_stack([flat * np.cos(lon), flat * np.sin(lon), up])
+
+
+def points_of(data: Any) -> Points:
+    """Points of a layer (polygons by their centroid) or of a frame with columns lon, lat.
+
+    The centroid of a polygon in degrees is that of an azimuthal equal-area map centred on the
+    polygon itself, so that neither latitude nor the antimeridian distorts it. Columns ``lon`` and
+    ``lat`` of a layer are not used.
+
+    Parameters
+    ----------
+    data : GeoDataFrame, GeoSeries, or DataFrame with columns lon and lat in degrees (WGS 84)
+
+    Raises
+    ------
+    GeometryError, CRSError
+        Missing or impossible coordinates, or coordinates that do not fit the CRS.
+    TiesError
+        If two entities are at the same place.
+    """
+    if isinstance(data, gpd.GeoDataFrame | gpd.GeoSeries):
+        points = _from_layer(data)
+    elif isinstance(data, pd.DataFrame):
+        points = _from_columns(data)
+    else:
+        raise GeometryError(
+            f"Expected a GeoDataFrame, or a DataFrame with columns lon and lat, got "
+            f"{type(data).__name__}."
+        )
+    i, j, _ = points.pairs(SAME_PLACE_KM)
+    if len(i):
+        same = list(zip(points.ids[i], points.ids[j], strict=True))
+        raise TiesError(
+            f"{len(same)} pairs of entities are at the same place: {first(same)}. Their distance "
+            "is zero. Correct the coordinates, or keep one entity per place."
+        )
+    return points
+
+
+def _from_layer(data: Any) -> Points:
+    ids, geometry = checked_geometry(data, POINTS | POLYGONS)
+    needs_crs(geometry, "distance")
+    crs = geometry.crs
+    centres = geometry.to_numpy()
+    polygon = geometry.geom_type.isin(POLYGONS).to_numpy()
+    if crs.is_geographic:
+        xy = np.empty((len(ids), 2))
+        xy[~polygon] = shapely.get_coordinates(centres[~polygon])
+        xy[polygon] = _equal_area_centroids(centres[polygon])
+        return Points(ids, xy, crs.get_geod() or Geod(ellps="WGS84"))
+    return Points(ids, shapely.get_coordinates(shapely.centroid(centres)) * unit_km(crs), None)
+
+
+def _equal_area_centroids(polygons: np.ndarray) -> np.ndarray:
+    """Longitude and latitude of area centroids, degrees, shape (n, 2).
+
+    Snyder (1987), Map Projections - A Working Manual, eqs. 3-11, 24-2, 24-4 and 20-14 to 20-18.
+    """
+    degrees, owner = shapely.get_coordinates(polygons, return_index=True)
+    sphere = _authalic(degrees)
+    centre = _mean_direction(sphere, owner, len(polygons))
+    for _ in range(3):  # about its own centroid the map is symmetric: no trace of vertex spacing
+        xy = _azimuthal(sphere, centre[owner])
+        flat = shapely.set_coordinates(polygons.copy(), xy)
+        centre = _inverse_azimuthal(shapely.get_coordinates(shapely.centroid(flat)), centre)
+    lon, sine = np.degrees(centre[:, 0]), np.sin(centre[:, 1])
+    _, lat = _CYLINDER(np.zeros_like(sine), sine * _POLE, inverse=True)
+    return np.column_stack([(lon + 180.0) % 360.0 - 180.0, lat])
+
+
+def _authalic(degrees: np.ndarray) -> np.ndarray:
+    """Radians on the sphere of equal area; the cylindrical equal-area map knows its latitude."""
+    _, height = _CYLINDER(np.zeros(len(degrees)), degrees[:, 1])
+    sine = np.clip(np.asarray(height) / _POLE, -1.0, 1.0)
+    return np.column_stack([np.radians(degrees[:, 0]), np.arcsin(sine)])
+
+
+def _mean_direction(sphere: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
+    """Longitude and latitude of the mean vertex of each polygon, radians, shape (n, 2)."""
+    lon, lat = sphere.T
+    x = np.bincount(owner, np.cos(lat) * np.cos(lon), n)
+    y = np.bincount(owner, np.cos(lat) * np.sin(lon), n)
+    z = np.bincount(owner, np.sin(lat), n)
+    return np.column_stack([np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))])
+
+
+def _azimuthal(sphere: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Lambert's azimuthal equal-area map of each point about its own centre, unit sphere."""
+    east, lat, lat0 = sphere[:, 0] - centre[:, 0], sphere[:, 1], centre[:, 1]
+    toward = np.cos(lat) * np.cos(east)
+    scale = np.sqrt(2 / (1 + np.sin(lat0) * np.sin(lat) + np.cos(lat0) * toward))
+    x = scale * np.cos(lat) * np.sin(east)
+    return np.column_stack([x, scale * (np.cos(lat0) * np.sin(lat) - np.sin(lat0) * toward)])
+
+
+def _inverse_azimuthal(xy: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Longitude and latitude in radians of points on such maps."""
+    x, y = xy.T
+    lon0, lat0 = centre.T
+    radius = np.hypot(x, y)
+    angle = 2 * np.arcsin(radius / 2)
+    ratio = np.divide(np.sin(angle), radius, out=np.ones_like(radius), where=radius > 0)
+    sine = np.cos(angle) * np.sin(lat0) + y * ratio * np.cos(lat0)
+    across = np.cos(angle) * np.cos(lat0) - y * ratio * np.sin(lat0)
+    return np.column_stack([lon0 + np.arctan2(x * ratio, across), np.arcsin(sine)])
+
+
+def _from_columns(frame: pd.DataFrame) -> Points:
+    if absent := [name for name in ("lon", "lat") if name not in frame.columns]:
+        raise GeometryError(
+            f"The frame has no column {first(absent)}. Expected a GeoDataFrame, or columns lon and "
+            "lat in degrees: frame.rename(columns={'经度': 'lon', '纬度': 'lat'})."
+        )
+    ids = entity_ids(frame.index, "the frame")
+    for name in ("lon", "lat"):
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            raise NotNumericError(f"Column {name!r} holds {frame[name].dtype}, not degrees.")
+    xy = frame[["lon", "lat"]].to_numpy(dtype=float)
+    if (missing := ~np.isfinite(xy).all(axis=1)).any():
+        raise MissingValuesError(
+            f"{int(missing.sum())} entities have no finite lon or lat: {first(ids[missing])}. Add "
+            "the coordinates or drop those entities."
+        )
+    outside = (np.abs(xy) > (180, 90)).any(axis=1)
+    if outside.any():
+        swapped = (np.abs(xy[:, 0]) <= 90).all() and (np.abs(xy[:, 1]) <= 180).all()
+        raise GeometryError(
+            f"{int(outside.sum())} entities are outside longitude -180 to 180 or latitude -90 to "
+            f"90: {first(ids[outside])}. "
+            + ("lon and lat look swapped." if swapped else "Expected degrees, east positive.")
+        )
+    return Points(ids, xy, Geod(ellps="WGS84"))

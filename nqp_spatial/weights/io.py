@@ -1,0 +1,155 @@
+"""Weight matrices in files: GeoDa's .gal and .gwt, tables, Stata, parquet, scipy.
+
+=========  ==========================================================================
+suffix     what is in the file
+=========  ==========================================================================
+.gal       ids and neighbours, no weights
+.gwt       triplets: focal, neighbor, weight; an island is a link to itself of weight 0
+.csv       a matrix with ids in the first row and column, or triplets
+.xlsx      a matrix with ids in the first row and column
+.dta       a matrix of variables w1 ... wn with a variable ``id``, or triplets
+.parquet   triplets
+.npz       a scipy sparse matrix, readable by scipy.sparse.load_npz, and ``ids``
+=========  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+
+import pandas as pd
+from libpysal.graph import Graph
+
+from nqp_spatial._messages import check_option, first
+from nqp_spatial.exceptions import FileFormatError, OptionError, WeightsError
+from nqp_spatial.weights import _readers, _writers
+from nqp_spatial.weights._ids import entity_ids, graph_ids, graph_matrix
+from nqp_spatial.weights.convert import as_graph
+
+
+def read(
+    path: str | Path,
+    ids: Iterable[Hashable] | None = None,
+    *,
+    id_column: str | None = None,
+) -> Graph:
+    """A graph from a file; the suffix says which kind, triplets or matrix is found out.
+
+    Parameters
+    ----------
+    path : path
+        One of .gal, .gwt, .csv, .xlsx, .dta, .parquet, .npz (see `nqp_spatial.weights.io`).
+        Text is read as UTF-8, else as GB 18030 with a warning.
+    ids : iterable of labels, shape (n_entities,), optional
+        The order wanted. Needed for a matrix without ids, whose rows are then taken to be in this
+        order. Files of triplets need not list islands: ids without any row become islands, and a
+        warning names them.
+    id_column : str, optional
+        The variable that holds the ids of a .dta matrix, if it is not called id.
+
+    Returns
+    -------
+    Graph
+        Weights as in the file. Text formats (.gal, .gwt, .csv) do not say whether 110000 is text
+        or a number: ids that are all whole numbers without leading zeros become integers, unless
+        ``ids`` says otherwise.
+
+    Raises
+    ------
+    FileFormatError
+        Unknown suffix, a matrix that is not square, cells that are not numbers.
+    IdMismatchError
+        The ids of the file are not ``ids``.
+    WeightsError
+        A matrix without ids and no ``ids=``; weights that are not finite.
+
+    Warns
+    -----
+    DataWarning, IslandWarning
+    """
+    file = Path(path)
+    check_suffix(file, _readers.READERS)
+    content = _readers.READERS[file.suffix.lower()](file, id_column)
+    if content.ids is None:
+        if ids is None:
+            raise WeightsError(
+                f"{file.name} holds a {content.W.shape[0]} x {content.W.shape[1]} matrix without "
+                "ids, which could be in any order. Pass ids= in the order of its rows."
+            )
+        return as_graph(content.W, ids)
+    if ids is None:
+        return as_graph(content.W, content.ids)
+    return _readers.arrange(content, entity_ids(ids, "ids"), file.name)
+
+
+def write(
+    graph: Graph, path: str | Path, *, layout: str | None = None, binary: bool = False
+) -> None:
+    """Write a graph to a file, from which `read` gives the same graph.
+
+    Weights come back to the last bit, from .xlsx to 16 digits.
+
+    Parameters
+    ----------
+    graph : Graph
+        Ids all text or all integer.
+    path : path
+        The suffix decides on the format, see `read`. An existing file is replaced.
+    layout : {"dense", "triplets"}, optional
+        For .csv and .dta; dense by default.
+    binary : bool
+        Write a graph with weights other than 1 to .gal, which loses them.
+
+    Raises
+    ------
+    FileFormatError
+        Unknown suffix; ids that the format cannot hold.
+    WeightsError
+        Weights other than 1 to .gal without ``binary=True``.
+    OptionError
+        A layout that the format does not have.
+    """
+    file = Path(path)
+    check_suffix(file, _writers.LAYOUTS)
+    suffix = file.suffix.lower()
+    check_option("layout", layout, (None, "dense", "triplets"))
+    layouts = _writers.LAYOUTS[suffix]
+    if layout is not None and layout not in layouts:
+        raise OptionError(f"layout={layout!r} is not one of {suffix}: {first(layouts)}.")
+    as_graph(graph)
+    ids = graph_ids(graph)
+    _check_labels(ids, suffix)
+    if suffix == ".gal" and not binary and (graph_matrix(graph).data != 1).any():
+        raise WeightsError(
+            f"{file.name} would lose the weights: .gal holds neighbours only. Write .gwt, .csv, "
+            ".parquet or .npz, or pass binary=True to keep who is a neighbour of whom."
+        )
+    if (layout or layouts[0]) == "triplets":
+        _writers.TRIPLETS[suffix](_writers.triplets(graph), len(ids), file)
+    else:
+        _writers.DENSE[suffix](graph_matrix(graph), ids, file)
+
+
+def check_suffix(file: Path, known: Iterable[str]) -> None:
+    """Raise `FileFormatError` for a suffix that is not among the known ones."""
+    if file.suffix.lower() not in known:
+        raise FileFormatError(
+            f"{file.name!r}: the suffix {file.suffix!r} is not known. Use {', '.join(known)}."
+        )
+
+
+def _check_labels(ids: pd.Index, suffix: str) -> None:
+    kind = pd.api.types.infer_dtype(ids, skipna=False)
+    if kind not in ("integer", "string"):
+        raise FileFormatError(
+            f"Ids of type {kind}, first {first(ids[:1])}, cannot be restored from a file. Use ids "
+            "that are all text or all integer."
+        )
+    if kind == "string" and suffix in (".gal", ".gwt"):
+        spaced = ids[ids.map(lambda label: len(label.split()) != 1)]
+        if len(spaced):
+            raise FileFormatError(
+                f"{len(spaced)} ids are empty or have blanks, which {suffix} cannot hold: "
+                f"{first(spaced)}. Write .csv, .parquet or .npz."
+            )
