@@ -1,0 +1,284 @@
+"""Indicator systems: groups of indicators with labels, columns and directions, read from YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from nqp_spatial._messages import first, suggest
+from nqp_spatial.exceptions import StudyFileError
+
+DIRECTIONS = ("positive", "negative")
+_GROUP_KEYS = ("name", "label", "groups", "indicators")
+_INDICATOR_KEYS = ("name", "label", "column", "direction")
+
+Label = Mapping[str, str]  # language -> words
+_Path = tuple[str | int, ...]  # keys and positions from the top of the file
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """One column and whether more of it is better (``positive``) or worse (``negative``)."""
+
+    name: str
+    column: str
+    direction: str
+    label: Label
+
+
+@dataclass(frozen=True)
+class IndicatorGroup:
+    """Indicators that belong together, or smaller groups of them."""
+
+    name: str
+    label: Label
+    indicators: tuple[Indicator, ...]
+    groups: tuple[IndicatorGroup, ...]
+
+    def members(self) -> tuple[Indicator, ...]:
+        """The group's own indicators, then those of its sub-groups."""
+        return self.indicators + tuple(i for g in self.groups for i in g.members())
+
+
+@dataclass(frozen=True)
+class IndicatorSystem:
+    """A tree of groups with indicators as its leaves.
+
+    In YAML a system has a ``name``, an optional ``label`` (words, or words by language) and
+    ``groups``. A group has a ``name`` and either ``indicators`` or, for a third level,
+    ``groups`` again. An indicator has a ``name``, a ``direction`` (``positive`` or ``negative``)
+    and, where it differs from the name, a ``column``::
+
+        name: nqp
+        groups:
+          - name: green
+            label: {en: Green productivity, zh: 绿色生产力}
+            indicators:
+              - {name: sewage, direction: positive}
+              - {name: so2, column: so2_per_gdp, direction: negative}
+    """
+
+    name: str
+    label: Label
+    groups: tuple[IndicatorGroup, ...]
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> IndicatorSystem:
+        """Read and check a system.
+
+        Raises
+        ------
+        StudyFileError
+            The file is absent, not UTF-8 or not YAML, or a key or value is wrong; the message
+            names the file, line and key, and the nearest valid word.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+            data, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+        except FileNotFoundError as error:
+            raise StudyFileError(f"There is no indicator file {str(path)!r}.") from error
+        except UnicodeDecodeError as error:
+            raise StudyFileError(f"{path.name} is not UTF-8. Save it again as UTF-8.") from error
+        except yaml.YAMLError as error:
+            raise StudyFileError(f"{path.name} is not valid YAML: {error}") from error
+        source = _Source(path.name, node)
+        source.refuse_repeated_keys(node)
+        return _system(data, source)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> IndicatorSystem:
+        """Check a system given as nested dictionaries and lists, laid out as in YAML.
+
+        Raises
+        ------
+        StudyFileError
+            A key or value is wrong; the message names it and the nearest valid word.
+        """
+        return _system(data, _Source("indicator system", None))
+
+    @classmethod
+    def from_directions(
+        cls, directions: Mapping[str, str], *, name: str = "index"
+    ) -> IndicatorSystem:
+        """A system of one unnamed level from column -> direction."""
+        indicators = [{"name": c, "direction": d} for c, d in directions.items()]
+        group = {"name": "all", "indicators": indicators}
+        return _system({"name": name, "groups": [group]}, _Source("directions", None))
+
+    @property
+    def indicators(self) -> tuple[Indicator, ...]:
+        """All indicators, in the order of the file."""
+        return tuple(i for group in self.groups for i in group.members())
+
+    @property
+    def columns(self) -> list[str]:
+        """The table's columns that the system needs."""
+        return [indicator.column for indicator in self.indicators]
+
+    @property
+    def directions(self) -> dict[str, str]:
+        """Column -> ``"positive"`` or ``"negative"``."""
+        return {indicator.column: indicator.direction for indicator in self.indicators}
+
+    def walk(self) -> Iterator[tuple[IndicatorGroup, str]]:
+        """Every group with its parent's name (empty at the top), parents first."""
+        for group in self.groups:
+            yield from _walk(group, "")
+
+
+def _walk(group: IndicatorGroup, parent: str) -> Iterator[tuple[IndicatorGroup, str]]:
+    yield group, parent
+    for child in group.groups:
+        yield from _walk(child, group.name)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the data came from, so that an error can say file, line and key."""
+
+    name: str
+    node: yaml.Node | None
+
+    def error(self, path: _Path, problem: str) -> StudyFileError:
+        key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+        line = "" if self.node is None else f", line {self._line(path)}"
+        return StudyFileError(f"{self.name}{line}{f', {key}' if key else ''}: {problem}")
+
+    def _line(self, path: _Path) -> int:
+        node = self.node
+        assert node is not None
+        line = node.start_mark.line
+        for step in path:
+            if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+                node = node.value[step]
+            elif isinstance(node, yaml.MappingNode):
+                pair = next((pair for pair in node.value if pair[0].value == step), None)
+                if pair is None:
+                    break
+                line, node = pair[0].start_mark.line, pair[1]
+                continue
+            else:
+                break
+            line = node.start_mark.line
+        return int(line) + 1
+
+    def refuse_repeated_keys(self, node: yaml.Node | None) -> None:
+        """YAML readers keep the last of two equal keys and say nothing; we stop."""
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    raise StudyFileError(
+                        f"{self.name}, line {key.start_mark.line + 1}: the key {key.value!r} is "
+                        "given twice in one place. Keep one."
+                    )
+                seen.add(key.value)
+                self.refuse_repeated_keys(value)
+        elif isinstance(node, yaml.SequenceNode):
+            for value in node.value:
+                self.refuse_repeated_keys(value)
+
+
+def _system(data: object, source: _Source) -> IndicatorSystem:
+    table = _mapping(data, ("name", "label", "groups"), (), source)
+    name = _text(table, "name", (), source)
+    groups = tuple(
+        _group(item, ("groups", i), source)
+        for i, item in enumerate(_list(table, "groups", (), source))
+    )
+    system = IndicatorSystem(name, _label(table, name, (), source), groups)
+    names = [i.name for i in system.indicators] + [g.name for g, _ in system.walk()]
+    _refuse_twice("name", names, source)
+    _refuse_twice("column", system.columns, source)
+    return system
+
+
+def _group(data: object, path: _Path, source: _Source) -> IndicatorGroup:
+    table = _mapping(data, _GROUP_KEYS, path, source)
+    name = _text(table, "name", path, source)
+    if ("groups" in table) == ("indicators" in table):
+        raise source.error(
+            path, f"group {name!r} needs either 'indicators' or 'groups', and not both."
+        )
+    kind, read = ("groups", _group) if "groups" in table else ("indicators", _indicator)
+    children = [
+        read(item, (*path, kind, i), source)
+        for i, item in enumerate(_list(table, kind, path, source))
+    ]
+    return IndicatorGroup(
+        name,
+        _label(table, name, path, source),
+        tuple(c for c in children if isinstance(c, Indicator)),
+        tuple(c for c in children if isinstance(c, IndicatorGroup)),
+    )
+
+
+def _indicator(data: object, path: _Path, source: _Source) -> Indicator:
+    table = _mapping(data, _INDICATOR_KEYS, path, source)
+    name = _text(table, "name", path, source)
+    direction = _text(table, "direction", path, source)
+    if direction not in DIRECTIONS:
+        raise source.error(
+            (*path, "direction"),
+            f"{direction!r} of indicator {name!r} is not a direction. Use 'positive' (more is "
+            f"better) or 'negative' (less is better).{suggest(direction, DIRECTIONS)}",
+        )
+    column = _text(table, "column", path, source) if "column" in table else name
+    return Indicator(name, column, direction, _label(table, name, path, source))
+
+
+def _mapping(
+    data: object, known: tuple[str, ...], path: _Path, source: _Source
+) -> Mapping[str, object]:
+    """``data`` if it maps known keys only."""
+    if not isinstance(data, Mapping):
+        raise source.error(path, f"expected the keys {', '.join(known)}, found {data!r}.")
+    for key in data:
+        if key not in known:
+            raise source.error(
+                (*path, key),
+                f"the key {key!r} is not known. Use {', '.join(known)}.{suggest(key, known)}",
+            )
+    return data
+
+
+def _text(table: Mapping[str, object], key: str, path: _Path, source: _Source) -> str:
+    if key not in table:
+        raise source.error(path, f"the key {key!r} is missing. Found {first(table)}.")
+    value = table[key]
+    if not isinstance(value, str) or not value.strip():
+        raise source.error(
+            (*path, key), f"expected text, found {value!r}. Put it in quotes if it is a name."
+        )
+    return value
+
+
+def _list(table: Mapping[str, object], key: str, path: _Path, source: _Source) -> list[object]:
+    value = table.get(key)
+    if not isinstance(value, list) or not value:
+        raise source.error(
+            (*path, key), f"expected a list with at least one item, found {value!r}."
+        )
+    return value
+
+
+def _label(table: Mapping[str, object], name: str, path: _Path, source: _Source) -> Label:
+    """Words by language; one text serves English, and the name stands in where none is given."""
+    label = table.get("label", name)
+    if isinstance(label, str):
+        return {"en": label}
+    if isinstance(label, Mapping) and all(isinstance(word, str) for word in label.values()):
+        return {str(language): str(word) for language, word in label.items()}
+    raise source.error((*path, "label"), f"expected text or text by language, found {label!r}.")
+
+
+def _refuse_twice(kind: str, words: list[str], source: _Source) -> None:
+    twice = sorted({word for word in words if words.count(word) > 1})
+    if twice:
+        raise source.error(
+            (), f"the {kind} {first(twice)} is used more than once. Each indicator needs its own."
+        )
