@@ -1,1 +1,66 @@
 """From city polygons and a city-year table to a published spatial policy evaluation."""
+
+from typing import TYPE_CHECKING, Any
+
+from nqp_spatial import diagnostics, indices, weights
+from nqp_spatial.cities import (
+    load_agglomerations,
+    load_cities,
+    load_pilots,
+    read_polygons,
+    select_cities,
+)
+from nqp_spatial.compare import WeightComparison, compare_weights
+from nqp_spatial.datasets import load_castle, load_simulated_clusters, simulate_durbin
+from nqp_spatial.matching import match_cities
+from nqp_spatial.models import FixedEffects, SpatialDiD, SpatialDurbin
+from nqp_spatial.panel import PanelData
+from nqp_spatial.reading import read_table
+
+if TYPE_CHECKING:
+    from nqp_spatial import maps, plots, tables
+    from nqp_spatial.study import run_study
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FixedEffects",
+    "PanelData",
+    "SpatialDiD",
+    "SpatialDurbin",
+    "WeightComparison",
+    "compare_weights",
+    "diagnostics",
+    "indices",
+    "load_agglomerations",
+    "load_castle",
+    "load_cities",
+    "load_pilots",
+    "load_simulated_clusters",
+    "maps",
+    "match_cities",
+    "plots",
+    "read_polygons",
+    "read_table",
+    "run_study",
+    "select_cities",
+    "simulate_durbin",
+    "tables",
+    "weights",
+]
+
+_ON_DEMAND = {"maps", "plots", "tables"}  # folium and matplotlib are imported when asked for
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _ON_DEMAND:
+        return importlib.import_module(f"nqp_spatial.{name}")
+    if name == "run_study":
+        return importlib.import_module("nqp_spatial.study").run_study
+    raise AttributeError(f"module 'nqp_spatial' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

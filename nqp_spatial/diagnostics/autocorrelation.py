@@ -1,0 +1,241 @@
+"""Global spatial autocorrelation by period and by weight matrix; esda does the statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import esda
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+from scipy import stats
+
+from nqp_spatial import checks
+from nqp_spatial._messages import check_option
+from nqp_spatial.exceptions import ConstantColumnError, OptionError, UnbalancedPanelError
+from nqp_spatial.results import TestResult
+from nqp_spatial.weights import as_graph, sparse_for
+
+Array = npt.NDArray[np.float64]
+
+ASSUMPTIONS = ("randomisation", "normality")
+ALTERNATIVES = ("two-sided", "greater", "less")
+_CROSS_SECTION = "all"  # the period of a series that has none
+
+
+def moran(
+    series: pd.Series,
+    graph: Any,
+    *,
+    assumption: str = "randomisation",
+    alternative: str = "two-sided",
+    permutations: int = 0,
+    seed: int | None = None,
+) -> pd.DataFrame:
+    """Global Moran's I in each period.
+
+    Parameters
+    ----------
+    series : Series
+        Indexed by (entity, time), or by entity for one cross-section.
+    graph : Graph, or mapping of name to Graph
+        Weights as they are: nothing is normalised here. Islands count in n.
+    assumption : {"randomisation", "normality"}
+        Under which the variance is computed (Cliff and Ord 1981, pp. 42-46).
+    alternative : {"two-sided", "greater", "less"}
+        "greater" is positive autocorrelation.
+    permutations, seed : int
+        With ``permutations`` > 0 a column ``pvalue_permutation`` is added: the one-sided rank of
+        the statistic among random relabellings, doubled for two-sided.
+
+    Returns
+    -------
+    DataFrame
+        Index period, or (weights, period) for a mapping; I, expected, variance, z, pvalue.
+    """
+    return _by_weights("I", series, graph, assumption, alternative, permutations, seed)
+
+
+def geary(
+    series: pd.Series,
+    graph: Any,
+    *,
+    assumption: str = "randomisation",
+    alternative: str = "two-sided",
+    permutations: int = 0,
+    seed: int | None = None,
+) -> pd.DataFrame:
+    """Global Geary's C in each period; parameters as in :func:`moran`.
+
+    C is one without autocorrelation and below one with positive autocorrelation, so that
+    z = (C - 1) / sd is negative then; "greater" still means positive autocorrelation.
+
+    Returns
+    -------
+    DataFrame
+        Index period, or (weights, period); C, expected, variance, z, pvalue.
+    """
+    return _by_weights("C", series, graph, assumption, alternative, permutations, seed)
+
+
+def autocorrelation_table(
+    series: pd.Series,
+    graphs: Any,
+    *,
+    assumption: str = "randomisation",
+    alternative: str = "two-sided",
+) -> pd.DataFrame:
+    """Moran's I and Geary's C side by side, as papers print them.
+
+    Returns
+    -------
+    DataFrame
+        Index (weights, period); I, z_I, p_I, C, z_C, p_C.
+    """
+    mapping = graphs if isinstance(graphs, Mapping) else {"W": graphs}
+    options = {"assumption": assumption, "alternative": alternative}
+    parts = []
+    for statistic, function in (("I", moran), ("C", geary)):
+        found = function(series, mapping, **options)  # type: ignore[arg-type]
+        columns = {statistic: statistic, "z": f"z_{statistic}", "pvalue": f"p_{statistic}"}
+        parts.append(found[list(columns)].rename(columns=columns))
+    return pd.concat(parts, axis=1)
+
+
+def moran_residuals(resids: pd.Series, graph: Any) -> TestResult:
+    """Moran's I of a panel's residuals, pooled over periods, with the variance under normality.
+
+    The weights of the pooled cross-sections are block-diagonal. The test does not allow for the
+    estimation of the model that left the residuals, so it is a description more than a test.
+
+    Returns
+    -------
+    TestResult
+        ``statistic`` is z; I itself is in ``name``.
+    """
+    values, W, _ = _aligned(resids, graph)
+    n_periods, n_entities = values.shape
+    n = values.size
+    z = values - values.mean()
+    s0 = n_periods * W.sum()
+    s1 = n_periods * ((W + W.T).power(2)).sum() / 2
+    s2 = n_periods * ((W.sum(axis=0) + W.sum(axis=1)) ** 2).sum()
+    statistic = n / s0 * float((z * (W @ z.T).T).sum() / (z**2).sum())
+    expected = -1 / (n - 1)
+    variance = (n**2 * s1 - n * s2 + 3 * s0**2) / ((n**2 - 1) * s0**2) - expected**2
+    score = (statistic - expected) / np.sqrt(variance)
+    return TestResult(
+        name=f"Moran's I of residuals (I = {statistic:.4f})",
+        null="no spatial correlation in the residuals",
+        statistic=float(score),
+        df=0,
+        pvalue=float(2 * stats.norm.sf(abs(score))),
+    )
+
+
+def _by_weights(
+    statistic: str,
+    series: pd.Series,
+    graph: Any,
+    assumption: str,
+    alternative: str,
+    permutations: int,
+    seed: int | None,
+) -> pd.DataFrame:
+    check_option("assumption", assumption, ASSUMPTIONS)
+    check_option("alternative", alternative, ALTERNATIVES)
+    if permutations < 0:
+        raise OptionError(f"permutations={permutations} is negative. Type permutations=999.")
+    options = (assumption, alternative, permutations, seed)
+    if isinstance(graph, Mapping):
+        frames = {name: _by_period(statistic, series, g, *options) for name, g in graph.items()}
+        return pd.concat(frames, names=["weights"])
+    return _by_period(statistic, series, graph, *options)
+
+
+def _by_period(
+    statistic: str,
+    series: pd.Series,
+    graph: Any,
+    assumption: str,
+    alternative: str,
+    permutations: int,
+    seed: int | None,
+) -> pd.DataFrame:
+    values, W, periods = _aligned(series, graph)
+    w = as_graph(W, ids=range(W.shape[0])).to_W()  # a copy: esda sets its transform
+    rng = np.random.default_rng(seed)
+    suffix = "rand" if assumption == "randomisation" else "norm"
+    rows = []
+    for cross_section, period in zip(values, periods, strict=True):
+        if np.ptp(cross_section) == 0:
+            raise ConstantColumnError(
+                f"{series.name!r} is the same for all entities in period {period!r}: "
+                "autocorrelation is not defined. Leave that period out."
+            )
+        if statistic == "I":
+            found = esda.Moran(cross_section, w, transformation="O", permutations=0)
+            row = [found.I, found.EI, getattr(found, f"VI_{suffix}")]
+        else:
+            found = esda.Geary(cross_section, w, transformation="O", permutations=0)
+            row = [found.C, found.EC, getattr(found, f"VC_{suffix}")]
+        z = (row[0] - row[1]) / np.sqrt(row[2])
+        sign = 1.0 if statistic == "I" else -1.0
+        row += [z, _pvalue(sign * z, alternative)]
+        if permutations:
+            draws = _permuted(statistic, cross_section, W, permutations, rng)
+            row.append(_rank_pvalue(sign * row[0], sign * draws, alternative))
+        rows.append(row)
+    columns = [statistic, "expected", "variance", "z", "pvalue"]
+    columns += ["pvalue_permutation"] if permutations else []
+    return pd.DataFrame(rows, index=pd.Index(periods, name="period"), columns=columns)
+
+
+def _aligned(series: pd.Series, graph: Any) -> tuple[Array, sp.csr_array, pd.Index]:
+    """Values of shape (n_periods, n_entities) in the order of W; raise with labels."""
+    name = str(series.name) if series.name is not None else "the series"
+    checks.usable_column(series, name)
+    if not isinstance(series.index, pd.MultiIndex):
+        series = pd.concat({_CROSS_SECTION: series}).swaplevel()
+    checks.unique_keys(series.index, name)
+    series = series.sort_index()
+    entities, periods = (series.index.get_level_values(i).unique() for i in (0, 1))
+    if len(series) != len(entities) * len(periods):
+        checks.balanced(series.index)
+        raise UnbalancedPanelError(f"{name} lacks (entity, time) pairs.")
+    graph = as_graph(graph)
+    checks.same_ids(entities, pd.Index(graph.unique_ids), name, "the weights")
+    values = series.to_numpy(dtype=float).reshape(len(entities), len(periods)).T
+    return values, sparse_for(graph, entities), periods
+
+
+def _pvalue(z: float, alternative: str) -> float:
+    """Normal p-value of a z that is positive for positive autocorrelation."""
+    if alternative == "two-sided":
+        return float(2 * stats.norm.sf(abs(z)))
+    return float(stats.norm.sf(z) if alternative == "greater" else stats.norm.cdf(z))
+
+
+def _permuted(
+    statistic: str, values: Array, W: sp.csr_array, permutations: int, rng: np.random.Generator
+) -> Array:
+    """The statistic of randomly relabelled values, shape (permutations,)."""
+    n = len(values)
+    z = values - values.mean()
+    draws = rng.permuted(np.tile(z, (permutations, 1)), axis=1)
+    cross = (draws * (W @ draws.T).T).sum(axis=1)
+    scale = float(z @ z) * W.sum()
+    if statistic == "I":
+        return n * cross / scale
+    sums = np.asarray(W.sum(axis=0)) + np.asarray(W.sum(axis=1))
+    return (n - 1) * ((draws**2) @ sums - 2 * cross) / (2 * scale)
+
+
+def _rank_pvalue(value: float, draws: Array, alternative: str) -> float:
+    """(number at least as extreme + 1) / (permutations + 1), doubled for two-sided."""
+    above, below = float((draws >= value).sum()), float((draws <= value).sum())
+    extreme = {"greater": above, "less": below, "two-sided": min(above, below)}[alternative]
+    pvalue = (extreme + 1) / (len(draws) + 1)
+    return min(1.0, 2 * pvalue) if alternative == "two-sided" else pvalue

@@ -1,0 +1,154 @@
+"""Results of spatial panel models: effects, footprints, tests, plots and maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from nqp_spatial import effects as _effects
+from nqp_spatial.core.spectrum import Spectrum
+from nqp_spatial.models._design import LAG, Design
+from nqp_spatial.results import Results, TestResult, wald
+
+if TYPE_CHECKING:
+    import folium
+    from geopandas import GeoDataFrame
+    from libpysal.graph import Graph
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class SpatialDurbinResults(Results):
+    """Estimates in the order beta, theta (``W_...``), rho; effects, tests, maps.
+
+    ``rsquared`` has three kinds: "within", 1 - e'e / y'y of y free of fixed effects; "overall",
+    the same with the fixed effects counted as explained; "squared_correlation", of y free of
+    fixed effects with the reduced form (I - rho W)^-1 (X beta + W X theta) (Elhorst 2014, p. 60).
+    """
+
+    design: Design
+    lagged: tuple[str, ...]
+    spectrum: Spectrum
+
+    citation: ClassVar[str] = (
+        "Lee, L. F. and Yu, J. (2010). Estimation of spatial autoregressive panel data models with "
+        "fixed effects. Journal of Econometrics 154, 165-185.\n"
+        "LeSage, J. and Pace, R. K. (2009). Introduction to Spatial Econometrics. CRC Press."
+    )
+
+    @property
+    def rho(self) -> float:
+        """Coefficient of the spatial lag of y."""
+        return float(self.params["rho"])
+
+    @property
+    def sigma2(self) -> float:
+        """Error variance, in squared units of y."""
+        return float(self.extra_statistics["sigma2"])
+
+    @property
+    def graph(self) -> Graph:
+        """The weights the model was fitted with."""
+        return self.design.graph
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Regressors, without their lags."""
+        return self.design.x_names
+
+    @property
+    def entities(self) -> pd.Index:
+        """Entity ids, in the order of all frames by entity."""
+        return self.design.entities
+
+    @cached_property
+    def _response(self) -> _effects.Response:
+        names = list(self.params.index)
+        return _effects.Response(
+            variables=self.variables,
+            params=self.params.to_numpy(),
+            cov=self.cov.to_numpy(),
+            beta=tuple(names.index(name) for name in self.variables),
+            theta=tuple(
+                names.index(LAG + name) if name in self.lagged else -1 for name in self.variables
+            ),
+            rho=names.index("rho"),
+            W=self.design.W,
+            spectrum=self.spectrum,
+        )
+
+    def effects(
+        self,
+        *,
+        method: str = "delta",
+        draws: int = 1000,
+        seed: int | None = None,
+        centre: str = "estimate",
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Average direct, indirect and total effects; options as in ``average_effects``."""
+        return _effects.average_effects(
+            self._response, method=method, draws=draws, seed=seed, centre=centre, level=level
+        )
+
+    def effects_by_order(
+        self, orders: int = 5, variables: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Average effects split by order of neighbours, W^0 to W^orders."""
+        return _effects.effects_by_order(self._response, orders, variables)
+
+    def entity_effects(self, variable: str) -> pd.DataFrame:
+        """Direct, sent, received and total effect of each entity, with standard errors."""
+        return _effects.entity_effects(self._response, variable, self.entities)
+
+    def footprint(self, variable: str, entity: object) -> pd.DataFrame:
+        """Effect on every entity of a unit change in one: a column of the effect matrix."""
+        return _effects.footprint(self._response, variable, entity, self.entities)
+
+    @cached_property
+    def tests(self) -> Mapping[str, TestResult]:
+        """Specification tests against the nested models, and Moran's I of the residuals.
+
+        "slx": rho = 0. "sar": all theta = 0. "sem": theta + rho beta = 0, the common factor
+        restriction, by the delta method. "moran": no spatial correlation in the residuals,
+        pooled over periods.
+        """
+        from nqp_spatial.diagnostics import moran_residuals
+
+        found = {"slx": self.wald_test("rho = 0")}
+        if self.lagged:
+            found["sar"] = self.wald_test([f"{LAG}{name} = 0" for name in self.lagged])
+            found["sem"] = self._common_factor()
+        found["moran"] = moran_residuals(self.resids, self.graph)
+        return found
+
+    def _common_factor(self) -> TestResult:
+        """Wald test of theta + rho beta = 0 (Elhorst 2014, p. 9)."""
+        names = list(self.params.index)
+        beta, theta = self.params[list(self.lagged)], self.params[[LAG + n for n in self.lagged]]
+        gradient = np.zeros((len(self.lagged), len(names)))
+        for row, name in enumerate(self.lagged):
+            gradient[row, names.index(LAG + name)] = 1.0
+            gradient[row, names.index(name)] = self.rho
+            gradient[row, names.index("rho")] = self.params[name]
+        difference = theta.to_numpy() + self.rho * beta.to_numpy()
+        return wald(
+            difference, gradient @ self.cov.to_numpy() @ gradient.T, null="theta + rho beta = 0"
+        )
+
+    def plot(self, variable: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Direct, indirect and total effects with confidence intervals."""
+        from nqp_spatial import plots
+
+        return plots.effects(self.effects(), variable=variable, ax=ax)
+
+    def explore(self, polygons: GeoDataFrame, variable: str, **options: Any) -> folium.Map:
+        """Interactive map of the effects by entity."""
+        from nqp_spatial import maps
+
+        return maps.spillovers(self, polygons, variable, **options)

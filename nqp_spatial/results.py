@@ -1,0 +1,303 @@
+"""What every result shares: estimates with inference, Wald tests, frames, summaries, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from nqp_spatial._messages import first
+from nqp_spatial.exceptions import OptionError
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A hypothesis test: what was tested, the statistic, and its reference distribution.
+
+    Attributes
+    ----------
+    name, null : str
+        Name of the test, and the null hypothesis in words or symbols.
+    statistic, pvalue : float
+    df : float or tuple of float
+        Degrees of freedom of the chi-squared (one) or F (two) distribution; 0 for the normal.
+    """
+
+    __test__: ClassVar[bool] = False  # not a test class, whatever its name tells pytest
+
+    name: str
+    null: str
+    statistic: float
+    df: float | tuple[float, float]
+    pvalue: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: statistic {self.statistic:.4f}, df {self.df}, p = {self.pvalue:.4g}"
+            f"  (H0: {self.null})"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Results:
+    """Estimates and what can be said about them; frozen, and the same for every model.
+
+    Attributes
+    ----------
+    params : Series
+        Estimates by name, in units of the dependent variable per unit of the regressor.
+    cov : DataFrame
+        Their covariance matrix, rows and columns named like ``params``.
+    nobs : int
+        Number of (entity, time) pairs used.
+    resids, fitted : Series
+        By (entity, time), in units of the dependent variable.
+    loglik : float or None
+        Log-likelihood with its constant; None where the estimator has no likelihood.
+    rsquared : mapping of str to float
+        Each kind under its own name; see the model's docstring for the definitions.
+    df_resid : float or None
+        Degrees of freedom of the t distribution; None means the normal distribution.
+    effects_included : tuple of str
+        Fixed effects in the model, such as ``("entity", "time")``.
+    provenance : mapping
+        Versions, hash of the data, description of W, options and seed: what a table was made from.
+    raw : object
+        The object of the library that did the estimation, if one did.
+    """
+
+    params: pd.Series
+    cov: pd.DataFrame
+    nobs: int
+    resids: pd.Series
+    fitted: pd.Series
+    loglik: float | None
+    rsquared: Mapping[str, float]
+    dependent: str
+    cov_type: str
+    model_name: str = "Model"
+    df_resid: float | None = None
+    effects_included: tuple[str, ...] = ()
+    extra_statistics: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    raw: object = None
+
+    citation: ClassVar[str] = ""
+
+    @property
+    def std_errors(self) -> pd.Series:
+        """Square roots of the diagonal of ``cov``."""
+        return pd.Series(np.sqrt(np.diag(self.cov)), index=self.params.index, name="std_error")
+
+    @property
+    def tstats(self) -> pd.Series:
+        """Estimates over standard errors."""
+        return (self.params / self.std_errors).rename("tstat")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p-values from the normal, or t with ``df_resid`` degrees of freedom."""
+        tail = 2 * self._distribution().sf(np.abs(self.tstats))
+        return pd.Series(tail, index=self.params.index, name="pvalue")
+
+    def _distribution(self) -> Any:
+        return stats.norm() if self.df_resid is None else stats.t(self.df_resid)
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        """Confidence intervals, columns ``lower`` and ``upper``."""
+        if not 0 < level < 1:
+            raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
+        width = self._distribution().ppf(0.5 + level / 2) * self.std_errors
+        return pd.DataFrame({"lower": self.params - width, "upper": self.params + width})
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Estimate, std_error, tstat, pvalue, lower, upper for each parameter."""
+        columns = [self.params.rename("estimate"), self.std_errors, self.tstats, self.pvalues]
+        return pd.concat([*columns, self.conf_int(level)], axis=1).rename_axis("variable")
+
+    def wald_test(self, restriction: str | Sequence[str]) -> TestResult:
+        """Test linear restrictions on the parameters, such as ``"W_x1 = 0"``.
+
+        Parameters
+        ----------
+        restriction : str or list of str
+            Equations in the names of ``params``; several are tested jointly.
+
+        Returns
+        -------
+        TestResult
+            Chi-squared with as many degrees of freedom as restrictions.
+
+        Raises
+        ------
+        OptionError
+            If a name is not a parameter, or a restriction repeats another.
+        """
+        text = [restriction] if isinstance(restriction, str) else list(restriction)
+        matrix, values = _restrictions(text, list(self.params.index))
+        return wald(
+            matrix @ self.params.to_numpy() - values,
+            matrix @ self.cov.to_numpy() @ matrix.T,
+            null=", ".join(text),
+        )
+
+    @property
+    def fit_statistics(self) -> pd.Series:
+        """Observations, likelihood criteria and R-squared kinds, by name."""
+        values: dict[str, float] = {"nobs": self.nobs, **self.extra_statistics}
+        if self.loglik is not None:
+            values["loglik"] = self.loglik
+            values["aic"], values["bic"] = self.aic, self.bic
+        values |= {f"rsquared_{kind}": value for kind, value in self.rsquared.items()}
+        return pd.Series(values, dtype=float, name=self.model_name)
+
+    @property
+    def n_free(self) -> int:
+        """Free parameters in the likelihood: ``params`` and the error variance.
+
+        Fixed effects are not counted: they are the same for all models compared on one sample.
+        """
+        return len(self.params) + 1
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, -2 log L + 2 k (NaN without a likelihood)."""
+        return np.nan if self.loglik is None else 2 * self.n_free - 2 * self.loglik
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, -2 log L + k log n (NaN without a likelihood)."""
+        return np.nan if self.loglik is None else np.log(self.nobs) * self.n_free - 2 * self.loglik
+
+    def summary(self) -> str:
+        """A table for the terminal: what was fitted, estimates, fit statistics."""
+        effects = " and ".join(self.effects_included) or "none"
+        head = [
+            f"{self.model_name}: {self.dependent}",
+            f"fixed effects: {effects}   covariance: {self.cov_type}   observations: {self.nobs}",
+        ]
+        lines = [*head, *self.notes, "", format_frame(self.to_frame())]
+        statistics = self.fit_statistics.drop("nobs")
+        lines += ["", "   ".join(f"{name} {value:.6g}" for name, value in statistics.items())]
+        return "\n".join(lines)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of these numbers must be told, such as that data are simulated."""
+        return tuple(self.provenance.get("notes", ()))
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        title = f"<p><b>{escape(self.model_name)}</b>: {escape(str(self.dependent))}</p>"
+        return title + notes + self.to_frame().to_html(float_format=lambda v: f"{v:.6g}")
+
+    def cite(self) -> str:
+        """The works to cite for the method."""
+        return self.citation
+
+    # What maketables asks a model for: its ETable then takes ours beside other libraries' models.
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        names = {"estimate": "b", "std_error": "se", "tstat": "t", "pvalue": "p"}
+        return self.to_frame()[list(names)].rename(columns=names)
+
+    def __maketables_stat__(self, key: str) -> float | int | None:
+        if key == "N":
+            return self.nobs
+        value = self.fit_statistics.get(key)
+        return None if value is None else float(value)
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self.dependent
+
+    @property
+    def __maketables_fixef_string__(self) -> str:
+        return "+".join(self.effects_included)  # no blanks: maketables splits at the bare plus sign
+
+    @property
+    def __maketables_vcov_info__(self) -> dict[str, str]:
+        return {"vcov_type": self.cov_type}
+
+    @property
+    def __maketables_stat_labels__(self) -> dict[str, str]:
+        return {"N": "Observations", "loglik": "Log-likelihood", "sigma2": "σ²", "aic": "AIC"}
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        return ["N", *(key for key in ("sigma2", "loglik", "aic") if key in self.fit_statistics)]
+
+
+def wald(
+    difference: npt.NDArray[np.float64],
+    covariance: npt.NDArray[np.float64],
+    *,
+    null: str,
+    name: str = "Wald",
+) -> TestResult:
+    """Chi-squared test that an estimated vector is zero.
+
+    Raises
+    ------
+    OptionError
+        If the covariance of the vector is singular: a restriction repeats or contradicts another.
+    """
+    df = len(difference)
+    if np.isnan(covariance).any():  # no covariance was estimated (rho at its bound)
+        return TestResult(name, null, np.nan, df, np.nan)
+    if np.linalg.matrix_rank(covariance) < df:
+        raise OptionError(
+            f"The restrictions ({null}) depend on each other. Leave out the one that repeats."
+        )
+    statistic = float(difference @ np.linalg.solve(covariance, difference))
+    return TestResult(name, null, statistic, df, float(stats.chi2(df).sf(statistic)))
+
+
+def _restrictions(
+    equations: Sequence[str], names: Sequence[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The matrix R and vector r of ``R params = r``."""
+    from formulaic.errors import FormulaParsingError
+    from formulaic.utils.constraints import LinearConstraints
+
+    try:
+        parsed = LinearConstraints.from_spec([_quote(text, names) for text in equations], names)
+    except (FormulaParsingError, ValueError, KeyError) as error:
+        raise OptionError(
+            f"The restriction {', '.join(equations)!r} cannot be read. "
+            f"Write it in the names of params: {first(names, 8)}."
+        ) from error
+    return np.asarray(parsed.constraint_matrix), np.asarray(parsed.constraint_values).ravel()
+
+
+def _quote(equation: str, names: Sequence[str]) -> str:
+    """Backticks around parameter names that are not plain words (``log(gdp)``, 城市化)."""
+    for name in sorted(names, key=len, reverse=True):
+        if not name.isidentifier() and f"`{name}`" not in equation:
+            equation = equation.replace(name, f"`{name}`")
+    return equation
+
+
+def stars(pvalue: float) -> str:
+    """``***``, ``**``, ``*`` at 1, 5 and 10 per cent, the convention of the field's tables."""
+    return "***" if pvalue < 0.01 else "**" if pvalue < 0.05 else "*" if pvalue < 0.1 else ""
+
+
+def format_frame(
+    frame: pd.DataFrame, formats: Mapping[str, Callable[[Any], str]] | None = None
+) -> str:
+    """A frame as text with six significant digits; p-values with three decimals."""
+    known = {"pvalue": "{:.3f}".format, "tstat": "{:.2f}".format, **(formats or {})}
+    return frame.to_string(
+        formatters={c: f for c, f in known.items() if c in frame},
+        float_format=lambda value: f"{value:.6g}",
+    )
