@@ -145,7 +145,7 @@ class SpatialDurbinResults(Results):
         """Direct, indirect and total effects with confidence intervals."""
         from nqp_spatial import plots
 
-        return plots.effects(self.effects(), variable=variable, ax=ax)
+        return plots.effects(self.effects(), variable=variable, ax=ax, notes=self.notes)
 
     def explore(self, polygons: GeoDataFrame, variable: str, **options: Any) -> folium.Map:
         """Interactive map of the effects by entity."""
