@@ -96,7 +96,7 @@ def usable_column(values: pd.Series, name: str, *, may_be_constant: bool = False
         )
     if not may_be_constant and len(values) > 1 and values.nunique() == 1:
         raise ConstantColumnError(
-            f"{name!r} has the same value {values.iloc[0]!r} in every row. Leave it out."
+            f"{name!r} has the same value {first(values.iloc[:1])} in every row. Leave it out."
         )
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nqp_spatial import parallel
-from nqp_spatial.exceptions import OptionError
+from nqp_spatial._messages import check_option
+from nqp_spatial.exceptions import NqpError, OptionError
 from nqp_spatial.models import SpatialDurbin, SpatialDurbinResults
 
 if TYPE_CHECKING:
@@ -46,15 +47,25 @@ def compare_weights(
     Raises
     ------
     OptionError
-        If ``graphs`` is not a mapping, or empty.
+        If ``graphs`` is not a mapping, or empty, or the model has no weights.
+    NqpError
+        Whatever is wrong under one of the weights, by its own class; the message names them.
     """
     if not isinstance(graphs, Mapping) or not graphs:
         raise OptionError(
             'graphs must name each weight matrix: compare_weights(model, {"queen": g1, ...}).'
         )
 
+    if not hasattr(model, "with_graph"):
+        raise OptionError(
+            f"{type(model).__name__} has no weights to compare. Give a SpatialDurbin or SpatialDiD."
+        )
+
     def fit(name: str) -> SpatialDurbinResults:
-        return model.with_graph(graphs[name]).fit(**fit_options)
+        try:
+            return model.with_graph(graphs[name]).fit(**fit_options)
+        except NqpError as error:
+            raise type(error)(f"Under the weights {name!r}: {error}") from error
 
     results = parallel.run(fit, list(graphs), n_jobs=n_jobs, label="fitting weights")
     return WeightComparison(dict(zip(graphs, results, strict=True)))
@@ -102,6 +113,7 @@ class WeightComparison:
             By default the treatment of a difference-in-differences, else the first regressor.
         """
         name = variable or self.variable
+        check_option("variable", name, next(iter(self.results.values())).variables)
         effects = self.effects().xs(name, level="variable")
         columns = []
         for kind in ("direct", "indirect", "total"):

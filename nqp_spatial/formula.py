@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pandas as pd
 from formulaic import Formula
 from formulaic.errors import FormulaicError
 
+from nqp_spatial import checks
 from nqp_spatial._messages import first, suggest
-from nqp_spatial.exceptions import OptionError
+from nqp_spatial.exceptions import DataError, MissingValuesError, NotNumericError, OptionError
 from nqp_spatial.panel import PanelData
+
+_MOVES_ROWS = re.compile(r"(?<!\w)lag\s*\(|\.(?:shift|diff|rolling|cumsum|pct_change)\s*\(")
+_COLOURS = re.compile("[\u29da\u29db]|\x1b?\\[[0-9;]*m")  # formulaic marks where it stopped
 
 
 def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Series, pd.DataFrame]:
@@ -24,27 +31,47 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
     -------
     y : Series
     x : DataFrame
-        On the index of ``data``; empty cells stay, so that the model can name them.
+        On the index of ``data``; empty cells of numbers stay, so that the model can name them.
 
     Raises
     ------
     OptionError
-        If the formula cannot be read, has no outcome, or names a column that is absent.
+        If the formula cannot be read, has no outcome, names a column that is absent, or takes
+        lags, which would reach into the entity of the row above.
+    NotNumericError
+        If a column of text stands outside ``C()``, which makes dummies of it.
+    MissingValuesError
+        If a column of categories has empty cells.
     """
     frame = data.frame if isinstance(data, PanelData) else data
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"The data are a {type(frame).__name__}. Give a DataFrame or PanelData.")
+    if moved := _MOVES_ROWS.search(str(formula)):
+        raise OptionError(
+            f"{moved.group()!r} in {formula!r} would take rows of another entity. Make the column "
+            "first, for example frame.groupby(level=0)['x'].shift()."
+        )
     try:
         parsed = Formula(formula)
+        if not hasattr(parsed, "lhs") or not hasattr(parsed.rhs, "required_variables"):
+            raise OptionError(
+                f"{formula!r} is not of the form 'outcome ~ x1 + x2'. Fixed effects are options "
+                "of the model: effects='twoway', other_effects=."
+            )
         unknown = sorted(set(parsed.required_variables) - set(frame.columns))
         if unknown:
             raise OptionError(
                 f"The formula names {first(unknown)}, which is not a column. The columns are "
                 f"{first(frame.columns, 12)}." + suggest(unknown[0], frame.columns)
             )
-        matrices = parsed.get_model_matrix(frame, na_action="ignore")
+        _check_factors(parsed, frame)
+        with np.errstate(all="ignore"):  # the model names the cells of log(0)
+            matrices = parsed.get_model_matrix(frame, na_action="ignore")
         left, right = pd.DataFrame(matrices.lhs), pd.DataFrame(matrices.rhs)
     except (FormulaicError, AttributeError, SyntaxError) as error:
+        reason = _COLOURS.sub("", str(error))
         raise OptionError(
-            f"The formula {formula!r} cannot be read: {error}. Write 'outcome ~ x1 + x2'."
+            f"The formula {formula!r} cannot be read: {reason}. Write 'outcome ~ x1 + x2'."
         ) from error
     if left.shape[1] != 1:
         raise OptionError(f"{formula!r} needs one outcome before '~'. Write 'outcome ~ x1 + x2'.")
@@ -52,3 +79,24 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
     y = left.iloc[:, 0]
     y.attrs, right.attrs = dict(frame.attrs), dict(frame.attrs)
     return y, right
+
+
+def _check_factors(parsed: Formula, frame: pd.DataFrame) -> None:
+    """Refuse text that would become dummies unasked, and categories with empty cells."""
+    used = {str(factor) for side in (parsed.lhs, parsed.rhs) for t in side for factor in t.factors}
+    for name in sorted(set(parsed.required_variables)):
+        values = frame[name]
+        if pd.api.types.is_numeric_dtype(values):
+            continue
+        if name in used and not isinstance(values.dtype, pd.CategoricalDtype):
+            try:
+                checks.numeric(values, name)
+            except NotNumericError as error:
+                message = f"{error} For dummies of its categories write C({name})."
+                raise NotNumericError(message) from None
+        if values.isna().any():
+            raise MissingValuesError(
+                f"{name!r} is empty in {int(values.isna().sum())} of {len(values)} rows, first "
+                f"{first(values.index[values.isna()], 3)}: dummies would put them in the first "
+                "category. Fill them, or leave those rows out."
+            )

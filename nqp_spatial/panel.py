@@ -12,8 +12,15 @@ import pandas as pd
 
 from nqp_spatial import checks
 from nqp_spatial._messages import first, suggest
-from nqp_spatial.exceptions import DataError, IdMismatchError
+from nqp_spatial.exceptions import (
+    DataError,
+    DuplicateKeysError,
+    IdMismatchError,
+    OptionError,
+    UnbalancedPanelError,
+)
 from nqp_spatial.reading import read_table
+from nqp_spatial.weights import as_graph
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -67,7 +74,8 @@ class PanelData:
         Raises
         ------
         DataError
-            If a key column is absent or has empty cells, or the index is not (entity, time).
+            If the frame is empty, a key column is absent, has empty cells or mixes text and
+            numbers, or the index is not (entity, time).
         DuplicateKeysError
             If a pair occurs twice.
         IdMismatchError
@@ -75,12 +83,11 @@ class PanelData:
         """
         indexed = _keyed(frame, entity, time)
         _check_keys(indexed)
-        ordered = indexed.sort_index()
         notes = tuple(frame.attrs.get("notes", ()))
         if isinstance(note := frame.attrs.get("note"), str):
-            notes = (*notes, note)
+            notes = tuple(dict.fromkeys((*notes, note)))
         labels = frame.attrs.get("labels")
-        panel = cls(ordered, notes=notes, labels=labels)
+        panel = cls(_noted(indexed.sort_index(), notes), notes=notes, labels=labels)
         return panel if polygons is None else panel.with_polygons(polygons)
 
     @classmethod
@@ -100,12 +107,12 @@ class PanelData:
     @property
     def entities(self) -> pd.Index:
         """Entity ids, sorted."""
-        return self.frame.index.levels[0][np.unique(self.frame.index.codes[0])]
+        return self.frame.index.get_level_values(0).unique().sort_values()
 
     @property
     def periods(self) -> pd.Index:
         """Periods, sorted."""
-        return self.frame.index.levels[1][np.unique(self.frame.index.codes[1])]
+        return self.frame.index.get_level_values(1).unique().sort_values()
 
     @property
     def n_entities(self) -> int:
@@ -129,7 +136,7 @@ class PanelData:
 
     def __getitem__(self, columns: str | list[str]) -> Any:
         """A column as a Series, or several as a DataFrame, on the (entity, time) index."""
-        wanted = [columns] if isinstance(columns, str) else list(columns)
+        wanted = list(columns) if isinstance(columns, list) else [columns]
         checks.columns_exist(self.frame, wanted)
         return self.frame[columns]
 
@@ -192,12 +199,14 @@ class PanelData:
         if balanced:
             checks.balanced(self.frame.index)
         if graph is not None:
-            checks.same_ids(self.entities, graph.unique_ids, "the panel", "the weights")
+            checks.same_ids(self.entities, as_graph(graph).unique_ids, "the panel", "the weights")
 
     def with_columns(self, **columns: pd.Series) -> PanelData:
         """The panel with further columns, matched by (entity, time) label."""
         frame = self.frame.copy()
         for name, values in columns.items():
+            checks.panel_index(values, f"The new column {name!r}")
+            checks.unique_keys(values.index, f"the new column {name!r}")
             missing = frame.index.difference(values.index)
             if len(missing):
                 raise IdMismatchError(
@@ -209,6 +218,12 @@ class PanelData:
 
     def with_polygons(self, polygons: gpd.GeoDataFrame) -> PanelData:
         """The panel with polygons, restricted to its entities and put in their order."""
+        twice = polygons.index[polygons.index.duplicated()].unique()
+        if len(twice):
+            raise DuplicateKeysError(
+                f"{len(twice)} entities have more than one polygon, first {first(twice)}. Type "
+                "polygons.dissolve(level=0) to join their parts."
+            )
         lacking = self.entities.difference(polygons.index)
         if len(lacking):
             raise IdMismatchError(
@@ -222,6 +237,9 @@ class PanelData:
     ) -> PanelData:
         """The panel of the named entities and periods only."""
         frame, polygons = self.frame, self.polygons
+        for name, given in (("entities", entities), ("periods", periods)):
+            if isinstance(given, str):
+                raise OptionError(f"{name}={given!r} is text. Give a list: {name}=[{given!r}].")
         for level, wanted, known in ((0, entities, self.entities), (1, periods, self.periods)):
             if wanted is None:
                 continue
@@ -230,17 +248,24 @@ class PanelData:
             if len(unknown):
                 raise IdMismatchError(
                     f"{first(unknown)} not in the panel's {frame.index.names[level]!r}. "
-                    f"It has {first(known, 4)}."
+                    f"It has {first(known, 4)}. {checks.type_hint(chosen, known)}".rstrip()
                 )
             frame = frame[frame.index.get_level_values(level).isin(chosen)]
             if level == 0 and polygons is not None:
                 polygons = polygons[polygons.index.isin(chosen)]
+        if frame.empty:
+            raise DataError("Nothing is left of the panel: no entity or no period was named.")
         return replace(self, frame=frame, polygons=polygons)
 
     def drop_incomplete(self, columns: Sequence[str] | None = None) -> PanelData:
         """The largest balanced panel made of whole entities: those with a gap are left out.
 
         The entities left out are named in ``notes``.
+
+        Raises
+        ------
+        UnbalancedPanelError
+            If every entity has a gap.
         """
         part = self.frame if columns is None else self[list(columns)]
         complete = part.notna().all(axis=1)
@@ -249,40 +274,88 @@ class PanelData:
         dropped = counts.index[counts < self.n_periods]
         if dropped.empty:
             return self
+        if len(dropped) == self.n_entities:
+            raise UnbalancedPanelError(
+                f"All {len(dropped)} entities have gaps, so that none is left. Restrict the panel "
+                "to fewer periods or columns first: panel.missing_pairs() and missing_cells() "
+                "say where the gaps are."
+            )
         note = f"{len(dropped)} entities with gaps were left out ({name}): {first(dropped, 10)}."
         kept = self.restrict(entities=self.entities.difference(dropped))
-        return replace(kept, notes=(*self.notes, note))
+        notes = (*self.notes, note)
+        return replace(kept, frame=_noted(kept.frame, notes), notes=notes)
+
+
+def _noted(frame: pd.DataFrame, notes: tuple[str, ...]) -> pd.DataFrame:
+    """The frame with the notes in ``attrs``, where its columns carry them to the models."""
+    noted = frame.copy(deep=False)
+    noted.attrs = {k: v for k, v in frame.attrs.items() if k not in ("note", "notes")}
+    if notes:
+        noted.attrs["notes"] = list(notes)
+    return noted
 
 
 def _keyed(frame: pd.DataFrame, entity: str | None, time: str | None) -> pd.DataFrame:
-    """The frame on its (entity, time) index."""
+    """The frame on its (entity, time) index, of plain labels."""
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"A DataFrame is needed, not a {type(frame).__name__}.")
     if entity is None and time is None:
-        if isinstance(frame.index, pd.MultiIndex) and frame.index.nlevels == 2:
-            return frame
-        raise DataError(
-            "The frame has no (entity, time) index. Name the columns: "
-            'PanelData.from_frame(frame, entity="city", time="year").'
-        )
-    if entity is None or time is None:
+        if not isinstance(frame.index, pd.MultiIndex) or frame.index.nlevels != 2:
+            raise DataError(
+                "The frame has no (entity, time) index. Name the columns: "
+                'PanelData.from_frame(frame, entity="city", time="year").'
+            )
+        names = [n or role for n, role in zip(frame.index.names, ("entity", "time"), strict=True)]
+        keys = [frame.index.get_level_values(level) for level in (0, 1)]
+        values = frame
+    elif entity is None or time is None:
         raise DataError("Give both entity= and time=, or neither with an (entity, time) index.")
-    available = frame.reset_index() if any(frame.index.names) else frame
+    else:
+        names, values = [entity, time], _with_columns(frame, entity, time)
+        keys = [pd.Index(values.pop(name)) for name in names]
+    plain = [
+        key.astype(key.categories.dtype) if isinstance(key, pd.CategoricalIndex) else key
+        for key in keys
+    ]
+    return values.set_axis(pd.MultiIndex.from_arrays(plain, names=names))
+
+
+def _with_columns(frame: pd.DataFrame, entity: str, time: str) -> pd.DataFrame:
+    """A copy with both keys among its columns, each once."""
+    both = [name for name in frame.index.names if name is not None and name in frame.columns]
+    if both:
+        raise DataError(
+            f"{first(both)} is a column and in the index too. Type frame.reset_index(drop=True), "
+            "or rename one."
+        )
+    available = frame.reset_index() if any(frame.index.names) else frame.copy(deep=False)
+    if entity == time:
+        raise DataError(f"entity= and time= are both {entity!r}. Name two columns.")
     for role, name in (("entity", entity), ("time", time)):
-        if name not in available.columns:
+        if not isinstance(name, str) or name not in available.columns:
             raise DataError(
                 f"{role}={name!r} is not a column. The columns are {first(available.columns, 12)}."
                 + suggest(name, available.columns)
             )
-    return available.set_index([entity, time])
+    repeated = available.columns[available.columns.duplicated()]
+    if len(repeated):
+        raise DataError(f"Column names occur twice: {first(repeated)}. Rename one of each.")
+    return available
 
 
 def _check_keys(frame: pd.DataFrame) -> None:
-    """Refuse empty and repeated keys, and repeated column names."""
+    """Refuse no rows; empty, mixed and repeated keys; and repeated column names."""
+    if not len(frame):
+        raise DataError("The frame has no rows.")
+    checks.complete_keys(frame.index, "the frame")
     for level, name in enumerate(frame.index.names):
-        empty = frame.index.get_level_values(level).isna()
-        if empty.any():
+        kinds = frame.index.levels[level].map(lambda label: isinstance(label, str))
+        if kinds.nunique() > 1:
+            labels = frame.index.levels[level]
             raise DataError(
-                f"{int(empty.sum())} rows have no {name!r}, first row number "
-                f"{int(np.argmax(empty)) + 1}. Complete the key or remove those rows."
+                f"{name!r} mixes text ({first(labels[kinds], 2)}) and numbers "
+                f"({first(labels[~kinds], 2)}), so that one entity may look like two. Make all "
+                f"text: frame[{name!r}] = frame[{name!r}].astype(str)."
             )
     checks.unique_keys(frame.index, "the frame")
     repeated = frame.columns[frame.columns.duplicated()]

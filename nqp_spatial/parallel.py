@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -33,9 +35,32 @@ def run(
         ``numpy.random.SeedSequence(seed).spawn(len(tasks))``.
     n_jobs : int
         1 works in this process; other values go to joblib, whose backend may be replaced with
-        ``joblib.parallel_config`` (threads, processes, dask).
+        ``joblib.parallel_config`` (threads, processes, dask). Warnings of other processes are
+        given here.
     """
     if n_jobs == 1:
         return [function(task) for task in progress(tasks, label)]
-    answers = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(function)(t) for t in tasks)
-    return list(tqdm(answers, total=len(tasks), desc=label, delay=2, disable=None, leave=False))
+    parent = os.getpid()
+    found = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_with_warnings)(function, task, parent) for task in tasks
+    )
+    answers = []
+    for answer, caught in tqdm(
+        found, total=len(tasks), desc=label, delay=2, disable=None, leave=False
+    ):
+        for message, category in caught:
+            warnings.warn(message, category, stacklevel=2)
+        answers.append(answer)
+    return answers
+
+
+def _with_warnings(
+    function: Callable[[Task], Answer], task: Task, parent: int
+) -> tuple[Answer, list[tuple[str, type[Warning]]]]:
+    """The answer, and what was warned of if this is not the parent process."""
+    if os.getpid() == parent:  # threads share the filters of the caller
+        return function(task), []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        answer = function(task)
+    return answer, [(str(warning.message), warning.category) for warning in caught]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -254,11 +255,13 @@ def wald(
     df = len(difference)
     if np.isnan(covariance).any():  # no covariance was estimated (rho at its bound)
         return TestResult(name, null, np.nan, df, np.nan)
-    if np.linalg.matrix_rank(covariance) < df:
+    scale = np.sqrt(np.abs(np.diag(covariance)))  # so that units do not decide what is singular
+    if (scale == 0).any() or np.linalg.matrix_rank(covariance / np.outer(scale, scale)) < df:
         raise OptionError(
             f"The restrictions ({null}) depend on each other. Leave out the one that repeats."
         )
-    statistic = float(difference @ np.linalg.solve(covariance, difference))
+    scaled = difference / scale
+    statistic = float(scaled @ np.linalg.solve(covariance / np.outer(scale, scale), scaled))
     return TestResult(name, null, statistic, df, float(stats.chi2(df).sf(statistic)))
 
 
@@ -269,22 +272,36 @@ def _restrictions(
     from formulaic.errors import FormulaParsingError
     from formulaic.utils.constraints import LinearConstraints
 
+    plain = [f"nqp_param_{j}" for j in range(len(names))]
     try:
-        parsed = LinearConstraints.from_spec([_quote(text, names) for text in equations], names)
-    except (FormulaParsingError, ValueError, KeyError) as error:
-        raise OptionError(
-            f"The restriction {', '.join(equations)!r} cannot be read. "
-            f"Write it in the names of params: {first(names, 8)}."
-        ) from error
+        parsed = LinearConstraints.from_spec([_plain(text, names) for text in equations], plain)
+    except (FormulaParsingError, ValueError, KeyError, RuntimeError) as error:
+        raise _unreadable(equations, names) from error
+    if not len(parsed.constraint_matrix):
+        raise _unreadable(equations, names)
     return np.asarray(parsed.constraint_matrix), np.asarray(parsed.constraint_values).ravel()
 
 
-def _quote(equation: str, names: Sequence[str]) -> str:
-    """Backticks around parameter names that are not plain words (``log(gdp)``, 城市化)."""
-    for name in sorted(names, key=len, reverse=True):
-        if not name.isidentifier() and f"`{name}`" not in equation:
-            equation = equation.replace(name, f"`{name}`")
-    return equation
+def _unreadable(equations: Sequence[str], names: Sequence[str]) -> OptionError:
+    return OptionError(
+        f"The restriction {', '.join(equations)!r} cannot be read. "
+        f"Write it in the names of params: {first(names, 8)}."
+    )
+
+
+def _plain(equation: str, names: Sequence[str]) -> str:
+    """Parameter names, such as ``W_log(gdp)`` or 城市化, as words that any parser reads."""
+    alternatives = [
+        rf"(?<!\w)`?{re.escape(name)}`?(?!\w)"
+        for name in sorted(names, key=len, reverse=True)
+        if not name.isdigit()
+    ]
+
+    def word(match: re.Match[str]) -> str:
+        found = match.group()
+        return f"nqp_param_{names.index(found if found in names else found.strip('`'))}"
+
+    return re.sub("|".join(alternatives), word, equation) if alternatives else equation
 
 
 def stars(pvalue: float) -> str:

@@ -14,7 +14,13 @@ from scipy import stats
 
 from nqp_spatial import checks
 from nqp_spatial._messages import check_option
-from nqp_spatial.exceptions import ConstantColumnError, OptionError, UnbalancedPanelError
+from nqp_spatial.exceptions import (
+    ConstantColumnError,
+    DataError,
+    OptionError,
+    UnbalancedPanelError,
+    WeightsError,
+)
 from nqp_spatial.results import TestResult
 from nqp_spatial.weights import as_graph, sparse_for
 
@@ -146,10 +152,14 @@ def _by_weights(
 ) -> pd.DataFrame:
     check_option("assumption", assumption, ASSUMPTIONS)
     check_option("alternative", alternative, ALTERNATIVES)
-    if permutations < 0:
-        raise OptionError(f"permutations={permutations} is negative. Type permutations=999.")
+    if not isinstance(permutations, int | np.integer) or permutations < 0:
+        raise OptionError(
+            f"permutations={permutations!r} is not a number of draws. Type permutations=999."
+        )
     options = (assumption, alternative, permutations, seed)
     if isinstance(graph, Mapping):
+        if not graph:
+            raise OptionError("No weights were given. Name each: {'queen': g1, ...}.")
         frames = {name: _by_period(statistic, series, g, *options) for name, g in graph.items()}
         return pd.concat(frames, names=["weights"])
     return _by_period(statistic, series, graph, *options)
@@ -165,6 +175,11 @@ def _by_period(
     seed: int | None,
 ) -> pd.DataFrame:
     values, W, periods = _aligned(series, graph)
+    if W.shape[0] < 4:
+        raise DataError(
+            f"{series.name!r} has {W.shape[0]} entities; autocorrelation needs four or more."
+        )
+    _check_uneven(W)
     w = as_graph(W, ids=range(W.shape[0])).to_W()  # a copy: esda sets its transform
     rng = np.random.default_rng(seed)
     suffix = "rand" if assumption == "randomisation" else "norm"
@@ -195,6 +210,11 @@ def _by_period(
 
 def _aligned(series: pd.Series, graph: Any) -> tuple[Array, sp.csr_array, pd.Index]:
     """Values of shape (n_periods, n_entities) in the order of W; raise with labels."""
+    if not isinstance(series, pd.Series) or series.index.nlevels > 2:
+        raise DataError(
+            f"A Series indexed by entity or (entity, time) is needed, not a "
+            f"{type(series).__name__}. Take one column: panel['name']."
+        )
     name = str(series.name) if series.name is not None else "the series"
     checks.usable_column(series, name)
     if not isinstance(series.index, pd.MultiIndex):
@@ -207,8 +227,22 @@ def _aligned(series: pd.Series, graph: Any) -> tuple[Array, sp.csr_array, pd.Ind
         raise UnbalancedPanelError(f"{name} lacks (entity, time) pairs.")
     graph = as_graph(graph)
     checks.same_ids(entities, pd.Index(graph.unique_ids), name, "the weights")
+    W = sparse_for(graph, entities)
+    if not W.nnz:
+        raise WeightsError("All weights are zero: no entity has a neighbour.")
     values = series.to_numpy(dtype=float).reshape(len(entities), len(periods)).T
-    return values, sparse_for(graph, entities), periods
+    return values, W, periods
+
+
+def _check_uneven(W: sp.csr_array) -> None:
+    """Raise if all pairs weigh the same: the statistics are then constants, whatever the values."""
+    n, both = W.shape[0], (W + W.T).tocoo()
+    weights = both.data[both.data != 0]
+    if len(weights) == n * (n - 1) and np.ptp(weights) <= 1e-12 * weights.max():
+        raise WeightsError(
+            "Every pair of entities has the same weight, so that I is -1/(n - 1) for any values. "
+            "Use weights that tell near from far."
+        )
 
 
 def _pvalue(z: float, alternative: str) -> float:

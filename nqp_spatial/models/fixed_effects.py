@@ -18,10 +18,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from linearmodels.panel import PanelOLS
-from scipy import sparse
 
 from nqp_spatial import checks
 from nqp_spatial._messages import check_option, first
@@ -36,6 +34,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.formula import split_formula
+from nqp_spatial.models import _effects as _fx
 from nqp_spatial.results import Results
 
 COV_TYPES = ("unadjusted", "robust", "clustered", "driscoll-kraay")
@@ -80,7 +79,7 @@ class FixedEffects:
         self.effects = effects
         self.y, self.x = _checked(y, x)
         self.other_effects = _categories(other_effects, self.y.index)
-        self._groups = _groups(self.y.index, effects, self.other_effects)
+        self._groups = _fx.groups(self.y.index, effects, self.other_effects)
         self._check_effects()
         if self._pooled and "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
@@ -116,6 +115,8 @@ class FixedEffects:
         FixedEffectsResults
         """
         check_option("cov_type", cov_type, COV_TYPES)
+        if cov_type != "clustered" and not (isinstance(clusters, str) and clusters == "entity"):
+            raise OptionError('clusters= belongs to cov_type="clustered". Leave one of them out.')
         check_option("kernel", kernel, KERNELS)
         labels = _cluster_labels(clusters, self.y.index) if cov_type == "clustered" else None
         y, x, scale = self._scaled()
@@ -154,8 +155,8 @@ class FixedEffects:
         periods = index.levels[1]
         if not (pd.api.types.is_object_dtype(periods) or pd.api.types.is_string_dtype(periods)):
             return index
-        entities, codes = index.get_level_values(0), index.codes[1]
-        return pd.MultiIndex.from_arrays([entities, codes], names=index.names)
+        codes = pd.factorize(index.get_level_values(1), sort=True)[0]
+        return pd.MultiIndex.from_arrays([index.get_level_values(0), codes], names=index.names)
 
     @property
     def _pooled(self) -> bool:
@@ -210,25 +211,27 @@ class FixedEffects:
     def _small_sample(self, cov_type: str, labels: pd.DataFrame | None) -> tuple[float, float]:
         """Factor on linearmodels' unscaled covariance, and degrees of freedom of t."""
         n, k = len(self.y), self.x.shape[1] + self._pooled
-        every = k + _rank(self._groups)
+        every = k + _fx.rank(self._groups)
         if cov_type in ("unadjusted", "robust"):
             return n / (n - every), n - every
         if cov_type == "driscoll-kraay":
             periods = self.y.index.get_level_values(1).nunique()
+            if periods < 2:
+                raise EstimationError("Driscoll-Kraay errors need at least two periods.")
             return periods / (periods - 1) * (n - 1) / (n - every), periods - 1
         assert labels is not None
         groups = min(int(labels[name].nunique()) for name in labels.columns)
         if groups < 2:
             raise EstimationError("Clustered errors need at least two clusters in each dimension.")
-        counted = every - max(_rank(self._nested(labels)) - 1, 0)
+        counted = every - max(_fx.rank(self._nested(labels)) - 1, 0)
         return groups / (groups - 1) * (n - 1) / (n - counted), groups - 1
 
-    def _nested(self, labels: pd.DataFrame) -> dict[str, Codes]:
+    def _nested(self, labels: pd.DataFrame) -> dict[str, _fx.Codes]:
         """The effects whose categories each lie within one cluster."""
         return {
             name: codes
             for name, codes in self._groups.items()
-            if any(_contained(codes, labels[column].to_numpy()) for column in labels)
+            if any(_fx.contained(codes, labels[column].to_numpy()) for column in labels)
         }
 
     def _check_effects(self) -> None:
@@ -241,7 +244,7 @@ class FixedEffects:
             )
         if len(self._groups) == 2 and self.other_effects is not None:
             (one, a), (other, b) = self._groups.items()
-            if _contained(a, b) or _contained(b, a):
+            if _fx.contained(a, b) or _fx.contained(b, a):
                 raise OptionError(
                     f"The effects {one!r} and {other!r} are nested: every category of one lies in "
                     "one category of the other, so that it adds nothing. Leave the coarser out."
@@ -253,15 +256,17 @@ class FixedEffects:
         return 1 - float((resid**2).sum() / (deviation**2).sum())
 
     def _provenance(self, cov_type: str, bandwidth: int | None) -> dict[str, Any]:
-        note = self.y.attrs.get("note")
-        notes = [*self.y.attrs.get("notes", ()), *([note] if isinstance(note, str) else [])]
+        notes: list[str] = []
+        for attrs in (self.y.attrs, self.x.attrs):
+            note = attrs.get("note")
+            notes += [*attrs.get("notes", ()), *([note] if isinstance(note, str) else [])]
         options = {"effects": self.effects, "cov_type": cov_type, "bandwidth": bandwidth}
         return {"versions": versions(), "options": options, "notes": tuple(dict.fromkeys(notes))}
 
     def _check_rank(self) -> None:
         """Raise, naming columns, if the data do not identify the regression."""
         columns = pd.concat([self.y, self.x], axis=1)
-        within = _demeaned(columns, self._groups)
+        within = _fx.demeaned(columns, self._groups)
         raw_norm = np.linalg.norm(columns - columns.mean(), axis=0)
         gone = columns.columns[np.linalg.norm(within, axis=0) <= 1e-8 * raw_norm]
         if len(gone):
@@ -274,7 +279,7 @@ class FixedEffects:
                 f"{self.x.columns[j]!r} is a linear combination of "
                 f"{first(self.x.columns[others])} once the effects are removed. Leave one out."
             )
-        taken = self.x.shape[1] + self._pooled + _rank(self._groups)
+        taken = self.x.shape[1] + self._pooled + _fx.rank(self._groups)
         if taken >= len(self.y):
             raise EstimationError(
                 f"{len(self.y)} observations leave no degrees of freedom for {taken} parameters, "
@@ -304,9 +309,6 @@ class FixedEffectsResults(Results):
         "factors of reghdfe); estimation by linearmodels (Sheppard).\n"
         "Driscoll, J. C. and Kraay, A. C. (1998). Review of Economics and Statistics 80, 549-560."
     )
-
-
-Codes = npt.NDArray[np.int64]
 
 
 def _checked(y: pd.Series, x: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
@@ -389,52 +391,6 @@ def _labels_on(values: pd.Series | pd.DataFrame, index: pd.MultiIndex, role: str
     checks.unique_keys(values.index, role)
     checks.same_rows(index, values.index, "y", role)
     frame = values.to_frame(values.name or role) if isinstance(values, pd.Series) else values
+    if not frame.columns.is_unique:
+        raise OptionError(f"{role} has a column name twice: {first(frame.columns)}. Rename one.")
     return frame.reindex(index)
-
-
-def _groups(
-    index: pd.MultiIndex, effects: str | None, others: pd.DataFrame | None
-) -> dict[str, Codes]:
-    """Codes of the category of each row, by kind of effects."""
-    groups = {("entity", "time")[i]: np.asarray(index.codes[i]) for i in _LEVELS[effects]}
-    groups |= {} if others is None else {str(c): others[c].cat.codes.to_numpy() for c in others}
-    return {name: np.unique(codes, return_inverse=True)[1] for name, codes in groups.items()}
-
-
-def _contained(fine: Codes, coarse: Codes) -> bool:
-    """Whether each category of ``fine`` lies in one category of ``coarse``."""
-    return bool(pd.Series(coarse).groupby(fine).nunique().max() == 1)
-
-
-def _rank(groups: dict[str, Codes]) -> int:
-    """Rank of the dummies of one or two kinds of effects: categories less connected parts."""
-    sizes = [int(codes.max()) + 1 for codes in groups.values()]
-    if len(sizes) < 2:
-        return sum(sizes)
-    a, b = groups.values()
-    links = sparse.coo_array((np.ones(len(a)), (a, b + sizes[0])), shape=(sum(sizes),) * 2)
-    parts = sparse.csgraph.connected_components(links, directed=False, return_labels=False)
-    return sum(sizes) - int(parts)
-
-
-def _demeaned(
-    columns: pd.DataFrame, groups: dict[str, Codes]
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Columns free of all effects (by alternating projections), for the rank check."""
-    values = columns - columns.mean()
-    size = values.abs().max().to_numpy()
-    for _ in range(1 if len(groups) < 2 else 1000):
-        before = values
-        for codes in groups.values():
-            values = values - values.groupby(codes).transform("mean")
-        if (np.abs(values - before).to_numpy().max(axis=0) <= 1e-12 * size).all():
-            break
-    return np.asarray(values.to_numpy())
-
-
-_LEVELS: dict[str | None, tuple[int, ...]] = {
-    None: (),
-    "entity": (0,),
-    "time": (1,),
-    "twoway": (0, 1),
-}

@@ -10,7 +10,7 @@ book     Elhorst (2014), Spatial Econometrics, two-way columns (effects are mean
 
 Versions of two-way effects: A, W times demeaned y; B, exact dummies; C, Lee-Yu transformation.
 Left out because the peer is wrong: splm with two-way Lee-Yu (sign and scale of the correction), and
-the arbiter's standard error of rho in version B (see test_spatial_cigarettes.py).
+the arbiter's standard errors in version B (see test_spatial_cigarettes.py).
 """
 
 import csv
@@ -44,20 +44,20 @@ def rows(results):
             for name, value in entry["se"].items():
                 yield (*case, "std_error", NAMES.get(name, name), value, "splm")
             yield (*case, "sigma2", "", entry["sigma2"], "splm")
-            if correction == "lee-yu":
-                yield (*case, "loglik", "", entry["loglik"], "splm")
+            peer = results[f"arbiter|cigar|{model}|{key}"]  # of the direct estimate, version A
+            pair = (entry, "splm") if correction == "lee-yu" else (peer, "arbiter")
+            yield (*case, "loglik", "", pair[0]["loglik"], pair[1])
         for version, correction in (("B", "none"), ("C", "lee-yu"), ("A", "bias-corrected")):
             entry = results[f"arbiter|cigar|{model}|twoways variants|{VARIANTS[version]}"]
             if version == "A":
                 yield from arbiter(model, "twoway", correction, entry[CORRECTED])
                 yield (model, "twoway", correction, "loglik", "", entry["loglik"], "arbiter")
                 continue
-            names = [*entry["coef"], "rho"]
             yield from arbiter(model, "twoway", correction, entry)
+            names = [*entry["coef"], "rho"] if version == "C" else []
             for name, value in zip(names, entry["se"], strict=False):
-                if not (version == "B" and name == "rho"):
-                    name = NAMES.get(name, name)
-                    yield (model, "twoway", correction, "std_error", name, value, "arbiter")
+                name = NAMES.get(name, name)
+                yield (model, "twoway", correction, "std_error", name, value, "arbiter")
 
 
 def arbiter(model, effects, correction, entry, point_only=False):
@@ -96,6 +96,6 @@ if __name__ == "__main__":
     with open("cigar_sdm.csv", "w", encoding="utf-8", newline="") as file:
         file.write("# made by cigar_sdm.py, whose header names the programs and conventions\n")
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow("model effects correction quantity name value source".split())
+        writer.writerow(["model", "effects", "correction", "quantity", "name", "value", "source"])
         writer.writerows(rows(collected["results"]))
         writer.writerows(book(collected["elhorst_2014_check"]))

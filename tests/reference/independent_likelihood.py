@@ -36,7 +36,7 @@ class Model:
     k: int
 
     @property
-    def Ky(self) -> np.ndarray:
+    def lagged_y(self) -> np.ndarray:
         return np.kron(np.eye(self.n_blocks), self.W) @ self.y
 
 
@@ -86,7 +86,7 @@ def demeaned_first(y, X, W, effects, lags=None) -> Model:
 
 
 def loglik(model: Model, gamma, rho: float, s2: float) -> float:
-    e = model.y - rho * model.Ky - model.H @ gamma
+    e = model.y - rho * model.lagged_y - model.H @ gamma
     S = np.eye(len(model.W)) - rho * model.W
     logdet = model.n_blocks * np.linalg.slogdet(S)[1]
     return float(-len(e) / 2 * np.log(2 * np.pi * s2) + logdet - e @ e / (2 * s2))
@@ -94,7 +94,7 @@ def loglik(model: Model, gamma, rho: float, s2: float) -> float:
 
 def given_rho(model: Model, rho: float) -> tuple[np.ndarray, float]:
     """gamma and s2 that maximise the likelihood for one rho."""
-    left = model.y - rho * model.Ky
+    left = model.y - rho * model.lagged_y
     gamma = np.linalg.lstsq(model.H, left, rcond=None)[0]
     e = left - model.H @ gamma
     return gamma, float(e @ e / len(e))

@@ -1,0 +1,160 @@
+"""Formulas: the same frames as by hand, and nothing dropped or moved in silence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nqp_spatial import FixedEffects, PanelData
+from nqp_spatial.exceptions import (
+    DataError,
+    InfiniteValuesError,
+    MissingValuesError,
+    NotNumericError,
+    OptionError,
+)
+from nqp_spatial.formula import split_formula
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(1)
+    index = pd.MultiIndex.from_product([list("dacb"), range(2000, 2005)], names=["city", "year"])
+    data = pd.DataFrame(rng.uniform(1, 2, size=(20, 3)), index, ["y", "x", "z"])
+    data["城市化"] = rng.uniform(1, 2, 20)
+    data["人均 GDP"] = rng.uniform(1, 2, 20)
+    data["region"] = ["east", "west"] * 10
+    return data
+
+
+@pytest.mark.parametrize(
+    ("formula", "outcome", "expected"),
+    [
+        ("y ~ x", "y", {"x": lambda f: f.x}),
+        ("y ~ z + x", "y", {"z": lambda f: f.z, "x": lambda f: f.x}),
+        ("y ~ log(x)", "y", {"log(x)": lambda f: np.log(f.x)}),
+        ("log(y) ~ x", "log(y)", {"x": lambda f: f.x}),
+        ("y ~ x:z", "y", {"x:z": lambda f: f.x * f.z}),
+        ("y ~ x*z", "y", {"x": lambda f: f.x, "z": lambda f: f.z, "x:z": lambda f: f.x * f.z}),
+        ("y ~ I(x**2)", "y", {"I(x ** 2)": lambda f: f.x**2}),
+        ("y ~ x - 1", "y", {"x": lambda f: f.x}),
+        ("y ~ 0 + x", "y", {"x": lambda f: f.x}),
+        ("y ~ 城市化", "y", {"城市化": lambda f: f["城市化"]}),
+        ("城市化 ~ x", "城市化", {"x": lambda f: f.x}),
+        ("y ~ `人均 GDP`", "y", {"人均 GDP": lambda f: f["人均 GDP"]}),
+        ("y ~ log(`人均 GDP`)", "y", {"log(`人均 GDP`)": lambda f: np.log(f["人均 GDP"])}),
+        ("y ~ C(region)", "y", {"C(region)[T.west]": lambda f: (f.region == "west") * 1.0}),
+    ],
+)
+def test_columns_are_those_made_by_hand(frame, formula, outcome, expected):
+    y, x = split_formula(formula, frame)
+    assert y.name == outcome
+    assert x.columns.tolist() == list(expected)
+    assert x.index.equals(frame.index)
+    assert y.index.equals(frame.index)
+    for name, column in expected.items():
+        np.testing.assert_allclose(x[name], column(frame), rtol=1e-15)
+
+
+def test_number_and_category_types(frame):
+    frame["did"] = frame["x"] > 1.5
+    frame["kind"] = frame["region"].astype("category")
+    frame["count"] = pd.array(range(20), dtype="Int64")
+    _, x = split_formula("y ~ did + kind + count", frame)
+    assert x.columns.tolist() == ["did", "kind[T.west]", "count"]
+    assert x["did"].tolist() == frame["did"].astype(int).tolist()
+    assert x["count"].tolist() == list(range(20))
+
+
+def test_a_panel_does_as_well(frame):
+    frame.attrs["note"] = "Simulated."
+    panel = PanelData.from_frame(frame)
+    y, x = split_formula("y ~ x", panel)
+    pd.testing.assert_series_equal(y, panel["y"])
+    pd.testing.assert_frame_equal(x, panel[["x"]])
+    assert y.attrs["notes"] == ["Simulated."]
+    assert split_formula("y ~ x", frame)[0].attrs["note"] == "Simulated."
+
+
+def test_missing_cells_stay_and_the_model_names_them(frame):
+    frame.iloc[3, 1] = np.nan
+    frame["count"] = pd.array([*range(19), None], dtype="Int64")
+    y, x = split_formula("y ~ log(x) + count", frame)
+    assert len(y) == len(x) == 20
+    assert x.isna().sum().tolist() == [1, 1]
+    with pytest.raises(MissingValuesError, match=r"'log\(x\)' is empty in 1 .*\('d', 2003\)"):
+        FixedEffects(y, x)
+    with pytest.raises(MissingValuesError, match=r"'count' is empty in 1 .*\('b', 2004\)"):
+        FixedEffects.from_formula("y ~ count", frame)
+
+
+def test_logarithms_of_zero_are_named_by_the_model(frame):
+    frame.iloc[3, 1] = 0.0
+    with pytest.raises(InfiniteValuesError, match=r"'log\(x\)' is infinite.*\('d', 2003\)"):
+        FixedEffects.from_formula("y ~ log(x)", frame)
+    frame.iloc[3, 1] = -1.0
+    with pytest.raises(MissingValuesError, match=r"'log\(x\)' is empty .*\('d', 2003\)"):
+        FixedEffects.from_formula("y ~ log(x)", frame)
+
+
+def test_empty_categories_do_not_become_the_first_one(frame):
+    frame["region"] = frame["region"].where(frame["x"] > frame["x"].iloc[2])
+    with pytest.raises(MissingValuesError, match=r"'region' is empty in .*\('d', 2002\)"):
+        split_formula("y ~ C(region)", frame)
+
+
+def test_text_does_not_become_dummies_unasked(frame):
+    frame["gdp"] = "1,234"
+    with pytest.raises(NotNumericError, match=r"'gdp' holds text.*'1,234' at \('d', 2000\)"):
+        split_formula("y ~ gdp", frame)
+    with pytest.raises(NotNumericError, match=r"write C\(region\)"):
+        split_formula("y ~ region", frame)
+    with pytest.raises(NotNumericError, match="'region' holds text"):
+        split_formula("region ~ x", frame)
+
+
+@pytest.mark.parametrize(
+    "term", ["lag(x)", "lag(x, 2)", "x.shift(1)", "x.diff()", "log(x).cumsum()"]
+)
+def test_terms_that_reach_into_another_entity(frame, term):
+    with pytest.raises(OptionError, match="rows of another entity.*groupby"):
+        split_formula(f"y ~ {term}", frame)
+
+
+def test_a_column_may_have_lag_in_its_name(frame):
+    frame["x_lag"] = frame.groupby(level=0)["x"].shift()
+    assert split_formula("y ~ log(x_lag)", frame)[1].columns.tolist() == ["log(x_lag)"]
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("y ~ zz", "names 'zz', which is not a column.*Did you mean 'z'"),
+        ("yy ~ z", "names 'yy', which is not a column.*Did you mean 'y'"),
+        ("y ~ foo(x)", "names 'foo'"),
+        ("x + z", "'x . z' is not of the form 'outcome ~ x1 . x2'"),
+        ("~ x", "not of the form"),
+        ("", "not of the form"),
+        ("y ~ x | city", "Fixed effects are options of the model"),
+        ("y + z ~ x", "needs one outcome"),
+        ("0 ~ x", "needs one outcome"),
+        ("y ~ x +", "cannot be read: [^\x1b]*$"),
+        ("y ~ log(x", "cannot be read: [^\x1b]*$"),
+        ("y ~ x ~ z", "cannot be read"),
+        (None, "cannot be read"),
+    ],
+)
+def test_formulas_that_cannot_be_read(frame, formula, message):
+    with pytest.raises(OptionError, match=message):
+        split_formula(formula, frame)
+
+
+def test_a_formula_without_regressors_is_refused_by_the_model(frame):
+    with pytest.raises(OptionError, match="x has no columns"):
+        FixedEffects.from_formula("y ~ 1", frame)
+
+
+def test_data_must_be_labelled(frame):
+    with pytest.raises(DataError, match="ndarray"):
+        split_formula("y ~ x", frame[["y", "x"]].to_numpy())
+    with pytest.raises(DataError, match="y is not indexed by"):
+        FixedEffects.from_formula("y ~ x", frame.reset_index())
