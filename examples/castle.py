@@ -1,4 +1,4 @@
-"""Do castle-doctrine laws raise homicide, in the state that passes one and next door?
+"""Castle-doctrine laws: do they raise homicide, in the state that passes one and next door?
 
 Real data: 48 contiguous US states, 2000-2010, staggered laws (Cheng and Hoekstra 2013, Journal of
 Human Resources 48), bundled with the package; shapefiles/us_states/SOURCE.md has the origin.

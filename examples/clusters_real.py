@@ -50,7 +50,9 @@ def main(panel_file: Path, gdp_file: Path, folder: Path) -> nqp.WeightComparison
     nqp.tables.autocorrelation(autocorrelation, folder / "autocorrelation.docx")
     nqp.plots.save(comparison.plot(), folder / "effects.png")
     result = comparison.results["contiguity"]
-    nqp.maps.spillovers(result, panel.polygons, "did").save(folder / "spillovers.html")
+    nqp.maps.spillovers(result, panel.polygons, "did", background=cities).save(
+        folder / "spillovers.html"
+    )
     return comparison
 
 

@@ -58,7 +58,12 @@ class Response:
         """(I - rho W)^-1 at the estimate or another rho."""
         rho = float(self.params[self.rho]) if rho is None else rho
         low, high = self.spectrum.interval
-        if not low < rho < high or np.isnan(self.cov).any():
+        if np.isnan(self.cov).any():
+            raise UnstableModelError(
+                f"rho was estimated at the edge of ({low:.4f}, {high:.4f}), so that no effect is "
+                "defined. Give W a cutoff, or use another correction."
+            )
+        if not low < rho < high:
             raise UnstableModelError(
                 f"rho = {rho:.4f} is not inside ({low:.4f}, {high:.4f}), where I - rho W is "
                 "nonsingular: no effect is defined. Look at the weights with nqp.weights.describe."
@@ -102,7 +107,8 @@ def average_effects(
     response : Response
     method : {"delta", "simulation"}
         "delta" uses analytic derivatives; "simulation" draws the parameters from their normal
-        distribution (LeSage and Pace 2009, p. 39).
+        distribution (LeSage and Pace 2009, p. 39). Near rho = 1 the draws of an effect have
+        no variance to converge to: then trust the percentiles, not std_error.
     draws, seed : int
         For the simulation. Draws with rho outside the admissible interval are drawn again and
         counted in ``attrs["redrawn"]``.

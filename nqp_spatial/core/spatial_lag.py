@@ -109,9 +109,10 @@ def estimate(
         cov = np.full_like(cov, np.nan)
     elif approach_a and effects is not None:
         values = _corrected(optimum, cov, effects, n_entities, n_periods)
-        inference = scale if effects == "time" else scale_of(effects, "lee-yu", *y.shape[::-1])
-        resid, cov = parts(*values, inference)
-        scale = inference
+        scale = scale_of(effects, "lee-yu", n_entities, n_periods)
+        if effects == "time":  # traces of all of G beside (N - 1) T observations, as splm does
+            scale = Scale(scale.n, n_periods)
+        resid, cov = parts(*values, scale)
     return LagEstimate(
         *values, optimum.loglik, cov, resid, y_within, wy, scale, at_bound=optimum.at_bound
     )

@@ -239,8 +239,9 @@ def _graph_on(graph: Any, entities: pd.Index) -> Graph:
 
 
 def _checked_matrix(graph: Graph, entities: pd.Index) -> sp.csr_array:
-    W = sp.csr_array(sparse_for(graph, entities), dtype=float)
+    W = sp.csr_array(sparse_for(graph, entities), dtype=float, copy=True)
     W.eliminate_zeros()
+    W.sort_indices()  # one form for the same weights, whatever order the graph had
     if not W.nnz:
         raise WeightsError(
             "All weights are zero: no entity has a neighbour. Check the ids, the cutoff and the "

@@ -160,9 +160,9 @@ def _check_treatment(treatment: pd.Series) -> pd.Index:
     if len(odd):
         raise TreatmentError(
             f"The treatment {name!r} is not 0 or 1 in {len(odd)} rows, first "
-            f"{odd.iloc[0]!r} at {first([odd.index[0]])}. For a dose use SpatialDurbin."
+            f"{first([odd.iloc[0]])} at {first([odd.index[0]])}. For a dose use SpatialDurbin."
         )
-    on = treatment.eq(1).sort_index()
+    on = treatment.eq(1).fillna(False).astype(bool).sort_index()
     if not on.any() or on[treatment.notna()].all():
         state = "never on" if not on.any() else "always on"
         raise TreatmentError(
@@ -170,7 +170,7 @@ def _check_treatment(treatment: pd.Series) -> pd.Index:
             "It is 1 from the first treated period of treated entities, else 0."
         )
     by_entity = on.groupby(level=0)
-    switched = on[by_entity.shift(1).fillna(False).astype(bool) & ~on & treatment.notna()]
+    switched = on[by_entity.shift(1, fill_value=False) & ~on & treatment.notna()]
     if len(switched):
         raise TreatmentError(
             f"The treatment {name!r} switches off in "

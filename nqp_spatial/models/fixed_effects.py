@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from linearmodels.panel import PanelOLS
 
+import nqp_spatial.models._effects as _fx
 from nqp_spatial import checks
 from nqp_spatial._messages import check_option, first
 from nqp_spatial._provenance import versions
@@ -34,7 +35,6 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.formula import split_formula
-from nqp_spatial.models import _effects as _fx
 from nqp_spatial.results import Results
 
 COV_TYPES = ("unadjusted", "robust", "clustered", "driscoll-kraay")

@@ -46,6 +46,8 @@ class Style:
 
     def below(self, value: Any, std_error: Any) -> str:
         shown = value / std_error if self.std_errors == "tstats" else std_error
+        if pd.isna(value):  # the dash above it says enough
+            return ""
         return BELOW[self.std_errors].format(numbers.number(shown, self.digits))
 
 

@@ -179,8 +179,6 @@ def _npz(file: Path, id_column: str | None) -> Content:
         with np.load(file, allow_pickle=False) as arrays:
             ids = pd.Index(arrays["ids"].tolist()) if "ids" in arrays else None
     except (KeyError, ValueError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
         raise FileFormatError(f"{file.name} is not a scipy sparse matrix: {error}.") from None
     return _matrix(W, ids, file, typed=True)
 

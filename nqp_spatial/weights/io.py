@@ -58,7 +58,7 @@ def read(
     Raises
     ------
     FileFormatError
-        Unknown suffix, a matrix that is not square, cells that are not numbers.
+        No such file, unknown suffix, a matrix that is not square, cells that are not numbers.
     IdMismatchError
         The ids of the file are not ``ids``.
     WeightsError
@@ -70,6 +70,8 @@ def read(
     """
     file = Path(path)
     check_suffix(file, _readers.READERS)
+    if not file.is_file():
+        raise FileFormatError(f"There is no file {str(file)!r}. Check the name and the folder.")
     content = _readers.READERS[file.suffix.lower()](file, id_column)
     if content.ids is None:
         if ids is None:

@@ -1,7 +1,5 @@
 """The maps as a reader meets them: in a browser that has no network."""
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -153,8 +151,6 @@ def test_the_map_of_the_bundled_cities_is_light(browser, make_result, tmp_path):
     browser.open(page, path)
     assert len(browser.all("path.nqp-place")) == 277
     assert path.stat().st_size < 3e6
-    opened = browser.run("performance.getEntriesByType('navigation')[0].loadEventEnd")
-    assert opened < 2000 * (5 if os.environ.get("CI") else 1)  # milliseconds; CI machines are slow
     assert cities.attrs["note"] == BASE_MAP_NOTE["en"]
     assert BASE_MAP_NOTE["zh"] in browser.all(".nqp-notes")[0].text
     assert_clean(browser, path)

@@ -223,7 +223,7 @@ def test_undecodable_text_and_foreign_parquet(tmp_path):
     )
     with pytest.raises(MissingValuesError, match="without focal or neighbor"):
         w.read(tmp_path / "w.parquet")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileFormatError, match="There is no file .*none.csv"):
         w.read(tmp_path / "none.csv")
 
 

@@ -1,0 +1,105 @@
+"""Plots and maps of a study."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from nqp_spatial.cities import load_agglomerations
+from nqp_spatial.exceptions import DataWarning, MissingValuesError, UnstableModelError
+from nqp_spatial.study.data import bundled_polygons
+from nqp_spatial.study.log import RunLog
+from nqp_spatial.study.output import Folder
+from nqp_spatial.study.schema import CHINA, Study
+from nqp_spatial.study.source import Source
+
+if TYPE_CHECKING:
+    from nqp_spatial.study.steps import Found
+
+
+def write_plots(study: Study, found: Found, folder: Folder) -> None:
+    """Effects under each W, and Moran's I by period."""
+    from nqp_spatial import plots
+
+    if not study.output.plots:
+        return
+    notes, lang = found.data.panel.notes, study.language
+    for key, effects in found.effects.items():
+        frame = effects.xs(study.regressors[0], level="variable")
+        figure = plots.forest(frame, notes=notes, title=_label(study, key), lang=lang)
+        _save(figure, folder, _file("forest", key, study), study)
+    for outcome, moran in found.moran.items():
+        drawn = plots.moran_by_period(moran, notes=notes, lang=lang).get_figure()
+        _save(drawn, folder, _file("moran", f"{outcome}/", study), study)
+
+
+def _label(study: Study, key: str) -> str:
+    """``did → nqp``, in the printed names."""
+    names = [study.regressors[0], key.split("/")[0]]
+    return " → ".join(study.labels.get(name, name) for name in names)
+
+
+def _file(name: str, key: str, study: Study) -> str:
+    """The name of a file: the main outcome and the last spatial model have no suffix."""
+    outcome, model = key.split("/")
+    spatial = [name for name in ("sdm", "sdm_did") if name in study.fitted]
+    parts = [name]
+    if outcome != study.outcome_names[0]:
+        parts.append(outcome)
+    if model and model != spatial[-1]:
+        parts.append(model)
+    return "-".join(parts)
+
+
+def _save(figure: Any, folder: Folder, name: str, study: Study) -> None:
+    import matplotlib.pyplot as plt
+
+    from nqp_spatial import plots
+
+    for suffix in study.output.plots:
+        plots.save(figure, folder.new("plots", f"{name}.{suffix}"))
+    plt.close(figure)
+
+
+def write_maps(study: Study, source: Source, found: Found, folder: Folder, log: RunLog) -> None:
+    """A web map and its printed twin for each W that is mapped."""
+    polygons = found.data.panel.polygons
+    asked = study.output.maps is True or study.maps is not None
+    main = [k for k in found.comparisons if k.startswith(f"{study.outcome_names[0]}/")]
+    if polygons is None or not main:
+        if asked:
+            key = ("maps",) if study.maps is not None else ("output", "maps")
+            lacks = "polygons under data" if polygons is None else "a spatial model"
+            raise source.error(key, f"a map needs {lacks}, and the study has none.")
+        log.note("no maps: the study has no polygons or no spatial model")
+        return
+    if study.output.maps is False:
+        return
+    results = found.comparisons[main[-1]].results
+    for name in study.maps if study.maps is not None else list(results)[:1]:
+        with source.at("weights", name):
+            try:
+                _map(study, results[name], name, polygons, folder)
+            except (UnstableModelError, MissingValuesError) as error:  # the tables say it too
+                warnings.warn(f"No map under {name!r}: {error}", DataWarning, stacklevel=2)
+
+
+def _map(study: Study, result: Any, name: str, polygons: Any, folder: Folder) -> None:
+    import matplotlib.pyplot as plt
+
+    from nqp_spatial import maps, plots
+
+    variable, options = study.regressors[0], {"lang": study.language, **_context(study)}
+    page = maps.spillovers(result, polygons, variable, **options)
+    figure = maps.spillovers_figure(result, polygons, variable, **options)
+    page.save(str(folder.new("maps", f"spillovers-{name}.html")))
+    plots.save(figure, folder.new("maps", f"spillovers-{name}.png"))
+    plt.close(figure)
+
+
+def _context(study: Study) -> dict[str, Any]:
+    """What the bundled cities bring along: outlines of agglomerations, and the other units."""
+    if study.data.polygons != CHINA:
+        return {}
+    background = bundled_polygons(CHINA, study.language)
+    return {"agglomerations": load_agglomerations(), "background": background}

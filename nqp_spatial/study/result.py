@@ -1,0 +1,215 @@
+"""StudyResult: everything that a study computed, and its summary in words."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from nqp_spatial.compare import WeightComparison
+from nqp_spatial.panel import PanelData
+from nqp_spatial.results import Results, stars
+from nqp_spatial.study.outcomes import truth_applies
+from nqp_spatial.study.schema import Study
+from nqp_spatial.study.words import MODELS, WORDS
+from nqp_spatial.tables import Table
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
+
+EFFECTS = ("direct", "indirect", "total")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyResult:
+    """What `run_study` found and wrote.
+
+    Attributes
+    ----------
+    study : Study
+        The study file, checked, with its defaults.
+    panel : PanelData
+        The sample, with the outcome and the policy as columns.
+    graphs : dict of str to Graph
+        Normalised as the file says.
+    results : dict of str to Results
+        By ``outcome/model`` or ``outcome/model/weights``.
+    comparisons : dict of str to WeightComparison
+        By ``outcome/model``, the spatial models only.
+    effects : dict of str to DataFrame
+        By ``outcome/model``: index (weights, effect, variable), as the file asked for them.
+    autocorrelation : DataFrame or None
+        Moran's I and Geary's C, index (outcome, weights, period).
+    tables : dict of str to Table
+        By the name of their files.
+    indices : dict of str to IndexResult or PCAResult
+        By outcome.
+    truth : dict or None
+        Parameters that simulated data were drawn with.
+    simulated : bool
+    warnings : tuple of str
+    output : Path
+        The folder, and ``files`` written in it.
+    """
+
+    study: Study
+    panel: PanelData
+    graphs: Mapping[str, Graph]
+    results: Mapping[str, Results]
+    comparisons: Mapping[str, WeightComparison]
+    effects: Mapping[str, pd.DataFrame]
+    autocorrelation: pd.DataFrame | None
+    tables: Mapping[str, Table]
+    indices: Mapping[str, Any]
+    truth: Mapping[str, Any] | None
+    simulated: bool
+    warnings: tuple[str, ...]
+    output: Path
+    files: tuple[Path, ...]
+    seconds: float
+
+    @property
+    def comparison(self) -> WeightComparison | None:
+        """The main outcome under each W by the last spatial model; None if there is none."""
+        return self.comparisons.get(self.main) if self.main else None
+
+    @property
+    def main(self) -> str | None:
+        """``outcome/model`` of `comparison`: SDM-DiD rather than SDM."""
+        own = [k for k in self.comparisons if k.startswith(f"{self.study.outcome_names[0]}/")]
+        return own[-1] if own else None
+
+    @property
+    def index(self) -> Any:
+        """The first computed index, or None."""
+        return next(iter(self.indices.values()), None)
+
+    @property
+    def variable(self) -> str:
+        """The regressor whose effects are shown: the policy, or the first control."""
+        return self.study.regressors[0]
+
+    def summary(self, lang: str | None = None) -> str:
+        """What was run, the effects under each W, and where the files are."""
+        words = WORDS[lang or self.study.language]
+        parts = [self._head(words)]
+        parts += [self._block(key, words) for key in self.comparisons]
+        if not self.comparisons:
+            parts.append(self._regressions(words))
+        parts.append(self._tail(words))
+        return "\n\n".join(parts)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _head(self, words: Mapping[str, str]) -> str:
+        panel, treated = self.panel, ""
+        if self.study.policy is not None:
+            on = panel[self.variable].groupby(level=0).max()
+            treated = words["treated"].format(name=self.variable, n=int(on.sum()))
+        sample = words["sample"].format(
+            n=panel.n_entities, t=panel.n_periods, first=panel.periods[0], last=panel.periods[-1]
+        )
+        lines = [self.study.title or words["untitled"], f"{sample}{treated}"]
+        if self.simulated:
+            lines.insert(1, words["simulated"])
+        return "\n".join(lines)
+
+    def _block(self, key: str, words: Mapping[str, str]) -> str:
+        """One model: a line for each W, and one for the truth of simulated data."""
+        outcome, model = key.split("/")
+        title = words["effects"].format(
+            variable=self.variable, outcome=outcome, model=MODELS[model]
+        )
+        header = ["W", *(words[e] for e in EFFECTS), "rho", "R2"]
+        rows = [self._row(key, name) for name in self.comparisons[key].results]
+        if truth_applies(self.truth, outcome, self.variable):
+            assert self.truth is not None
+            values = [f"{self.truth[e]:.4f}" for e in (*EFFECTS, "rho")]
+            rows.append([words["truth"], *values, ""])
+        return "\n".join([title, *aligned([header, *rows])])
+
+    def _row(self, key: str, name: str) -> list[str]:
+        effects = self.effects[key].xs((name, self.variable), level=("weights", "variable"))
+        result = self.comparisons[key].results[name]
+        cells = [_cell(effects.loc[e]) for e in EFFECTS]
+        return [name, *cells, f"{result.rho:.4f}", f"{result.rsquared['within']:.4f}"]
+
+    def _regressions(self, words: Mapping[str, str]) -> str:
+        rows = [
+            [key, _cell(result.to_frame().loc[self.variable])]
+            for key, result in self.results.items()
+        ]
+        return "\n".join([words["coefficients"].format(variable=self.variable), *aligned(rows)])
+
+    def _tail(self, words: Mapping[str, str]) -> str:
+        lines = [words["stars"]]
+        outcomes = self.study.outcome_names
+        if self.truth is not None and any(
+            truth_applies(self.truth, outcome, self.variable) for outcome in outcomes
+        ):
+            lines.append(words["drawn"].format(W=self.truth["W"]))
+        if self.warnings:
+            lines.append(words["warned"].format(n=len(self.warnings)))
+        lines += ["", words["written"].format(n=len(self.files), folder=self.output)]
+        lines += aligned(self._first(words))
+        notes = self.map_notes()
+        text = [*lines, *(["", *notes] if notes else [])]
+        return "\n".join(part for line in text for part in (_wrapped(line) or [""]))
+
+    def _first(self, words: Mapping[str, str]) -> list[tuple[str, str]]:
+        """The files to open first."""
+        relative = [path.relative_to(self.output).as_posix() for path in self.files]
+        kinds = (
+            ("tables/effects.", "open_effects"),
+            ("tables/regression.", "open_regression"),
+            ("maps/", "open_map"),
+            ("results.json", "open_json"),
+        )
+        found = []
+        for start, key in kinds:
+            own = [name for name in relative if name.startswith(start)]
+            own.sort(key=lambda name: not name.endswith(".html"))
+            if own:
+                found.append((own[0], words[key]))
+        return found
+
+    def map_notes(self) -> list[str]:
+        """What must be said of the polygons."""
+        polygons = self.panel.polygons
+        note = None if polygons is None else polygons.attrs.get("note")
+        return [note] if isinstance(note, str) else []
+
+
+def _cell(line: pd.Series) -> str:
+    """``0.0159*** (0.0034)``; a dash where there is no estimate."""
+    estimate, error = line["estimate"], line["std_error"]
+    if estimate != estimate:
+        return "–"
+    return f"{estimate:.4f}{stars(line['pvalue'])} ({error:.4f})"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with columns of equal width; Chinese characters take two places."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        padded = [c + " " * (w - _width(c)) for c, w in zip(row, widths, strict=True)]
+        lines.append(("  " + "  ".join(padded)).rstrip())
+    return lines
+
+
+def _wrapped(line: str) -> list[str]:
+    """Sentences broken at 96 characters; tables and Chinese text as they are."""
+    if line.startswith("  ") or _width(line) > len(line):
+        return [line]
+    return wrap(line, 96, break_on_hyphens=False, break_long_words=False)
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
