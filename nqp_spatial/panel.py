@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
     IdMismatchError,
+    IslandWarning,
     OptionError,
     UnbalancedPanelError,
 )
@@ -192,6 +194,11 @@ class PanelData:
             With ``balanced=True``, naming pairs.
         IdMismatchError
             If ``graph`` lacks entities of the panel, or has others.
+
+        Warns
+        -----
+        IslandWarning
+            If entities have no neighbours in ``graph``.
         """
         part = self.frame if columns is None else self[list(columns)]
         for name in part.columns:
@@ -199,7 +206,15 @@ class PanelData:
         if balanced:
             checks.balanced(self.frame.index)
         if graph is not None:
-            checks.same_ids(self.entities, as_graph(graph).unique_ids, "the panel", "the weights")
+            weights = as_graph(graph)
+            checks.same_ids(self.entities, weights.unique_ids, "the panel", "the weights")
+            if len(weights.isolates):
+                warnings.warn(
+                    f"{len(weights.isolates)} entities have no neighbours, first "
+                    f"{first(weights.isolates)}: their spatial lag is zero, not missing.",
+                    IslandWarning,
+                    stacklevel=2,
+                )
 
     def with_columns(self, **columns: pd.Series) -> PanelData:
         """The panel with further columns, matched by (entity, time) label."""

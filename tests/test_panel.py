@@ -17,6 +17,7 @@ from nqp_spatial.exceptions import (
     DuplicateKeysError,
     IdMismatchError,
     InfiniteValuesError,
+    IslandWarning,
     MissingValuesError,
     NotNumericError,
     OptionError,
@@ -387,3 +388,11 @@ def test_notes_and_labels_come_along(table):
 def test_a_panel_is_frozen(panel):
     with pytest.raises(AttributeError):
         panel.frame = None
+
+
+def test_islands_of_the_weights_are_named():
+    index = pd.MultiIndex.from_product([["a", "b", "c"], [2010, 2011]], names=["city", "year"])
+    panel = PanelData.from_frame(pd.DataFrame({"x": np.arange(6.0)}, index=index))
+    graph = Graph.from_arrays(["a", "b", "c"], ["b", "a", "c"], [1.0, 1.0, 0.0])
+    with pytest.warns(IslandWarning, match="1 entities have no neighbours, first 'c'"):
+        panel.check(["x"], graph=graph)
