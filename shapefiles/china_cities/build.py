@@ -32,7 +32,6 @@ from facts import (
     SUBPROVINCIAL,
     SUFFIX,
 )
-from pypinyin import lazy_pinyin
 
 HERE = Path(__file__).resolve().parent
 ALBERS = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=0 +lon_0=105 +datum=WGS84 +units=m"
@@ -122,6 +121,8 @@ def require_clean(frame: gpd.GeoDataFrame, stage: str) -> None:
 
 def pinyin(code: int, short: str) -> str:
     """Pinyin of a short name; an apostrophe before a, e and o."""
+    from pypinyin import lazy_pinyin
+
     if code in PINYIN:
         return PINYIN[code]
     head, *tail = lazy_pinyin(short)
