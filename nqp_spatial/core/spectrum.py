@@ -40,11 +40,11 @@ class Spectrum(Protocol):
     def trace_g(self, rho: float) -> float:
         """tr(G)."""
 
-    def trace_gg(self, rho: float) -> float:
-        """tr(G G)."""
+    def trace_gg(self, rho: float, other: float | None = None) -> float:
+        """tr(G H), with H = G at ``other`` (by default at rho too)."""
 
-    def trace_gtg(self, rho: float) -> float:
-        """tr(G' G)."""
+    def trace_gtg(self, rho: float, other: float | None = None) -> float:
+        """tr(G' H)."""
 
 
 def prepare(W: sp.csr_array, method: str = "auto") -> Spectrum:
@@ -111,23 +111,26 @@ class EigenSpectrum:
         """tr(G), the sum of omega / (1 - rho omega)."""
         return float((self.eigenvalues / (1 - rho * self.eigenvalues)).sum().real)
 
-    def trace_gg(self, rho: float) -> float:
-        """tr(G G), the sum of (omega / (1 - rho omega))^2."""
-        return float(((self.eigenvalues / (1 - rho * self.eigenvalues)) ** 2).sum().real)
+    def trace_gg(self, rho: float, other: float | None = None) -> float:
+        """tr(G H), the sum of products of omega / (1 - rho omega)."""
+        omega = self.eigenvalues
+        g, h = (omega / (1 - r * omega) for r in (rho, rho if other is None else other))
+        return float((g * h).sum().real)
 
-    def trace_gtg(self, rho: float) -> float:
-        """tr(G' G), from the eigenvectors of the symmetric form or a dense solution."""
+    def trace_gtg(self, rho: float, other: float | None = None) -> float:
+        """tr(G' H), from the eigenvectors of the symmetric form or a dense solution."""
+        rhos = (rho, rho if other is None else other)
         if self._scale is None:
-            A = np.eye(self.n) - rho * self._W.toarray()
-            G = np.linalg.solve(A, self._W.toarray())
-            return float((G * G).sum())
+            W = self._W.toarray()
+            G, H = (np.linalg.solve(np.eye(self.n) - r * W, W) for r in rhos)
+            return float((G * H).sum())
         omega, weights = self._gram
-        g = omega / (1 - rho * omega)
-        return float(g @ weights @ g)
+        g, h = (omega / (1 - r * omega) for r in rhos)
+        return float(g @ weights @ h)
 
     @cached_property
     def _gram(self) -> tuple[Array, Array]:
-        """With W = D^-1/2 V diag(omega) V' D^1/2, tr(G'G) = g' [(V'D^-1 V) o (V'D V)] g."""
+        """With W = D^-1/2 V diag(omega) V' D^1/2, tr(G'H) = g' [(V'D^-1 V) o (V'D V)] h."""
         assert self._scale is not None
         omega, V = eigh(self._symmetric())
         inverse = V.T @ (V / self._scale[:, None])
@@ -173,36 +176,40 @@ class LUSpectrum:
 
     def trace_g(self, rho: float) -> float:
         """tr(G)."""
-        return self._traces(rho)[0]
+        return self._traces(rho, rho)[0]
 
-    def trace_gg(self, rho: float) -> float:
-        """tr(G G)."""
-        return self._traces(rho)[1]
+    def trace_gg(self, rho: float, other: float | None = None) -> float:
+        """tr(G H)."""
+        return self._traces(rho, rho if other is None else other)[1]
 
-    def trace_gtg(self, rho: float) -> float:
-        """tr(G' G)."""
-        return self._traces(rho)[2]
+    def trace_gtg(self, rho: float, other: float | None = None) -> float:
+        """tr(G' H)."""
+        return self._traces(rho, rho if other is None else other)[2]
 
-    def _traces(self, rho: float) -> tuple[float, float, float]:
-        """All three traces at once; the last rho asked for is remembered."""
-        if getattr(self, "_remembered", (None,))[0] != rho:
-            self._remembered = (rho, self._solve_traces(rho))
+    def _traces(self, rho: float, other: float) -> tuple[float, float, float]:
+        """tr(G), tr(G H), tr(G' H) at once; the last pair asked for is remembered."""
+        if getattr(self, "_remembered", (None,))[0] != (rho, other):
+            self._remembered = ((rho, other), self._solve_traces(rho, other))
         return self._remembered[1]
 
-    def _solve_traces(self, rho: float) -> tuple[float, float, float]:
+    def _solve_traces(self, rho: float, other: float) -> tuple[float, float, float]:
         factor = self._factor(rho)
+        second = factor if other == rho else self._factor(other)
         transposed = self._W.T.tocsr()
-        g = gg = gtg = 0.0
+        g = gh = gth = 0.0
         for start in range(0, self.n, _BLOCK):
             columns = np.arange(start, min(start + _BLOCK, self.n))
             unit = np.zeros((self.n, len(columns)))
             unit[columns, np.arange(len(columns))] = 1.0
             right = self._W @ factor.solve(unit)  # type: ignore[attr-defined]  # G e_j
-            left = factor.solve(transposed @ unit, trans="T")  # type: ignore[attr-defined]  # G' e_j
+            other_right = right
+            if second is not factor:
+                other_right = self._W @ second.solve(unit)  # type: ignore[attr-defined]  # H e_j
+            left = second.solve(transposed @ unit, trans="T")  # type: ignore[attr-defined]  # H' e_j
             g += right[columns, np.arange(len(columns))].sum()
-            gg += (right * left).sum()
-            gtg += (right * right).sum()
-        return float(g), float(gg), float(gtg)
+            gh += (right * left).sum()
+            gth += (right * other_right).sum()
+        return float(g), float(gh), float(gth)
 
 
 def largest_row_sum(W: sp.csr_array) -> float:
