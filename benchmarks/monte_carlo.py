@@ -25,7 +25,7 @@ from scipy import stats
 from nqp_spatial import parallel, weights
 from nqp_spatial.cities import select_cities
 from nqp_spatial.core import multiplier
-from nqp_spatial.core.spatial_lag import LagEstimate, estimate, lag
+from nqp_spatial.core.spatial_ml import Estimate, estimate, lag
 from nqp_spatial.core.spectrum import Spectrum, prepare
 from nqp_spatial.exceptions import NqpWarning
 
@@ -77,7 +77,7 @@ def one(W: sp.csr_array, spectrum: Spectrum, rho: float, rng: np.random.Generato
     Z = np.concatenate([x, lag(W, x)], axis=-1)
     rows = []
     for correction in CORRECTIONS:
-        found: LagEstimate = estimate(y, Z, W, spectrum, effects="twoway", correction=correction)
+        found: Estimate = estimate(y, Z, W, spectrum, effects="twoway", correction=correction)
         errors = np.sqrt(np.diag(found.cov))
         values = [*found.delta, found.rho, found.sigma2]
         averages = effects(W, spectrum, found.delta, found.rho, found.cov[:3, :3])

@@ -13,7 +13,17 @@ from nqp_spatial.cities import (
 from nqp_spatial.compare import WeightComparison, compare_weights
 from nqp_spatial.datasets import load_castle, load_simulated_clusters, simulate_durbin
 from nqp_spatial.matching import match_cities
-from nqp_spatial.models import FixedEffects, SpatialDiD, SpatialDurbin
+from nqp_spatial.models import (
+    GNS,
+    SAC,
+    SLX,
+    FixedEffects,
+    SpatialDiD,
+    SpatialDurbin,
+    SpatialDurbinError,
+    SpatialError,
+    SpatialLag,
+)
 from nqp_spatial.panel import PanelData
 from nqp_spatial.reading import read_table
 
@@ -24,10 +34,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "GNS",
+    "SAC",
+    "SLX",
     "FixedEffects",
     "PanelData",
     "SpatialDiD",
     "SpatialDurbin",
+    "SpatialDurbinError",
+    "SpatialError",
+    "SpatialLag",
     "WeightComparison",
     "compare_weights",
     "diagnostics",

@@ -12,7 +12,7 @@ import pandas as pd
 from nqp_spatial import parallel
 from nqp_spatial._messages import check_option
 from nqp_spatial.exceptions import NqpError, OptionError
-from nqp_spatial.models import SpatialDurbin, SpatialDurbinResults
+from nqp_spatial.models import SpatialDurbin, SpatialResults
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ def compare_weights(
             f"{type(model).__name__} has no weights to compare. Give a SpatialDurbin or SpatialDiD."
         )
 
-    def fit(name: str) -> SpatialDurbinResults:
+    def fit(name: str) -> SpatialResults:
         try:
             return model.with_graph(graphs[name]).fit(**fit_options)
         except NqpError as error:
@@ -77,10 +77,10 @@ class WeightComparison:
 
     Attributes
     ----------
-    results : dict of str to SpatialDurbinResults
+    results : dict of str to SpatialResults
     """
 
-    results: Mapping[str, SpatialDurbinResults]
+    results: Mapping[str, SpatialResults]
 
     @property
     def estimates(self) -> pd.DataFrame:

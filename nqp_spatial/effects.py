@@ -41,7 +41,7 @@ class Response:
     beta, theta : tuple of int
         Positions of each variable's coefficient and of its lag's (-1: it has no lag).
     rho : int
-        Position of rho.
+        Position of rho (-1: the model has none, and S = beta I + theta W).
     W : sparse array, shape (n_entities, n_entities)
     """
 
@@ -54,9 +54,14 @@ class Response:
     W: sp.csr_array
     spectrum: Spectrum
 
+    @property
+    def rho_estimate(self) -> float:
+        """The estimate of rho, or zero."""
+        return float(self.params[self.rho]) if self.rho >= 0 else 0.0
+
     def multiplier(self, rho: float | None = None) -> Multiplier:
         """(I - rho W)^-1 at the estimate or another rho."""
-        rho = float(self.params[self.rho]) if rho is None else rho
+        rho = self.rho_estimate if rho is None else rho
         low, high = self.spectrum.interval
         if np.isnan(self.cov).any():
             raise UnstableModelError(
@@ -83,11 +88,12 @@ class Response:
         return beta, values[..., lag] if lag >= 0 else np.zeros_like(beta)
 
     def cov_of(self, r: int) -> Array:
-        """Covariance of (beta_r, theta_r, rho), with zeros where there is no lag."""
+        """Covariance of (beta_r, theta_r, rho), with zeros for those that the model lacks."""
         where = [self.beta[r], self.theta[r], self.rho]
         block = self.cov[np.ix_(where, where)].copy()
-        if self.theta[r] < 0:
-            block[1, :] = block[:, 1] = 0.0
+        for place, position in enumerate(where):
+            if position < 0:
+                block[place, :] = block[:, place] = 0.0
         return block
 
 
@@ -152,7 +158,8 @@ def _frame(rows: Mapping[tuple[str, str], tuple[float, ...]]) -> pd.DataFrame:
         ordered, orient="index", columns=["estimate", "std_error", "lower", "upper"]
     )
     frame.index = pd.MultiIndex.from_tuples(list(ordered), names=["effect", "variable"])
-    pvalue = 2 * stats.norm.sf(np.abs(frame["estimate"] / frame["std_error"]))
+    with np.errstate(invalid="ignore"):  # an effect that is zero by construction has no p-value
+        pvalue = 2 * stats.norm.sf(np.abs(frame["estimate"] / frame["std_error"]))
     frame.insert(2, "pvalue", pvalue)
     return frame
 
@@ -188,7 +195,8 @@ def _simulated(
     if draws < 2:
         raise OptionError(f"draws={draws} is too few. Type draws=1000 or more.")
     sample, redrawn = _draw(response, draws, np.random.default_rng(seed))
-    direct, total = _average_weights(response, sample[:, response.rho])
+    rhos = sample[:, response.rho] if response.rho >= 0 else np.zeros(draws)
+    direct, total = _average_weights(response, rhos)
     at_estimate = _delta(response, level)["estimate"]
     tail = (1 - level) / 2
     rows = {}
@@ -216,7 +224,9 @@ def _draw(response: Response, draws: int, rng: np.random.Generator) -> tuple[Arr
     have = redrawn = 0
     while have < draws:
         sample = response.params + rng.standard_normal((draws - have, len(root))) @ root.T
-        inside = (sample[:, response.rho] > low) & (sample[:, response.rho] < high)
+        inside = np.ones(len(sample), dtype=bool)
+        if response.rho >= 0:
+            inside = (sample[:, response.rho] > low) & (sample[:, response.rho] < high)
         kept.append(sample[inside])
         have += int(inside.sum())
         redrawn += int((~inside).sum())
@@ -308,7 +318,7 @@ def effects_by_order(
     """
     if orders < 0:
         raise OptionError(f"orders={orders} is negative. Type orders=5, for example.")
-    rho = float(response.params[response.rho])
+    rho = response.rho_estimate
     terms = core.by_order(response.W, rho, orders)
     whole = _delta(response, 0.95)["estimate"]
     rows: dict[tuple[str, str, object], tuple[float, float]] = {}

@@ -1,24 +1,28 @@
 """Concentrated Gaussian likelihoods of spatial panel models.
 
-For a spatial lag of y, with y, Wy and the regressors Z already free of fixed effects,
+For y_t = rho W y_t + Z_t delta + u_t, u_t = lambda W u_t + e_t, with fixed effects removed,
 
-    l(rho) = -(n/2) [ln(2 pi) + 1 + ln s2(rho)] + T' [ln|I - rho W| - c ln(1 - rho)],
-    s2(rho) = (e0 - rho ed)'(e0 - rho ed) / n,
+    l = -(n/2) [ln(2 pi) + 1 + ln s2] + T' [ln|I - rho W| + ln|I - lambda W| - c (...)],
+    n s2 = |(I - lambda W)(y - rho Wy - Z delta)|^2,
 
-where e0 and ed are the residuals of y and of Wy on Z (Anselin, Le Gallo and Jayet 2008; Elhorst
-2014, section 3.3), n and T' count the observations and periods left by the correction, and c is 1
-when a row-normalised W has lost its unit eigenvalue to the removal of period effects (Lee and Yu
-2010, section 3). Z is regressed on once, so that a search over rho costs only log-determinants.
+minimised over delta for each (rho, lambda) (Anselin, Le Gallo and Jayet 2008; Elhorst 2014, section
+3.3). n and T' count the observations and periods left by the correction; c is 1 when a
+row-normalised W has lost its unit eigenvalue to the removal of period effects, and then
+ln(1 - rho) + ln(1 - lambda) is taken off (Lee and Yu 2010, section 3).
+
+The data are compressed once: with S = [Z, Wy, y] and one QR of [S, WS] = Q [R0, R1], everything
+about (I - lambda W) S is in the small matrix R0 - lambda R1. A search then costs log-determinants.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
-from scipy.optimize import brentq, minimize_scalar
+from scipy.optimize import brentq, minimize, minimize_scalar
 
 from nqp_spatial.core.spectrum import Spectrum
 
@@ -38,23 +42,96 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class LagOptimum:
-    """Maximum of the likelihood of a model with a spatial lag of y.
+class Optimum:
+    """Maximum of the likelihood.
 
     Attributes
     ----------
     delta : array, shape (k,)
         Coefficients of Z.
-    rho, sigma2, loglik : float
+    rho, lambda_ : float
+        Zero where the model has no such term.
+    sigma2, loglik : float
     at_bound : bool
-        Whether the search ended at the edge of the admissible interval.
+        Whether the search for rho or lambda ended at the edge of the admissible interval.
     """
 
     delta: Array
     rho: float
+    lambda_: float
     sigma2: float
     loglik: float
     at_bound: bool
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Least squares for one lambda: |e|^2 = least + (rho - best)^2 * curvature.
+
+    The two parts are orthogonal, so that nothing cancels when the fit is nearly exact.
+    """
+
+    least: float
+    best: float
+    curvature: float
+
+    def ssr(self, rho: float) -> float:
+        """Sum of squared residuals at rho."""
+        return self.least + (rho - self.best) ** 2 * self.curvature
+
+
+class Compressed:
+    """All that least squares needs to know of (I - lambda W) [Z, Wy, y], from one QR.
+
+    Parameters
+    ----------
+    Z : array, shape (rows, k)
+    wy, y : array, shape (rows,)
+    filtered : array, shape (rows, k + 2), optional
+        W [Z, Wy, y], for models with a spatial error.
+    """
+
+    def __init__(self, Z: Array, wy: Array, y: Array, filtered: Array | None = None) -> None:
+        self.k = Z.shape[1]
+        stacked = np.column_stack([Z, wy, y])
+        self._total = float(y @ y)
+        if filtered is None:
+            self._plain, self._lagged = np.linalg.qr(stacked, mode="r"), None
+        else:
+            R = np.linalg.qr(np.column_stack([stacked, filtered]), mode="r")
+            self._plain, self._lagged = R[:, : self.k + 2], R[:, self.k + 2 :]
+
+    def triangle(self, lambda_: float) -> Array:
+        """R of (I - lambda W) [Z, Wy, y], shape (k + 2, k + 2)."""
+        if self._lagged is None:
+            return self._plain
+        return np.asarray(np.linalg.qr(self._plain - lambda_ * self._lagged, mode="r"))
+
+    def residual(self, lambda_: float, *, lag: bool) -> Residual:
+        """Sums of squares as a function of rho, or at rho = 0 without a lag."""
+        R = self.triangle(lambda_)
+        k = self.k
+        along, own, rest = R[k, k], R[k, k + 1], R[k + 1, k + 1]
+        if not lag:
+            return Residual(own**2 + rest**2, 0.0, 0.0)
+        curvature = along**2
+        best = own / along if curvature > 0 else 0.0
+        return Residual(rest**2, float(best), float(curvature))
+
+    def delta(self, rho: float, lambda_: float) -> Array:
+        """Coefficients of Z."""
+        R, k = self.triangle(lambda_), self.k
+        return np.asarray(solve_triangular(R[:k, :k], R[:k, k + 1] - rho * R[:k, k]))
+
+    def slope(self, rho: float, lambda_: float) -> float:
+        """Derivative of the sum of squares in lambda, at the least-squares delta."""
+        assert self._lagged is not None
+        v = np.concatenate([-self.delta(rho, lambda_), [-rho, 1.0]])
+        return float(-2 * (self._plain - lambda_ * self._lagged) @ v @ (self._lagged @ v))
+
+    def is_exact(self, least: float) -> bool:
+        """Whether nothing is left to explain."""
+        return least <= EXACT * self._total
 
 
 def log_jacobian(spectrum: Spectrum, scale: Scale, rho: float) -> float:
@@ -63,51 +140,114 @@ def log_jacobian(spectrum: Spectrum, scale: Scale, rho: float) -> float:
     return scale.n_periods * (spectrum.logdet(rho) - unit)
 
 
-def maximise_lag(y: Array, wy: Array, Z: Array, spectrum: Spectrum, scale: Scale) -> LagOptimum:
-    """Maximum likelihood of ``y = rho Wy + Z delta + e``.
+def jacobian_slope(spectrum: Spectrum, scale: Scale, rho: float) -> float:
+    """Its derivative, -T' [tr(G) - c / (1 - rho)]."""
+    unit = scale.unit_roots / (1 - rho) if scale.unit_roots else 0.0
+    return -scale.n_periods * (spectrum.trace_g(rho) - unit)
+
+
+def gaussian(ssr: float, n: int) -> float:
+    """-(n/2) [ln(2 pi) + 1 + ln(ssr / n)]."""
+    return -0.5 * n * (np.log(2 * np.pi) + 1 + np.log(ssr / n))
+
+
+def maximise(
+    data: Compressed, spectrum: Spectrum, scale: Scale, *, lag: bool, error: bool
+) -> Optimum:
+    """Maximum likelihood of delta, rho and lambda.
 
     Parameters
     ----------
-    y, wy : array, shape (rows,)
-        Free of fixed effects; rows may exceed ``scale.n``, which counts what is independent.
-    Z : array, shape (rows, k)
-        Of full column rank.
-    spectrum : Spectrum of W, shape (n_entities, n_entities)
-    scale : Scale
+    data : Compressed
+        Rows may exceed ``scale.n``, which counts what is independent.
+    spectrum : Spectrum of W
+    lag, error : bool
+        Whether the model has rho, and lambda.
 
     Returns
     -------
-    LagOptimum
-        With ``sigma2`` zero and no coefficients if Wy and Z fit y exactly: either y has no error,
-        or Wy is a multiple of y, so that rho is not identified.
+    Optimum
+        With ``sigma2`` zero and no coefficients if the regressors fit y exactly: either y has no
+        error, or Wy is a multiple of y, so that rho is not identified.
     """
-    Q, R = np.linalg.qr(Z)
-    e0, ed = y - Q @ (Q.T @ y), wy - Q @ (Q.T @ wy)
-    # e0 - rho ed = (e0 - r ed) - (rho - r) ed, two orthogonal parts: no cancellation in the square
-    c = float(ed @ ed)
-    r = float(e0 @ ed) / c if c > 0 else 0.0
-    least = float(np.square(e0 - r * ed).sum())
-    if least <= EXACT * float(y @ y):
-        return LagOptimum(np.full(Z.shape[1], np.nan), r, 0.0, np.inf, at_bound=False)
+    plain = data.residual(0.0, lag=lag)
+    if data.is_exact(plain.least):
+        return Optimum(np.full(data.k, np.nan), plain.best, 0.0, 0.0, np.inf, at_bound=False)
+    if error and lag and spectrum.method != "eigenvalues":
+        return _maximise_jointly(data, spectrum, scale)
 
-    def ssr(rho: float) -> float:
-        return least + (rho - r) ** 2 * c
+    def best_rho(lambda_: float) -> tuple[float, bool]:
+        found = data.residual(lambda_, lag=lag)
+        if not lag:
+            return 0.0, False
+        return _search(
+            lambda rho: gaussian(found.ssr(rho), scale.n) + log_jacobian(spectrum, scale, rho),
+            lambda rho: (
+                scale.n * (found.best - rho) * found.curvature / found.ssr(rho)
+                + jacobian_slope(spectrum, scale, rho)
+            ),
+            spectrum,
+        )
 
-    def loglik(rho: float) -> float:
-        s2 = ssr(rho) / scale.n
-        constant = np.log(2 * np.pi) + 1 + np.log(s2)
-        return -0.5 * scale.n * constant + log_jacobian(spectrum, scale, rho)
+    def profile(lambda_: float) -> float:
+        rho = best_rho(lambda_)[0]
+        ssr = data.residual(lambda_, lag=lag).ssr(rho)
+        jacobian = log_jacobian(spectrum, scale, rho) if lag else 0.0
+        return gaussian(ssr, scale.n) + jacobian + log_jacobian(spectrum, scale, lambda_)
 
-    def score(rho: float) -> float:
-        unit = scale.unit_roots / (1 - rho) if scale.unit_roots else 0.0
-        return scale.n * (r - rho) * c / ssr(rho) - scale.n_periods * (spectrum.trace_g(rho) - unit)
+    def profile_slope(lambda_: float) -> float:  # by the envelope theorem
+        rho = best_rho(lambda_)[0]
+        ssr = data.residual(lambda_, lag=lag).ssr(rho)
+        fit = -0.5 * scale.n * data.slope(rho, lambda_) / ssr
+        return fit + jacobian_slope(spectrum, scale, lambda_)
 
-    rho, at_bound = _search(loglik, score, spectrum)
-    delta = solve_triangular(R, Q.T @ (y - rho * wy))
-    return LagOptimum(delta, rho, ssr(rho) / scale.n, loglik(rho), at_bound)
+    lambda_, error_at_bound = _search(profile, profile_slope, spectrum) if error else (0.0, False)
+    rho, lag_at_bound = best_rho(lambda_)
+    return _optimum(data, spectrum, scale, rho, lambda_, lag_at_bound or error_at_bound, lag, error)
 
 
-def _search(loglik, score, spectrum: Spectrum) -> tuple[float, bool]:  # type: ignore[no-untyped-def]
+def _optimum(
+    data: Compressed,
+    spectrum: Spectrum,
+    scale: Scale,
+    rho: float,
+    lambda_: float,
+    at_bound: bool,
+    lag: bool,
+    error: bool,
+) -> Optimum:
+    ssr = data.residual(lambda_, lag=lag).ssr(rho)
+    loglik = gaussian(ssr, scale.n)
+    loglik += log_jacobian(spectrum, scale, rho) if lag else 0.0
+    loglik += log_jacobian(spectrum, scale, lambda_) if error else 0.0
+    return Optimum(data.delta(rho, lambda_), rho, lambda_, ssr / scale.n, loglik, at_bound)
+
+
+def _maximise_jointly(data: Compressed, spectrum: Spectrum, scale: Scale) -> Optimum:
+    """Both parameters together where a log-determinant is dear: a simplex from three starts."""
+    low, high = spectrum.interval
+    edge = 1e-9 * (high - low)
+
+    def objective(point: Array) -> float:
+        rho, lambda_ = point
+        if not (low + edge < rho < high - edge and low + edge < lambda_ < high - edge):
+            return np.inf
+        ssr = data.residual(lambda_, lag=True).ssr(rho)
+        jacobian = log_jacobian(spectrum, scale, rho) + log_jacobian(spectrum, scale, lambda_)
+        return -gaussian(ssr, scale.n) - jacobian
+
+    options = {"xatol": 1e-9, "fatol": 1e-9}
+    starts = ([0.0, 0.0], [0.5 * high, 0.0], [0.0, 0.5 * high])
+    runs = [minimize(objective, s, method="Nelder-Mead", options=options) for s in starts]
+    rho, lambda_ = min(runs, key=lambda run: float(run.fun)).x
+    margin = 1e-5 * (high - low)
+    inside = all(low + margin < value < high - margin for value in (rho, lambda_))
+    return _optimum(data, spectrum, scale, float(rho), float(lambda_), not inside, True, True)
+
+
+def _search(
+    loglik: Callable[[float], float], score: Callable[[float], float], spectrum: Spectrum
+) -> tuple[float, bool]:
     """Maximise over the admissible interval: bracket, Brent, then the root of the score."""
     low, high = spectrum.interval
     edge = 1e-9 * (high - low)

@@ -2,14 +2,28 @@
 
 from nqp_spatial.models.did import SpatialDiD, SpatialDiDResults
 from nqp_spatial.models.fixed_effects import FixedEffects, FixedEffectsResults
-from nqp_spatial.models.spatial import SpatialDurbin
-from nqp_spatial.models.spatial_results import SpatialDurbinResults
+from nqp_spatial.models.spatial import (
+    GNS,
+    SAC,
+    SLX,
+    SpatialDurbin,
+    SpatialDurbinError,
+    SpatialError,
+    SpatialLag,
+)
+from nqp_spatial.models.spatial_results import SpatialResults
 
 __all__ = [
+    "GNS",
+    "SAC",
+    "SLX",
     "FixedEffects",
     "FixedEffectsResults",
     "SpatialDiD",
     "SpatialDiDResults",
     "SpatialDurbin",
-    "SpatialDurbinResults",
+    "SpatialDurbinError",
+    "SpatialError",
+    "SpatialLag",
+    "SpatialResults",
 ]

@@ -22,7 +22,7 @@ from nqp_spatial._messages import first
 from nqp_spatial.core.spectrum import Spectrum
 from nqp_spatial.exceptions import DataWarning, OptionError, TreatmentError
 from nqp_spatial.models.spatial import SpatialDurbin
-from nqp_spatial.models.spatial_results import SpatialDurbinResults
+from nqp_spatial.models.spatial_results import SpatialResults
 
 
 class SpatialDiD(SpatialDurbin):
@@ -98,17 +98,11 @@ class SpatialDiD(SpatialDurbin):
     def with_graph(self, graph: Any) -> Self:
         """The same specification under other weights."""
         controls = self._x.drop(columns=self.treatment)
-        return type(self)(
-            self._y,
-            self._x[self.treatment],
-            controls if controls.shape[1] else None,
-            graph,
-            durbin=self.durbin,
-            effects=self.effects,
-            correction=self.correction,
-        )
+        treatment = self._x[self.treatment]
+        kept = controls if controls.shape[1] else None
+        return type(self)(self._y, treatment, kept, graph, **self._options)
 
-    def _results_class(self) -> type[SpatialDurbinResults]:
+    def _results_class(self) -> type[SpatialResults]:
         return SpatialDiDResults
 
     def _results_fields(self, lagged: tuple[str, ...], spectrum: Spectrum) -> dict[str, Any]:
@@ -117,7 +111,7 @@ class SpatialDiD(SpatialDurbin):
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SpatialDiDResults(SpatialDurbinResults):
+class SpatialDiDResults(SpatialResults):
     """A spatial Durbin result that knows which regressor is the policy.
 
     Attributes

@@ -1,51 +1,61 @@
-"""Spatial panel models with fixed effects, by (quasi) maximum likelihood.
+"""The family of spatial panel models with fixed effects, by (quasi) maximum likelihood.
 
-    y_it = rho (W y_t)_i + x_it' beta + (W x_t)_i' theta + mu_i + tau_t + e_it
+    y_t = rho W y_t + X_t beta + W X_t theta + mu + tau_t + u_t,   u_t = lambda W u_t + e_t
 
-``correction`` says what is done about the incidental parameters mu and tau; see
-``core/spatial_lag.py`` for what each maximises, and METHODS in the documentation for sources.
+SAR  theta = lambda = 0     SEM   rho = theta = 0     SDM   lambda = 0     GNS  all free
+SLX  rho = lambda = 0       SAC   theta = 0           SDEM  rho = 0
+(Elhorst 2014, chapters 2 and 3).
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial._messages import check_option, first
-from nqp_spatial._provenance import versions
-from nqp_spatial.core.collinear import dependent
-from nqp_spatial.core.multiplier import Multiplier
-from nqp_spatial.core.spatial_lag import CORRECTIONS, LagEstimate, estimate, lag, scale_of
-from nqp_spatial.core.spectrum import METHODS, Spectrum, prepare
-from nqp_spatial.core.within import EFFECTS, demean
-from nqp_spatial.exceptions import (
-    BoundaryWarning,
-    DroppedLagWarning,
-    EstimationError,
-    NotRowNormalisedError,
-    OptionError,
-)
-from nqp_spatial.formula import split_formula
-from nqp_spatial.models._design import LAG, Design
-from nqp_spatial.models.spatial_results import SpatialDurbinResults
-
-if TYPE_CHECKING:
-    from libpysal.graph import Graph
-
-    from nqp_spatial.panel import PanelData
-
-Array = npt.NDArray[np.float64]
-
-_INCLUDED = {None: (), "entity": ("entity",), "time": ("time",), "twoway": ("entity", "time")}
+from nqp_spatial.models._spatial_model import SpatialModel
 
 
-class SpatialDurbin:
-    """Spatial Durbin model: the specification, checked, and nothing estimated yet.
+class _WithLags(SpatialModel):
+    """Models with spatial lags of regressors."""
+
+    _chooses_lags: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        y: pd.Series,
+        x: pd.DataFrame,
+        graph: Any,
+        *,
+        durbin: Sequence[str] | None = None,
+        effects: str | None = "twoway",
+        correction: str = "lee-yu",
+    ) -> None:
+        super().__init__(y, x, graph, durbin=durbin, effects=effects, correction=correction)
+
+
+class _WithoutLags(SpatialModel):
+    """Models without spatial lags of regressors."""
+
+    _chooses_lags: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        y: pd.Series,
+        x: pd.DataFrame,
+        graph: Any,
+        *,
+        effects: str | None = "twoway",
+        correction: str = "lee-yu",
+    ) -> None:
+        super().__init__(y, x, graph, durbin=[], effects=effects, correction=correction)
+
+
+class SpatialDurbin(_WithLags):
+    """Spatial Durbin model: y_t = rho W y_t + X_t beta + W X_t theta + mu + tau_t + e_t.
+
+    The specification, checked, and nothing estimated yet.
 
     Parameters
     ----------
@@ -85,255 +95,72 @@ class SpatialDurbin:
     .. [2] Elhorst, J. P. (2014). Spatial Econometrics. Springer, chapter 3.
     """
 
-    def __init__(
-        self,
-        y: pd.Series,
-        x: pd.DataFrame,
-        graph: Any,
-        *,
-        durbin: Sequence[str] | None = None,
-        effects: str | None = "twoway",
-        correction: str = "lee-yu",
-    ) -> None:
-        check_option("effects", effects, EFFECTS)
-        check_option("correction", correction, CORRECTIONS)
-        self.effects, self.correction = effects, correction
-        self.design = Design.from_frames(y, x, graph)
-        self._y, self._x = y.copy(), x.copy()  # a later change of the caller's frame is not ours
-        self.durbin = _durbin_names(durbin, self.design.x_names)
-        _check_periods(self.design, effects)
-        self.design.check_rank(effects)
-        if correction != "none":
-            _check_row_normalised(self.design, effects, correction)
-
-    @classmethod
-    def from_formula(
-        cls, formula: str, data: pd.DataFrame | PanelData, graph: Any, **options: Any
-    ) -> Self:
-        """The model of ``"y ~ x1 + x2"`` on the columns of ``data``."""
-        return cls(*split_formula(formula, data), graph, **options)
-
-    @property
-    def graph(self) -> Graph:
-        """The weights."""
-        return self.design.graph
-
-    def with_graph(self, graph: Any) -> Self:
-        """The same specification under other weights."""
-        return type(self)(
-            self._y,
-            self._x,
-            graph,
-            durbin=self.durbin,
-            effects=self.effects,
-            correction=self.correction,
-        )
-
-    def fit(self, *, cov_type: str = "asymptotic", logdet: str = "auto") -> SpatialDurbinResults:
-        """Maximise the likelihood.
-
-        Parameters
-        ----------
-        cov_type : {"asymptotic"}
-            Inverse of the information matrix.
-        logdet : {"auto", "eigenvalues", "lu"}
-            How ln|I - rho W| is computed; both are exact.
-
-        Returns
-        -------
-        SpatialDurbinResults
-
-        Raises
-        ------
-        EstimationError
-            If no degrees of freedom are left, or the regressors fit y exactly.
-        """
-        check_option("cov_type", cov_type, ("asymptotic",))
-        check_option("logdet", logdet, METHODS)
-        design = self.design
-        lagged = self._identified_lags()
-        Z = self._regressors(lagged)
-        spectrum = design.spectrum if logdet == "auto" else prepare(design.W, logdet)
-        _check_degrees(design, Z.shape[-1], self.effects, self.correction)
-        found = estimate(
-            design.y, Z, design.W, spectrum, effects=self.effects, correction=self.correction
-        )
-        _check_fit(found, spectrum)
-        return self._label(found, lagged, spectrum, cov_type)
-
-    def _identified_lags(self) -> tuple[str, ...]:
-        """The lags asked for, without those that are collinear after the fixed effects."""
-        design, n = self.design, self.design.y.size
-        positions = [design.x_names.index(name) for name in self.durbin]
-        lagged = lag(design.W, design.x[..., positions])
-        columns = np.concatenate([design.x, lagged], axis=-1)
-        within = demean(columns, self.effects).reshape(n, -1)
-        k = len(design.x_names)
-        if self.effects is None:
-            within = np.column_stack([np.ones(n), within])
-            k += 1
-        spread = np.linalg.norm(columns.reshape(n, -1), axis=0)[-len(positions) :]
-        left = np.linalg.norm(within, axis=0)[k:]
-        flat = {k + int(j) for j in np.flatnonzero(left <= 1e-9 * spread)} if positions else set()
-        gone = flat | {j for j, _ in dependent(within)}
-        dropped = [self.durbin[j - k] for j in sorted(gone)]
-        if dropped:
-            warnings.warn(
-                f"The spatial lag of {first(dropped)} is collinear once the fixed effects are "
-                "removed; the model was fitted without it. Its effects use the remaining terms.",
-                DroppedLagWarning,
-                stacklevel=3,
-            )
-        return tuple(name for name in self.durbin if name not in dropped)
-
-    def _regressors(self, lagged: Sequence[str]) -> Array:
-        """[const, X, WX], shape (n_periods, n_entities, K), before demeaning."""
-        design = self.design
-        positions = [design.x_names.index(name) for name in lagged]
-        parts = [design.x, lag(design.W, design.x[..., positions])]
-        if self.effects is None:
-            parts.insert(0, np.ones((*design.y.shape, 1)))
-        return np.concatenate(parts, axis=-1)
-
-    def _label(
-        self, found: LagEstimate, lagged: tuple[str, ...], spectrum: Spectrum, cov_type: str
-    ) -> SpatialDurbinResults:
-        design = self.design
-        constant = ["const"] if self.effects is None else []
-        names = [*constant, *design.x_names, *(LAG + name for name in lagged), "rho"]
-        params = pd.Series([*found.delta, found.rho], index=names, name="estimate")
-        cov = pd.DataFrame(found.cov[:-1, :-1], index=names, columns=names)
-        statistics = {
-            "n_entities": design.n_entities,
-            "n_periods": design.n_periods,
-            "rho": found.rho,
-            "sigma2": found.sigma2,
-        }
-        return self._results_class()(
-            params=params,
-            cov=cov,
-            nobs=design.y.size,
-            resids=design.series(found.resid, "resid"),
-            fitted=design.series(design.y - found.resid, "fitted"),
-            loglik=found.loglik,
-            rsquared=self._rsquared(found, lagged),
-            dependent=design.dependent,
-            cov_type=cov_type,
-            model_name=self._model_name,
-            effects_included=_INCLUDED[self.effects],
-            extra_statistics=statistics,
-            provenance=self._provenance(spectrum, cov_type, lagged),
-            raw=found,
-            **self._results_fields(lagged, spectrum),
-        )
-
+    _lag, _error = True, False
     _model_name: ClassVar[str] = "Spatial Durbin model"
 
-    def _results_class(self) -> type[SpatialDurbinResults]:
-        return SpatialDurbinResults
 
-    def _results_fields(self, lagged: tuple[str, ...], spectrum: Spectrum) -> dict[str, Any]:
-        return {"design": self.design, "lagged": lagged, "spectrum": spectrum}
+class SpatialLag(_WithoutLags):
+    """Spatial autoregressive model (SAR): y_t = rho W y_t + X_t beta + mu + tau_t + e_t.
 
-    def _rsquared(self, found: LagEstimate, lagged: Sequence[str]) -> dict[str, float]:
-        """Three kinds: of demeaned y, of y with its fixed effects, of the reduced form."""
-        y, k = self.design.y, len(found.delta)
-        ssr = float((found.resid**2).sum())
-        regressors = demean(self._regressors(lagged), self.effects).reshape(-1, k)
-        signal = (regressors @ found.delta).reshape(y.shape)
-        reduced = Multiplier(self.design.W, found.rho).solve(signal.T).T
-        reduced = demean(reduced, self.effects)
-        within = found.y if self.effects is not None else y - y.mean()
-        return {
-            "within": 1 - ssr / float((within**2).sum()),
-            "overall": 1 - ssr / float(((y - y.mean()) ** 2).sum()),
-            "squared_correlation": float(np.corrcoef(within.ravel(), reduced.ravel())[0, 1] ** 2),
-        }
+    Parameters, errors and references as for :class:`SpatialDurbin`, without ``durbin``.
+    """
 
-    def _provenance(
-        self, spectrum: Spectrum, cov_type: str, lagged: Sequence[str]
-    ) -> dict[str, Any]:
-        design = self.design
-        return {
-            "versions": versions(),
-            "data_sha256": design.fingerprint(),
-            "weights": {
-                "n": design.n_entities,
-                "links": int(design.W.nnz),
-                "islands": len(design.islands),
-                "row_normalised": design.row_normalised,
-                "logdet": spectrum.method,
-                "rho_interval": tuple(float(bound) for bound in spectrum.interval),
-            },
-            "options": {
-                "effects": self.effects,
-                "correction": self.correction if self.effects else "none",
-                "durbin": list(lagged),
-                "cov_type": cov_type,
-            },
-            "notes": design.notes,
-        }
+    _lag, _error = True, False
+    _model_name: ClassVar[str] = "Spatial lag model"
 
 
-def _durbin_names(durbin: Sequence[str] | None, names: Sequence[str]) -> tuple[str, ...]:
-    if durbin is None:
-        return tuple(names)
-    if isinstance(durbin, str):
-        raise OptionError(f"durbin={durbin!r} is text. Give a list: durbin=[{durbin!r}].")
-    for name in durbin:
-        check_option("durbin", name, names)
-    return tuple(name for name in names if name in durbin)
+class SLX(_WithLags):
+    """Spatial lags of regressors only: y_t = X_t beta + W X_t theta + mu + tau_t + e_t.
+
+    Least squares. The indirect effect of a regressor is theta times the mean row sum of W, and W
+    need not be row-normalised. Parameters as for :class:`SpatialDurbin`.
+    """
+
+    _lag, _error = False, False
+    _model_name: ClassVar[str] = "Spatial lag of X model"
 
 
-def _check_periods(design: Design, effects: str | None) -> None:
-    if effects in ("entity", "twoway") and design.n_periods < 2:
-        raise EstimationError(
-            "The panel has one period, which entity effects fit exactly. Use effects=None."
-        )
-    if effects in ("time", "twoway") and design.n_entities < 3:
-        raise EstimationError("Time effects need at least three entities. Use effects='entity'.")
+class SpatialError(_WithoutLags):
+    """Spatial error model (SEM): y_t = X_t beta + mu + tau_t + u_t, u_t = lambda W u_t + e_t.
+
+    It has no spillovers: indirect effects are zero, not missing. With time effects the rows of W
+    must sum to one. Parameters as for :class:`SpatialDurbin`, without ``durbin``.
+    """
+
+    _lag, _error = False, True
+    _model_name: ClassVar[str] = "Spatial error model"
 
 
-def _check_row_normalised(design: Design, effects: str | None, correction: str) -> None:
-    if effects not in ("time", "twoway") or design.row_normalised:
-        return
-    sums = np.asarray(design.W.sum(axis=1))
-    off = design.entities[np.abs(sums - 1) > 1e-9]
-    islands = (
-        " Islands have rows of zeros: join them with islands='nearest'."
-        if len(design.islands)
-        else ""
-    )
-    raise NotRowNormalisedError(
-        f"correction={correction!r} with {effects} effects needs rows of W that sum to one; "
-        f"{len(off)} do not, first {first(off)} (row sum {sums[np.abs(sums - 1) > 1e-9][0]:.4g})."
-        f"{islands} Type nqp.weights.normalise(graph, 'row'), or use effects='entity', or "
-        "correction='none'."
-    )
+class SpatialDurbinError(_WithLags):
+    """Spatial Durbin error model (SDEM): SLX with u_t = lambda W u_t + e_t.
+
+    Effects are those of SLX: local, without feedback. With time effects the rows of W must sum to
+    one. Parameters as for :class:`SpatialDurbin`.
+    """
+
+    _lag, _error = False, True
+    _model_name: ClassVar[str] = "Spatial Durbin error model"
 
 
-def _check_degrees(design: Design, k: int, effects: str | None, correction: str) -> None:
-    left = scale_of(effects, "lee-yu", design.n_entities, design.n_periods).n
-    if left <= k + 2:
-        raise EstimationError(
-            f"{left} observations are left by the {effects} effects for {k + 2} parameters. "
-            "Use fewer regressors (durbin=[...]) or fewer effects."
-        )
+class SAC(_WithoutLags):
+    """Spatial autoregressive combined model (SAC, SARAR): rho and lambda, one W for both.
+
+    The likelihood may have several local maxima; the search looks at a grid of lambda first. With
+    time effects the rows of W must sum to one. Parameters as for :class:`SpatialDurbin`, without
+    ``durbin``.
+    """
+
+    _lag, _error = True, True
+    _model_name: ClassVar[str] = "Spatial autoregressive combined model"
 
 
-def _check_fit(found: LagEstimate, spectrum: Spectrum) -> None:
-    if found.sigma2 <= 1e-20 * float((found.y**2).mean()):
-        raise EstimationError(
-            "The regressors and Wy fit the outcome exactly, so that nothing can be inferred. "
-            "Is the outcome among the regressors, or built from them? Under time effects, equal "
-            "weights among all entities make Wy a multiple of y: rho then needs other weights."
-        )
-    if found.at_bound:
-        low, high = spectrum.interval
-        warnings.warn(
-            f"rho = {found.rho:.5f} is at the edge of its interval ({low:.4f}, {high:.4f}), so no "
-            "standard errors are given. With a dense W and time effects Wy is nearly the same for "
-            "all entities and rho is hardly identified: give W a cutoff, or use correction='none'.",
-            BoundaryWarning,
-            stacklevel=3,
-        )
+class GNS(_WithLags):
+    """General nesting spatial model: SDM with u_t = lambda W u_t + e_t, one W for all terms.
+
+    Its parameters are weakly identified (Elhorst 2014, p. 32): rho and lambda are hard to tell
+    apart when every regressor has a lag. With time effects the rows of W must sum to one.
+    Parameters as for :class:`SpatialDurbin`.
+    """
+
+    _lag, _error = True, True
+    _model_name: ClassVar[str] = "General nesting spatial model"

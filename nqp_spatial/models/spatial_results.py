@@ -22,8 +22,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+# (rho, theta, lambda) in the model: its name
+_NAMES: dict[tuple[bool, ...], str] = {
+    (False, False, False): "ols",
+    (True, False, False): "sar",
+    (False, True, False): "slx",
+    (False, False, True): "sem",
+    (True, True, False): "sdm",
+    (False, True, True): "sdem",
+    (True, False, True): "sac",
+    (True, True, True): "gns",
+}
+
+
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SpatialDurbinResults(Results):
+class SpatialResults(Results):
     """Estimates in the order beta, theta (``W_...``), rho; effects, tests, maps.
 
     ``rsquared`` has three kinds: "within", 1 - e'e / y'y of y free of fixed effects; "overall",
@@ -43,8 +56,13 @@ class SpatialDurbinResults(Results):
 
     @property
     def rho(self) -> float:
-        """Coefficient of the spatial lag of y."""
-        return float(self.params["rho"])
+        """Coefficient of the spatial lag of y; zero in a model without one."""
+        return float(self.params.get("rho", 0.0))
+
+    @property
+    def lambda_(self) -> float:
+        """Coefficient of the spatial lag of the error; zero in a model without one."""
+        return float(self.params.get("lambda", 0.0))
 
     @property
     def sigma2(self) -> float:
@@ -77,7 +95,7 @@ class SpatialDurbinResults(Results):
             theta=tuple(
                 names.index(LAG + name) if name in self.lagged else -1 for name in self.variables
             ),
-            rho=names.index("rho"),
+            rho=names.index("rho") if "rho" in names else -1,
             W=self.design.W,
             spectrum=self.spectrum,
         )
@@ -112,17 +130,22 @@ class SpatialDurbinResults(Results):
 
     @cached_property
     def tests(self) -> Mapping[str, TestResult]:
-        """Specification tests against the nested models, and Moran's I of the residuals.
+        """Wald tests against each model nested in this one, and Moran's I of the residuals.
 
-        "slx": rho = 0. "sar": all theta = 0. "sem": theta + rho beta = 0, the common factor
-        restriction, by the delta method. "moran": no spatial correlation in the residuals,
-        pooled over periods.
+        Keys are the nested models: for the spatial Durbin model "slx" (rho = 0), "sar" (theta = 0)
+        and "sem" (theta + rho beta = 0, the common factor restriction, by the delta method).
+        "moran": no spatial correlation in the residuals, pooled over periods.
         """
         from nqp_spatial.diagnostics import moran_residuals
 
-        found = {"slx": self.wald_test("rho = 0")}
-        if self.lagged:
-            found["sar"] = self.wald_test([f"{LAG}{name} = 0" for name in self.lagged])
+        has = ("rho" in self.params, bool(self.lagged), "lambda" in self.params)
+        restrictions = (["rho = 0"], [f"{LAG}{name} = 0" for name in self.lagged], ["lambda = 0"])
+        found = {}
+        for i, restriction in enumerate(restrictions):
+            if has[i]:
+                nested = tuple(present and i != j for j, present in enumerate(has))
+                found[_NAMES[nested]] = self.wald_test(restriction)
+        if has == (True, True, False):
             found["sem"] = self._common_factor()
         found["moran"] = moran_residuals(self.resids, self.graph)
         return found

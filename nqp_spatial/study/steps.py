@@ -12,7 +12,7 @@ import pandas as pd
 from nqp_spatial import diagnostics, tables
 from nqp_spatial.compare import WeightComparison, compare_weights
 from nqp_spatial.exceptions import NqpError
-from nqp_spatial.models import FixedEffects, SpatialDiD, SpatialDurbin, SpatialDurbinResults
+from nqp_spatial.models import FixedEffects, SpatialDiD, SpatialDurbin, SpatialResults
 from nqp_spatial.panel import PanelData
 from nqp_spatial.results import Results
 from nqp_spatial.study import graphs as _graphs
@@ -221,7 +221,7 @@ def _compare(
         with log.step(label):
             spec = _specified(specify, *next(iter(graphs.items())))
             return compare_weights(spec, graphs, n_jobs=n_jobs, cov_type=cov_type)
-    results: dict[str, SpatialDurbinResults] = {}
+    results: dict[str, SpatialResults] = {}
     for name, graph in graphs.items():
         with log.step(f"{label}, {name}"):
             spec = _specified(specify, name, graph)

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 import independent_likelihood as independent  # isort: skip
 from nqp_spatial import SpatialDurbin, weights
-from nqp_spatial.models.spatial_results import SpatialDurbinResults
+from nqp_spatial.models.spatial_results import SpatialResults
 
 CASES = [
     (None, "none"),
@@ -40,7 +40,7 @@ def cigar(shared):
 @pytest.fixture(scope="module")
 def fit(cigar):
     data, graph, _ = cigar
-    fitted: dict[tuple, SpatialDurbinResults] = {}
+    fitted: dict[tuple, SpatialResults] = {}
 
     def once(model, effects, correction):
         key = (model, effects, correction)
