@@ -42,6 +42,12 @@ class Estimate:
         one of them is at its bound.
     resid, y : array, shape (n_periods, n_entities)
         Innovations, and y free of fixed effects.
+    regressors : array, shape (n_periods, n_entities, k)
+        (I - lambda W) Z free of fixed effects.
+    g : array, shape (n_periods, n_entities), or None
+        Expected (I - lambda W) Wy free of fixed effects, in models with rho.
+    spatial : tuple of float
+        rho and lambda, as the model has them.
     """
 
     delta: Array
@@ -54,6 +60,9 @@ class Estimate:
     y: Array
     scale: Scale
     at_bound: bool
+    regressors: Array
+    g: Array | None
+    spatial: tuple[float, ...]
 
 
 def lag(W: sp.csr_array, values: Array) -> Array:
@@ -142,7 +151,8 @@ def estimate(
     compressed = Compressed(data.Z.reshape(-1, k), data.wy.ravel(), data.y.ravel(), flat)
     optimum = maximise(compressed, spectrum, scale, lag=lag, error=error)
     params = _stack(optimum, lag, error)
-    resid, cov = _inference(data, params, spectrum, scale, lag, error)
+    parts = _inference(data, params, spectrum, scale, lag, error)
+    cov = parts.cov
     if optimum.at_bound or optimum.sigma2 == 0.0:  # the score is not zero there
         cov = np.full_like(cov, np.nan)
     elif direct:
@@ -150,10 +160,23 @@ def estimate(
         scale = scale_of(effects, "lee-yu", n_entities, n_periods)
         if effects == "time":  # traces of all of G beside (N - 1) T observations, as splm does
             scale = Scale(scale.n, n_periods)
-        resid, cov = _inference(data, params, spectrum, scale, lag, error)
+        parts = _inference(data, params, spectrum, scale, lag, error)
+        cov = parts.cov
     delta, rho, lambda_, sigma2 = _unstack(params, k, lag, error)
     return Estimate(
-        delta, rho, lambda_, sigma2, optimum.loglik, cov, resid, data.y, scale, optimum.at_bound
+        delta=delta,
+        rho=rho,
+        lambda_=lambda_,
+        sigma2=sigma2,
+        loglik=optimum.loglik,
+        cov=cov,
+        resid=parts.resid,
+        y=data.y,
+        scale=scale,
+        at_bound=optimum.at_bound,
+        regressors=parts.Z,
+        g=parts.g,
+        spatial=(*[rho] * lag, *[lambda_] * error),
     )
 
 
@@ -168,25 +191,34 @@ def _unstack(params: Array, k: int, lag: bool, error: bool) -> tuple[Array, floa
     return params[:k], rho, lambda_, float(params[-1])
 
 
+@dataclass(frozen=True)
+class _Inference:
+    resid: Array
+    Z: Array
+    g: Array | None
+    cov: Array
+
+
 def _inference(
     data: _Within, params: Array, spectrum: Spectrum, scale: Scale, lag: bool, error: bool
-) -> tuple[Array, Array]:
-    """Innovations and covariance at the parameters."""
+) -> _Inference:
+    """Innovations, filtered regressors and covariance at the parameters."""
     k = data.Z.shape[-1]
     delta, rho, lambda_, sigma2 = _unstack(params, k, lag, error)
     y, wy, Z = data.filtered(lambda_)
     resid = y - rho * wy - Z @ delta
     if sigma2 == 0.0:
-        return resid, np.full((len(params), len(params)), np.nan)
+        return _Inference(resid, Z, None, np.full((len(params), len(params)), np.nan))
     terms, g = [], None
     if lag:
         terms.append(covariance.term(data.W, rho, scale))
         multiplied = covariance.apply_g(data.W, Multiplier(data.W, rho), resid)
-        g = (wy - demean(multiplied, data.effects)).ravel()
+        g = wy - demean(multiplied, data.effects)
     if error:
         terms.append(covariance.term(data.W, lambda_, scale))
-    info = covariance.information(Z.reshape(-1, k), g, sigma2, terms, spectrum, scale)
-    return resid, covariance.invert(info)
+    flat = None if g is None else g.ravel()
+    info = covariance.information(Z.reshape(-1, k), flat, sigma2, terms, spectrum, scale)
+    return _Inference(resid, Z, g, covariance.invert(info))
 
 
 def _corrected(

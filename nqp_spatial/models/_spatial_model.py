@@ -30,6 +30,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.formula import split_formula
+from nqp_spatial.models._covariance import CovarianceOptions, compute
 from nqp_spatial.models._design import LAG, Design
 from nqp_spatial.models.spatial_results import SpatialResults
 
@@ -96,15 +97,37 @@ class SpatialModel:
         chosen = {"durbin": self.durbin} if self._chooses_lags else {}
         return {**chosen, "effects": self.effects, "correction": self.correction}
 
-    def fit(self, *, cov_type: str = "asymptotic", logdet: str = "auto") -> SpatialResults:
+    def fit(
+        self,
+        *,
+        cov_type: str = "asymptotic",
+        logdet: str = "auto",
+        clusters: Any = None,
+        bandwidth: int | None = None,
+        cutoff_km: float | None = None,
+        coordinates: Any = None,
+        kernel: str | None = None,
+        serial_lags: int | None = None,
+    ) -> SpatialResults:
         """Maximise the likelihood.
 
         Parameters
         ----------
-        cov_type : {"asymptotic"}
-            Inverse of the information matrix.
+        cov_type : {"asymptotic", "robust", "clustered", "driscoll-kraay", "conley"}
+            Inverse information, or the sandwich of ``core/sandwich.py``: for errors that are not
+            normal or have unequal variances, are correlated within clusters, within periods and
+            over time, or within a distance. The estimate itself assumes equal variances.
         logdet : {"auto", "eigenvalues", "lu"}
-            How ln|I - rho W| is computed; both are exact.
+            How ln|I - rho W| is computed.
+        clusters : {"entity", "time"}, both in a list, or a Series or DataFrame of labels
+            For "clustered" (default "entity"): labels by entity or by (entity, time), one or two
+            columns.
+        bandwidth : int, optional
+            For "driscoll-kraay", in periods; by default floor(4 (T / 100)^(2/9)).
+        cutoff_km, coordinates, kernel, serial_lags
+            For "conley": distance beyond which nothing is correlated; a GeoDataFrame or a frame
+            with lon and lat, by entity; "bartlett" or "uniform"; lags of the same entity that are
+            correlated too (default none). The cutoff has to reach the neighbours in W.
 
         Returns
         -------
@@ -114,8 +137,12 @@ class SpatialModel:
         ------
         EstimationError
             If no degrees of freedom are left, or the regressors fit y exactly.
+        OptionError
+            For options that are unknown or do not belong together.
         """
-        check_option("cov_type", cov_type, ("asymptotic",))
+        options = CovarianceOptions(
+            cov_type, clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
+        )
         check_option("logdet", logdet, METHODS)
         design = self.design
         lagged = self._identified_lags()
@@ -133,7 +160,8 @@ class SpatialModel:
             error=self._error,
         )
         _check_fit(found, spectrum)
-        return self._label(found, lagged, spectrum, cov_type)
+        cov = compute(found, design, options)
+        return self._label(found, cov, lagged, spectrum, options.label)
 
     def _identified_lags(self) -> tuple[str, ...]:
         """The lags asked for, without those that are collinear after the fixed effects."""
@@ -170,7 +198,12 @@ class SpatialModel:
         return np.concatenate(parts, axis=-1)
 
     def _label(
-        self, found: Estimate, lagged: tuple[str, ...], spectrum: Spectrum, cov_type: str
+        self,
+        found: Estimate,
+        covariance: Array,
+        lagged: tuple[str, ...],
+        spectrum: Spectrum,
+        cov_type: str,
     ) -> SpatialResults:
         design = self.design
         constant = ["const"] if self.effects is None else []
@@ -178,7 +211,7 @@ class SpatialModel:
         spatial |= {"lambda": found.lambda_} if self._error else {}
         names = [*constant, *design.x_names, *(LAG + name for name in lagged), *spatial]
         params = pd.Series([*found.delta, *spatial.values()], index=names, name="estimate")
-        cov = pd.DataFrame(found.cov[:-1, :-1], index=names, columns=names)
+        cov = pd.DataFrame(covariance[:-1, :-1], index=names, columns=names)
         statistics = {
             "n_entities": design.n_entities,
             "n_periods": design.n_periods,

@@ -1,0 +1,165 @@
+"""Sandwich covariances of spatial maximum likelihood estimates.
+
+The score of each parameter is linear-quadratic in the innovations,
+
+    s_p = sum over t of  a_pt' e_t + e_t' B_p e_t - E,      B of rho: G / s2, of lambda: H / s2,
+
+so that its variance has two parts. Within a cluster (a cell, an entity, a group) everything may be
+correlated: contributions l_c are summed and squared. Across two clusters c and d the linear parts
+are uncorrelated, but the pair still contributes q_cd = 2 e_c' B_cd e_d, with mean zero and
+uncorrelated with all else. Hence M = sum over c of l_c l_c' + sum over c < d of q_cd q_cd',
+whatever the order of entities (Kelejian and Prucha 2001, J. Econometrics 104, lemma A.1, for
+cells). The covariance is I^-1 M I^-1 with a factor for what the fixed effects took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from nqp_spatial.core.spatial_ml import Estimate
+
+Array = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The score at the estimate, by cell.
+
+    Attributes
+    ----------
+    resid : array, shape (n_periods, n_entities)
+    linear : array, shape (n_periods, n_entities, p)
+        a, so that ``linear * resid`` are contributions.
+    quadratic : mapping of int to array, shape (n_entities, n_entities)
+        Symmetric B of the parameters that have one.
+    """
+
+    resid: Array
+    linear: Array
+    quadratic: Mapping[int, Array]
+
+    @property
+    def own(self) -> Array:
+        """Linear and diagonal parts of each cell, shape (n_periods, n_entities, p)."""
+        out = self.linear * self.resid[..., None]
+        square = self.resid**2 - np.mean(self.resid**2)
+        for position, B in self.quadratic.items():
+            out[..., position] += np.diag(B) * square
+        return out
+
+    def by_cell(self) -> Array:
+        """Contributions with e_i (B e)_i assigned to entity i; they sum to the score."""
+        out = self.own
+        for position, B in self.quadratic.items():
+            off = B - np.diag(np.diag(B))
+            out[..., position] += self.resid * (self.resid @ off)
+        return out
+
+    def pairs(self, period: int, position: int) -> Array:
+        """2 e_i B_ij e_j off the diagonal, shape (n_entities, n_entities)."""
+        e = self.resid[period]
+        out = 2 * self.quadratic[position] * np.outer(e, e)
+        np.fill_diagonal(out, 0.0)
+        return np.asarray(out)
+
+
+def scores_of(found: Estimate, W: sp.csr_array) -> Scores:
+    """The score of (delta, rho and lambda as present, sigma2) at an estimate.
+
+    G and H are dense here, on the space that the removal of period effects has left.
+    """
+    n_periods, n_entities, k = found.regressors.shape
+    p = len(found.cov)
+    linear = np.zeros((n_periods, n_entities, p))
+    linear[..., :k] = found.regressors / found.sigma2
+    if found.g is not None:
+        linear[..., k] = found.g / found.sigma2
+    quadratic = {p - 1: np.eye(n_entities) / (2 * found.sigma2**2)}
+    for position, value in zip(range(k, p - 1), found.spatial, strict=True):
+        G = np.linalg.solve(np.eye(n_entities) - value * W.toarray(), W.toarray())
+        if found.scale.unit_roots:
+            G = G - G.mean(axis=0)
+            G = G - G.mean(axis=1, keepdims=True)
+        quadratic[position] = 0.5 * (G + G.T) / found.sigma2
+    return Scores(found.resid, linear, quadratic)
+
+
+def robust(scores: Scores) -> Array:
+    """M with every cell a cluster of its own: heteroskedasticity, any third and fourth moments."""
+    own = scores.own.reshape(-1, scores.linear.shape[-1])
+    M = own.T @ own
+    square = scores.resid**2
+    for p, B in scores.quadratic.items():
+        for q, C in scores.quadratic.items():
+            off = B * C
+            np.fill_diagonal(off, 0.0)
+            M[p, q] += 2 * float(np.einsum("ti,ij,tj->", square, off, square))
+    return np.asarray(M)
+
+
+def clustered(scores: Scores, codes: Codes) -> Array:
+    """M with clusters of cells, ``codes`` of shape (n_periods, n_entities) from 0 to m - 1."""
+    n_clusters = int(codes.max()) + 1
+    if n_clusters == codes.size:
+        return robust(scores)
+    own = scores.own.reshape(codes.size, -1)
+    sums = np.zeros((n_clusters, own.shape[1]))
+    np.add.at(sums, codes.ravel(), own)
+    crossed = _between(scores, codes, n_clusters, sums)
+    M = sums.T @ sums
+    for p, Q in crossed.items():
+        for q, R in crossed.items():
+            M[p, q] += float((Q * R).sum()) / 2  # each pair of clusters stands twice
+    return np.asarray(M)
+
+
+def _between(scores: Scores, codes: Codes, n_clusters: int, sums: Array) -> dict[int, Array]:
+    """q_cd of all pairs of clusters, shape (m, m); pairs within a cluster are added to ``sums``."""
+    n_periods, n_entities = codes.shape
+    crossed = {}
+    for position in scores.quadratic:
+        Q = np.zeros((n_clusters, n_clusters))
+        for t in range(n_periods):
+            labels, local = np.unique(codes[t], return_inverse=True)
+            member = np.zeros((n_entities, len(labels)))
+            member[np.arange(n_entities), local] = 1.0
+            Q[np.ix_(labels, labels)] += member.T @ scores.pairs(t, position) @ member
+        sums[:, position] += np.diag(Q) / 2
+        np.fill_diagonal(Q, 0.0)
+        crossed[position] = Q
+    return crossed
+
+
+def driscoll_kraay(scores: Scores, bandwidth: int) -> Array:
+    """M of the scores of whole periods, with a Bartlett kernel over ``bandwidth`` lags."""
+    totals = scores.by_cell().sum(axis=1)
+    M = totals.T @ totals
+    for lag in range(1, bandwidth + 1):
+        gamma = totals[lag:].T @ totals[:-lag]
+        M += (1 - lag / (bandwidth + 1)) * (gamma + gamma.T)
+    return np.asarray(M)
+
+
+def conley(scores: Scores, kernel: Array, serial_lags: int) -> Array:
+    """M with weights ``kernel`` (n_entities, n_entities) in space, Bartlett in time by entity.
+
+    e_i (B e)_i is assigned to entity i, so that the kernel has to reach the neighbours in W.
+    """
+    cells = scores.by_cell()
+    M = np.einsum("tip,ij,tjq->pq", cells, kernel, cells, optimize=True)
+    for lag in range(1, serial_lags + 1):
+        gamma = np.einsum("tip,tiq->pq", cells[lag:], cells[:-lag])
+        M += (1 - lag / (serial_lags + 1)) * (gamma + gamma.T)
+    return np.asarray(M)
+
+
+def sandwich(inverse_information: Array, M: Array, factor: float) -> Array:
+    """I^-1 M I^-1 times a small-sample factor."""
+    cov = inverse_information @ M @ inverse_information * factor
+    return np.asarray(0.5 * (cov + cov.T))

@@ -1,0 +1,219 @@
+"""Covariances of spatial models by name: labels and distances outside, ``core.sandwich`` inside.
+
+Small-sample factors are those of the least-squares models: NT / n for the degrees of freedom that
+the fixed effects took, without entity effects that are nested in the clusters; G / (G - 1) for G
+clusters (the smaller number in two dimensions), T / (T - 1) for Driscoll and Kraay.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nqp_spatial import checks
+from nqp_spatial._messages import check_option, first
+from nqp_spatial.core import sandwich
+from nqp_spatial.core.spatial_ml import Estimate
+from nqp_spatial.exceptions import DataWarning, EstimationError, OptionError
+from nqp_spatial.models._design import Design
+from nqp_spatial.weights import inverse_distance, sparse_for
+
+Array = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+
+COV_TYPES = ("asymptotic", "robust", "clustered", "driscoll-kraay", "conley")
+KERNELS = ("bartlett", "uniform")
+_LARGEST = 6000  # entities for which dense multipliers are made
+_FEW = 20  # clusters below which asymptotics in their number are doubtful
+
+_BELONGS = {
+    "clusters": "clustered",
+    "bandwidth": "driscoll-kraay",
+    "cutoff_km": "conley",
+    "coordinates": "conley",
+    "kernel": "conley",
+    "serial_lags": "conley",
+}
+
+
+@dataclass(frozen=True)
+class CovarianceOptions:
+    """What ``fit`` was asked for; see :meth:`SpatialModel.fit`."""
+
+    cov_type: str = "asymptotic"
+    clusters: Any = None
+    bandwidth: int | None = None
+    cutoff_km: float | None = None
+    coordinates: Any = None
+    kernel: str | None = None
+    serial_lags: int | None = None
+
+    def __post_init__(self) -> None:
+        check_option("cov_type", self.cov_type, COV_TYPES)
+        for name, owner in _BELONGS.items():
+            if getattr(self, name) is not None and self.cov_type != owner:
+                raise OptionError(f'{name}= belongs to cov_type="{owner}". Leave one of them out.')
+
+    @property
+    def label(self) -> str:
+        """For tables: with the clusters or the cutoff."""
+        if self.cov_type == "clustered":
+            names = [name for name, _ in _dimensions(self.clusters, None)]
+            return f"clustered by {' and '.join(names)}"
+        if self.cov_type == "conley":
+            return f"conley {self.cutoff_km:g} km"
+        return self.cov_type
+
+
+def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Array:
+    """Covariance of (delta, rho and lambda as present, sigma2)."""
+    if options.cov_type == "asymptotic" or np.isnan(found.cov).any():
+        return found.cov
+    if design.n_entities > _LARGEST:
+        raise EstimationError(
+            f"cov_type={options.cov_type!r} needs dense matrices of {design.n_entities} entities; "
+            f"{_LARGEST} is the most. Use cov_type='asymptotic'."
+        )
+    scores = sandwich.scores_of(found, design.W)
+    factor = design.y.size / found.scale.n
+    if options.cov_type == "robust":
+        M = sandwich.robust(scores)
+    elif options.cov_type == "clustered":
+        M, factor = _clustered(scores, found, design, options)
+    elif options.cov_type == "driscoll-kraay":
+        M = sandwich.driscoll_kraay(scores, _bandwidth(options.bandwidth, design.n_periods))
+        factor *= design.n_periods / (design.n_periods - 1)
+    else:
+        serial = options.serial_lags or 0
+        _check_lags("serial_lags", serial, design.n_periods)
+        M = sandwich.conley(scores, _conley_kernel(design, options), serial)
+    cov = sandwich.sandwich(found.cov, M, factor)
+    negative = np.diag(cov) <= 0
+    if negative.any():
+        raise EstimationError(
+            f"cov_type={options.cov_type!r} gives a variance that is not positive, which happens "
+            "with few clusters or periods, or a kernel that is not positive definite. Use fewer "
+            "dimensions, another cutoff, or kernel='bartlett'."
+        )
+    return cov
+
+
+def _clustered(
+    scores: sandwich.Scores, found: Estimate, design: Design, options: CovarianceOptions
+) -> tuple[Array, float]:
+    dimensions = _dimensions("entity" if options.clusters is None else options.clusters, design)
+    codes = [code for _, code in dimensions]
+    M = sum(sandwich.clustered(scores, code) for code in codes)
+    if len(codes) == 2:
+        M = M - sandwich.clustered(scores, _intersection(*codes))
+    groups = [int(code.max()) + 1 for code in codes]
+    few = min(groups)
+    if few < 2:
+        raise EstimationError("Clustered errors need at least two clusters in each dimension.")
+    if few < _FEW:
+        name = dimensions[groups.index(few)][0]
+        warnings.warn(
+            f"There are only {few} clusters by {name!r}: clustered standard errors are too small "
+            f"on average with fewer than about {_FEW}.",
+            DataWarning,
+            stacklevel=6,
+        )
+    nested = any((code == code[:1]).all() for code in codes)  # whole entities within a cluster
+    taken = found.scale.n / design.y.size
+    if nested and found.scale.n_periods < design.n_periods:  # the entity effects are nested
+        taken *= design.n_periods / found.scale.n_periods
+    return np.asarray(M), few / (few - 1) / taken
+
+
+def _dimensions(clusters: Any, design: Design | None) -> list[tuple[str, Codes]]:
+    """Names and codes, shape (n_periods, n_entities), of one or two ways to cluster."""
+    if clusters is None:
+        clusters = "entity"
+    if isinstance(clusters, pd.Series | pd.DataFrame):
+        frame = clusters.to_frame() if isinstance(clusters, pd.Series) else clusters
+        columns = [(str(name), frame[name]) for name in frame.columns]
+    else:
+        names = [clusters] if isinstance(clusters, str) else list(clusters)
+        for name in names:
+            check_option("clusters", name, ("entity", "time"))
+        columns = [(name, None) for name in names]
+    if not 1 <= len(columns) <= 2:
+        raise OptionError(f"{len(columns)} cluster dimensions were given; use one or two.")
+    if design is None:
+        return [(name, np.empty((0, 0), dtype=np.int64)) for name, _ in columns]
+    return [(name, _codes(name, labels, design)) for name, labels in columns]
+
+
+def _codes(name: str, labels: pd.Series | None, design: Design) -> Codes:
+    shape = design.y.shape
+    if labels is None:
+        axis = np.arange(shape[1])[None, :] if name == "entity" else np.arange(shape[0])[:, None]
+        return np.array(np.broadcast_to(axis, shape))
+    if isinstance(labels.index, pd.MultiIndex):
+        index = pd.MultiIndex.from_product([design.entities, design.periods])
+        checks.same_rows(index, labels.index, "the panel", "clusters")
+        values = labels.reindex(index)
+    else:
+        checks.same_ids(design.entities, labels.index, "the panel", "clusters")
+        values = labels.reindex(design.entities)
+    if values.isna().any():
+        where = first(values.index[values.isna()], 3)
+        raise OptionError(f"clusters {name!r} are empty at {where}. Every row needs a cluster.")
+    codes = pd.factorize(values, sort=False)[0].astype(np.int64)
+    if isinstance(labels.index, pd.MultiIndex):
+        return codes.reshape(shape[1], shape[0]).T
+    return np.array(np.broadcast_to(codes[None, :], shape))
+
+
+def _intersection(a: Codes, b: Codes) -> Codes:
+    both = a * (int(b.max()) + 1) + b
+    return np.unique(both, return_inverse=True)[1].reshape(a.shape)
+
+
+def _bandwidth(bandwidth: int | None, n_periods: int) -> int:
+    lags = int(4 * (n_periods / 100) ** (2 / 9)) if bandwidth is None else bandwidth
+    _check_lags("bandwidth", lags, n_periods)
+    return lags
+
+
+def _check_lags(name: str, lags: int, n_periods: int) -> None:
+    if not 0 <= lags < n_periods:
+        raise OptionError(f"{name}={lags} must be from 0 to {n_periods - 1} periods.")
+
+
+def _conley_kernel(design: Design, options: CovarianceOptions) -> Array:
+    """Weights of pairs of entities by distance, shape (n_entities, n_entities)."""
+    kernel = options.kernel or "bartlett"
+    check_option("kernel", kernel, KERNELS)
+    cutoff, places = options.cutoff_km, options.coordinates
+    if cutoff is None or places is None:
+        raise OptionError(
+            'cov_type="conley" needs cutoff_km= and coordinates= (a GeoDataFrame, or a frame with '
+            "lon and lat, indexed by entity)."
+        )
+    checks.same_ids(design.entities, pd.Index(places.index), "the panel", "coordinates")
+    graph = inverse_distance(places.loc[design.entities], cutoff_km=cutoff, islands="ignore")
+    W = sparse_for(graph, design.entities).tocoo()
+    if W.nnz == 0:
+        warnings.warn(
+            f"No two entities are within cutoff_km={cutoff:g}: nothing is correlated in space.",
+            DataWarning,
+            stacklevel=6,
+        )
+    n = design.n_entities
+    if W.nnz == n * (n - 1) and kernel == "uniform":
+        raise OptionError(
+            f"All entities are within cutoff_km={cutoff:g} of each other, so that the scores "
+            "sum to zero. Choose a smaller cutoff."
+        )
+    km = 1 / W.data
+    projected = getattr(getattr(places, "crs", None), "is_projected", False)
+    weights = np.eye(n)
+    share = km / (1000 * cutoff if projected else cutoff)
+    weights[W.row, W.col] = 1 - share if kernel == "bartlett" else 1.0
+    return weights
