@@ -12,7 +12,7 @@ import pandas as pd
 from nqp_spatial import parallel
 from nqp_spatial._messages import check_option
 from nqp_spatial.exceptions import NqpError, OptionError
-from nqp_spatial.models import SpatialDurbin, SpatialResults
+from nqp_spatial.models import SpatialModel, SpatialResults
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def compare_weights(
-    model: SpatialDurbin,
+    model: SpatialModel,
     graphs: Mapping[str, Any],
     *,
     n_jobs: int = 1,
@@ -31,7 +31,7 @@ def compare_weights(
 
     Parameters
     ----------
-    model : SpatialDurbin or SpatialDiD
+    model : SpatialDurbin, SpatialDiD or another spatial model
         The specification; its own graph is not used unless it is among ``graphs``.
     graphs : mapping of name to Graph
         In the order in which they are shown.

@@ -6,5 +6,18 @@ from nqp_spatial.diagnostics.autocorrelation import (
     moran,
     moran_residuals,
 )
+from nqp_spatial.diagnostics.dependence import DependenceResult, pesaran_cd
+from nqp_spatial.diagnostics.lagrange import lm_tests, tests_frame
+from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 
-__all__ = ["autocorrelation_table", "geary", "moran", "moran_residuals"]
+__all__ = [
+    "DependenceResult",
+    "autocorrelation_table",
+    "geary",
+    "likelihood_ratio",
+    "lm_tests",
+    "moran",
+    "moran_residuals",
+    "pesaran_cd",
+    "tests_frame",
+]

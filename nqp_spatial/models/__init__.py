@@ -1,5 +1,6 @@
 """Models, one file per family: specification, fit, results."""
 
+from nqp_spatial.models._spatial_model import SpatialModel
 from nqp_spatial.models.did import SpatialDiD, SpatialDiDResults
 from nqp_spatial.models.fixed_effects import FixedEffects, FixedEffectsResults
 from nqp_spatial.models.spatial import (
@@ -25,5 +26,6 @@ __all__ = [
     "SpatialDurbinError",
     "SpatialError",
     "SpatialLag",
+    "SpatialModel",
     "SpatialResults",
 ]

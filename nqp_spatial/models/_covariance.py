@@ -22,6 +22,7 @@ from nqp_spatial.core.spatial_ml import Estimate
 from nqp_spatial.exceptions import DataWarning, EstimationError, OptionError
 from nqp_spatial.models._design import Design
 from nqp_spatial.weights import inverse_distance, sparse_for
+from nqp_spatial.weights._options import positive
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -58,6 +59,8 @@ class CovarianceOptions:
         for name, owner in _BELONGS.items():
             if getattr(self, name) is not None and self.cov_type != owner:
                 raise OptionError(f'{name}= belongs to cov_type="{owner}". Leave one of them out.')
+        if self.cov_type == "conley":
+            _check_conley(self)
 
     @property
     def label(self) -> str:
@@ -186,16 +189,21 @@ def _check_lags(name: str, lags: int, n_periods: int) -> None:
         raise OptionError(f"{name}={lags} must be from 0 to {n_periods - 1} periods.")
 
 
-def _conley_kernel(design: Design, options: CovarianceOptions) -> Array:
-    """Weights of pairs of entities by distance, shape (n_entities, n_entities)."""
-    kernel = options.kernel or "bartlett"
-    check_option("kernel", kernel, KERNELS)
-    cutoff, places = options.cutoff_km, options.coordinates
-    if cutoff is None or places is None:
+def _check_conley(options: CovarianceOptions) -> None:
+    if options.cutoff_km is None or options.coordinates is None:
         raise OptionError(
             'cov_type="conley" needs cutoff_km= and coordinates= (a GeoDataFrame, or a frame with '
             "lon and lat, indexed by entity)."
         )
+    positive("cutoff_km", options.cutoff_km)
+    check_option("kernel", options.kernel or "bartlett", KERNELS)
+
+
+def _conley_kernel(design: Design, options: CovarianceOptions) -> Array:
+    """Weights of pairs of entities by distance, shape (n_entities, n_entities)."""
+    kernel = options.kernel or "bartlett"
+    cutoff, places = options.cutoff_km, options.coordinates
+    assert cutoff is not None  # checked with the options
     checks.same_ids(design.entities, pd.Index(places.index), "the panel", "coordinates")
     graph = inverse_distance(places.loc[design.entities], cutoff_km=cutoff, islands="ignore")
     W = sparse_for(graph, design.entities).tocoo()

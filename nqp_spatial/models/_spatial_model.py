@@ -341,10 +341,15 @@ def _check_fit(found: Estimate, spectrum: Spectrum) -> None:
         )
     if found.at_bound:
         low, high = spectrum.interval
+        near = 2e-5 * (high - low)
+        values = {"rho": found.rho, "lambda": found.lambda_}
+        at = [name for name, v in values.items() if v < low + near or v > high - near]
+        name = at[0] if at else "rho"
         warnings.warn(
-            f"rho = {found.rho:.5f} is at the edge of its interval ({low:.4f}, {high:.4f}), so no "
-            "standard errors are given. With a dense W and time effects Wy is nearly the same for "
-            "all entities and rho is hardly identified: give W a cutoff, or use correction='none'.",
+            f"{name} = {values[name]:.5f} is at the edge of its interval ({low:.4f}, {high:.4f}), "
+            "so no standard errors are given. With a dense W and time effects Wy is nearly the "
+            f"same for all entities and {name} is hardly identified: give W a cutoff, or use "
+            "correction='none'.",
             BoundaryWarning,
             stacklevel=3,
         )

@@ -278,11 +278,10 @@ def _check_columns(
     wanted |= {("controls", i): name for i, name in enumerate(study.controls)}
     for name, weights in study.weights.items():
         wanted |= _weights_columns(("weights", name), weights)
-    fe = study.fitted.get("fe")
-    if isinstance(fe, schema.Regression):
-        own = ("entity", "time")
-        wanted |= {("models", "fe", "clusters", i): c for i, c in enumerate(fe.clusters)
-                   if c not in own}  # fmt: skip
+    for model, options in study.fitted.items():
+        for i, cluster in enumerate(options.clusters or []):
+            if cluster not in ("entity", "time"):
+                wanted[("models", model, "clusters", i)] = cluster
     _columns(source, panel.columns, wanted)
 
 

@@ -285,6 +285,8 @@ def _not_weights(name: str, names: list[str]) -> str:
 def _models_fit(study: Study) -> Iterator[Problem]:
     for name, options in study.fitted.items():
         if isinstance(options, schema.Spatial):
+            yield from _covariance(study, name, options)
+        if isinstance(options, schema.Durbin):
             for i, lagged in enumerate(options.durbin or []):
                 if lagged not in study.regressors:
                     yield (
@@ -298,6 +300,17 @@ def _models_fit(study: Study) -> Iterator[Problem]:
         yield ("maps",), "maps are named here, but output.maps is false. Keep one."
     if study.output.lang and study.output.lang != study.lang and study.lang != "en":
         yield ("output", "lang"), f"lang is {study.lang!r} at the top. Keep one."
+
+
+def _covariance(study: Study, name: str, options: schema.Spatial) -> Iterator[Problem]:
+    """Options of a covariance stand beside the one they belong to."""
+    for key, owner in (("clusters", "clustered"), ("cutoff_km", "conley")):
+        if getattr(options, key) is not None and options.cov_type != owner:
+            yield ("models", name, key), f"{key} belongs to cov_type: {owner}."
+    if options.cov_type == "conley" and options.cutoff_km is None:
+        yield ("models", name, "cov_type"), "conley needs cutoff_km, such as cutoff_km: 300."
+    if options.cov_type == "conley" and study.data.polygons is None:
+        yield ("models", name, "cov_type"), "conley needs polygons under data, for distances."
 
 
 def _names(study: Study) -> Iterator[Problem]:

@@ -121,29 +121,48 @@ class Policy(Keys):
 # ---------------------------------------------------------------- models and output
 
 
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 class Regression(Keys):
     """`FixedEffects`."""
 
     effects: Effects = "twoway"
     cov_type: Literal["clustered", "unadjusted", "robust", "driscoll-kraay"] = "clustered"
-    clusters: Annotated[list[str], Before(lambda v: [v] if isinstance(v, str) else v)] = ["entity"]
+    clusters: Annotated[list[str], Before(_listed)] = ["entity"]
 
 
 class Spatial(Keys):
-    """`SpatialDurbin` and `SpatialDiD`."""
+    """Spatial models: `SpatialLag`, `SpatialError`, `SAC`."""
 
     effects: Effects = "twoway"
     correction: Literal["lee-yu", "none", "bias-corrected"] = "lee-yu"
+    cov_type: Literal["asymptotic", "robust", "clustered", "driscoll-kraay", "conley"] = (
+        "asymptotic"
+    )
+    clusters: Annotated[list[str], Before(_listed)] | None = None
+    cutoff_km: Annotated[float, Field(gt=0)] | None = None
+
+
+class Durbin(Spatial):
+    """Those with lags of regressors: `SLX`, `SpatialDurbin`, `SpatialDiD` and so on."""
+
     durbin: list[str] | None = None
-    cov_type: Literal["asymptotic"] = "asymptotic"
 
 
 class Models(Keys):
     """The models to fit, in this order."""
 
     fe: Regression | None = None
-    sdm: Spatial | None = None
-    sdm_did: Spatial | None = None
+    sar: Spatial | None = None
+    slx: Durbin | None = None
+    sem: Spatial | None = None
+    sdem: Durbin | None = None
+    sac: Spatial | None = None
+    gns: Durbin | None = None
+    sdm: Durbin | None = None
+    sdm_did: Durbin | None = None
 
 
 def _named(value: object) -> object:
@@ -221,7 +240,7 @@ class Study(Keys):
     def fitted(self) -> dict[str, Regression | Spatial]:
         """Models and their options; by default a regression and a spatial model."""
         if self.models is None:
-            return {"fe": Regression(), "sdm_did" if self.policy else "sdm": Spatial()}
+            return {"fe": Regression(), "sdm_did" if self.policy else "sdm": Durbin()}
         found = {name: getattr(self.models, name) for name in Models.model_fields}
         return {name: options for name, options in found.items() if options is not None}
 

@@ -12,7 +12,19 @@ import pandas as pd
 from nqp_spatial import diagnostics, tables
 from nqp_spatial.compare import WeightComparison, compare_weights
 from nqp_spatial.exceptions import NqpError
-from nqp_spatial.models import FixedEffects, SpatialDiD, SpatialDurbin, SpatialResults
+from nqp_spatial.models import (
+    GNS,
+    SAC,
+    SLX,
+    FixedEffects,
+    SpatialDiD,
+    SpatialDurbin,
+    SpatialDurbinError,
+    SpatialError,
+    SpatialLag,
+    SpatialModel,
+    SpatialResults,
+)
 from nqp_spatial.panel import PanelData
 from nqp_spatial.results import Results
 from nqp_spatial.study import graphs as _graphs
@@ -187,49 +199,69 @@ def _fit(
         return
     specify = _specification(model, options, y, x)
     label = f"{MODELS[model]}: {outcome}"
-    comparison = _compare(label, specify, found.graphs, log, n_jobs, options.cov_type)
+    fit = _fit_options(options, panel)
+    comparison = _compare(label, specify, found.graphs, log, n_jobs, fit)
     found.comparisons[key] = comparison
     found.effects[key] = comparison.effects(**effects_options(study))
     found.results |= {f"{key}/{name}": result for name, result in comparison.results.items()}
 
 
+_MODELS: dict[str, type[SpatialModel]] = {
+    "sar": SpatialLag,
+    "slx": SLX,
+    "sem": SpatialError,
+    "sdem": SpatialDurbinError,
+    "sac": SAC,
+    "gns": GNS,
+    "sdm": SpatialDurbin,
+}
+
+
 def _specification(
     model: str, options: schema.Spatial, y: pd.Series, x: pd.DataFrame
-) -> Callable[[Graph], SpatialDurbin]:
+) -> Callable[[Graph], SpatialModel]:
     """The spatial model but for its weights; the first regressor is the policy of a DiD."""
-    given: dict[str, Any] = {
-        "durbin": options.durbin,
-        "effects": _effects(options),
-        "correction": options.correction,
-    }
-    if model == "sdm":
-        return lambda graph: SpatialDurbin(y, x, graph, **given)
+    given: dict[str, Any] = {"effects": _effects(options), "correction": options.correction}
+    if isinstance(options, schema.Durbin):
+        given["durbin"] = options.durbin
+    if model in _MODELS:
+        return lambda graph: _MODELS[model](y, x, graph, **given)
     policy, *controls = x.columns
     return lambda graph: SpatialDiD(y, x[policy], x[controls] if controls else None, graph, **given)
 
 
+def _fit_options(options: schema.Spatial, panel: PanelData) -> dict[str, Any]:
+    """The covariance, as ``fit`` takes it; distances are those of the polygons."""
+    fit: dict[str, Any] = {"cov_type": options.cov_type}
+    if options.clusters is not None:
+        fit["clusters"] = _clusters(options.clusters, panel)
+    if options.cov_type == "conley":
+        fit |= {"cutoff_km": options.cutoff_km, "coordinates": panel.polygons}
+    return fit
+
+
 def _compare(
     label: str,
-    specify: Callable[[Graph], SpatialDurbin],
+    specify: Callable[[Graph], SpatialModel],
     graphs: Mapping[str, Graph],
     log: RunLog,
     n_jobs: int,
-    cov_type: str,
+    fit: Mapping[str, Any],
 ) -> WeightComparison:
     """The model under each W, one after another, so that each warning says under which."""
     if n_jobs != 1:
         with log.step(label):
             spec = _specified(specify, *next(iter(graphs.items())))
-            return compare_weights(spec, graphs, n_jobs=n_jobs, cov_type=cov_type)
+            return compare_weights(spec, graphs, n_jobs=n_jobs, **fit)
     results: dict[str, SpatialResults] = {}
     for name, graph in graphs.items():
         with log.step(f"{label}, {name}"):
             spec = _specified(specify, name, graph)
-            results |= compare_weights(spec, {name: graph}, cov_type=cov_type).results
+            results |= compare_weights(spec, {name: graph}, **fit).results
     return WeightComparison(results)
 
 
-def _specified(specify: Callable[[Graph], SpatialDurbin], name: str, graph: Graph) -> SpatialDurbin:
+def _specified(specify: Callable[[Graph], SpatialModel], name: str, graph: Graph) -> SpatialModel:
     try:
         return specify(graph)
     except NqpError as error:

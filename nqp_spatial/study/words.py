@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-MODELS = {"fe": "FE", "sdm": "SDM", "sdm_did": "SDM-DiD"}
+MODELS = {
+    "fe": "FE",
+    "sar": "SAR",
+    "slx": "SLX",
+    "sem": "SEM",
+    "sdem": "SDEM",
+    "sac": "SAC",
+    "gns": "GNS",
+    "sdm": "SDM",
+    "sdm_did": "SDM-DiD",
+}
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {

@@ -378,6 +378,44 @@ def test_sdm_simulation_and_other_kinds_of_weights(project):
     pd.testing.assert_frame_equal(result.effects["y/sdm"].loc["near"], expected)
 
 
+def test_the_family_and_its_covariances(project):
+    """Each model of a study is the one of the Python interface, with the errors asked for."""
+    models = {
+        "sar": {"cov_type": "clustered", "clusters": "entity"},
+        "slx": {"durbin": ["did"], "cov_type": "driscoll-kraay"},
+        "sem": {"cov_type": "robust"},
+        "sdem": {},
+        "sac": {},
+        "gns": {"durbin": ["x1"]},
+        "sdm": {"cov_type": "conley", "cutoff_km": 250},
+    }
+    classes = {
+        "sar": nqp.SpatialLag,
+        "slx": nqp.SLX,
+        "sem": nqp.SpatialError,
+        "sdem": nqp.SpatialDurbinError,
+        "sac": nqp.SAC,
+        "gns": nqp.GNS,
+        "sdm": nqp.SpatialDurbin,
+    }
+    with warnings.catch_warnings():  # few clusters, and rho at its bound in so small a panel
+        warnings.simplefilter("ignore", nqp.exceptions.NqpWarning)
+        result = run_study(project, overrides={**QUICK, "models": models})
+        for name, options in models.items():
+            given = dict(options)
+            fit = {k: given.pop(k) for k in ("cov_type", "clusters", "cutoff_km") if k in given}
+            if name == "sdm":
+                fit["coordinates"] = result.panel.polygons
+            panel = result.panel
+            model = classes[name](
+                panel["y"], panel[["did", "x1", "x2"]], result.graphs["adjacency"], **given
+            )
+            own, theirs = model.fit(**fit), result.results[f"y/{name}/adjacency"]
+            assert theirs.model_name == own.model_name
+            assert_allclose(theirs.params, own.params, rtol=1e-12)
+            assert_allclose(theirs.cov, own.cov, rtol=1e-9)
+
+
 def test_a_base_window_may_lie_before_the_study(project):
     result = run_study(project, overrides={**QUICK, "data.periods": [2011, 2014],
                                            "weights.economic.window": [2010, 2010]})  # fmt: skip

@@ -1,0 +1,180 @@
+"""Likelihood ratio test of one model against another that contains it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from nqp_spatial._messages import first
+from nqp_spatial.exceptions import DataWarning, OptionError
+from nqp_spatial.results import Results, TestResult
+
+_LAG = "W_"
+_NOISE = 1e-6  # difference of log-likelihoods, relative to their size, that a search may leave
+
+
+def likelihood_ratio(restricted: Results, full: Results) -> TestResult:
+    """Test a model against a larger one with the same data, effects, weights and correction.
+
+    LR = 2 (log L(full) - log L(restricted)), chi-squared with as many degrees of freedom as the
+    full model has more parameters [1]_. It rests on normal errors: after
+    ``cov_type`` other than "asymptotic" a Wald test (``full.wald_test``) uses that covariance.
+
+    Parameters
+    ----------
+    restricted, full : Results
+        Fits of two nested models: every parameter of ``restricted`` is one of ``full``; or
+        ``restricted`` is the spatial error model and ``full`` the spatial Durbin model with the
+        lags of all regressors (the common factor restriction theta + rho beta = 0).
+
+    Returns
+    -------
+    TestResult
+
+    Raises
+    ------
+    OptionError
+        If a model has no likelihood, the two differ in observations, dependent variable, fixed
+        effects, correction or weights, or are not nested.
+
+    Warns
+    -----
+    DataWarning
+        If the larger model has the lower likelihood: one of the fits is not a maximum.
+
+    References
+    ----------
+    .. [1] Elhorst, J. P. (2014). Spatial Econometrics. Springer, chapter 2.
+    """
+    _check_likelihood(restricted, full)
+    _check_same(restricted, full)
+    _check_nested(restricted, full)
+    assert restricted.loglik is not None and full.loglik is not None
+    df = full.n_free - restricted.n_free
+    statistic = 2 * (full.loglik - restricted.loglik)
+    if statistic < 0:
+        if statistic < -2 * _NOISE * (1 + abs(full.loglik)):
+            warnings.warn(
+                f"{full.model_name} has a lower log-likelihood ({full.loglik:.6f}) than "
+                f"{restricted.model_name} ({restricted.loglik:.6f}), which it contains: one of the "
+                "two fits is not a maximum. Look for a spatial parameter at its bound.",
+                DataWarning,
+                stacklevel=2,
+            )
+        else:
+            statistic = 0.0
+    return TestResult(
+        name="Likelihood ratio",
+        null=f"{restricted.model_name} in {full.model_name}",
+        statistic=float(statistic),
+        df=df,
+        pvalue=float(stats.chi2(df).sf(statistic)),
+    )
+
+
+def _check_likelihood(restricted: Results, full: Results) -> None:
+    for result, role in ((restricted, "restricted"), (full, "full")):
+        if not isinstance(result, Results):
+            raise OptionError(
+                f"{role} is a {type(result).__name__}, not the result of a fit. Type model.fit()."
+            )
+        if result.loglik is None or not np.isfinite(result.loglik):
+            raise OptionError(
+                f"{result.model_name} ({role}) has no likelihood, so that it cannot enter a "
+                "likelihood ratio. Use wald_test of the larger model."
+            )
+
+
+def _check_same(restricted: Results, full: Results) -> None:
+    """Raise unless both likelihoods are of the same observations under the same treatment."""
+    facts: dict[str, tuple[Any, Any]] = {
+        "observations": (restricted.nobs, full.nobs),
+        "dependent variables": (restricted.dependent, full.dependent),
+        "fixed effects": (restricted.effects_included, full.effects_included),
+        "corrections": (_correction(restricted), _correction(full)),
+    }
+    for what, (one, other) in facts.items():
+        if one != other:
+            raise _incomparable(f"their {what} differ, {one!r} and {other!r}")
+    if not restricted.resids.index.sort_values().equals(full.resids.index.sort_values()):
+        only = restricted.resids.index.symmetric_difference(full.resids.index)
+        raise _incomparable(f"they are on different (entity, time) rows, first {first(only, 3)}")
+    y, other_y = (
+        (result.fitted + result.resids).reindex(full.resids.index).to_numpy()
+        for result in (restricted, full)
+    )
+    unlike = ~np.isclose(y, other_y, rtol=1e-8, atol=1e-8 * np.abs(y).max())
+    if unlike.any():
+        where = first(full.resids.index[unlike], 3)
+        raise _incomparable(f"{full.dependent!r} has other values in one of them, first at {where}")
+    if not _same_weights(restricted, full):
+        raise _incomparable("they have different weights")
+    changed = _changed_regressors(restricted, full)
+    if changed:
+        raise _incomparable(f"{first(changed)} has other values in one of them")
+
+
+def _incomparable(reason: str) -> OptionError:
+    return OptionError(
+        f"The likelihoods cannot be compared: {reason}. Fit both models on the same data with the "
+        "same effects=, correction= and weights."
+    )
+
+
+def _correction(result: Results) -> str:
+    """The correction; least squares with dummies is the likelihood of "none"."""
+    return str(result.provenance.get("options", {}).get("correction", "none"))
+
+
+def _same_weights(restricted: Results, full: Results) -> bool:
+    """Whether both have the same weights, or one has none and so fits any."""
+    if not (hasattr(restricted, "graph") and hasattr(full, "graph")):
+        return True
+    one, other = (_links(result) for result in (restricted, full))
+    return bool(one.index.equals(other.index) and np.allclose(one, other, rtol=1e-12, atol=0))
+
+
+def _links(result: Any) -> Any:
+    """Weights that are not zero, in one order."""
+    adjacency = result.graph.adjacency
+    return adjacency[adjacency != 0].sort_index()
+
+
+def _changed_regressors(restricted: Results, full: Results) -> list[str]:
+    """Regressors of both models with other values in one, as far as the results keep them."""
+    if not (hasattr(restricted, "design") and hasattr(full, "design")):
+        return []
+    columns = [_columns(result.design) for result in (restricted, full)]
+    both = [name for name in columns[0] if name in columns[1]]
+    return [name for name in both if not np.array_equal(columns[0][name], columns[1][name])]
+
+
+def _columns(design: Any) -> dict[str, Any]:
+    return {name: design.x[..., j] for j, name in enumerate(design.x_names)}
+
+
+def _check_nested(restricted: Results, full: Results) -> None:
+    names, larger = list(restricted.params.index), list(full.params.index)
+    extra = [name for name in names if name not in larger]
+    if extra == ["lambda"] and _common_factor(names, larger):
+        extra = []
+    if extra:
+        raise OptionError(
+            f"{restricted.model_name} is not contained in {full.model_name}: {first(extra)} "
+            "are parameters of the first only. Give the smaller model first, or compare AIC."
+        )
+    if full.n_free <= restricted.n_free:
+        raise OptionError(
+            f"{full.model_name} has no more parameters than {restricted.model_name}, so that there "
+            "is nothing to test. Give the smaller model first."
+        )
+
+
+def _common_factor(names: list[str], larger: list[str]) -> bool:
+    """Whether a spatial error model lies in a spatial Durbin model: rho and every W_x are there."""
+    regressors = [name for name in names if name not in ("const", "lambda")]
+    plain = "rho" not in names and not any(_LAG + name in names for name in regressors)
+    return plain and "rho" in larger and all(_LAG + name in larger for name in regressors)
