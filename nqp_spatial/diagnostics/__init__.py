@@ -9,9 +9,11 @@ from nqp_spatial.diagnostics.autocorrelation import (
 from nqp_spatial.diagnostics.dependence import DependenceResult, pesaran_cd
 from nqp_spatial.diagnostics.lagrange import lm_tests, tests_frame
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
+from nqp_spatial.diagnostics.specification import SpecificationPath, specification_path
 
 __all__ = [
     "DependenceResult",
+    "SpecificationPath",
     "autocorrelation_table",
     "geary",
     "likelihood_ratio",
@@ -19,5 +21,6 @@ __all__ = [
     "moran",
     "moran_residuals",
     "pesaran_cd",
+    "specification_path",
     "tests_frame",
 ]
