@@ -99,7 +99,8 @@ class WeightComparison:
         rows = {}
         for name, result in self.results.items():
             moran = result.tests["moran"]
-            errors = {"rho_std_error": result.std_errors["rho"]}
+            spatial = [name for name in ("rho", "lambda") if name in result.params]
+            errors = {f"{name}_std_error": result.std_errors[name] for name in spatial}
             residual = {"residual_moran_z": moran.statistic, "residual_moran_pvalue": moran.pvalue}
             rows[name] = pd.concat([result.fit_statistics, pd.Series({**errors, **residual})])
         return pd.DataFrame(rows).T.rename_axis("weights")

@@ -64,16 +64,18 @@ class Response:
         rho = self.rho_estimate if rho is None else rho
         low, high = self.spectrum.interval
         if np.isnan(self.cov).any():
+            near = 2e-5 * (high - low)
+            name = "lambda" if low + near < self.rho_estimate < high - near else "rho"
             raise UnstableModelError(
-                f"rho was estimated at the edge of ({low:.4f}, {high:.4f}), so that no effect is "
-                "defined. Give W a cutoff, or use another correction."
+                f"{name} was estimated at the edge of ({low:.4f}, {high:.4f}), so that no effect "
+                "is defined. Give W a cutoff, or use another correction."
             )
         if not low < rho < high:
             raise UnstableModelError(
                 f"rho = {rho:.4f} is not inside ({low:.4f}, {high:.4f}), where I - rho W is "
                 "nonsingular: no effect is defined. Look at the weights with nqp.weights.describe."
             )
-        return Multiplier(self.W, rho)
+        return Multiplier(self.W, rho, self.spectrum)
 
     def position(self, variable: str) -> int:
         """Which of ``variables`` a name is; `OptionError` if none."""
@@ -128,7 +130,7 @@ def average_effects(
     -------
     DataFrame, shape (3k, 5)
         Index (effect, variable); estimate, std_error, pvalue (normal), lower, upper. All NaN if
-        rho was estimated at its bound.
+        rho or lambda was estimated at its bound.
     """
     check_option("method", method, ("delta", "simulation"))
     check_option("centre", centre, ("estimate", "mean"))
@@ -144,10 +146,10 @@ def average_effects(
 
 
 def _undefined(response: Response) -> pd.DataFrame:
-    """NaN for every effect: with rho at its bound I - rho W is singular, or nearly so."""
+    """NaN for every effect: with rho or lambda at its bound there is no covariance."""
     nothing = (np.nan,) * 4
     frame = _frame({(kind, name): nothing for kind in KINDS for name in response.variables})
-    frame.attrs = {"method": "none: rho is at its bound"}
+    frame.attrs = {"method": "none: rho or lambda is at its bound"}
     return frame
 
 
@@ -164,8 +166,8 @@ def _frame(rows: Mapping[tuple[str, str], tuple[float, ...]]) -> pd.DataFrame:
     return frame
 
 
-def _weights(response: Response) -> dict[str, Weights]:
-    """Weights of (beta, theta) in the three average effects, at the estimate."""
+def average_weights(response: Response) -> dict[str, Weights]:
+    """Weights of (beta, theta) in the direct, indirect and total effect, at the estimate."""
     multiplier = response.multiplier()
     direct = core.average_direct(response.spectrum, multiplier.rho)
     total = core.average_total(multiplier)
@@ -173,7 +175,7 @@ def _weights(response: Response) -> dict[str, Weights]:
 
 
 def _delta(response: Response, level: float) -> pd.DataFrame:
-    weights = _weights(response)
+    weights = average_weights(response)
     width = stats.norm.ppf(0.5 + level / 2)
     rows = {}
     for r, name in enumerate(response.variables):

@@ -160,11 +160,11 @@ class Results:
 
     @property
     def n_free(self) -> int:
-        """Free parameters in the likelihood: ``params`` and the error variance.
+        """Free parameters in the likelihood: ``params`` and the variances.
 
         Fixed effects are not counted: they are the same for all models compared on one sample.
         """
-        return len(self.params) + 1
+        return len(self.params) + 1 + ("phi" in self.extra_statistics)
 
     @property
     def aic(self) -> float:

@@ -44,11 +44,11 @@ class Term:
     column_sums: Array | None = None
 
 
-def term(W: sp.csr_array, value: float, scale: Scale) -> Term:
+def term(W: sp.csr_array, value: float, spectrum: Spectrum, scale: Scale) -> Term:
     """The term of rho or lambda."""
     if not scale.unit_roots:
         return Term(value)
-    return Term(value, Multiplier(W, value).apply_g_transposed(np.ones(W.shape[0])))
+    return Term(value, Multiplier(W, value, spectrum).apply_g_transposed(np.ones(W.shape[0])))
 
 
 def trace(spectrum: Spectrum, a: Term, scale: Scale) -> float:

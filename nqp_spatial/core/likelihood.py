@@ -30,6 +30,7 @@ Array = npt.NDArray[np.float64]
 
 EXACT = 1e-20  # share of the sum of squares below which nothing is left to explain
 _GRID = 41  # points at which the profile is looked at before the search, if that is cheap
+_COARSE = 9  # if it is dear
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,10 @@ class Compressed:
         self.k = Z.shape[1]
         stacked = np.column_stack([Z, wy, y])
         self._total = float(y @ y)
-        if filtered is None:
-            self._plain, self._lagged = np.linalg.qr(stacked, mode="r"), None
-        else:
-            R = np.linalg.qr(np.column_stack([stacked, filtered]), mode="r")
-            self._plain, self._lagged = R[:, : self.k + 2], R[:, self.k + 2 :]
+        parts = [stacked] if filtered is None else [stacked, filtered]
+        R = np.asarray(np.linalg.qr(np.column_stack(parts), mode="r"))
+        self._plain = R[:, : self.k + 2]
+        self._lagged = None if filtered is None else R[:, self.k + 2 :]
 
     def triangle(self, lambda_: float) -> Array:
         """R of (I - lambda W) [Z, Wy, y], shape (k + 2, k + 2)."""
@@ -173,7 +173,7 @@ def maximise(
     plain = data.residual(0.0, lag=lag)
     if data.is_exact(plain.least):
         return Optimum(np.full(data.k, np.nan), plain.best, 0.0, 0.0, np.inf, at_bound=False)
-    if error and lag and spectrum.method != "eigenvalues":
+    if error and lag and not spectrum.cheap:
         return _maximise_jointly(data, spectrum, scale)
 
     def best_rho(lambda_: float) -> tuple[float, bool]:
@@ -224,7 +224,7 @@ def _optimum(
 
 
 def _maximise_jointly(data: Compressed, spectrum: Spectrum, scale: Scale) -> Optimum:
-    """Both parameters together where a log-determinant is dear: a simplex from three starts."""
+    """Both parameters together where a log-determinant is dear: a simplex from five starts."""
     low, high = spectrum.interval
     edge = 1e-9 * (high - low)
 
@@ -237,7 +237,8 @@ def _maximise_jointly(data: Compressed, spectrum: Spectrum, scale: Scale) -> Opt
         return -gaussian(ssr, scale.n) - jacobian
 
     options = {"xatol": 1e-9, "fatol": 1e-9}
-    starts = ([0.0, 0.0], [0.5 * high, 0.0], [0.0, 0.5 * high])
+    r = 0.6 * min(-low, high)
+    starts = ([0.0, 0.0], [r, 0.0], [0.0, r], [r, -r], [-r, r])
     runs = [minimize(objective, s, method="Nelder-Mead", options=options) for s in starts]
     rho, lambda_ = min(runs, key=lambda run: float(run.fun)).x
     margin = 1e-5 * (high - low)
@@ -245,27 +246,81 @@ def _maximise_jointly(data: Compressed, spectrum: Spectrum, scale: Scale) -> Opt
     return _optimum(data, spectrum, scale, float(rho), float(lambda_), not inside, True, True)
 
 
+def _grid(low: float, high: float, points: int) -> Array:
+    """Equal steps; where one side is much longer, as many again between -r and r, r the shorter.
+
+    Asymmetric W may have an interval such as (-14, 1), with two peaks between -1 and 1.
+    """
+    grid, r = np.linspace(low, high, points), min(-low, high)
+    if high - low < 4 * r:
+        return grid
+    return np.unique(np.concatenate([grid, np.linspace(-r, r, points)]))
+
+
+def _peaks(heights: Array) -> npt.NDArray[np.intp]:
+    """Positions that are not lower than the ones beside them."""
+    padded = np.pad(heights, 1, constant_values=-np.inf)
+    return np.flatnonzero((heights >= padded[:-2]) & (heights >= padded[2:]))
+
+
 def _search(
     loglik: Callable[[float], float], score: Callable[[float], float], spectrum: Spectrum
 ) -> tuple[float, bool]:
-    """Maximise over the admissible interval: bracket, Brent, then the root of the score."""
+    """Maximise over the admissible interval: brackets, Brent, then the root of the score."""
     low, high = spectrum.interval
     edge = 1e-9 * (high - low)
     low, high = low + edge, high - edge
-    left, right = low, high
-    cheap = spectrum.method == "eigenvalues"
-    if cheap:  # the profile need not be concave: start from the best of a grid
-        grid = np.linspace(low, high, _GRID)
-        best = int(np.argmax([loglik(rho) for rho in grid]))
-        left, right = grid[max(best - 1, 0)], grid[min(best + 1, _GRID - 1)]
-    found = minimize_scalar(
-        lambda rho: -loglik(rho), bounds=(left, right), method="bounded", options={"xatol": 1e-10}
-    )
-    rho = float(found.x)
-    if cheap:
-        step = 1e-4 * (high - low)
-        a, b = max(rho - step, low), min(rho + step, high)
-        if score(a) > 0 > score(b):
-            rho = float(brentq(score, a, b, xtol=1e-15, rtol=1e-14))
+    # The profile need not be concave: climb every peak of a grid. Where a log-determinant is dear,
+    # that is done with few points, and only for the wide intervals of asymmetric W.
+    r = min(-low, high)
+    brackets = [(low, high)]
+    if spectrum.cheap or high - low > 4 * r:
+        grid = _grid(low, high, _GRID if spectrum.cheap else _COARSE)
+        last = len(grid) - 1
+        peaks = _peaks(np.array([loglik(rho) for rho in grid]))
+        brackets = [(grid[max(i - 1, 0)], grid[min(i + 1, last)]) for i in peaks]
+    climb = _climb if spectrum.cheap else _climb_dear
+    found = [climb(loglik, score, left, right) for left, right in brackets]
+    rho = found[0] if len(found) == 1 else max(found, key=loglik)
     margin = 1e-5 * (high - low)
     return rho, bool(rho - low < margin or high - rho < margin)
+
+
+def _climb(
+    loglik: Callable[[float], float], score: Callable[[float], float], left: float, right: float
+) -> float:
+    """Brent on the likelihood, then the root of the score beside it."""
+    rho = _brent(loglik, left, right, xatol=1e-10)
+    step = 1e-3 * (right - left)
+    a, b = max(rho - step, left), min(rho + step, right)
+    if score(a) > 0 > score(b):
+        rho = float(brentq(score, a, b, xtol=1e-15, rtol=1e-14))
+    return rho
+
+
+def _climb_dear(
+    loglik: Callable[[float], float], score: Callable[[float], float], left: float, right: float
+) -> float:
+    """A rough Brent, steps outwards until the score changes sign, and its root.
+
+    Each log-determinant is a factorisation, and scores cost few of them once some are known.
+    """
+    rho = _brent(loglik, left, right, xatol=1e-2 * (right - left))
+    rising = score(rho) > 0
+    step = 0.02 * min(rho - left, right - rho)
+    a = b = rho
+    while True:
+        a, b = (b, min(b + step, right)) if rising else (max(a - step, left), a)
+        if (score(b) <= 0) if rising else (score(a) >= 0):
+            return float(brentq(score, a, b, xtol=1e-15, rtol=1e-14))
+        if a <= left or b >= right:
+            return right if rising else left
+        step *= 2
+
+
+def _brent(loglik: Callable[[float], float], left: float, right: float, xatol: float) -> float:
+    options = {"xatol": xatol}
+    run = minimize_scalar(
+        lambda rho: -loglik(rho), bounds=(left, right), method="bounded", options=options
+    )
+    return float(run.x)

@@ -30,10 +30,13 @@ class Multiplier:
     ----------
     W : sparse array, shape (n, n)
     rho : float
+    spectrum : Spectrum of W, optional
+        Its factorisations are used if it has any.
     """
 
-    def __init__(self, W: sp.csr_array, rho: float) -> None:
+    def __init__(self, W: sp.csr_array, rho: float, spectrum: Spectrum | None = None) -> None:
         self.W, self.rho, self.n = W, rho, W.shape[0]
+        self._solver = getattr(spectrum, "solve", None)
         self._dense = W.nnz > _DENSE * self.n**2
 
     @cached_property
@@ -50,6 +53,8 @@ class Multiplier:
         return self._solve(values, transposed=True)
 
     def _solve(self, values: Array, *, transposed: bool) -> Array:
+        if self._solver is not None:
+            return np.asarray(self._solver(self.rho, values, transposed=transposed))
         if self._dense:
             return np.asarray(lu_solve(self._factor, values, trans=int(transposed)))
         trans = "T" if transposed else "N"
@@ -119,6 +124,11 @@ def footprint(multiplier: Multiplier, position: int) -> Weights:
     unit = np.zeros(multiplier.n)
     unit[position] = 1.0
     return _along(multiplier.W, multiplier.solve, unit)
+
+
+def response_to(multiplier: Multiplier, change: Array) -> Weights:
+    """S times a change of the regressor, of shape (n,) or (n, m)."""
+    return _along(multiplier.W, multiplier.solve, change)
 
 
 def _along(W: sp.csr_array, solve, vector: Array) -> Weights:  # type: ignore[no-untyped-def]

@@ -10,6 +10,11 @@ are uncorrelated, but the pair still contributes q_cd = 2 e_c' B_cd e_d, with me
 uncorrelated with all else. Hence M = sum over c of l_c l_c' + sum over c < d of q_cd q_cd',
 whatever the order of entities (Kelejian and Prucha 2001, J. Econometrics 104, lemma A.1, for
 cells). The covariance is I^-1 M I^-1 with a factor for what the fixed effects took.
+
+I is the expected information, as for equal variances (Lee 2004). Where e_c' B_cc e_c has a mean of
+its own in a cluster, as with shocks shared by neighbours, M is too large by its square; but such
+errors bias rho itself. With entity effects and few periods, clusters of entities are exact, while
+``robust`` has an error of order 1 / T (Stock and Watson 2008, Econometrica 76, 155-174).
 """
 
 from __future__ import annotations
@@ -61,10 +66,10 @@ class Scores:
             out[..., position] += self.resid * (self.resid @ off)
         return out
 
-    def pairs(self, period: int, position: int) -> Array:
-        """2 e_i B_ij e_j off the diagonal, shape (n_entities, n_entities)."""
-        e = self.resid[period]
-        out = 2 * self.quadratic[position] * np.outer(e, e)
+    def pairs(self, periods: slice, position: int) -> Array:
+        """2 e_i B_ij e_j off the diagonal, summed over periods, shape (n_entities, n_entities)."""
+        e = self.resid[periods]
+        out = 2 * self.quadratic[position] * (e.T @ e)
         np.fill_diagonal(out, 0.0)
         return np.asarray(out)
 
@@ -93,14 +98,19 @@ def scores_of(found: Estimate, W: sp.csr_array) -> Scores:
 def robust(scores: Scores) -> Array:
     """M with every cell a cluster of its own: heteroskedasticity, any third and fourth moments."""
     own = scores.own.reshape(-1, scores.linear.shape[-1])
-    M = own.T @ own
-    square = scores.resid**2
-    for p, B in scores.quadratic.items():
-        for q, C in scores.quadratic.items():
-            off = B * C
+    return np.asarray(own.T @ own + _squared_pairs(scores, 1.0))
+
+
+def _squared_pairs(scores: Scores, weights: Array | float) -> Array:
+    """q_ij q_ij' of all pairs of cells of a period, weighted, shape (p, p)."""
+    p = scores.linear.shape[-1]
+    M, square = np.zeros((p, p)), scores.resid**2
+    for i, B in scores.quadratic.items():
+        for j, C in scores.quadratic.items():
+            off = weights * B * C
             np.fill_diagonal(off, 0.0)
-            M[p, q] += 2 * float(np.einsum("ti,ij,tj->", square, off, square))
-    return np.asarray(M)
+            M[i, j] = 2 * float(((square @ off) * square).sum())
+    return M
 
 
 def clustered(scores: Scores, codes: Codes) -> Array:
@@ -122,14 +132,18 @@ def clustered(scores: Scores, codes: Codes) -> Array:
 def _between(scores: Scores, codes: Codes, n_clusters: int, sums: Array) -> dict[int, Array]:
     """q_cd of all pairs of clusters, shape (m, m); pairs within a cluster are added to ``sums``."""
     n_periods, n_entities = codes.shape
+    fixed = bool((codes == codes[:1]).all())  # whole entities: one pass for all periods
+    spans = [slice(None)] if fixed else [slice(t, t + 1) for t in range(n_periods)]
     crossed = {}
-    for position in scores.quadratic:
+    for position, B in scores.quadratic.items():
+        if not (B - np.diag(np.diag(B))).any():  # sigma2: no pairs
+            continue
         Q = np.zeros((n_clusters, n_clusters))
-        for t in range(n_periods):
-            labels, local = np.unique(codes[t], return_inverse=True)
-            member = np.zeros((n_entities, len(labels)))
-            member[np.arange(n_entities), local] = 1.0
-            Q[np.ix_(labels, labels)] += member.T @ scores.pairs(t, position) @ member
+        for span in spans:
+            labels, local = np.unique(codes[span][0], return_inverse=True)
+            shape = (len(labels), n_entities)
+            member = sp.csr_array((np.ones(n_entities), (local, np.arange(n_entities))), shape)
+            Q[np.ix_(labels, labels)] += member @ (member @ scores.pairs(span, position)).T
         sums[:, position] += np.diag(Q) / 2
         np.fill_diagonal(Q, 0.0)
         crossed[position] = Q
@@ -149,10 +163,12 @@ def driscoll_kraay(scores: Scores, bandwidth: int) -> Array:
 def conley(scores: Scores, kernel: Array, serial_lags: int) -> Array:
     """M with weights ``kernel`` (n_entities, n_entities) in space, Bartlett in time by entity.
 
-    e_i (B e)_i is assigned to entity i, so that the kernel has to reach the neighbours in W.
+    e_i (B e)_i is assigned to entity i: half of a pair to each of its entities. What the kernel
+    then leaves out of the square of a pair is added, so that none is missing of any.
     """
     cells = scores.by_cell()
     M = np.einsum("tip,ij,tjq->pq", cells, kernel, cells, optimize=True)
+    M += _squared_pairs(scores, (1 - kernel) / 2)
     for lag in range(1, serial_lags + 1):
         gamma = np.einsum("tip,tiq->pq", cells[lag:], cells[:-lag])
         M += (1 - lag / (serial_lags + 1)) * (gamma + gamma.T)

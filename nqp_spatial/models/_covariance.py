@@ -8,7 +8,9 @@ clusters (the smaller number in two dimensions), T / (T - 1) for Driscoll and Kr
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from nqp_spatial import checks
 from nqp_spatial._messages import check_option, first
 from nqp_spatial.core import sandwich
 from nqp_spatial.core.spatial_ml import Estimate
-from nqp_spatial.exceptions import DataWarning, EstimationError, OptionError
+from nqp_spatial.exceptions import DataWarning, DuplicateKeysError, EstimationError, OptionError
 from nqp_spatial.models._design import Design
 from nqp_spatial.weights import inverse_distance, sparse_for
 from nqp_spatial.weights._options import positive
@@ -30,6 +32,7 @@ Codes = npt.NDArray[np.int64]
 COV_TYPES = ("asymptotic", "robust", "clustered", "driscoll-kraay", "conley")
 KERNELS = ("bartlett", "uniform")
 _LARGEST = 6000  # entities for which dense multipliers are made
+_CALLER = 4  # of fit, from where warnings are given
 _FEW = 20  # clusters below which asymptotics in their number are doubtful
 
 _BELONGS = {
@@ -89,6 +92,8 @@ def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Arra
     elif options.cov_type == "clustered":
         M, factor = _clustered(scores, found, design, options)
     elif options.cov_type == "driscoll-kraay":
+        if design.n_periods < 2:
+            raise EstimationError("Driscoll-Kraay errors need at least two periods.")
         M = sandwich.driscoll_kraay(scores, _bandwidth(options.bandwidth, design.n_periods))
         factor *= design.n_periods / (design.n_periods - 1)
     else:
@@ -124,7 +129,7 @@ def _clustered(
             f"There are only {few} clusters by {name!r}: clustered standard errors are too small "
             f"on average with fewer than about {_FEW}.",
             DataWarning,
-            stacklevel=6,
+            stacklevel=_CALLER,
         )
     nested = any((code == code[:1]).all() for code in codes)  # whole entities within a cluster
     taken = found.scale.n / design.y.size
@@ -138,10 +143,16 @@ def _dimensions(clusters: Any, design: Design | None) -> list[tuple[str, Codes]]
     if clusters is None:
         clusters = "entity"
     if isinstance(clusters, pd.Series | pd.DataFrame):
-        frame = clusters.to_frame() if isinstance(clusters, pd.Series) else clusters
-        columns = [(str(name), frame[name]) for name in frame.columns]
+        named = isinstance(clusters, pd.Series)
+        frame = clusters.to_frame(clusters.name or "clusters") if named else clusters
+        columns = [(str(name), frame.iloc[:, j]) for j, name in enumerate(frame.columns)]
     else:
-        names = [clusters] if isinstance(clusters, str) else list(clusters)
+        names = [clusters] if isinstance(clusters, str) else clusters
+        if not isinstance(names, Sequence):
+            raise OptionError(
+                f"clusters is a {type(clusters).__name__}. Give 'entity', 'time', both in a list, "
+                "or a Series of labels by entity or by (entity, time)."
+            )
         for name in names:
             check_option("clusters", name, ("entity", "time"))
         columns = [(name, None) for name in names]
@@ -157,6 +168,11 @@ def _codes(name: str, labels: pd.Series | None, design: Design) -> Codes:
     if labels is None:
         axis = np.arange(shape[1])[None, :] if name == "entity" else np.arange(shape[0])[:, None]
         return np.array(np.broadcast_to(axis, shape))
+    if labels.index.has_duplicates:
+        twice = first(labels.index[labels.index.duplicated()], 3)
+        raise DuplicateKeysError(
+            f"clusters {name!r} have more than one label for {twice}. Keep one row of each."
+        )
     if isinstance(labels.index, pd.MultiIndex):
         index = pd.MultiIndex.from_product([design.entities, design.periods])
         checks.same_rows(index, labels.index, "the panel", "clusters")
@@ -185,8 +201,10 @@ def _bandwidth(bandwidth: int | None, n_periods: int) -> int:
 
 
 def _check_lags(name: str, lags: int, n_periods: int) -> None:
-    if not 0 <= lags < n_periods:
-        raise OptionError(f"{name}={lags} must be from 0 to {n_periods - 1} periods.")
+    if not isinstance(lags, Integral) or not 0 <= lags < n_periods:
+        raise OptionError(
+            f"{name}={lags} must be a whole number from 0 to {n_periods - 1} periods."
+        )
 
 
 def _check_conley(options: CovarianceOptions) -> None:
@@ -211,7 +229,7 @@ def _conley_kernel(design: Design, options: CovarianceOptions) -> Array:
         warnings.warn(
             f"No two entities are within cutoff_km={cutoff:g}: nothing is correlated in space.",
             DataWarning,
-            stacklevel=6,
+            stacklevel=_CALLER,
         )
     n = design.n_entities
     if W.nnz == n * (n - 1) and kernel == "uniform":

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial._messages import check_option, first
+import nqp_spatial.models._random_effects as _random_effects
+from nqp_spatial._messages import check_option, first, missing_dependency
 from nqp_spatial._provenance import versions
 from nqp_spatial.core.collinear import dependent
 from nqp_spatial.core.multiplier import Multiplier
@@ -41,7 +43,13 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-_INCLUDED = {None: (), "entity": ("entity",), "time": ("time",), "twoway": ("entity", "time")}
+_INCLUDED = {
+    None: (),
+    "random": (),
+    "entity": ("entity",),
+    "time": ("time",),
+    "twoway": ("entity", "time"),
+}
 
 
 class SpatialModel:
@@ -65,16 +73,21 @@ class SpatialModel:
         effects: str | None,
         correction: str,
     ) -> None:
-        check_option("effects", effects, EFFECTS)
+        check_option("effects", effects, (*EFFECTS, "random"))
         check_option("correction", correction, CORRECTIONS)
         self.effects, self.correction = effects, correction
         self.design = Design.from_frames(y, x, graph)
         self._y, self._x = y.copy(), x.copy()  # a later change of the caller's frame is not ours
         self.durbin = _durbin_names(durbin, self.design.x_names)
         _check_periods(self.design, effects)
-        self.design.check_rank(effects)
+        self.design.check_rank(self._removed)
         if self._error or (self._lag and correction != "none"):
-            _check_row_normalised(self.design, effects, correction, error=self._error)
+            _check_row_normalised(self.design, self._removed, correction, error=self._error)
+
+    @property
+    def _removed(self) -> str | None:
+        """Fixed effects that are removed from the data."""
+        return None if self.effects == "random" else self.effects
 
     @classmethod
     def from_formula(
@@ -117,8 +130,9 @@ class SpatialModel:
             Inverse information, or the sandwich of ``core/sandwich.py``: for errors that are not
             normal or have unequal variances, are correlated within clusters, within periods and
             over time, or within a distance. The estimate itself assumes equal variances.
-        logdet : {"auto", "eigenvalues", "lu"}
-            How ln|I - rho W| is computed.
+        logdet : {"auto", "eigenvalues", "lu", "cholmod", "monte-carlo", "chebyshev"}
+            How ln|I - rho W| is computed. The first three are exact; "cholmod" needs scikit-sparse;
+            the last two are approximate, with their error in ``provenance``.
         clusters : {"entity", "time"}, both in a list, or a Series or DataFrame of labels
             For "clustered" (default "entity"): labels by entity or by (entity, time), one or two
             columns.
@@ -127,7 +141,7 @@ class SpatialModel:
         cutoff_km, coordinates, kernel, serial_lags
             For "conley": distance beyond which nothing is correlated; a GeoDataFrame or a frame
             with lon and lat, by entity; "bartlett" or "uniform"; lags of the same entity that are
-            correlated too (default none). The cutoff has to reach the neighbours in W.
+            correlated too (default none).
 
         Returns
         -------
@@ -147,8 +161,10 @@ class SpatialModel:
         design = self.design
         lagged = self._identified_lags()
         Z = self._regressors(lagged)
-        spectrum = design.spectrum if logdet == "auto" else prepare(design.W, logdet)
-        _check_degrees(design, Z.shape[-1], self.effects, self.correction)
+        spectrum = design.spectrum if logdet == "auto" else _prepared(design, logdet)
+        _check_degrees(design, Z.shape[-1] + self._lag + self._error + 1, self.effects)
+        if self.effects == "random":
+            return self._fit_random(Z, lagged, spectrum, options)
         found = estimate(
             design.y,
             Z,
@@ -163,15 +179,35 @@ class SpatialModel:
         cov = compute(found, design, options)
         return self._label(found, cov, lagged, spectrum, options.label)
 
+    def _fit_random(
+        self, Z: Array, lagged: tuple[str, ...], spectrum: Spectrum, options: CovarianceOptions
+    ) -> SpatialResults:
+        """Entity random effects, mu ~ N(0, phi s2), outside the spatial error."""
+        if options.cov_type != "asymptotic":
+            raise OptionError(
+                f"cov_type={options.cov_type!r} is for fixed effects. With random effects use "
+                "cov_type='asymptotic'."
+            )
+        found, own = _random_effects.fit(
+            self.design, Z, spectrum, lag=self._lag, error=self._error, form="baltagi"
+        )
+        result = self._label(found, found.cov, lagged, spectrum, options.label)
+        return replace(
+            result,
+            model_name=f"{self._model_name} with random effects",
+            rsquared={k: v for k, v in result.rsquared.items() if k != "within"},
+            extra_statistics={**result.extra_statistics, **_random_effects.describe(own)},
+        )
+
     def _identified_lags(self) -> tuple[str, ...]:
         """The lags asked for, without those that are collinear after the fixed effects."""
         design, n = self.design, self.design.y.size
         positions = [design.x_names.index(name) for name in self.durbin]
         lagged = lag(design.W, design.x[..., positions])
         columns = np.concatenate([design.x, lagged], axis=-1)
-        within = demean(columns, self.effects).reshape(n, -1)
+        within = demean(columns, self._removed).reshape(n, -1)
         k = len(design.x_names)
-        if self.effects is None:
+        if self._removed is None:
             within = np.column_stack([np.ones(n), within])
             k += 1
         spread = np.linalg.norm(columns.reshape(n, -1), axis=0)[-len(positions) :]
@@ -193,7 +229,7 @@ class SpatialModel:
         design = self.design
         positions = [design.x_names.index(name) for name in lagged]
         parts = [design.x, lag(design.W, design.x[..., positions])]
-        if self.effects is None:
+        if self._removed is None:
             parts.insert(0, np.ones((*design.y.shape, 1)))
         return np.concatenate(parts, axis=-1)
 
@@ -206,7 +242,7 @@ class SpatialModel:
         cov_type: str,
     ) -> SpatialResults:
         design = self.design
-        constant = ["const"] if self.effects is None else []
+        constant = ["const"] if self._removed is None else []
         spatial = {"rho": found.rho} if self._lag else {}
         spatial |= {"lambda": found.lambda_} if self._error else {}
         names = [*constant, *design.x_names, *(LAG + name for name in lagged), *spatial]
@@ -231,7 +267,7 @@ class SpatialModel:
             model_name=self._model_name,
             effects_included=_INCLUDED[self.effects],
             extra_statistics=statistics,
-            provenance=self._provenance(spectrum, cov_type, lagged),
+            provenance=self._provenance(spectrum, found.rho, cov_type, lagged),
             raw=found,
             **self._results_fields(lagged, spectrum),
         )
@@ -246,11 +282,11 @@ class SpatialModel:
         """Three kinds: of demeaned y, of y with its fixed effects, of the reduced form."""
         y, k = self.design.y, len(found.delta)
         ssr = float((found.resid**2).sum())
-        regressors = demean(self._regressors(lagged), self.effects).reshape(-1, k)
+        regressors = demean(self._regressors(lagged), self._removed).reshape(-1, k)
         signal = (regressors @ found.delta).reshape(y.shape)
         reduced = Multiplier(self.design.W, found.rho).solve(signal.T).T
-        reduced = demean(reduced, self.effects)
-        within = found.y if self.effects is not None else y - y.mean()
+        reduced = demean(reduced, self._removed)
+        within = found.y if self._removed is not None else y - y.mean()
         return {
             "within": 1 - ssr / float((within**2).sum()),
             "overall": 1 - ssr / float(((y - y.mean()) ** 2).sum()),
@@ -258,7 +294,7 @@ class SpatialModel:
         }
 
     def _provenance(
-        self, spectrum: Spectrum, cov_type: str, lagged: Sequence[str]
+        self, spectrum: Spectrum, rho: float, cov_type: str, lagged: Sequence[str]
     ) -> dict[str, Any]:
         design = self.design
         return {
@@ -270,16 +306,27 @@ class SpatialModel:
                 "islands": len(design.islands),
                 "row_normalised": design.row_normalised,
                 "logdet": spectrum.method,
+                "logdet_error": float(spectrum.error(rho)),
                 "rho_interval": tuple(float(bound) for bound in spectrum.interval),
             },
             "options": {
                 "effects": self.effects,
-                "correction": self.correction if self.effects else "none",
+                "correction": self.correction if self._removed else "none",
                 "durbin": list(lagged),
                 "cov_type": cov_type,
             },
             "notes": design.notes,
         }
+
+
+def _prepared(design: Design, logdet: str) -> Spectrum:
+    """The log-determinant asked for, or what keeps it from being used."""
+    try:
+        return prepare(design.W, logdet)
+    except ImportError:
+        raise missing_dependency("scikit-sparse", "logdet='cholmod'", "cholmod") from None
+    except ValueError as error:
+        raise OptionError(f"logdet={logdet!r} cannot be used with this W: {error}") from error
 
 
 def _durbin_names(durbin: Sequence[str] | None, names: Sequence[str]) -> tuple[str, ...]:
@@ -293,7 +340,7 @@ def _durbin_names(durbin: Sequence[str] | None, names: Sequence[str]) -> tuple[s
 
 
 def _check_periods(design: Design, effects: str | None) -> None:
-    if effects in ("entity", "twoway") and design.n_periods < 2:
+    if effects in ("entity", "twoway", "random") and design.n_periods < 2:
         raise EstimationError(
             "The panel has one period, which entity effects fit exactly. Use effects=None."
         )
@@ -323,11 +370,11 @@ def _check_row_normalised(
     )
 
 
-def _check_degrees(design: Design, k: int, effects: str | None, correction: str) -> None:
+def _check_degrees(design: Design, parameters: int, effects: str | None) -> None:
     left = scale_of(effects, "lee-yu", design.n_entities, design.n_periods).n
-    if left <= k + 2:
+    if left <= parameters:
         raise EstimationError(
-            f"{left} observations are left by the {effects} effects for {k + 2} parameters. "
+            f"{left} observations are left by the {effects} effects for {parameters} parameters. "
             "Use fewer regressors (durbin=[...]) or fewer effects."
         )
 

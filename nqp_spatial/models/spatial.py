@@ -67,8 +67,9 @@ class SpatialDurbin(_WithLags):
         Weights on exactly the entities of the panel; matched by label, never changed.
     durbin : sequence of str, optional
         Regressors that get a spatial lag; None means all, ``[]`` none (the spatial lag model).
-    effects : {"twoway", "entity", "time", None}
-        Fixed effects. With None a constant is estimated.
+    effects : {"twoway", "entity", "time", None, "random"}
+        Fixed effects; with None a constant is estimated. "random" are entity random effects by
+        maximum likelihood, outside the spatial error (Baltagi, Song and Koh 2003).
     correction : {"lee-yu", "none", "bias-corrected"}
         Of the incidental-parameter bias (Lee and Yu 2010, J. Econometrics 154, 165-185):
         "lee-yu", the transformation approach; "none", exact dummies, as xsmle without ``leeyu``;

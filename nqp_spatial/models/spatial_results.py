@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial import effects as _effects
+from nqp_spatial import scenarios
+from nqp_spatial.core.multiplier import Multiplier
+from nqp_spatial.core.spatial_ml import Estimate, lag
 from nqp_spatial.core.spectrum import Spectrum
 from nqp_spatial.models._design import LAG, Design
 from nqp_spatial.results import Results, TestResult, wald
@@ -44,6 +47,7 @@ class SpatialResults(Results):
     fixed effects with the reduced form (I - rho W)^-1 (X beta + W X theta) (Elhorst 2014, p. 60).
     """
 
+    raw: Estimate
     design: Design
     lagged: tuple[str, ...]
     spectrum: Spectrum
@@ -127,6 +131,74 @@ class SpatialResults(Results):
     def footprint(self, variable: str, entity: object) -> pd.DataFrame:
         """Effect on every entity of a unit change in one: a column of the effect matrix."""
         return _effects.footprint(self._response, variable, entity, self.entities)
+
+    def group_effects(self, variable: str, groups: pd.Series) -> pd.DataFrame:
+        """What each group of entities (agglomerations, provinces) sends to each other.
+
+        ``groups`` has the group of each entity; see :func:`nqp_spatial.scenarios.group_effects`.
+        """
+        return scenarios.group_effects(self._response, variable, groups, self.entities)
+
+    def combined_effects(
+        self, weights: Mapping[str, float], *, level: float = 0.95
+    ) -> pd.DataFrame:
+        """Effects of regressors that move together: products, squares, several at once.
+
+        The effect of x at x0 where x and its square are in the model is that of ``{"x": 1,
+        "x_squared": 2 * x0}``.
+        """
+        return scenarios.combined_effects(self._response, weights, level=level)
+
+    def counterfactual(
+        self, variable: str, value: float | pd.Series, *, level: float = 0.95
+    ) -> pd.DataFrame:
+        """Outcomes had a regressor been another: ``counterfactual("did", 0)``, without the policy.
+
+        Parameters
+        ----------
+        value : float, or Series by (entity, time)
+        level : float
+            Of the intervals of the counterfactual (delta method); the errors of each cell stay what
+            they were.
+
+        Returns
+        -------
+        DataFrame, index (entity, time)
+            actual, counterfactual, effect, std_error, lower, upper.
+        """
+        design = self.design
+        wanted = scenarios.target(variable, value, self.resids.index, design.y.shape)
+        actual = design.x[..., self._response.position(variable)]
+        found = scenarios.counterfactual(
+            self._response, variable, actual, design.y, wanted, level=level
+        )
+        return pd.DataFrame({name: design.series(part, name) for name, part in found.items()})
+
+    def predict(self) -> pd.DataFrame:
+        """Fitted outcomes by two predictors, with the fixed effects.
+
+        "trend" is X beta + W X theta and the fixed effects; "signal" rho W y; "noise" the part of
+        the error that its spatial lag predicts; "fitted" their sum (Goulard, Laurent and
+        Thomas-Agnan 2017, the trend-signal-noise predictor). "reduced_form" is (I - rho W)^-1
+        trend, which uses no outcome of other entities.
+
+        Returns
+        -------
+        DataFrame, index (entity, time)
+        """
+        design, found = self.design, self.raw
+        filtered = found.lambda_ if found.spatial or not found.lambda_ else 0.0
+        unfiltered = Multiplier(design.W, filtered).solve(found.resid.T).T
+        signal = found.rho * lag(design.W, design.y)
+        trend = design.y - signal - unfiltered
+        parts = {
+            "trend": trend,
+            "signal": signal,
+            "noise": unfiltered - found.resid,
+            "fitted": design.y - found.resid,
+            "reduced_form": scenarios.reduced_form(Multiplier(design.W, found.rho), trend),
+        }
+        return pd.DataFrame({name: design.series(part, name) for name, part in parts.items()})
 
     @cached_property
     def tests(self) -> Mapping[str, TestResult]:

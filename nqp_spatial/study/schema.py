@@ -136,7 +136,7 @@ class Regression(Keys):
 class Spatial(Keys):
     """Spatial models: `SpatialLag`, `SpatialError`, `SAC`."""
 
-    effects: Effects = "twoway"
+    effects: Literal["twoway", "entity", "time", "none", "random"] = "twoway"
     correction: Literal["lee-yu", "none", "bias-corrected"] = "lee-yu"
     cov_type: Literal["asymptotic", "robust", "clustered", "driscoll-kraay", "conley"] = (
         "asymptotic"

@@ -61,20 +61,11 @@ def test_log_determinant_and_traces(kind, method, n):
 @pytest.mark.parametrize("n", [15, 130])
 def test_interval_ends_at_singular_points(kind, method, n):
     """1 / smallest and 1 / largest real eigenvalue: |I - rho W| is zero there, not before."""
-    if (kind, method, n) == ("gravity", "lu", 130):
-        n = 90  # beyond, the iteration need not converge for W this uneven: next test
     W = ALL[kind](n, seed=2)
     low, high = core.prepare(sp.csr_array(W), method).interval
     omega = np.linalg.eigvals(W)
     real = omega[np.abs(omega.imag) < 1e-9].real
     assert_allclose([low, high], [1 / real.min(), 1 / real.max()], rtol=1e-8)
-
-
-def test_interval_without_convergence_lies_inside_the_true_one():
-    """The largest row sum bounds every eigenvalue (Gershgorin), so nothing singular is inside."""
-    W = gravity(130, seed=2)
-    assert_allclose(core.LUSpectrum(sp.csr_array(W)).interval, (-1, 1), rtol=1e-12)
-    assert np.abs(np.linalg.eigvals(W)).max() < 1 + 1e-12
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -100,7 +91,7 @@ def test_lu_interval_is_the_same_each_time():
 def test_the_choice_follows_size_and_density():
     assert core.prepare(sp.csr_array(panels.contiguity(10))).method == "eigenvalues"
     ring = sp.csr_array(sp.diags_array([0.5] * 2, offsets=[-1, 1], shape=(2500, 2500)))
-    assert core.prepare(ring).method == "sparse LU"
+    assert core.prepare(ring).method in ("lu", "cholmod")  # the latter where it is installed
     ring = sp.csr_array(sp.diags_array([0.5] * 2, offsets=[-1, 1], shape=(300, 300)))
     assert core.prepare(ring).method == "eigenvalues"
 

@@ -1,0 +1,85 @@
+"""Spatial models with entity random effects: labels around ``core.random_effects``."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from nqp_spatial.core.likelihood import Scale
+from nqp_spatial.core.random_effects import RandomEffectsEstimate, estimate
+from nqp_spatial.core.spatial_ml import Estimate
+from nqp_spatial.exceptions import BoundaryWarning, EstimationError
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+    from nqp_spatial.core.spectrum import Spectrum
+    from nqp_spatial.models._design import Design
+
+Array = npt.NDArray[np.float64]
+
+
+def fit(
+    design: Design, Z: Array, spectrum: Spectrum, *, lag: bool, error: bool, form: str
+) -> tuple[Estimate, RandomEffectsEstimate]:
+    """Maximum likelihood; as an :class:`Estimate` for what all spatial results share.
+
+    Raises
+    ------
+    EstimationError
+        If the search does not converge, or the regressors fit y exactly.
+
+    Warns
+    -----
+    BoundaryWarning
+        If the variance of the random effects is zero, or rho or lambda is at its bound.
+    """
+    found = estimate(design.y, Z, design.W, spectrum, lag=lag, error=error, form=form)
+    if found.sigma2 <= 1e-20 * float((design.y**2).mean()):
+        raise EstimationError("The regressors fit the outcome exactly, so nothing can be inferred.")
+    if not found.converged:
+        raise EstimationError(
+            "The likelihood with random effects has no clear maximum on these data. Use fixed "
+            "effects, or look for regressors that hardly vary."
+        )
+    if found.at_bound:
+        told = {"phi": "the variance of the random effects is zero: the model is the pooled one"}
+        for name in ("rho", "lambda"):
+            told[name] = f"{name} is at its bound: no standard errors are given"
+        warnings.warn(
+            "; ".join(told[name] for name in found.at_bound) + ".", BoundaryWarning, stacklevel=4
+        )
+    return _common(found, design.y, design.W), found
+
+
+def _common(found: RandomEffectsEstimate, y: Array, W: sp.csr_array) -> Estimate:
+    """Without the row and column of phi; residuals are mu + u."""
+    k = len(found.delta)
+    kept = [*range(k), *(k + i for i, name in enumerate(found.names) if name != "phi")]
+    scale = Scale(y.size, len(y))
+    return Estimate(
+        delta=found.delta,
+        rho=found.rho,
+        lambda_=found.lambda_,
+        sigma2=found.sigma2,
+        loglik=found.loglik,
+        cov=found.cov[np.ix_(kept, kept)],
+        resid=found.resid,
+        y=y - y.mean(),
+        scale=scale,
+        at_bound="rho" in found.at_bound or "lambda" in found.at_bound,
+        regressors=np.empty((*y.shape, 0)),
+        g=None,
+        spatial=(),
+    )
+
+
+def describe(found: RandomEffectsEstimate) -> dict[str, float]:
+    """The variance of the random effects, as a share of sigma2 and as it is."""
+    statistics = {"phi": found.phi, "sigma2_mu": found.phi * found.sigma2}
+    position = len(found.delta) + found.names.index("phi")
+    error = float(np.sqrt(found.cov[position, position]))
+    return {**statistics, "phi_std_error": error}
