@@ -11,17 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial._messages import check_option, first
+import nqp_spatial.models._lags as _lags
+from nqp_spatial._messages import check_option
 from nqp_spatial.core import lagrange
-from nqp_spatial.core.collinear import absorbed, dependent
-from nqp_spatial.core.spatial_ml import lag, scale_of
+from nqp_spatial.core.spatial_ml import scale_of
 from nqp_spatial.core.within import EFFECTS, demean
 from nqp_spatial.exceptions import (
     DataWarning,
-    DroppedLagWarning,
     EstimationError,
-    NotRowNormalisedError,
-    OptionError,
 )
 from nqp_spatial.models._design import Design
 from nqp_spatial.results import TestResult
@@ -130,8 +127,11 @@ def lm_tests(
     design = Design.from_frames(y, x, graph)
     design.check_rank(effects)
     if correction == "lee-yu" and effects in ("time", "twoway"):
-        _check_row_normalised(design, effects)
-    Z = _regressors(design, _durbin_names(durbin, design.x_names), effects)
+        otherwise = "effects='entity', or correction='none'"
+        _lags.check_row_normalised(design, "correction='lee-yu'", effects, otherwise)
+    wanted = _lags.durbin_names(durbin, design.x_names)
+    lagged = _lags.identified(design, wanted, effects, stacklevel=3)
+    Z = _lags.regressors(design, lagged, effects)
     _check_degrees(design, Z, effects)
     found = lagrange.statistics(design.y, Z, design.W, effects=effects, correction=correction)
     _check_found(found)
@@ -156,50 +156,6 @@ def tests_frame(tests: Mapping[str, TestResult]) -> pd.DataFrame:
 
 def _result(name: str, null: str, statistic: float, *, df: int) -> TestResult:
     return TestResult(name, null, statistic, df, float(stats.chi2(df).sf(statistic)))
-
-
-def _durbin_names(durbin: Sequence[str] | None, names: Sequence[str]) -> tuple[str, ...]:
-    if durbin is None:
-        return tuple(names)
-    if isinstance(durbin, str):
-        raise OptionError(f"durbin={durbin!r} is text. Give a list: durbin=[{durbin!r}].")
-    for name in durbin:
-        check_option("durbin", name, names)
-    return tuple(name for name in names if name in durbin)
-
-
-def _regressors(design: Design, lagged: Sequence[str], effects: str | None) -> Array:
-    """[const, X, WX], shape (n_periods, n_entities, K), of full rank once demeaned."""
-    positions = [design.x_names.index(name) for name in lagged]
-    constant = [np.ones((*design.y.shape, 1))] if effects is None else []
-    Z = np.concatenate([*constant, design.x, lag(design.W, design.x[..., positions])], axis=-1)
-    if not lagged:
-        return Z  # Design.check_rank has seen these columns
-    raw, within = (values.reshape(-1, Z.shape[-1]) for values in (Z, demean(Z, effects)))
-    first_lag = Z.shape[-1] - len(lagged)
-    flat = {j for j in absorbed(within, raw) if j >= first_lag}
-    gone = sorted(flat | {j for j, _ in dependent(within)})
-    if gone:
-        warnings.warn(
-            f"The spatial lag of {first([lagged[j - first_lag] for j in gone])} is collinear once "
-            "the fixed effects are removed; the null model is without it.",
-            DroppedLagWarning,
-            stacklevel=3,
-        )
-    return np.delete(Z, gone, axis=-1)
-
-
-def _check_row_normalised(design: Design, effects: str) -> None:
-    if design.row_normalised:
-        return
-    sums = np.asarray(design.W.sum(axis=1))
-    off = np.abs(sums - 1) > 1e-9
-    raise NotRowNormalisedError(
-        f"correction='lee-yu' with {effects} effects needs rows of W that sum to one; "
-        f"{int(off.sum())} do not, first {first(design.entities[off])} "
-        f"(row sum {sums[off][0]:.4g}). Type nqp.weights.normalise(graph, 'row') (islands: build "
-        "the weights with islands='nearest'), or use effects='entity', or correction='none'."
-    )
 
 
 def _check_degrees(design: Design, Z: Array, effects: str | None) -> None:

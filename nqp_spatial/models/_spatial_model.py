@@ -16,19 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+import nqp_spatial.models._lags as _lags
 import nqp_spatial.models._random_effects as _random_effects
-from nqp_spatial._messages import check_option, first, missing_dependency
+from nqp_spatial._messages import check_option, missing_dependency
 from nqp_spatial._provenance import versions
-from nqp_spatial.core.collinear import dependent
 from nqp_spatial.core.multiplier import Multiplier
-from nqp_spatial.core.spatial_ml import CORRECTIONS, Estimate, estimate, lag, scale_of
+from nqp_spatial.core.spatial_ml import CORRECTIONS, Estimate, estimate, scale_of
 from nqp_spatial.core.spectrum import METHODS, Spectrum, prepare
 from nqp_spatial.core.within import EFFECTS, demean
 from nqp_spatial.exceptions import (
     BoundaryWarning,
-    DroppedLagWarning,
     EstimationError,
-    NotRowNormalisedError,
     OptionError,
 )
 from nqp_spatial.formula import split_formula
@@ -78,11 +76,23 @@ class SpatialModel:
         self.effects, self.correction = effects, correction
         self.design = Design.from_frames(y, x, graph)
         self._y, self._x = y.copy(), x.copy()  # a later change of the caller's frame is not ours
-        self.durbin = _durbin_names(durbin, self.design.x_names)
+        self.durbin = _lags.durbin_names(durbin, self.design.x_names)
         _check_periods(self.design, effects)
         self.design.check_rank(self._removed)
-        if self._error or (self._lag and correction != "none"):
-            _check_row_normalised(self.design, self._removed, correction, error=self._error)
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        """Period effects leave a spatial lag of its own only if rows of W sum to one."""
+        if self._removed not in ("time", "twoway"):
+            return
+        if self._error:
+            what, otherwise = "A spatial error", "effects='entity'"
+        elif self._lag and self.correction != "none":
+            what = f"correction={self.correction!r}"
+            otherwise = "effects='entity', or correction='none'"
+        else:
+            return
+        _lags.check_row_normalised(self.design, what, self._removed, otherwise)
 
     @property
     def _removed(self) -> str | None:
@@ -159,8 +169,8 @@ class SpatialModel:
         )
         check_option("logdet", logdet, METHODS)
         design = self.design
-        lagged = self._identified_lags()
-        Z = self._regressors(lagged)
+        lagged = _lags.identified(design, self.durbin, self._removed, stacklevel=3)
+        Z = _lags.regressors(design, lagged, self._removed)
         spectrum = design.spectrum if logdet == "auto" else _prepared(design, logdet)
         _check_degrees(design, Z.shape[-1] + self._lag + self._error + 1, self.effects)
         if self.effects == "random":
@@ -198,40 +208,6 @@ class SpatialModel:
             rsquared={k: v for k, v in result.rsquared.items() if k != "within"},
             extra_statistics={**result.extra_statistics, **_random_effects.describe(own)},
         )
-
-    def _identified_lags(self) -> tuple[str, ...]:
-        """The lags asked for, without those that are collinear after the fixed effects."""
-        design, n = self.design, self.design.y.size
-        positions = [design.x_names.index(name) for name in self.durbin]
-        lagged = lag(design.W, design.x[..., positions])
-        columns = np.concatenate([design.x, lagged], axis=-1)
-        within = demean(columns, self._removed).reshape(n, -1)
-        k = len(design.x_names)
-        if self._removed is None:
-            within = np.column_stack([np.ones(n), within])
-            k += 1
-        spread = np.linalg.norm(columns.reshape(n, -1), axis=0)[-len(positions) :]
-        left = np.linalg.norm(within, axis=0)[k:]
-        flat = {k + int(j) for j in np.flatnonzero(left <= 1e-9 * spread)} if positions else set()
-        gone = flat | {j for j, _ in dependent(within)}
-        dropped = [self.durbin[j - k] for j in sorted(gone)]
-        if dropped:
-            warnings.warn(
-                f"The spatial lag of {first(dropped)} is collinear once the fixed effects are "
-                "removed; the model was fitted without it. Its effects use the remaining terms.",
-                DroppedLagWarning,
-                stacklevel=3,
-            )
-        return tuple(name for name in self.durbin if name not in dropped)
-
-    def _regressors(self, lagged: Sequence[str]) -> Array:
-        """[const, X, WX], shape (n_periods, n_entities, K), before demeaning."""
-        design = self.design
-        positions = [design.x_names.index(name) for name in lagged]
-        parts = [design.x, lag(design.W, design.x[..., positions])]
-        if self._removed is None:
-            parts.insert(0, np.ones((*design.y.shape, 1)))
-        return np.concatenate(parts, axis=-1)
 
     def _label(
         self,
@@ -282,7 +258,9 @@ class SpatialModel:
         """Three kinds: of demeaned y, of y with its fixed effects, of the reduced form."""
         y, k = self.design.y, len(found.delta)
         ssr = float((found.resid**2).sum())
-        regressors = demean(self._regressors(lagged), self._removed).reshape(-1, k)
+        regressors = demean(
+            _lags.regressors(self.design, lagged, self._removed), self._removed
+        ).reshape(-1, k)
         signal = (regressors @ found.delta).reshape(y.shape)
         reduced = Multiplier(self.design.W, found.rho).solve(signal.T).T
         reduced = demean(reduced, self._removed)
@@ -329,16 +307,6 @@ def _prepared(design: Design, logdet: str) -> Spectrum:
         raise OptionError(f"logdet={logdet!r} cannot be used with this W: {error}") from error
 
 
-def _durbin_names(durbin: Sequence[str] | None, names: Sequence[str]) -> tuple[str, ...]:
-    if durbin is None:
-        return tuple(names)
-    if isinstance(durbin, str):
-        raise OptionError(f"durbin={durbin!r} is text. Give a list: durbin=[{durbin!r}].")
-    for name in durbin:
-        check_option("durbin", name, names)
-    return tuple(name for name in names if name in durbin)
-
-
 def _check_periods(design: Design, effects: str | None) -> None:
     if effects in ("entity", "twoway", "random") and design.n_periods < 2:
         raise EstimationError(
@@ -346,28 +314,6 @@ def _check_periods(design: Design, effects: str | None) -> None:
         )
     if effects in ("time", "twoway") and design.n_entities < 3:
         raise EstimationError("Time effects need at least three entities. Use effects='entity'.")
-
-
-def _check_row_normalised(
-    design: Design, effects: str | None, correction: str, *, error: bool
-) -> None:
-    if effects not in ("time", "twoway") or design.row_normalised:
-        return
-    sums = np.asarray(design.W.sum(axis=1))
-    off = design.entities[np.abs(sums - 1) > 1e-9]
-    islands = (
-        " Islands have rows of zeros: join them with islands='nearest'."
-        if len(design.islands)
-        else ""
-    )
-    what = "A spatial error" if error else f"correction={correction!r}"
-    otherwise = "." if error else ", or correction='none'."
-    raise NotRowNormalisedError(
-        f"{what} with {effects} effects needs rows of W that sum to one; "
-        f"{len(off)} do not, first {first(off)} (row sum {sums[np.abs(sums - 1) > 1e-9][0]:.4g})."
-        f"{islands} Type nqp.weights.normalise(graph, 'row'), or use effects='entity'"
-        f"{otherwise}"
-    )
 
 
 def _check_degrees(design: Design, parameters: int, effects: str | None) -> None:
