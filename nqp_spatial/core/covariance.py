@@ -44,11 +44,11 @@ class Term:
     column_sums: Array | None = None
 
 
-def term(W: sp.csr_array, value: float, spectrum: Spectrum, scale: Scale) -> Term:
-    """The term of rho or lambda."""
+def term(multiplier: Multiplier, scale: Scale) -> Term:
+    """The term of rho or lambda, from its multiplier."""
     if not scale.unit_roots:
-        return Term(value)
-    return Term(value, Multiplier(W, value, spectrum).apply_g_transposed(np.ones(W.shape[0])))
+        return Term(multiplier.rho)
+    return Term(multiplier.rho, multiplier.apply_g_transposed(np.ones(multiplier.n)))
 
 
 def trace(spectrum: Spectrum, a: Term, scale: Scale) -> float:

@@ -211,11 +211,12 @@ def _inference(
         return _Inference(resid, Z, None, np.full((len(params), len(params)), np.nan))
     terms, g = [], None
     if lag:
-        terms.append(covariance.term(data.W, rho, spectrum, scale))
-        multiplied = covariance.apply_g(data.W, Multiplier(data.W, rho, spectrum), resid)
+        multiplier = Multiplier(data.W, rho, spectrum)
+        terms.append(covariance.term(multiplier, scale))
+        multiplied = covariance.apply_g(data.W, multiplier, resid)
         g = wy - demean(multiplied, data.effects)
     if error:
-        terms.append(covariance.term(data.W, lambda_, spectrum, scale))
+        terms.append(covariance.term(Multiplier(data.W, lambda_, spectrum), scale))
     flat = None if g is None else g.ravel()
     info = covariance.information(Z.reshape(-1, k), flat, sigma2, terms, spectrum, scale)
     return _Inference(resid, Z, g, covariance.invert(info))
