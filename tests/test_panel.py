@@ -291,7 +291,11 @@ def test_columns_that_no_model_can_use(table, values, error, message):
     ],
 )
 def test_columns_that_models_can_use(table, values):
-    PanelData.from_frame(table.assign(v=values), entity="city", time="year").check(["v"])
+    frame = table.assign(v=values)
+    panel = PanelData.from_frame(frame, entity="city", time="year")
+    panel.check(["v"])
+    numbers = pd.Series(np.asarray(values, dtype=float), index=[frame["city"], frame["year"]])
+    assert panel["v"].astype(float).to_dict() == numbers.to_dict()
 
 
 def test_unknown_columns_are_suggested(panel):

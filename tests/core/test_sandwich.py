@@ -38,7 +38,7 @@ def codes(labels):
     return np.array(np.broadcast_to(labels, (T, N)))
 
 
-def agree(draws, expected):
+def assert_agree(draws, expected):
     """The mean of simulated matrices, to four of its own standard errors, which are small."""
     mean, error = draws.mean(axis=0), draws.std(axis=0) / np.sqrt(len(draws))
     size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
@@ -105,7 +105,7 @@ def test_robust_with_equal_variances_is_the_information_of_all_parameters():
     short = 2 * d @ d.T  # 2 s2^2 B_ii B_ii, T times, over NT
     scaled = expected.copy()
     scaled[2:, 2:] -= short / N
-    agree(np.array(middles), scaled)
+    assert_agree(np.array(middles), scaled)
 
 
 @pytest.mark.parametrize("law", ["exponential", "t9"])
@@ -129,7 +129,7 @@ def test_robust_has_third_and_fourth_moments(law):
     expected += T * (m4 - 1) * left * d.T @ d
     third = a.sum(axis=0).T @ d
     expected += m3 * left * (third + third.T)
-    agree(draws, expected)
+    assert_agree(draws, expected)
 
 
 def test_robust_with_unequal_variances_is_exact():
@@ -137,7 +137,7 @@ def test_robust_with_unequal_variances_is_exact():
     draws, a, B = simulated(
         sandwich.robust, lambda rng: rng.normal(size=(T, N)) * np.sqrt(variance)
     )
-    agree(draws, gaussian(a, B, np.diag(variance), np.eye(T)))
+    assert_agree(draws, gaussian(a, B, np.diag(variance), np.eye(T)))
 
 
 def test_clusters_of_entities_are_exact_under_serial_correlation():
@@ -148,7 +148,7 @@ def test_clusters_of_entities_are_exact_under_serial_correlation():
         return sandwich.clustered(s, codes(np.arange(N)))
 
     draws, a, B = simulated(middle, lambda rng: root @ rng.normal(size=(T, N)))
-    agree(draws, gaussian(a, B, np.eye(N), R))
+    assert_agree(draws, gaussian(a, B, np.eye(N), R))
     wrong = gaussian(a, B, np.eye(N), np.eye(T))  # what robust would aim at
     assert (np.abs(draws.mean(axis=0) / wrong - 1).diagonal() > 0.2).all()
 
@@ -164,7 +164,7 @@ def test_grouped_shocks_are_exact_but_for_a_mean_that_makes_it_larger():
     draws, a, B = simulated(middle, lambda rng: rng.normal(size=(T, N)) @ root.T)
     means = T * quadratic_means(B, S, GROUPS)
     assert np.abs(means).max() > 1
-    agree(draws, gaussian(a, B, S, np.eye(T)) + means.T @ means)
+    assert_agree(draws, gaussian(a, B, S, np.eye(T)) + means.T @ means)
 
 
 def test_groups_without_links_inside_are_exact():
@@ -177,7 +177,7 @@ def test_groups_without_links_inside_are_exact():
         sandwich.clustered(scores(rng.normal(size=(T, N)) @ root.T, a, B), codes(GROUPS))
         for _ in range(DRAWS)
     ]
-    agree(np.array(draws), gaussian(a, B, S, np.eye(T)))
+    assert_agree(np.array(draws), gaussian(a, B, S, np.eye(T)))
 
 
 @pytest.mark.parametrize("name", ["driscoll-kraay", "time clusters"])
@@ -193,7 +193,7 @@ def test_common_shocks_of_a_period_are_exact_but_for_the_mean(name):
 
     draws, a, B = simulated(middle, lambda rng: rng.normal(size=(T, N)) @ root.T)
     mean = quadratic_means(B, S, np.zeros(N, dtype=int))
-    agree(draws, gaussian(a, B, S, np.eye(T)) + T * mean.T @ mean)
+    assert_agree(draws, gaussian(a, B, S, np.eye(T)) + T * mean.T @ mean)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
@@ -201,7 +201,7 @@ def test_conley_is_exact_for_independent_errors_whatever_the_kernel(share):
     K = np.full((N, N), share)
     np.fill_diagonal(K, 1.0)
     draws, a, B = simulated(lambda s: sandwich.conley(s, K, 0), lambda rng: rng.normal(size=(T, N)))
-    agree(draws, gaussian(a, B, np.eye(N), np.eye(T)))
+    assert_agree(draws, gaussian(a, B, np.eye(N), np.eye(T)))
 
 
 # the scores of a fit --------------------------------------------------------------------------

@@ -363,14 +363,14 @@ def test_metres_and_degrees_give_the_same(data, weights, places):
 # mistakes -------------------------------------------------------------------------------------
 
 
-def stopped(data, weights, error, match, **chosen):
+def assert_refused(data, weights, error, match, **chosen):
     with pytest.raises(error, match=match):
         durbin(data, weights).fit(**chosen)
 
 
 def test_mistakes_in_clusters_are_named(data, weights):
     def wrong(error, match, clusters):
-        stopped(data, weights, error, match, cov_type="clustered", clusters=clusters)
+        assert_refused(data, weights, error, match, cov_type="clustered", clusters=clusters)
 
     wrong(OptionError, r"'province' are empty at .*c07", PROVINCES.where(PROVINCES.index != "c07"))
     wrong(IdMismatchError, "c03", PROVINCES.drop("c03"))
@@ -399,19 +399,21 @@ def test_mistakes_in_clusters_are_named(data, weights):
     ],
 )
 def test_options_of_another_kind_are_refused(data, weights, name, value, owner):
-    stopped(data, weights, OptionError, rf'{name}= belongs to cov_type="{owner}"', **{name: value})
+    assert_refused(
+        data, weights, OptionError, rf'{name}= belongs to cov_type="{owner}"', **{name: value}
+    )
     chosen = {"cov_type": "robust", name: value}
-    stopped(data, weights, OptionError, rf'{name}= belongs to cov_type="{owner}"', **chosen)
+    assert_refused(data, weights, OptionError, rf'{name}= belongs to cov_type="{owner}"', **chosen)
 
 
 def test_unknown_kinds_are_named_with_the_closest(data, weights):
-    stopped(data, weights, OptionError, "robust", cov_type="robst")
-    stopped(data, weights, OptionError, "clustered", cov_type="cluster")
+    assert_refused(data, weights, OptionError, "robust", cov_type="robst")
+    assert_refused(data, weights, OptionError, "clustered", cov_type="cluster")
 
 
 def test_mistakes_in_conley_are_named(data, weights, places):
     def wrong(error, match, **chosen):
-        stopped(data, weights, error, match, cov_type="conley", **chosen)
+        assert_refused(data, weights, error, match, cov_type="conley", **chosen)
 
     needs = r"needs cutoff_km= and coordinates="
     wrong(OptionError, needs, coordinates=places)
@@ -428,7 +430,7 @@ def test_mistakes_in_conley_are_named(data, weights, places):
 @pytest.mark.parametrize("bandwidth", [-1, T, 1.5])
 def test_a_bandwidth_out_of_range_is_refused(data, weights, bandwidth):
     key = {"cov_type": "driscoll-kraay", "bandwidth": bandwidth}
-    stopped(data, weights, OptionError, rf"bandwidth={bandwidth} .*from 0 to 6", **key)
+    assert_refused(data, weights, OptionError, rf"bandwidth={bandwidth} .*from 0 to 6", **key)
 
 
 def test_driscoll_kraay_needs_two_periods(weights):
@@ -463,7 +465,9 @@ def test_few_clusters_and_a_short_cutoff_are_told(data, weights, places):
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_many_entities_are_refused_with_the_number(data, weights, options, kind, monkeypatch):
     monkeypatch.setattr(_covariance, "_LARGEST", N - 1)
-    stopped(data, weights, EstimationError, rf"dense matrices of {N} entities", **options[kind])
+    assert_refused(
+        data, weights, EstimationError, rf"dense matrices of {N} entities", **options[kind]
+    )
     assert durbin(data, weights).fit().std_errors.gt(0).all()
     monkeypatch.setattr(_covariance, "_LARGEST", N)
     assert durbin(data, weights).fit(**options[kind]).std_errors.gt(0).all()
@@ -486,7 +490,9 @@ def test_rho_at_its_bound_gives_no_errors_of_any_kind(options, kind):
 
 def test_a_negative_variance_is_refused(data, weights, monkeypatch):
     monkeypatch.setattr(sandwich, "robust", lambda scores: -np.eye(6))
-    stopped(data, weights, EstimationError, "variance that is not positive", cov_type="robust")
+    assert_refused(
+        data, weights, EstimationError, "variance that is not positive", cov_type="robust"
+    )
 
 
 # coverage -------------------------------------------------------------------------------------

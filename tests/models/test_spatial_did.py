@@ -111,35 +111,41 @@ def test_the_same_specification_under_other_weights(data, graph):
     assert list(alone.fit().params.index) == ["did", "W_did", "rho"]
 
 
-def refuse(error, match, data, graph):
+def assert_refused(error, match, data, graph):
     with pytest.raises(error, match=match):
         specify(data, graph).fit()
 
 
 def test_never_on_and_always_on(data, graph):
-    refuse(TreatmentError, "'did' is never on", data.assign(did=0), graph)
-    refuse(TreatmentError, "'did' is always on", data.assign(did=1), graph)
+    assert_refused(TreatmentError, "'did' is never on", data.assign(did=0), graph)
+    assert_refused(TreatmentError, "'did' is always on", data.assign(did=1), graph)
 
 
 def test_switching_off_is_named(data, graph):
     off = data.copy()
     off.loc[("城市04", 2005), "did"] = 0
-    refuse(TreatmentError, r"switches off in 1 entities, first at \('城市04', 2005\)", off, graph)
-    refuse(TreatmentError, "switches off", off.sample(frac=1, random_state=1), graph)
+    assert_refused(
+        TreatmentError, r"switches off in 1 entities, first at \('城市04', 2005\)", off, graph
+    )
+    assert_refused(TreatmentError, "switches off", off.sample(frac=1, random_state=1), graph)
 
 
 def test_doses_and_text_are_named(data, graph):
     dose = data.astype({"did": float})
     dose.loc[("城市09", 2006), "did"] = 0.5
-    refuse(TreatmentError, r"not 0 or 1 in 1 rows, first 0.5 at \('城市09', 2006\)", dose, graph)
+    assert_refused(
+        TreatmentError, r"not 0 or 1 in 1 rows, first 0.5 at \('城市09', 2006\)", dose, graph
+    )
     text = data.assign(did=data["did"].map({0: "no", 1: "yes"}))
-    refuse(NotNumericError, r"'did' holds text.*'no' at \('城市00', 2001\)", text, graph)
+    assert_refused(NotNumericError, r"'did' holds text.*'no' at \('城市00', 2001\)", text, graph)
 
 
 def test_missing_and_repeated_treatment_cells_are_named(data, graph):
     holed = data.astype({"did": float})
     holed.loc[("城市04", 2003), "did"] = np.nan
-    refuse(MissingValuesError, r"'did' is empty in 1 of 96 rows.*\('城市04', 2003\)", holed, graph)
+    assert_refused(
+        MissingValuesError, r"'did' is empty in 1 of 96 rows.*\('城市04', 2003\)", holed, graph
+    )
     twice = pd.concat([data["did"], data["did"].iloc[[0]]])
     with pytest.raises(DuplicateKeysError, match=r"treatment.*\('城市00', 2001\)"):
         SpatialDiD(data["y"], twice, data[["x1"]], graph)
@@ -166,4 +172,5 @@ def test_entities_always_treated_warn(data, graph):
 def test_the_usual_treatment_does_not_warn(data, graph):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        specify(data, graph).fit()
+        res = specify(data, graph).fit()
+    assert np.isfinite(res.std_errors).all()

@@ -317,7 +317,7 @@ def test_results_survive_pickling(data, graph):
 # What must stop it
 
 
-def refuse(error, match, data, graph, **options):
+def assert_refused(error, match, data, graph, **options):
     with pytest.raises(error, match=match):
         model(data, graph, **options).fit()
 
@@ -329,21 +329,25 @@ def test_missing_infinite_and_text_cells_are_named(data, graph):
     for column in ("y", "x2"):
         holed = data.copy()
         holed.loc[FIRST, column] = np.nan
-        refuse(
+        assert_refused(
             MissingValuesError, rf"'{column}' is empty in 1 of 60 .*\(130100, 2001\)", holed, graph
         )
         holed.loc[FIRST, column] = -np.inf
-        refuse(InfiniteValuesError, rf"'{column}' is infinite.*\(130100, 2001\)", holed, graph)
+        assert_refused(
+            InfiniteValuesError, rf"'{column}' is infinite.*\(130100, 2001\)", holed, graph
+        )
         text = data.astype({column: object})
         text.loc[FIRST, column] = "n/a"
-        refuse(NotNumericError, rf"'{column}' holds text.*'n/a' at \(130100, 2001\)", text, graph)
+        assert_refused(
+            NotNumericError, rf"'{column}' holds text.*'n/a' at \(130100, 2001\)", text, graph
+        )
 
 
 def test_missing_and_repeated_rows_are_named(data, graph):
     lacking = data.drop(index=[(130300, 2004)])
-    refuse(UnbalancedPanelError, r"1 of 60 .*\(130300, 2004\)", lacking, graph)
+    assert_refused(UnbalancedPanelError, r"1 of 60 .*\(130300, 2004\)", lacking, graph)
     twice = pd.concat([data, data.loc[[FIRST]]])
-    refuse(
+    assert_refused(
         DuplicateKeysError, r"1 \(entity, time\) pairs .* y, first \(130100, 2001\)", twice, graph
     )
 
@@ -352,10 +356,12 @@ def test_keys_that_are_empty_or_of_two_kinds_are_named(data, graph):
     keys = data.index.to_frame().astype(object)
     keys.iloc[3, 0] = None
     empty = data.set_axis(pd.MultiIndex.from_frame(keys))
-    refuse(DataError, "1 rows of y have no entity, first row number 4", empty, graph)
+    assert_refused(DataError, "1 rows of y have no entity, first row number 4", empty, graph)
     keys.iloc[3, 0] = "石家庄市"
     mixed = data.set_axis(pd.MultiIndex.from_frame(keys))
-    refuse(DataError, "entity labels of y mix text \\('石家庄市'\\) and numbers", mixed, graph)
+    assert_refused(
+        DataError, "entity labels of y mix text \\('石家庄市'\\) and numbers", mixed, graph
+    )
 
 
 def test_rows_of_y_and_x_must_be_the_same(data, graph):
@@ -377,37 +383,43 @@ def test_bare_arrays_and_flat_indices_are_refused(data, graph):
 
 def test_ids_of_panel_and_weights_must_be_the_same(data):
     small = weights.as_graph(panels.contiguity(N - 1), ids=CITIES[:-1])
-    refuse(IdMismatchError, "1 ids of the panel are not in the weights: 131200", data, small)
+    assert_refused(
+        IdMismatchError, "1 ids of the panel are not in the weights: 131200", data, small
+    )
     large = weights.as_graph(panels.contiguity(N + 1), ids=[*CITIES, 999])
-    refuse(IdMismatchError, "1 ids of the weights are not in the panel: 999", data, large)
+    assert_refused(IdMismatchError, "1 ids of the weights are not in the panel: 999", data, large)
     text = weights.as_graph(CONTIGUITY, ids=[str(c) for c in CITIES])
-    refuse(IdMismatchError, r"types differ \(int64 and text\).*astype\(int\)", data, text)
+    assert_refused(IdMismatchError, r"types differ \(int64 and text\).*astype\(int\)", data, text)
 
 
 def test_constant_and_absorbed_columns_are_named(data, graph):
-    refuse(ConstantColumnError, "'x2' has the same value 3.0", data.assign(x2=3.0), graph)
+    assert_refused(ConstantColumnError, "'x2' has the same value 3.0", data.assign(x2=3.0), graph)
     fixed = data.assign(area=data.index.get_level_values(0).map(hash) % 97 / 7)
-    refuse(ConstantColumnError, "'area' does not vary once the twoway", fixed, graph)
-    refuse(
+    assert_refused(ConstantColumnError, "'area' does not vary once the twoway", fixed, graph)
+    assert_refused(
         ConstantColumnError, "'area' does not vary once the entity", fixed, graph, effects="entity"
     )
     trend = data.assign(trend=data.index.get_level_values(1).astype(float) ** 2)
-    refuse(ConstantColumnError, "'trend' does not vary once the time", trend, graph, effects="time")
+    assert_refused(
+        ConstantColumnError, "'trend' does not vary once the time", trend, graph, effects="time"
+    )
     still = data.assign(y=data.index.get_level_values(0).astype(float))
-    refuse(ConstantColumnError, "'y' does not vary once the twoway", still, graph)
+    assert_refused(ConstantColumnError, "'y' does not vary once the twoway", still, graph)
     assert "trend" in model(trend, graph, effects="entity", durbin=[]).fit().params
 
 
 def test_collinear_columns_are_named_with_those_they_depend_on(data, graph):
     double = data.assign(x3=2 * data["x1"] - data["x2"])
-    refuse(CollinearityError, "'x3' is a linear combination of 'x1', 'x2'", double, graph)
+    assert_refused(CollinearityError, "'x3' is a linear combination of 'x1', 'x2'", double, graph)
     area = data.index.get_level_values(0).to_numpy() / 1e4
     later = data.assign(x3=data["x1"] + area)
-    refuse(
+    assert_refused(
         CollinearityError, "'x3' .* 'x1' once the entity effects", later, graph, effects="entity"
     )
     complement = data.assign(s1=data["x1"] > 0, s2=data["x1"] <= 0)
-    refuse(CollinearityError, "'s2' .* 'the constant', 's1'", complement, graph, effects=None)
+    assert_refused(
+        CollinearityError, "'s2' .* 'the constant', 's1'", complement, graph, effects=None
+    )
 
 
 def test_a_lag_that_is_a_combination_is_dropped_and_named(data, graph):
@@ -432,14 +444,14 @@ def test_a_lag_that_is_the_same_for_all_is_dropped_and_named(data, graph):
 
 def test_weights_that_cannot_be_used(data):
     nothing = weights.as_graph(np.zeros((N, N)), ids=CITIES)
-    refuse(WeightsError, "All weights are zero", data, nothing)
+    assert_refused(WeightsError, "All weights are zero", data, nothing)
     negative = CONTIGUITY.copy()
     i, j = np.argwhere(negative)[0]
     negative[i, j] *= -1
-    refuse(NegativeWeightsError, "1 weights are negative", data, (negative, CITIES))
-    refuse(WeightsError, "Weights of type 'str' are not understood", data, "queen")
-    refuse(WeightsError, "diagonal", data, (CONTIGUITY + 0.1 * np.eye(N), CITIES))
-    refuse(IdMismatchError, "12 rows, but 11 ids", data, (CONTIGUITY, CITIES[:-1]))
+    assert_refused(NegativeWeightsError, "1 weights are negative", data, (negative, CITIES))
+    assert_refused(WeightsError, "Weights of type 'str' are not understood", data, "queen")
+    assert_refused(WeightsError, "diagonal", data, (CONTIGUITY + 0.1 * np.eye(N), CITIES))
+    assert_refused(IdMismatchError, "12 rows, but 11 ids", data, (CONTIGUITY, CITIES[:-1]))
 
 
 def test_islands_warn_and_their_lag_is_zero(data):
@@ -458,9 +470,9 @@ def test_time_effects_need_rows_that_sum_to_one(data, effects, correction):
     options = {"effects": effects, "correction": correction}
     match = rf"'{correction}' with {effects} effects .* 11 do not, first 130100.*normalise\(graph"
     W = panels.general(N)
-    refuse(NotRowNormalisedError, match, data, (W, CITIES), **options)
+    assert_refused(NotRowNormalisedError, match, data, (W, CITIES), **options)
     with pytest.warns(IslandWarning):
-        refuse(
+        assert_refused(
             NotRowNormalisedError,
             r"2 do not, first 131100, 131200 \(row sum 0\). Islands .*islands='nearest'",
             data,
@@ -480,12 +492,16 @@ def test_a_matrix_without_ids_is_taken_in_sorted_order_with_a_warning(data, grap
 
 
 def test_unknown_options_get_a_suggestion(data, graph):
-    refuse(OptionError, "effects='two-way' is not known.*'twoway'", data, graph, effects="two-way")
-    refuse(OptionError, "Did you mean 'lee-yu'", data, graph, correction="lee_yu")
-    refuse(
+    assert_refused(
+        OptionError, "effects='two-way' is not known.*'twoway'", data, graph, effects="two-way"
+    )
+    assert_refused(OptionError, "Did you mean 'lee-yu'", data, graph, correction="lee_yu")
+    assert_refused(
         OptionError, r"durbin='x1' is text. Give a list: durbin=\['x1'\]", data, graph, durbin="x1"
     )
-    refuse(OptionError, "durbin='x_1' is not known.*Did you mean 'x1'", data, graph, durbin=["x_1"])
+    assert_refused(
+        OptionError, "durbin='x_1' is not known.*Did you mean 'x1'", data, graph, durbin=["x_1"]
+    )
     specified = model(data, graph)
     with pytest.raises(OptionError, match="cov_type='HC7' is not known"):
         specified.fit(cov_type="HC7")
@@ -496,7 +512,9 @@ def test_unknown_options_get_a_suggestion(data, graph):
 @pytest.mark.parametrize("name", ["rho", "const", "sigma2", "lambda", "W_x1"])
 def test_names_of_other_parameters_are_refused(data, graph, name):
     renamed = data.rename(columns={"x2": name})
-    refuse(OptionError, f"The regressor name '{name}' repeats, or is the name", renamed, graph)
+    assert_refused(
+        OptionError, f"The regressor name '{name}' repeats, or is the name", renamed, graph
+    )
 
 
 def test_repeated_and_absent_regressors(data, graph):
@@ -515,25 +533,27 @@ def test_one_series_is_one_regressor(data, graph):
 def test_too_few_periods_entities_and_observations(data, graph):
     year = data.xs(2001, level=1, drop_level=False)
     for effects in ("entity", "twoway"):
-        refuse(EstimationError, "one period.*effects=None", year, graph, effects=effects)
+        assert_refused(EstimationError, "one period.*effects=None", year, graph, effects=effects)
     pair = data.loc[CITIES[:2]]
-    refuse(EstimationError, "at least three", pair, (1 - np.eye(2), CITIES[:2]), effects="time")
+    assert_refused(
+        EstimationError, "at least three", pair, (1 - np.eye(2), CITIES[:2]), effects="time"
+    )
     short = data.loc[pd.IndexSlice[CITIES[:6], [2001, 2002]], :]
     path = panels.row(np.eye(6, k=1) + np.eye(6, k=-1))
     match = "5 observations are left by the twoway effects for 6 parameters"
-    refuse(EstimationError, match, short, (path, CITIES[:6]))
+    assert_refused(EstimationError, match, short, (path, CITIES[:6]))
 
 
 def test_an_exact_fit_is_refused(data, graph):
     exact = data.assign(y=data["x1"] - 2 * data["x2"])
-    refuse(EstimationError, "fit the outcome exactly", exact, graph)
+    assert_refused(EstimationError, "fit the outcome exactly", exact, graph)
 
 
 @pytest.mark.parametrize("effects", [None, "entity", "time", "twoway"])
 def test_an_exact_fit_through_the_spatial_lag_is_refused(graph, effects):
     """y without error: the residual is zero at the true rho, not at zero."""
     data = panel(sigma=0.0, effects=effects == "twoway")
-    refuse(EstimationError, "fit the outcome exactly", data, graph, effects=effects)
+    assert_refused(EstimationError, "fit the outcome exactly", data, graph, effects=effects)
 
 
 @pytest.mark.parametrize("correction", ["lee-yu", "none", "bias-corrected"])
@@ -542,7 +562,7 @@ def test_equal_weights_among_all_do_not_identify_rho(data, effects, correction):
     """Free of period means, Wy is -y / (N - 1) (Kelejian and Prucha 2002): no rho can be found."""
     W = (np.ones((N, N)) - np.eye(N)) / (N - 1)
     with pytest.warns(DroppedLagWarning, match="'x1', 'x2'"):
-        refuse(
+        assert_refused(
             EstimationError,
             "equal weights among all",
             data,
