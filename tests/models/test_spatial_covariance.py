@@ -497,7 +497,7 @@ def test_a_negative_variance_is_refused(data, weights, monkeypatch):
 
 # coverage -------------------------------------------------------------------------------------
 
-RUNS = 500
+RUNS = 1500
 MARGIN = 3 * np.sqrt(0.95 * 0.05 / RUNS)  # three Monte-Carlo errors
 
 
@@ -532,8 +532,8 @@ def test_intervals_cover_with_the_covariance_made_for_the_errors(simulated, erro
     """0.93 to 0.97 and three Monte-Carlo errors."""
     found = simulated[errors].loc[kind]
     assert found["coverage"].between(0.93 - MARGIN, 0.97 + MARGIN).all(), found.to_string()
-    allowed = 0.05 + 3 / np.sqrt(2 * RUNS)  # of 49 entities; and three errors of a simulated sd
-    assert (np.abs(found["se_sd"] - 1) < allowed).all(), found.to_string()
+    # a simulated standard deviation has an error of 1 / sqrt(2 * RUNS) = 0.018
+    assert (np.abs(found["se_sd"] - 1) < 0.10).all(), found.to_string()
 
 
 @pytest.mark.slow
