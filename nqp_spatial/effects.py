@@ -7,96 +7,39 @@ diagonal element of S_r, the total effect its mean row sum, the indirect effect 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.sparse as sp
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
-from nqp_spatial._messages import check_option
+from nqp_spatial._messages import check_option, first
+from nqp_spatial._response import KINDS, Response, average_weights, check_level
 from nqp_spatial.core import multiplier as core
-from nqp_spatial.core.multiplier import Multiplier, Weights
-from nqp_spatial.core.spectrum import Spectrum
+from nqp_spatial.core import multiplier_draws
+from nqp_spatial.core.multiplier import Weights
+from nqp_spatial.core.trace_error import trace_g_error
+from nqp_spatial.effects_by_order import effects_by_order
 from nqp_spatial.exceptions import OptionError, UnstableModelError
+
+__all__ = [
+    "ENTITY_KINDS",
+    "KINDS",
+    "TRANSFORMS",
+    "Response",
+    "average_effects",
+    "average_weights",
+    "effects_by_order",
+    "entity_effects",
+    "footprint",
+]
 
 Array = npt.NDArray[np.float64]
 
-KINDS = ("direct", "indirect", "total")
 ENTITY_KINDS = ("direct", "sent", "received", "total")
-
-
-@dataclass(frozen=True, eq=False)
-class Response:
-    """What the effects of a fitted model depend on: parameters, their covariance, and W.
-
-    Attributes
-    ----------
-    variables : tuple of str
-        Regressors, without their lags.
-    params : array, shape (m,)
-    cov : array, shape (m, m)
-    beta, theta : tuple of int
-        Positions of each variable's coefficient and of its lag's (-1: it has no lag).
-    rho : int
-        Position of rho (-1: the model has none, and S = beta I + theta W).
-    W : sparse array, shape (n_entities, n_entities)
-    """
-
-    variables: tuple[str, ...]
-    params: Array
-    cov: Array
-    beta: tuple[int, ...]
-    theta: tuple[int, ...]
-    rho: int
-    W: sp.csr_array
-    spectrum: Spectrum
-
-    @property
-    def rho_estimate(self) -> float:
-        """The estimate of rho, or zero."""
-        return float(self.params[self.rho]) if self.rho >= 0 else 0.0
-
-    def multiplier(self, rho: float | None = None) -> Multiplier:
-        """(I - rho W)^-1 at the estimate or another rho."""
-        rho = self.rho_estimate if rho is None else rho
-        low, high = self.spectrum.interval
-        if np.isnan(self.cov).any():
-            near = 2e-5 * (high - low)
-            name = "lambda" if low + near < self.rho_estimate < high - near else "rho"
-            raise UnstableModelError(
-                f"{name} was estimated at the edge of ({low:.4f}, {high:.4f}), so that no effect "
-                "is defined. Give W a cutoff, or use another correction."
-            )
-        if not low < rho < high:
-            raise UnstableModelError(
-                f"rho = {rho:.4f} is not inside ({low:.4f}, {high:.4f}), where I - rho W is "
-                "nonsingular: no effect is defined. Look at the weights with nqp.weights.describe."
-            )
-        return Multiplier(self.W, rho, self.spectrum)
-
-    def position(self, variable: str) -> int:
-        """Which of ``variables`` a name is; `OptionError` if none."""
-        check_option("variable", variable, self.variables)
-        return self.variables.index(variable)
-
-    def coefficients(self, r: int, params: Array | None = None) -> tuple[Array, Array]:
-        """Beta and theta of variable r, at the estimate or in draws of shape (draws, m)."""
-        values = self.params if params is None else params
-        lag = self.theta[r]
-        beta = values[..., self.beta[r]]
-        return beta, values[..., lag] if lag >= 0 else np.zeros_like(beta)
-
-    def cov_of(self, r: int) -> Array:
-        """Covariance of (beta_r, theta_r, rho), with zeros for those that the model lacks."""
-        where = [self.beta[r], self.theta[r], self.rho]
-        block = self.cov[np.ix_(where, where)].copy()
-        for place, position in enumerate(where):
-            if position < 0:
-                block[place, :] = block[:, place] = 0.0
-        return block
+TRANSFORMS = (None, "percent")
+_MANY = 20_000  # entities above which one solution for each is not made unasked
 
 
 def average_effects(
@@ -107,6 +50,7 @@ def average_effects(
     seed: int | None = None,
     centre: str = "estimate",
     level: float = 0.95,
+    transform: str | None = None,
 ) -> pd.DataFrame:
     """Average direct, indirect and total effects of each regressor.
 
@@ -125,97 +69,136 @@ def average_effects(
         of the draws, as xsmle prints.
     level : float
         Of the confidence interval: symmetric for "delta", percentiles of the draws otherwise.
+    transform : {None, "percent"}
+        "percent", for an outcome in logs: 100 (exp(effect) - 1), the exact change in per cent of
+        the geometric mean of the outcome when the regressor rises by one (not of its arithmetic
+        mean: the average of exp is not the exp of the average; see ``discrete_change`` for changes
+        by entity). Standard errors are those of the transformed effect, bounds are transformed,
+        and p-values stay those of no effect.
 
     Returns
     -------
     DataFrame, shape (3k, 5)
         Index (effect, variable); estimate, std_error, pvalue (normal), lower, upper. All NaN if
-        rho or lambda was estimated at its bound.
+        rho or lambda was estimated at its bound. ``attrs["trace_error"]`` has by variable the
+        standard error that estimated traces leave in direct and indirect effects at the estimate
+        of rho, before any transformation; zero with exact traces. The total effect is free of it.
     """
     check_option("method", method, ("delta", "simulation"))
     check_option("centre", centre, ("estimate", "mean"))
-    if not 0 < level < 1:
-        raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
+    check_option("transform", transform, TRANSFORMS)
+    check_level(level)
     if np.isnan(response.cov).any():
         return _undefined(response)
     if method == "delta":
         if centre == "mean":
             raise OptionError('centre="mean" belongs to method="simulation"; add it.')
-        return _delta(response, level)
-    return _simulated(response, draws, seed, centre, level)
+        frame = _delta(response, level)
+        frame = percent(frame) if transform else frame
+    else:
+        frame = _simulated(response, draws, seed, centre, level, transform)
+    frame.attrs |= {"transform": transform, "trace_error": _trace_errors(response)}
+    return frame
 
 
 def _undefined(response: Response) -> pd.DataFrame:
     """NaN for every effect: with rho or lambda at its bound there is no covariance."""
-    nothing = (np.nan,) * 4
-    frame = _frame({(kind, name): nothing for kind in KINDS for name in response.variables})
+    nothing = np.full((len(KINDS), len(response.variables), 4), np.nan)
+    frame = _frame(response.variables, nothing)
     frame.attrs = {"method": "none: rho or lambda is at its bound"}
     return frame
 
 
-def _frame(rows: Mapping[tuple[str, str], tuple[float, ...]]) -> pd.DataFrame:
-    """Rows (estimate, std_error, lower, upper) in the order of KINDS, with p-values."""
-    ordered = {key: rows[key] for kind in KINDS for key in rows if key[0] == kind}
-    frame = pd.DataFrame.from_dict(
-        ordered, orient="index", columns=["estimate", "std_error", "lower", "upper"]
-    )
-    frame.index = pd.MultiIndex.from_tuples(list(ordered), names=["effect", "variable"])
-    with np.errstate(invalid="ignore"):  # an effect that is zero by construction has no p-value
-        pvalue = 2 * stats.norm.sf(np.abs(frame["estimate"] / frame["std_error"]))
-    frame.insert(2, "pvalue", pvalue)
-    return frame
+def percent(frame: pd.DataFrame) -> pd.DataFrame:
+    """Effects on the log of an outcome as changes of the outcome in per cent: 100 (exp(s) - 1)."""
+    out = frame.copy()
+    ends = ["estimate", "lower", "upper"]
+    out[ends] = 100 * np.expm1(frame[ends])
+    out["std_error"] = 100 * np.exp(frame["estimate"]) * frame["std_error"]
+    return out
 
 
-def average_weights(response: Response) -> dict[str, Weights]:
-    """Weights of (beta, theta) in the direct, indirect and total effect, at the estimate."""
-    multiplier = response.multiplier()
-    direct = core.average_direct(response.spectrum, multiplier.rho)
-    total = core.average_total(multiplier)
-    return {"direct": direct, "indirect": total - direct, "total": total}
+def _trace_errors(response: Response) -> dict[str, float]:
+    """Error of tr(G) / n times its weight in the direct effect, beta rho + theta."""
+    rho = response.rho_estimate
+    error = trace_g_error(response.spectrum, rho) / response.spectrum.n if rho else 0.0
+    rows = ((name, response.coefficients(r)) for r, name in enumerate(response.variables))
+    return {name: float(error * abs(beta * rho + theta)) for name, (beta, theta) in rows}
+
+
+def _frame(variables: Sequence[str], values: Array) -> pd.DataFrame:
+    """Values (3, k, 4) of estimate, std_error, lower, upper by kind and variable, with p-values."""
+    index = pd.MultiIndex.from_product([KINDS, variables], names=["effect", "variable"])
+    estimate, error, lower, upper = values.reshape(-1, 4).T
+    with np.errstate(invalid="ignore", divide="ignore"):  # zero by construction: no p-value
+        pvalue = 2 * ndtr(-np.abs(estimate / error))
+    columns = np.column_stack([estimate, error, pvalue, lower, upper])
+    names = ["estimate", "std_error", "pvalue", "lower", "upper"]
+    return pd.DataFrame(columns, index=index, columns=names)
 
 
 def _delta(response: Response, level: float) -> pd.DataFrame:
-    weights = average_weights(response)
-    width = stats.norm.ppf(0.5 + level / 2)
-    rows = {}
-    for r, name in enumerate(response.variables):
-        beta, theta = response.coefficients(r)
-        cov = response.cov_of(r)
-        for kind in KINDS:
-            estimate = float(weights[kind].effect(float(beta), float(theta)))
-            gradient = weights[kind].gradient(float(beta), float(theta))
-            error = float(np.sqrt(gradient @ cov @ gradient))
-            rows[kind, name] = (estimate, error, estimate - width * error, estimate + width * error)
-    frame = _frame(rows)
+    found = average_weights(response)
+    k = len(response.variables)
+    weights = np.array([_numbers(found[kind]) for kind in KINDS])[:, :, None]  # (3, 4, 1)
+    beta, theta = np.array([response.coefficients(r) for r in range(k)]).T
+    cov = np.array([response.cov_of(r) for r in range(k)])
+    on_beta, on_theta, d_beta, d_theta = np.moveaxis(weights, 1, 0)
+    estimate = on_beta * beta + on_theta * theta  # (3, k)
+    d_rho = d_beta * beta + d_theta * theta
+    gradient = np.stack(np.broadcast_arrays(on_beta, on_theta, d_rho), axis=-1)
+    error = np.sqrt(np.einsum("akp,kpq,akq->ak", gradient, cov, gradient))
+    width = ndtri(0.5 + level / 2) * error
+    values = np.stack([estimate, error, estimate - width, estimate + width], axis=-1)
+    frame = _frame(response.variables, values)
     frame.attrs = {"method": "delta"}
     return frame
 
 
+def _numbers(weights: Weights) -> list[float]:
+    return [float(w) for w in (weights.beta, weights.theta, weights.d_beta, weights.d_theta)]
+
+
 def _simulated(
-    response: Response, draws: int, seed: int | None, centre: str, level: float
+    response: Response,
+    draws: int,
+    seed: int | None,
+    centre: str,
+    level: float,
+    transform: str | None,
 ) -> pd.DataFrame:
     if draws < 2:
         raise OptionError(f"draws={draws} is too few. Type draws=1000 or more.")
     sample, redrawn = _draw(response, draws, np.random.default_rng(seed))
-    rhos = sample[:, response.rho] if response.rho >= 0 else np.zeros(draws)
-    direct, total = _average_weights(response, rhos)
+    weights = _average_weights(response, sample)
     at_estimate = _delta(response, level)["estimate"]
-    tail = (1 - level) / 2
-    rows = {}
+    rows = np.empty((len(KINDS), len(response.variables), 4))
+    plain = rows.copy()
     for r, name in enumerate(response.variables):
         beta, theta = response.coefficients(r, sample)
-        effects = {
-            "direct": beta * direct[0] + theta * direct[1],
-            "total": beta * total[0] + theta * total[1],
-        }
-        effects["indirect"] = effects["total"] - effects["direct"]
-        for kind, values in effects.items():
-            lower, upper = np.quantile(values, [tail, 1 - tail])
-            middle = values.mean() if centre == "mean" else at_estimate[kind, name]
-            rows[kind, name] = (float(middle), float(values.std(ddof=1)), lower, upper)
-    frame = _frame(rows)
+        for a, kind in enumerate(KINDS):
+            values = beta * weights[kind][0] + theta * weights[kind][1]
+            point = at_estimate[kind, name]
+            plain[a, r] = _describe(values, point, centre, level)
+            if transform:
+                values, point = 100 * np.expm1(values), 100 * np.expm1(point)
+            rows[a, r] = _describe(values, point, centre, level)
+    frame = _frame(response.variables, rows)
+    frame["pvalue"] = _frame(response.variables, plain)[
+        "pvalue"
+    ]  # of no effect, whatever the units
     frame.attrs = {"method": "simulation", "draws": draws, "seed": seed, "redrawn": redrawn}
     return frame
+
+
+def _describe(
+    values: Array, point: float, centre: str, level: float
+) -> tuple[float, float, float, float]:
+    """Centre, standard deviation and percentiles of draws."""
+    tail = (1 - level) / 2
+    lower, upper = np.quantile(values, [tail, 1 - tail])
+    middle = float(values.mean()) if centre == "mean" else float(point)
+    return middle, float(values.std(ddof=1)), float(lower), float(upper)
 
 
 def _draw(response: Response, draws: int, rng: np.random.Generator) -> tuple[Array, int]:
@@ -240,23 +223,37 @@ def _draw(response: Response, draws: int, rng: np.random.Generator) -> tuple[Arr
     return np.concatenate(kept), redrawn
 
 
-def _average_weights(response: Response, rhos: Array) -> tuple[tuple[Array, Array], ...]:
-    """Weights of (beta, theta) in direct and total effects, each of shape (draws,)."""
-    n = response.spectrum.n
-    g = np.array([response.spectrum.trace_g(rho) for rho in rhos]) / n
-    direct = (1 + rhos * g, g)
-    if np.allclose(response.W.sum(axis=1), 1, rtol=0, atol=1e-12):
-        return direct, (1 / (1 - rhos), 1 / (1 - rhos))
-    sums = [core.average_total(response.multiplier(float(rho))) for rho in rhos]
-    return direct, (np.array([s.beta for s in sums]), np.array([s.theta for s in sums]))
+def _average_weights(response: Response, sample: Array) -> dict[str, tuple[Array, Array]]:
+    """Weights of (beta, theta) in each effect at the rho of each draw, of shape (draws,)."""
+    rhos = sample[:, response.rho] if response.rho >= 0 else np.zeros(1)
+    g = multiplier_draws.mean_trace(response.spectrum, rhos)
+    sums = multiplier_draws.mean_row_sum(response.W, response.spectrum, rhos)
+    return {
+        "direct": (1 + rhos * g, g),
+        "indirect": (rhos * (sums - g), sums - g),
+        "total": (1 + rhos * sums, sums),
+    }
 
 
-def entity_effects(response: Response, variable: str, entities: pd.Index) -> pd.DataFrame:
+def entity_effects(
+    response: Response,
+    variable: str,
+    units: pd.Index,
+    entities: Sequence[object] | pd.Index | None = None,
+) -> pd.DataFrame:
     """Effects by entity: own, sent to all others, received from all others, and own + received.
 
     ``direct`` is the diagonal of S, ``sent`` a column sum and ``received`` a row sum without the
     diagonal, ``total`` the row sum: what the entity gains if the variable rises by one everywhere.
     Averages over entities are the average direct, indirect, indirect and total effects.
+
+    Parameters
+    ----------
+    units : Index
+        Labels of the rows of W.
+    entities : sequence, optional
+        Those that are wanted. The diagonal takes a solution of the sparse system for each (two if
+        W has no symmetric form), so beyond 20,000 entities they must be named.
 
     Returns
     -------
@@ -264,18 +261,37 @@ def entity_effects(response: Response, variable: str, entities: pd.Index) -> pd.
         direct, sent, received, total, and ``<name>_std_error`` of each by the delta method.
     """
     r = response.position(variable)
+    wanted = _positions(units, entities)
     multiplier = response.multiplier()
-    own, row_sums = core.direct(multiplier), core.received(multiplier)
+    own = core.direct(multiplier, wanted)
+    row_sums, column_sums = core.received(multiplier)[wanted], core.sent(multiplier)[wanted]
     weights = {
         "direct": own,
-        "sent": core.sent(multiplier) - own,
+        "sent": column_sums - own,
         "received": row_sums - own,
         "total": row_sums,
     }
     columns = {name: _by_entity(response, r, weights[name]) for name in ENTITY_KINDS}
     values = {name: estimate for name, (estimate, _) in columns.items()}
     errors = {f"{name}_std_error": error for name, (_, error) in columns.items()}
-    return pd.DataFrame({**values, **errors}, index=entities)
+    return pd.DataFrame({**values, **errors}, index=units[wanted])
+
+
+def _positions(units: pd.Index, entities: Sequence[object] | pd.Index | None) -> core.Positions:
+    """Where the entities that are wanted stand among ``units``."""
+    if entities is None:
+        if len(units) > _MANY:
+            raise OptionError(
+                f"Effects of each of {len(units):,} entities take as many solutions of a system of "
+                f"that size. Name those that are wanted: entities={first(units, 2)}, ...; or all "
+                "with entities=res.entities. res.effects() has the averages."
+            )
+        return np.arange(len(units))
+    found = units.get_indexer(pd.Index(entities))
+    if (found < 0).any():
+        unknown = [e for e, at in zip(entities, found, strict=True) if at < 0]
+        raise OptionError(f"entities {first(unknown)} are not in the model: {first(units, 3)}.")
+    return found
 
 
 def footprint(
@@ -303,44 +319,3 @@ def _by_entity(response: Response, r: int, weights: Weights) -> tuple[Array, Arr
     gradient = weights.gradient(beta, theta)
     variance = np.einsum("ni,ij,nj->n", gradient, response.cov_of(r), gradient)
     return weights.effect(beta, theta), np.sqrt(variance)
-
-
-def effects_by_order(
-    response: Response, orders: int, variables: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Average effects by order of neighbours: W^0, W^1, ... W^orders.
-
-    The coefficient of W^q in S is rho^q beta + rho^(q-1) theta (LeSage and Pace 2009, section
-    2.7.3). The rest, beyond the last order, is the row ``"rest"`` without a standard error.
-
-    Returns
-    -------
-    DataFrame
-        Index (effect, variable, order); estimate, std_error.
-    """
-    if orders < 0:
-        raise OptionError(f"orders={orders} is negative. Type orders=5, for example.")
-    rho = response.rho_estimate
-    terms = core.by_order(response.W, rho, orders)
-    whole = _delta(response, 0.95)["estimate"]
-    rows: dict[tuple[str, str, object], tuple[float, float]] = {}
-    for name in variables or response.variables:
-        r = response.position(name)
-        beta, theta = (float(value) for value in response.coefficients(r))
-        cov = response.cov_of(r)
-        summed = dict.fromkeys(KINDS, 0.0)
-        for q, (diagonal, row_sum, coefficient) in enumerate(terms):
-            d_rho = (q * rho ** (q - 1) * beta if q else 0.0) + (
-                (q - 1) * rho ** (q - 2) * theta if q > 1 else 0.0
-            )
-            gradient = np.array([*coefficient, d_rho])
-            value = float(coefficient @ [beta, theta])
-            error = float(np.sqrt(max(gradient @ cov @ gradient, 0.0)))
-            for kind, weight in zip(KINDS, (diagonal, row_sum - diagonal, row_sum), strict=True):
-                rows[kind, name, q] = (weight * value, abs(weight) * error)
-                summed[kind] += weight * value
-        for kind in KINDS:
-            rows[kind, name, "rest"] = (whole[kind, name] - summed[kind], np.nan)
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "std_error"])
-    frame.index = pd.MultiIndex.from_tuples(list(rows), names=["effect", "variable", "order"])
-    return frame

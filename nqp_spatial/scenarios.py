@@ -6,7 +6,7 @@ method from the derivatives in (beta, theta, rho).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,10 @@ from scipy import stats
 
 from nqp_spatial import checks
 from nqp_spatial._messages import check_option, first
+from nqp_spatial._response import check_level
 from nqp_spatial.core import multiplier as core
 from nqp_spatial.core.multiplier import Multiplier, Weights
-from nqp_spatial.effects import KINDS, Response, average_weights
+from nqp_spatial.effects import KINDS, TRANSFORMS, Response, average_weights, percent
 from nqp_spatial.exceptions import DataError, OptionError
 
 Array = npt.NDArray[np.float64]
@@ -75,12 +76,17 @@ def _members(groups: pd.Series, entities: pd.Index) -> dict[object, Array]:
 
 
 def combined_effects(
-    response: Response, weights: Mapping[str, float], *, level: float = 0.95
+    response: Response,
+    weights: Mapping[str, float],
+    *,
+    level: float = 0.95,
+    transform: str | None = None,
 ) -> pd.DataFrame:
     """Average effects of several regressors that move together.
 
     With x and x squared in the model, the effect of x at x0 is that of ``{"x": 1, "x_squared": 2 *
     x0}``; with a product d z, the effect of d at z0 is that of ``{"d": 1, "d_z": z0}``.
+    ``transform="percent"`` is for an outcome in logs, as in ``average_effects``.
 
     Returns
     -------
@@ -89,8 +95,8 @@ def combined_effects(
     """
     if not weights:
         raise OptionError('Name what moves: {"x": 1.0, "x_squared": 2.0}.')
-    if not 0 < level < 1:
-        raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
+    check_option("transform", transform, TRANSFORMS)
+    check_level(level)
     kinds = average_weights(response)
     width = stats.norm.ppf(0.5 + level / 2)
     rows = {}
@@ -112,32 +118,190 @@ def combined_effects(
         bounds = (estimate - width * error, estimate + width * error)
         rows[kind] = (estimate, error, pvalue, *bounds)
     columns = ["estimate", "std_error", "pvalue", "lower", "upper"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("effect")
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("effect")
+    return percent(frame) if transform else frame
 
 
-def counterfactual(
-    response: Response, variable: str, actual: Array, y: Array, values: Array, *, level: float
-) -> dict[str, Array]:
-    """Outcomes had the variable been ``values``, everything else as it was.
+def discrete_change(
+    response: Response,
+    changes: Mapping[str, float | pd.Series],
+    units: pd.Index,
+    *,
+    entities: Sequence[object] | pd.Index | None = None,
+    by: str = "group",
+    level: float = 0.95,
+    transform: str | None = None,
+) -> pd.DataFrame:
+    """Effect of a change of given size in some entities, on them and on the others.
 
-    y* = y - S (x - x*): the errors and effects of each cell stay what they were.
+    A change c of the regressors of some entities changes outcomes by s = sum over r of S_r c_r,
+    exactly, whatever its size: the model is linear in its regressors.
 
     Parameters
     ----------
-    actual, y, values : array, shape (n_periods, n_entities)
+    changes : mapping of regressor to number, or Series by entity
+        Each regressor that moves, with by how much: ``{"did": 1}``; for x from 2 to 3 with its
+        square in the model ``{"x": 1, "x_squared": 3**2 - 2**2}``; with a product x z ``{"x": 1,
+        "x_z": z}``, z a Series by entity. A number is the change of every entity in ``entities``;
+        entities that a Series does not name do not change.
+    entities : sequence, optional
+        Whose regressors change by the numbers; default all.
+    by : {"group", "entity"}
+    transform : {None, "percent"}
+        "percent", for an outcome in logs: the outcome of entity i changes by 100 (exp(s_i) - 1),
+        exactly; averages are those of these changes, not changes of the average.
 
     Returns
     -------
-    dict of array, shape (n_periods, n_entities)
+    DataFrame
+        By "group": rows changed, others, all; entities (how many), estimate (the average),
+        std_error, pvalue, lower, upper. By "entity": changed (whether its own regressor moved),
+        then the same for each. Intervals are symmetric, with "percent" on the scale of
+        ln(1 + estimate / 100).
+    """
+    check_option("by", by, ("group", "entity"))
+    check_option("transform", transform, TRANSFORMS)
+    check_level(level)
+    shifts = _shifts(response, changes, units, entities)
+    effect, gradient, cov = _joint(response, {r: c[:, None] for r, c in shifts.items()})
+    effect, gradient = effect[:, 0], gradient[:, 0]
+    if transform:
+        gradient = 100 * np.exp(effect)[:, None] * gradient
+        effect = 100 * np.expm1(effect)
+    moved = np.any([c != 0 for c in shifts.values()], axis=0)
+    if by == "entity":
+        frame = _inference(effect, gradient, cov, level, transform)
+        frame.index = units
+        frame.insert(0, "changed", moved)
+        return frame
+    groups = {"changed": moved, "others": ~moved, "all": np.ones_like(moved)}
+    sizes = np.array([part.sum() for part in groups.values()])
+    shares = np.array([part / max(part.sum(), 1) for part in groups.values()])
+    frame = _inference(shares @ effect, shares @ gradient, cov, level, transform)
+    frame[sizes == 0] = np.nan
+    frame.index = pd.Index(list(groups), name="group")
+    frame.insert(0, "entities", sizes)
+    return frame
+
+
+def _shifts(
+    response: Response,
+    changes: Mapping[str, float | pd.Series],
+    units: pd.Index,
+    entities: Sequence[object] | pd.Index | None,
+) -> dict[int, Array]:
+    """Change of each regressor in each unit, by the regressor's position."""
+    if not isinstance(changes, Mapping) or not changes:
+        raise OptionError('Name what changes, and by how much: {"did": 1}.')
+    everyone = pd.Index(entities) if entities is not None else units
+    out = {}
+    for name, change in changes.items():
+        given = change if isinstance(change, pd.Series) else pd.Series(change, index=everyone)
+        if not pd.api.types.is_numeric_dtype(given) or given.isna().any():
+            raise OptionError(
+                f"The change of {name!r} must be a number, or a Series of numbers by entity with "
+                "no empty cells."
+            )
+        labels = units if given.index.nlevels == units.nlevels else units.get_level_values(0)
+        unknown = given.index[~given.index.isin(labels)]
+        if len(unknown):
+            raise OptionError(
+                f"{first(unknown)} in the change of {name!r} are not entities of the model, which "
+                f"are {first(labels.unique(), 3)}."
+            )
+        if given.index.has_duplicates:
+            twice = given.index[given.index.duplicated()]
+            raise OptionError(f"The change of {name!r} names {first(twice)} more than once.")
+        aligned = given.reindex(labels).fillna(0.0)
+        out[response.position(name)] = aligned.to_numpy(dtype=float)
+    return out
+
+
+def _joint(response: Response, shifts: Mapping[int, Array]) -> tuple[Array, Array, Array]:
+    """Sum over r of S_r c_r, its gradient and the covariance of the parameters in the gradient.
+
+    Parameters
+    ----------
+    shifts : mapping of position to array, shape (n, m)
+
+    Returns
+    -------
+    effect : array, shape (n, m)
+    gradient : array, shape (n, m, p)
+        In beta and theta of each regressor, then rho.
+    cov : array, shape (p, p)
+    """
+    multiplier = response.multiplier()
+    effect: Array | float = 0.0
+    slopes: list[Array] = []
+    positions: list[int] = []
+    d_rho: Array | float = 0.0
+    for r, change in shifts.items():
+        weights = core.response_to(multiplier, change)
+        beta, theta = (float(value) for value in response.coefficients(r))
+        effect = effect + weights.effect(beta, theta)
+        own = weights.gradient(beta, theta)
+        d_rho = d_rho + own[..., 2]
+        for place, position in enumerate((response.beta[r], response.theta[r])):
+            if position >= 0:
+                slopes.append(own[..., place])
+                positions.append(position)
+    if response.rho >= 0:
+        slopes.append(np.asarray(d_rho))
+        positions.append(response.rho)
+    cov = response.cov[np.ix_(positions, positions)]
+    return np.asarray(effect), np.stack(slopes, axis=-1), cov
+
+
+def _errors(gradient: Array, cov: Array) -> Array:
+    variance = np.einsum("...i,ij,...j->...", gradient, cov, gradient)
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+
+def _inference(
+    estimate: Array, gradient: Array, cov: Array, level: float, transform: str | None
+) -> pd.DataFrame:
+    """Estimate, std_error, pvalue, lower, upper; for per cent on the scale of ln(1 + e / 100)."""
+    error = _errors(gradient, cov)
+    width = stats.norm.ppf(0.5 + level / 2)
+    middle, spread = estimate, error
+    if transform:
+        middle, spread = np.log1p(estimate / 100), error / (100 + estimate)
+    with np.errstate(invalid="ignore", divide="ignore"):  # what cannot change has no p-value
+        pvalue = 2 * stats.norm.sf(np.abs(middle / spread))
+    lower, upper = middle - width * spread, middle + width * spread
+    if transform:
+        lower, upper = 100 * np.expm1(lower), 100 * np.expm1(upper)
+    columns = {"estimate": estimate, "std_error": error, "pvalue": pvalue}
+    frame = pd.DataFrame({**columns, "lower": lower, "upper": upper})
+    frame.loc[error == 0, "pvalue"] = np.nan
+    return frame
+
+
+def counterfactual(
+    response: Response, changes: Mapping[str, Array], y: Array, *, level: float
+) -> dict[str, Array]:
+    """Outcomes had regressors been others, everything else as it was.
+
+    y* = y - sum over r of S_r (x_r - x_r*): the errors and effects of each cell stay what they
+    were.
+
+    Parameters
+    ----------
+    changes : mapping of regressor to array, shape (n_periods, n_units)
+        Actual less counterfactual values.
+    y : array, shape (n_periods, n_units)
+
+    Returns
+    -------
+    dict of array, shape (n_periods, n_units)
         actual, counterfactual, effect (actual less counterfactual), std_error, lower, upper (of
         the counterfactual).
     """
-    if not 0 < level < 1:
-        raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
-    r = response.position(variable)
-    weights = core.response_to(response.multiplier(), (actual - values).T)
-    transposed = Weights(*(part.T for part in _parts(weights)))
-    effect, error = _delta(response, r, transposed)
+    check_level(level)
+    shifts = {response.position(name): change.T for name, change in changes.items()}
+    effect, gradient, cov = _joint(response, shifts)
+    effect, error = effect.T, _errors(gradient, cov).T
     width = stats.norm.ppf(0.5 + level / 2) * error
     without = y - effect
     return {
@@ -163,8 +327,20 @@ def _delta(response: Response, r: int, weights: Weights) -> tuple[Array, Array]:
     """Effects and standard errors, of the shape of the weights."""
     beta, theta = (float(value) for value in response.coefficients(r))
     gradient = weights.gradient(beta, theta)
-    variance = np.einsum("...i,ij,...j->...", gradient, response.cov_of(r), gradient)
-    return weights.effect(beta, theta), np.sqrt(np.maximum(variance, 0.0))
+    return weights.effect(beta, theta), _errors(gradient, response.cov_of(r))
+
+
+def by_name(
+    variable: str | Mapping[str, float | pd.Series], value: float | pd.Series | None, what: str
+) -> Mapping[str, float | pd.Series]:
+    """``("did", 0)`` or ``({"did": 0, ...}, None)`` as a mapping; ``what`` names the second."""
+    if isinstance(variable, Mapping):
+        if value is not None:
+            raise OptionError(f"{what} is in the mapping already. Leave it out.")
+        return variable
+    if value is None:
+        raise OptionError(f"{what} is missing: type ({variable!r}, 1.0), or give a mapping.")
+    return {variable: value}
 
 
 def target(variable: str, value: object, index: pd.MultiIndex, shape: tuple[int, int]) -> Array:

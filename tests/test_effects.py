@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import warnings
 from pathlib import Path
@@ -9,12 +10,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 sys.path.append(str(Path(__file__).parent / "models"))
 import spatial_panels as panels  # noqa: E402
 
 from nqp_spatial import SpatialDurbin, weights  # noqa: E402
+from nqp_spatial.core import multiplier_draws  # noqa: E402
+from nqp_spatial.core.spectrum import SeriesSpectrum, prepare  # noqa: E402
+from nqp_spatial.core.trace_error import trace_g_error  # noqa: E402
+from nqp_spatial.effects import Response, average_effects, entity_effects  # noqa: E402
 from nqp_spatial.exceptions import IslandWarning, OptionError, UnstableModelError  # noqa: E402
 
 N = 25
@@ -302,8 +308,6 @@ def test_bad_options_are_named():
 
 def test_an_unstable_rho_has_no_effects():
     """A bias correction may carry rho past one; the multiplier would be of the wrong sign there."""
-    import dataclasses
-
     res, _ = fitted()
     shifted = dataclasses.replace(res, params=res.params.where(res.params.index != "rho", 1.02))
     with pytest.raises(UnstableModelError, match=r"rho = 1\.0200 is (outside|not inside)"):
@@ -330,3 +334,229 @@ def test_weights_are_read_only_by_label():
     graph = weights.as_graph(W[np.ix_(order, order)], ids=order)
     other = SpatialDurbin(y, data, graph, effects="entity").fit()
     pd.testing.assert_frame_equal(other.entity_effects("x1"), res.entity_effects("x1"))
+
+
+# -- sums over orders ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["general", "knn", "islands"])
+def test_cumulative_effects_and_the_rest_follow_numerical_gradients(kind):
+    """Sums of powers by dense algebra; the rest is the dense whole less that sum."""
+    res, W = fitted(kind)
+    found = res.effects_by_order(4, ["x1"], cumulative=True).xs("x1", level="variable")
+    alone = res.effects_by_order(4, ["x1"]).xs("x1", level="variable")
+    cov, point = cov_of(res, "x1"), np.array(parameters(res, "x1"))
+
+    def whole(p):
+        return np.array(list(averages(W, *p).values()))
+
+    def summed(p, last):
+        S = np.zeros_like(W)
+        for q in range(last + 1):
+            weight = p[2] ** q * p[0] + (p[2] ** (q - 1) * p[1] if q else 0.0)
+            S = S + weight * np.linalg.matrix_power(W, q)
+        direct, total = np.trace(S) / N, S.sum() / N
+        return np.array([direct, total - direct, total])
+
+    def expected(function):
+        gradient = numerical_gradient(function, point)
+        return function(point), np.sqrt(np.einsum("in,ij,jn->n", gradient, cov, gradient))
+
+    for q in range(5):
+        estimate, error = expected(lambda p, q=q: summed(p, q))
+        rows = found.xs(q, level="order").loc[list(KINDS)]
+        assert_allclose(rows["estimate"], estimate, rtol=1e-10, atol=1e-13)
+        assert_allclose(rows["std_error"], error, rtol=1e-6, atol=1e-10)
+    for frame in (found, alone):
+        estimate, error = expected(lambda p: whole(p) - summed(p, 4))
+        rest = frame.xs("rest", level="order").loc[list(KINDS)]
+        assert_allclose(rest["estimate"], estimate, rtol=1e-8, atol=1e-13)
+        assert_allclose(rest["std_error"], error, rtol=1e-5, atol=1e-9)
+
+
+def test_sums_over_many_orders_are_the_whole_effect():
+    res, _ = fitted("knn")
+    found = res.effects_by_order(80, cumulative=True).xs(80, level="order")
+    whole = res.effects().loc[found.index]
+    assert_allclose(found, whole[["estimate", "std_error"]], rtol=1e-9, atol=1e-12)
+
+
+# -- outcomes in logs ----------------------------------------------------------------------------
+
+
+def test_percent_is_the_exponential_of_the_effect():
+    """Delta-method errors by numerical gradients of 100 (exp(effect) - 1)."""
+    res, W = fitted("general")
+    plain, found = res.effects(), res.effects(transform="percent")
+    for name in ("x1", "x2"):
+        for effect in KINDS:
+
+            def function(p, effect=effect):
+                return 100 * (np.exp(averages(W, *p)[effect]) - 1)
+
+            point = np.array(parameters(res, name))
+            gradient = numerical_gradient(function, point)
+            row = found.loc[(effect, name)]
+            assert_allclose(row["estimate"], function(point), rtol=1e-10)
+            expected = np.sqrt(gradient @ cov_of(res, name) @ gradient)
+            assert_allclose(row["std_error"], expected, rtol=1e-6)
+    for end in ("lower", "upper"):
+        assert_allclose(found[end], 100 * (np.exp(plain[end]) - 1), rtol=1e-12)
+    assert_allclose(found["pvalue"], plain["pvalue"], rtol=0)
+    assert found.attrs["transform"] == "percent" and plain.attrs["transform"] is None
+
+
+def test_percent_of_simulated_effects():
+    """Quantiles pass through exp; the mean of the draws is larger than exp of their mean."""
+    res, _ = fitted(n_periods=60)
+    options = {"method": "simulation", "draws": 2000, "seed": 2}
+    plain = res.effects(**options)
+    found = res.effects(transform="percent", **options)
+    for column in ("estimate", "lower", "upper"):
+        assert_allclose(found[column], 100 * np.expm1(plain[column]), rtol=2e-3, atol=2e-2)
+    assert_allclose(found["pvalue"], plain["pvalue"], rtol=0)
+    mean = res.effects(transform="percent", centre="mean", **options)["estimate"]
+    jensen = 100 * np.expm1(res.effects(centre="mean", **options)["estimate"])
+    assert (mean > jensen).all()
+    log_normal = 100 * np.expm1(plain["estimate"] + plain["std_error"] ** 2 / 2)
+    assert_allclose(mean, log_normal, rtol=0.03)  # effects are close to normal
+
+
+def test_the_percent_effect_moves_the_geometric_mean():
+    """x up by one everywhere: geometric mean of exp(y) by 100 (exp(total) - 1) per cent."""
+    res, W = fitted("knn")
+    S = matrix(W, *parameters(res, "x1"))
+    log_y = np.random.default_rng(0).normal(size=N)
+    before, after = np.exp(log_y.mean()), np.exp((log_y + S @ np.ones(N)).mean())
+    total = res.effects(transform="percent").loc[("total", "x1"), "estimate"]
+    assert_allclose(total, 100 * (after / before - 1), rtol=1e-10)
+
+
+# -- large W -------------------------------------------------------------------------------------
+
+
+def lattice(side, *, row=True):
+    path = sp.diags_array([1.0, 1.0], offsets=[-1, 1], shape=(side, side))
+    C = sp.csr_array(sp.kron(path, sp.eye_array(side)) + sp.kron(sp.eye_array(side), path))
+    sums = np.asarray(C.sum(axis=1)).ravel() if row else np.full(side**2, 4.0)
+    return sp.csr_array(sp.diags_array(1 / sums) @ C)
+
+
+def response(W, method="auto", *, rho=0.6, error=0.05):
+    params, cov = np.array([1.0, 0.5, rho]), np.diag([0.05, 0.05, error]) ** 2
+    return Response(("x",), params, cov, (0,), (1,), 2, W, prepare(W, method))
+
+
+@pytest.mark.parametrize("method", ["monte-carlo", "chebyshev"])
+def test_the_error_of_estimated_traces_is_reported(method):
+    """200 seeds: the reported error is the spread of the direct effect around the exact one."""
+    W = lattice(20)
+    n = W.shape[0]
+    exact = average_effects(response(W)).loc[("direct", "x"), "estimate"]
+    S = np.linalg.solve(np.eye(n) - 0.6 * W.toarray(), np.eye(n) + 0.5 * W.toarray())
+    assert_allclose(exact, np.trace(S) / n, rtol=1e-10)
+    plain = response(W)
+    found = []
+    for seed in range(200):
+        frame = average_effects(dataclasses.replace(plain, spectrum=prepare(W, method, seed=seed)))
+        found.append((frame.loc[("direct", "x"), "estimate"], frame.attrs["trace_error"]["x"]))
+        assert_allclose(frame.loc[("total", "x"), "estimate"], 1.5 / 0.4, rtol=1e-8)
+    values, errors = np.array(found).T
+    spread = np.sqrt(np.mean((values - exact) ** 2))
+    assert 0.8 < np.sqrt(np.mean(errors**2)) / spread < 1.35  # 200 draws: 5 per cent, HC3 is wide
+    assert (np.abs(values - exact) < 2 * errors).mean() > 0.9
+
+
+def test_what_a_short_series_leaves_out_is_in_the_error():
+    """Twelve powers at rho = 0.9: the truncation, not the probes, makes the error."""
+    W = lattice(20)
+    n = W.shape[0]
+    short = SeriesSpectrum(W, "monte-carlo", order=12, probes=200)
+    exact = np.trace(np.linalg.solve(np.eye(n) - 0.9 * W.toarray(), W.toarray()))
+    gap = exact - short.trace_g(0.9)
+    others = [SeriesSpectrum(W, "monte-carlo", order=12, probes=200, seed=k) for k in range(1, 9)]
+    assert gap > 5 * np.std([other.trace_g(0.9) for other in others])
+    assert gap < trace_g_error(short, 0.9) < 20 * gap
+    polynomial = SeriesSpectrum(W, "chebyshev", order=12, probes=200)
+    assert abs(exact - polynomial.trace_g(0.9)) < 2 * trace_g_error(polynomial, 0.9)
+    assert trace_g_error(short, 0.0) < 1e-9  # tr(W) is exact
+
+
+def test_exact_traces_have_no_error():
+    for method in ("eigenvalues", "lu"):
+        frame = average_effects(response(lattice(5), method))
+        assert frame.attrs["trace_error"] == {"x": 0.0}
+
+
+@pytest.mark.parametrize("row", [True, False])
+@pytest.mark.parametrize("method", ["eigenvalues", "lu", "chebyshev"])
+def test_weights_at_many_rho_are_those_of_dense_inverses(method, row):
+    """Closed form, sums over eigenvalues or interpolation: each draw against its own inverse."""
+    W = lattice(9, row=row)
+    dense, identity = W.toarray(), np.eye(81)
+    spectrum = prepare(W, method)
+    rhos = np.random.default_rng(0).normal(0.4, 0.15, size=300)
+    found = multiplier_draws.mean_row_sum(W, spectrum, rhos)
+    expected = [(dense @ np.linalg.inv(identity - r * dense)).sum() / 81 for r in rhos]
+    assert_allclose(found, expected, rtol=1e-8 if method == "chebyshev" else 1e-10)
+    found = multiplier_draws.mean_trace(spectrum, rhos)
+    if method == "chebyshev":  # approximate itself; the interpolation adds nothing
+        expected = [spectrum.trace_g(r) / 81 for r in rhos]
+    else:
+        expected = [np.trace(dense @ np.linalg.inv(identity - r * dense)) / 81 for r in rhos]
+    assert_allclose(found, expected, rtol=1e-7 if method == "lu" else 1e-10, atol=1e-10)
+
+
+def test_interpolation_calls_seldom_and_near_the_pole_too():
+    calls = []
+
+    def pole(rho):
+        calls.append(rho)
+        return 1 / (1 - rho) + 0.3 / (1 + 0.8 * rho)
+
+    rhos = np.random.default_rng(1).uniform(-0.5, 0.9999, size=2000)
+    found = multiplier_draws.at_many(pole, rhos, (-1.25, 1.0))
+    assert len(calls) <= 129
+    expected = 1 / (1 - rhos) + 0.3 / (1 + 0.8 * rhos)
+    assert_allclose(found, expected, rtol=0, atol=1e-10 * expected.max())
+
+
+def test_what_is_not_smooth_is_not_interpolated():
+    rhos = np.random.default_rng(1).uniform(-0.5, 0.5, size=400)
+    found = multiplier_draws.at_many(lambda rho: abs(rho - 0.1), rhos, (-1.0, 1.0))
+    assert_allclose(found, np.abs(rhos - 0.1), rtol=0, atol=1e-15)
+    few = multiplier_draws.at_many(np.sin, rhos[:10], (-1.0, 1.0))
+    assert_allclose(few, np.sin(rhos[:10]), rtol=0, atol=1e-15)
+    one = multiplier_draws.at_many(np.sin, np.full(50, 0.3), (-1.0, 1.0))
+    assert_allclose(one, np.sin(0.3), rtol=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["knn", "contiguity", "islands"])
+def test_effects_of_some_entities(kind):
+    """Those named, in the order in which they are named; with and without a symmetric form."""
+    names = [f"市{i:02d}" for i in range(N)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IslandWarning)
+        res, W = fitted(kind, entities=names)
+    wanted = [names[17], names[2], names[N - 1]]
+    found = res.entity_effects("x1", wanted)
+    pd.testing.assert_frame_equal(found, res.entity_effects("x1").loc[wanted], rtol=1e-10)
+    S = matrix(W, *parameters(res, "x1"))
+    assert_allclose(found["direct"], np.diag(S)[[17, 2, N - 1]], rtol=1e-10)
+    with pytest.raises(OptionError, match="entities '北' are not in the model: '市00', '市01'"):
+        res.entity_effects("x1", [names[0], "北"])
+
+
+def test_many_entities_must_be_named():
+    W = lattice(142)
+    units = pd.RangeIndex(W.shape[0])
+    plain = response(W, "lu", rho=0.3)
+    with pytest.raises(OptionError, match=r"each of 20,164 entities.*entities=0, 1 and 20162 more"):
+        entity_effects(plain, "x", units)
+    found = entity_effects(plain, "x", units, [7000])
+    near = [7000 + a + 142 * b for a in range(-25, 26) for b in range(-25, 26)]
+    part = W[near][:, near].toarray()  # what is 25 steps away counts 0.3^50
+    S = np.linalg.solve(np.eye(len(near)) - 0.3 * part, np.eye(len(near)) + 0.5 * part)
+    middle = near.index(7000)
+    assert_allclose(found.loc[7000, "direct"], S[middle, middle], rtol=1e-10)
+    assert_allclose(found.loc[7000, "total"], 1.5 / 0.7, rtol=1e-10)

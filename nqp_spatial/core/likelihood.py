@@ -18,19 +18,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
 from scipy.optimize import brentq, minimize, minimize_scalar
 
-from nqp_spatial.core.spectrum import Spectrum
-
 Array = npt.NDArray[np.float64]
 
 EXACT = 1e-20  # share of the sum of squares below which nothing is left to explain
 _GRID = 41  # points at which the profile is looked at before the search, if that is cheap
 _COARSE = 9  # if it is dear
+
+
+class Jacobian(Protocol):
+    """What the search asks of W: any spectrum has it."""
+
+    cheap: bool
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Open interval of rho."""
+
+    def logdet(self, rho: float) -> float:
+        """ln|I - rho W|."""
+
+    def trace_g(self, rho: float) -> float:
+        """Minus its derivative."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +149,13 @@ class Compressed:
         return least <= EXACT * self._total
 
 
-def log_jacobian(spectrum: Spectrum, scale: Scale, rho: float) -> float:
+def log_jacobian(spectrum: Jacobian, scale: Scale, rho: float) -> float:
     """T' [ln|I - rho W| - c ln(1 - rho)]."""
     unit = scale.unit_roots * np.log1p(-rho) if scale.unit_roots else 0.0
     return scale.n_periods * (spectrum.logdet(rho) - unit)
 
 
-def jacobian_slope(spectrum: Spectrum, scale: Scale, rho: float) -> float:
+def jacobian_slope(spectrum: Jacobian, scale: Scale, rho: float) -> float:
     """Its derivative, -T' [tr(G) - c / (1 - rho)]."""
     unit = scale.unit_roots / (1 - rho) if scale.unit_roots else 0.0
     return -scale.n_periods * (spectrum.trace_g(rho) - unit)
@@ -152,7 +167,7 @@ def gaussian(ssr: float, n: int) -> float:
 
 
 def maximise(
-    data: Compressed, spectrum: Spectrum, scale: Scale, *, lag: bool, error: bool
+    data: Compressed, spectrum: Jacobian, scale: Scale, *, lag: bool, error: bool
 ) -> Optimum:
     """Maximum likelihood of delta, rho and lambda.
 
@@ -160,7 +175,7 @@ def maximise(
     ----------
     data : Compressed
         Rows may exceed ``scale.n``, which counts what is independent.
-    spectrum : Spectrum of W
+    spectrum : Spectrum of W, or what the fixed effects leave of it
     lag, error : bool
         Whether the model has rho, and lambda.
 
@@ -208,7 +223,7 @@ def maximise(
 
 def _optimum(
     data: Compressed,
-    spectrum: Spectrum,
+    spectrum: Jacobian,
     scale: Scale,
     rho: float,
     lambda_: float,
@@ -223,7 +238,7 @@ def _optimum(
     return Optimum(data.delta(rho, lambda_), rho, lambda_, ssr / scale.n, loglik, at_bound)
 
 
-def _maximise_jointly(data: Compressed, spectrum: Spectrum, scale: Scale) -> Optimum:
+def _maximise_jointly(data: Compressed, spectrum: Jacobian, scale: Scale) -> Optimum:
     """Both parameters together where a log-determinant is dear: a simplex from five starts."""
     low, high = spectrum.interval
     edge = 1e-9 * (high - low)
@@ -264,7 +279,7 @@ def _peaks(heights: Array) -> npt.NDArray[np.intp]:
 
 
 def _search(
-    loglik: Callable[[float], float], score: Callable[[float], float], spectrum: Spectrum
+    loglik: Callable[[float], float], score: Callable[[float], float], spectrum: Jacobian
 ) -> tuple[float, bool]:
     """Maximise over the admissible interval: brackets, Brent, then the root of the score."""
     low, high = spectrum.interval

@@ -16,11 +16,13 @@ import scipy.sparse as sp
 from scipy.linalg import lu_factor, lu_solve
 from scipy.sparse.linalg import splu
 
-from nqp_spatial.core.spectrum import Spectrum
+from nqp_spatial.core.spectrum import Spectrum, symmetriser
 
 Array = npt.NDArray[np.float64]
+Positions = npt.NDArray[np.intp]
 
 _DENSE = 0.1  # share of links above which dense algebra is faster
+_BLOCK = 2**22  # numbers in a block of solutions: 32 MB
 
 
 class Multiplier:
@@ -87,6 +89,9 @@ class Weights:
         d_rho = beta * self.d_beta + theta * self.d_theta
         return np.stack([self.beta, self.theta, d_rho], axis=-1)
 
+    def __getitem__(self, where: Positions) -> Weights:
+        return Weights(*(part[where] for part in _parts(self)))
+
     def __sub__(self, other: Weights) -> Weights:
         return Weights(
             self.beta - other.beta,
@@ -104,7 +109,10 @@ def average_direct(spectrum: Spectrum, rho: float) -> Weights:
 
 
 def average_total(multiplier: Multiplier) -> Weights:
-    """Mean row sum of S."""
+    """Mean row sum of S, without solving where rows of W sum to one."""
+    if np.abs(multiplier.W.sum(axis=1) - 1).max() < 1e-12:
+        a = np.asarray(1 / (1 - multiplier.rho))
+        return Weights(a, a, a**2, a**2)
     sums = received(multiplier)
     return Weights(*(np.asarray(part.mean()) for part in _parts(sums)))
 
@@ -139,17 +147,33 @@ def _along(W: sp.csr_array, solve, vector: Array) -> Weights:  # type: ignore[no
     return Weights(m, w, d_m, W @ d_m)
 
 
-def direct(multiplier: Multiplier) -> Weights:
-    """Diagonal of S, shape (n,), from blocks of columns of A^-1."""
-    n, size = multiplier.n, 256
-    parts = np.empty((4, n))
-    for start in range(0, n, size):
-        columns = np.arange(start, min(start + size, n))
+def direct(multiplier: Multiplier, positions: Positions | None = None) -> Weights:
+    """Diagonal of S at ``positions`` (default all), from blocks of columns of A^-1.
+
+    With d_i w_ij = d_j w_ji, row j of A^-1 and of G is column j times d / d_j, so that one solution
+    for each entity is enough; other W take a second one. Memory: some blocks of 32 MB, or some
+    columns.
+    """
+    n, scale = multiplier.n, symmetriser(multiplier.W)
+    positions = np.arange(n) if positions is None else np.asarray(positions)
+    parts = np.empty((4, len(positions)))
+    size = max(1, min(256, _BLOCK // n))
+    for start in range(0, len(positions), size):
+        columns = positions[start : start + size]
+        here = columns, np.arange(len(columns))
         unit = np.zeros((n, len(columns)))
-        unit[columns, np.arange(len(columns))] = 1.0
-        block = _along(multiplier.W, multiplier.solve, unit)
-        for row, part in enumerate(_parts(block)):
-            parts[row, columns] = part[columns, np.arange(len(columns))]
+        unit[here] = 1.0
+        inverse = multiplier.solve(unit)
+        g = multiplier.W @ inverse
+        block = parts[:, start : start + len(columns)]
+        block[0], block[1] = inverse[here], g[here]
+        if scale is None:
+            second = multiplier.solve(g)
+            block[2], block[3] = second[here], (multiplier.W @ second)[here]
+        else:
+            weighted = g * scale[:, None] / scale[columns]
+            block[2] = np.einsum("ij,ij->j", inverse, weighted)
+            block[3] = np.einsum("ij,ij->j", g, weighted)
     return Weights(*parts)
 
 
@@ -157,17 +181,13 @@ def _parts(weights: Weights) -> tuple[Array, Array, Array, Array]:
     return weights.beta, weights.theta, weights.d_beta, weights.d_theta
 
 
-def by_order(W: sp.csr_array, rho: float, orders: int) -> list[tuple[float, float, Array]]:
-    """Mean diagonal and mean row sum of W^q, and the gradient of its coefficient, q = 0 ... orders.
-
-    S = sum over q of W^q (rho^q beta + rho^(q-1) theta) (LeSage and Pace 2009, section 2.7.3); the
-    gradient is that of the coefficient in (beta, theta), shape (2,).
-    """
+def by_order(W: sp.csr_array, orders: int) -> list[tuple[float, float]]:
+    """Mean diagonal element and mean row sum of W^q, q = 0 ... orders."""
     n = W.shape[0]
-    power = sp.eye_array(n, format="csr")
-    out = []
+    low = high = sp.eye_array(n, format="csr")  # W^floor(q/2) and W^ceil(q/2): no higher power
+    sums, out = np.ones(n), []
     for q in range(orders + 1):
-        coefficient = np.array([rho**q, rho ** (q - 1) if q else 0.0])
-        out.append((float(power.trace()) / n, float(power.sum()) / n, coefficient))
-        power = sp.csr_array(power @ W)
+        out.append((float((low * high.T).sum()) / n, float(sums.mean())))
+        low, high = high, (high if q % 2 else sp.csr_array(high @ W))
+        sums = W @ sums
     return out

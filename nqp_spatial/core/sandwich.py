@@ -43,11 +43,14 @@ class Scores:
         a, so that ``linear * resid`` are contributions.
     quadratic : mapping of int to array, shape (n_entities, n_entities)
         Symmetric B of the parameters that have one.
+    cells : tuple of array, shape (n,), optional
+        Period and entity of each cell, where cells are stacked in one row of shape (1, n).
     """
 
     resid: Array
     linear: Array
     quadratic: Mapping[int, Array]
+    cells: tuple[Codes, Codes] | None = None
 
     @property
     def own(self) -> Array:
@@ -66,6 +69,16 @@ class Scores:
             out[..., position] += self.resid * (self.resid @ off)
         return out
 
+    def by_place(self) -> Array:
+        """The same as (n_periods, n_entities, p), zero where a stacked panel has no cell."""
+        values = self.by_cell()
+        if self.cells is None:
+            return values
+        period, entity = self.cells
+        out = np.zeros((int(period.max()) + 1, int(entity.max()) + 1, values.shape[-1]))
+        out[period, entity] = values[0]
+        return out
+
     def pairs(self, periods: slice, position: int) -> Array:
         """2 e_i B_ij e_j off the diagonal, summed over periods, shape (n_entities, n_entities)."""
         e = self.resid[periods]
@@ -74,10 +87,11 @@ class Scores:
         return np.asarray(out)
 
 
-def scores_of(found: Estimate, W: sp.csr_array) -> Scores:
+def scores_of(found: Estimate, W: sp.csr_array, periods: sp.csr_array | None = None) -> Scores:
     """The score of (delta, rho and lambda as present, sigma2) at an estimate.
 
-    G and H are dense here, on the space that the removal of period effects has left.
+    G and H are dense here, on the space that the removal of period effects has left: for stacked
+    cells, that orthogonal to the orthonormal columns of ``periods``, shape (n, n_periods).
     """
     n_periods, n_entities, k = found.regressors.shape
     p = len(found.cov)
@@ -91,6 +105,9 @@ def scores_of(found: Estimate, W: sp.csr_array) -> Scores:
         if found.scale.unit_roots:
             G = G - G.mean(axis=0)
             G = G - G.mean(axis=1, keepdims=True)
+        if periods is not None:
+            G = G - periods @ (periods.T @ G)
+            G = G - (G @ periods) @ periods.T
         quadratic[position] = 0.5 * (G + G.T) / found.sigma2
     return Scores(found.resid, linear, quadratic)
 
@@ -152,7 +169,7 @@ def _between(scores: Scores, codes: Codes, n_clusters: int, sums: Array) -> dict
 
 def driscoll_kraay(scores: Scores, bandwidth: int) -> Array:
     """M of the scores of whole periods, with a Bartlett kernel over ``bandwidth`` lags."""
-    totals = scores.by_cell().sum(axis=1)
+    totals = scores.by_place().sum(axis=1)
     M = totals.T @ totals
     for lag in range(1, bandwidth + 1):
         gamma = totals[lag:].T @ totals[:-lag]
@@ -166,8 +183,11 @@ def conley(scores: Scores, kernel: Array, serial_lags: int) -> Array:
     e_i (B e)_i is assigned to entity i: half of a pair to each of its entities. What the kernel
     then leaves out of the square of a pair is added, so that none is missing of any.
     """
-    cells = scores.by_cell()
+    cells = scores.by_place()
     M = np.einsum("tip,ij,tjq->pq", cells, kernel, cells, optimize=True)
+    if scores.cells is not None:
+        entity = scores.cells[1]
+        kernel = kernel[np.ix_(entity, entity)]
     M += _squared_pairs(scores, (1 - kernel) / 2)
     for lag in range(1, serial_lags + 1):
         gamma = np.einsum("tip,tiq->pq", cells[lag:], cells[:-lag])

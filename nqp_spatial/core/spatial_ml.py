@@ -48,6 +48,10 @@ class Estimate:
         Expected (I - lambda W) Wy free of fixed effects, in models with rho.
     spatial : tuple of float
         rho and lambda, as the model has them.
+    bread : array, shape of ``cov``, or None
+        Inverse of minus the expected derivative of the score, where that is not ``cov``.
+    multiplier : Multiplier or None
+        At rho, if it was factorised.
     """
 
     delta: Array
@@ -63,6 +67,8 @@ class Estimate:
     regressors: Array
     g: Array | None
     spatial: tuple[float, ...]
+    bread: Array | None = None
+    multiplier: Multiplier | None = None
 
 
 def lag(W: sp.csr_array, values: Array) -> Array:
@@ -177,6 +183,7 @@ def estimate(
         regressors=parts.Z,
         g=parts.g,
         spatial=(*[rho] * lag, *[lambda_] * error),
+        multiplier=parts.multiplier,
     )
 
 
@@ -197,6 +204,7 @@ class _Inference:
     Z: Array
     g: Array | None
     cov: Array
+    multiplier: Multiplier | None = None
 
 
 def _inference(
@@ -209,7 +217,7 @@ def _inference(
     resid = y - rho * wy - Z @ delta
     if sigma2 == 0.0:
         return _Inference(resid, Z, None, np.full((len(params), len(params)), np.nan))
-    terms, g = [], None
+    terms, g, multiplier = [], None, None
     if lag:
         multiplier = Multiplier(data.W, rho, spectrum)
         terms.append(covariance.term(multiplier, scale))
@@ -219,7 +227,7 @@ def _inference(
         terms.append(covariance.term(Multiplier(data.W, lambda_, spectrum), scale))
     flat = None if g is None else g.ravel()
     info = covariance.information(Z.reshape(-1, k), flat, sigma2, terms, spectrum, scale)
-    return _Inference(resid, Z, g, covariance.invert(info))
+    return _Inference(resid, Z, g, covariance.invert(info), multiplier)
 
 
 def _corrected(

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from scipy.linalg import eigh, eigvals, eigvalsh, lapack
+from scipy.linalg import eigvals, eigvalsh, lapack
 
 from nqp_spatial.core.spectrum_cholmod import CholmodSpectrum, cholmod
 from nqp_spatial.core.spectrum_lu import LUSpectrum, lu_options
@@ -39,7 +39,7 @@ Array = npt.NDArray[np.float64]
 METHODS = ("auto", "eigenvalues", "lu", "cholmod", "monte-carlo", "chebyshev")
 _EIGEN_SPARSE, _EIGEN_DENSE = 2_000, 20_000  # entities up to which eigenvalues are found
 _EXACT = 1_000_000  # entities from which factorisations are too slow
-_GRAM = 1_000  # entities up to which eigenvectors are kept
+_SMALL = 1e-4  # rho below which (A^-1 - I) / rho loses digits
 
 
 class Spectrum(Protocol):
@@ -103,21 +103,22 @@ def prepare(W: sp.csr_array, method: str = "auto", *, seed: int = 0) -> Spectrum
     ImportError
         If ``method`` is "cholmod" and scikit-sparse is not installed.
     """
+    scale = None
     if method == "auto":
-        method = _choose(W)
+        scale = symmetriser(W) if W.shape[0] > _EIGEN_SPARSE else None
+        method = _choose(W, scale is not None)
     if method == "eigenvalues":
-        return EigenSpectrum(W)
+        return EigenSpectrum(W, scale)
     if method in ("monte-carlo", "chebyshev"):
         return SeriesSpectrum(W, method, seed=seed)
     return (CholmodSpectrum if method == "cholmod" else LUSpectrum)(W, seed=seed)
 
 
-def _choose(W: sp.csr_array) -> str:
+def _choose(W: sp.csr_array, has_symmetric_form: bool) -> str:
     n = W.shape[0]
     dense = W.nnz > 0.1 * n * n
     if n <= _EIGEN_SPARSE:
         return "eigenvalues"
-    has_symmetric_form = symmetriser(W) is not None
     if dense:
         return "eigenvalues" if has_symmetric_form and n <= _EIGEN_DENSE else "lu"
     if n >= _EXACT or W.nnz >= 6 * _EXACT:
@@ -131,10 +132,10 @@ class EigenSpectrum:
     method = "eigenvalues"
     cheap = True
 
-    def __init__(self, W: sp.csr_array) -> None:
+    def __init__(self, W: sp.csr_array, scale: Array | None = None) -> None:
         self.n = W.shape[0]
         self._W = W
-        self._scale = symmetriser(W)
+        self._scale = symmetriser(W) if scale is None else scale
 
     @cached_property
     def eigenvalues(self) -> npt.NDArray[np.float64] | npt.NDArray[np.complex128]:
@@ -146,6 +147,13 @@ class EigenSpectrum:
 
     def _symmetric(self) -> Array:
         """D^1/2 W D^-1/2, symmetric and with the eigenvalues of W."""
+        return self._kept_symmetric if self.n <= _EIGEN_SPARSE else self._make_symmetric()
+
+    @cached_property
+    def _kept_symmetric(self) -> Array:
+        return self._make_symmetric()
+
+    def _make_symmetric(self) -> Array:
         assert self._scale is not None
         root = np.sqrt(self._scale)
         S = root[:, None] * self._W.toarray() / root
@@ -179,38 +187,37 @@ class EigenSpectrum:
         return float((g * h).sum().real)
 
     def trace_gtg(self, rho: float, other: float | None = None) -> float:
-        """tr(G' H): from eigenvectors of the symmetric form up to 1,000 entities, else from G."""
-        rhos = (rho, rho if other is None else other)
-        if self._scale is None or self.n > _GRAM:
-            G = self._g(rhos[0])
-            H = G if rhos[0] == rhos[1] else self._g(rhos[1])
-            return float(np.vdot(G, H))
-        omega, weights = self._gram
-        g, h = (omega / (1 - r * omega) for r in rhos)
-        return float(g @ weights @ h)
+        """tr(G' H), with G = (A^-1 - I) / rho where W has a symmetric form."""
+        other = rho if other is None else other
+        g = self._less_identity(rho)
+        h = g if other == rho else self._less_identity(other)
+        if g is None or h is None:
+            G = self._g(rho)
+            return float(np.vdot(G, G if other == rho else self._g(other)))
+        assert self._scale is not None
+        products = np.einsum("ij,ij->ij", g, h)  # of one triangle, each element for its mirror too
+        own = float(np.einsum("ii->", products))
+        np.fill_diagonal(products, 0.0)
+        d = self._scale
+        crossed = (1 / d) @ (products @ d) + d @ (products @ (1 / d))
+        return float((own + crossed) / (rho * other))
+
+    def _less_identity(self, rho: float) -> Array | None:
+        """Lower triangle of (I - rho S)^-1 - I, S the symmetric form; None if that is imprecise."""
+        if self._scale is None or abs(rho) < _SMALL:
+            return None
+        A = -rho * self._symmetric()
+        A[np.diag_indices(self.n)] += 1
+        L, failed = lapack.dpotrf(A.T, lower=1, overwrite_a=1)
+        if failed:
+            return None
+        inverse = np.tril(lapack.dpotri(L, lower=1, overwrite_c=1)[0])
+        inverse[np.diag_indices(self.n)] -= 1
+        return np.asarray(inverse)
 
     def _g(self, rho: float) -> Array:
-        """G as a dense matrix; through Cholesky where the symmetric form is positive definite."""
+        """G as a dense matrix."""
         W = self._W.toarray()
-        if self._scale is not None:
-            A = -rho * self._symmetric()
-            A[np.diag_indices(self.n)] += 1
-            L, failed = lapack.dpotrf(A.T, lower=1, overwrite_a=1)
-            if not failed:
-                inverse = lapack.dpotri(L, lower=1, overwrite_c=1)[0]
-                root = np.sqrt(self._scale)
-                inverse = np.tril(inverse) + np.tril(inverse, -1).T
-                inverse /= root[:, None]
-                inverse *= root
-                return np.asarray(self._W @ inverse)
         A = -rho * W
         A[np.diag_indices(self.n)] += 1
         return np.linalg.solve(A, W)
-
-    @cached_property
-    def _gram(self) -> tuple[Array, Array]:
-        """With W = D^-1/2 V diag(omega) V' D^1/2, tr(G'H) = g' [(V'D^-1 V) o (V'D V)] h."""
-        assert self._scale is not None
-        omega, V = eigh(self._symmetric())
-        inverse = V.T @ (V / self._scale[:, None])
-        return omega, inverse * (V.T @ (V * self._scale[:, None]))

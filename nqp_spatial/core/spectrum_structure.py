@@ -46,6 +46,8 @@ def symmetriser(W: sp.csr_array) -> Array | None:
     component the logarithms of d have mean zero.
     """
     W = tidy(W)
+    if W.nnz == W.shape[0] * (W.shape[0] - 1) > 0:
+        return _complete_symmetriser(W.toarray())
     if (W.nnz and W.data.min() <= 0) or not links_both_ways(W):
         return None
     back = sp.csr_array(W.T)
@@ -58,6 +60,18 @@ def symmetriser(W: sp.csr_array) -> Array | None:
         return None
     means = np.bincount(labels, log_d) / np.bincount(labels)
     return np.exp(log_d - means[labels])
+
+
+def _complete_symmetriser(W: Array) -> Array | None:
+    """The same where all pairs are linked: one row and one column give d."""
+    off = ~np.eye(len(W), dtype=bool)
+    if (W[off] <= 0).any() or np.diag(W).any():
+        return None
+    d = np.ones(len(W))
+    d[1:] = W[0, 1:] / W[1:, 0]
+    d /= np.exp(np.log(d).mean())
+    M = d[:, None] * W
+    return d if (np.abs(M - M.T) <= _ROUNDING * M).all() else None
 
 
 def _along_trees(W: sp.csr_array, gap: sp.csr_array, labels: npt.NDArray[np.int32]) -> Array:

@@ -7,15 +7,18 @@ from nqp_spatial.diagnostics.autocorrelation import (
     moran_residuals,
 )
 from nqp_spatial.diagnostics.dependence import DependenceResult, pesaran_cd
+from nqp_spatial.diagnostics.hausman import HausmanResult, hausman
 from nqp_spatial.diagnostics.lagrange import lm_tests, tests_frame
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 from nqp_spatial.diagnostics.specification import SpecificationPath, specification_path
 
 __all__ = [
     "DependenceResult",
+    "HausmanResult",
     "SpecificationPath",
     "autocorrelation_table",
     "geary",
+    "hausman",
     "likelihood_ratio",
     "lm_tests",
     "moran",

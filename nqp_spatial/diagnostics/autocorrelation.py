@@ -116,19 +116,33 @@ def moran_residuals(resids: pd.Series, graph: Any) -> TestResult:
     The weights of the pooled cross-sections are block-diagonal. The test does not allow for the
     estimation of the model that left the residuals, so it is a description more than a test.
 
+    Parameters
+    ----------
+    resids : Series by (entity, time)
+    graph : Graph, or mapping of period to Graph
+        On the entities of the panel, or on those that each period has.
+
     Returns
     -------
     TestResult
         ``statistic`` is z; I itself is in ``name``.
     """
-    values, W, _ = _aligned(resids, graph)
-    n_periods, n_entities = values.shape
-    n = values.size
-    z = values - values.mean()
-    s0 = n_periods * W.sum()
-    s1 = n_periods * ((W + W.T).power(2)).sum() / 2
-    s2 = n_periods * ((W.sum(axis=0) + W.sum(axis=1)) ** 2).sum()
-    statistic = n / s0 * float((z * (W @ z.T).T).sum() / (z**2).sum())
+    if isinstance(graph, Mapping):
+        times = resids.index.get_level_values(1)
+        parts = [_aligned(resids[times == t], g) for t, g in graph.items() if (times == t).any()]
+    else:
+        parts = [_aligned(resids, graph)]
+    mean = np.concatenate([values.ravel() for values, _, _ in parts]).mean()
+    n, s0, s1, s2, cross, square = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for values, W, _ in parts:
+        z, n_periods = values - mean, len(values)
+        n += values.size
+        s0 += n_periods * W.sum()
+        s1 += n_periods * ((W + W.T).power(2)).sum() / 2
+        s2 += n_periods * ((W.sum(axis=0) + W.sum(axis=1)) ** 2).sum()
+        cross += float((z * (W @ z.T).T).sum())
+        square += float((z**2).sum())
+    statistic = n / s0 * cross / square
     expected = -1 / (n - 1)
     variance = (n**2 * s1 - n * s2 + 3 * s0**2) / ((n**2 - 1) * s0**2) - expected**2
     score = (statistic - expected) / np.sqrt(variance)

@@ -2,6 +2,8 @@
 
 from nqp_spatial.models._spatial_model import SpatialModel
 from nqp_spatial.models.did import SpatialDiD, SpatialDiDResults
+from nqp_spatial.models.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
+from nqp_spatial.models.dynamic_results import DynamicResults
 from nqp_spatial.models.fixed_effects import FixedEffects, FixedEffectsResults
 from nqp_spatial.models.spatial import (
     GNS,
@@ -12,12 +14,17 @@ from nqp_spatial.models.spatial import (
     SpatialError,
     SpatialLag,
 )
+from nqp_spatial.models.spatial_iv import SpatialIV
+from nqp_spatial.models.spatial_iv_results import SpatialIVResults
 from nqp_spatial.models.spatial_results import SpatialResults
 
 __all__ = [
     "GNS",
     "SAC",
     "SLX",
+    "DynamicResults",
+    "DynamicSpatialDurbin",
+    "DynamicSpatialLag",
     "FixedEffects",
     "FixedEffectsResults",
     "SpatialDiD",
@@ -25,6 +32,8 @@ __all__ = [
     "SpatialDurbin",
     "SpatialDurbinError",
     "SpatialError",
+    "SpatialIV",
+    "SpatialIVResults",
     "SpatialLag",
     "SpatialModel",
     "SpatialResults",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -23,6 +23,7 @@ from nqp_spatial.core import sandwich
 from nqp_spatial.core.spatial_ml import Estimate
 from nqp_spatial.exceptions import DataWarning, DuplicateKeysError, EstimationError, OptionError
 from nqp_spatial.models._design import Design
+from nqp_spatial.models._stacked import StackedDesign
 from nqp_spatial.weights import inverse_distance, sparse_for
 from nqp_spatial.weights._options import positive
 
@@ -80,12 +81,16 @@ def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Arra
     """Covariance of (delta, rho and lambda as present, sigma2)."""
     if options.cov_type == "asymptotic" or np.isnan(found.cov).any():
         return found.cov
-    if design.n_entities > _LARGEST:
+    stacked = isinstance(design, StackedDesign)
+    if design.W.shape[0] > _LARGEST:
+        of = "entity-periods" if stacked else "entities"
         raise EstimationError(
-            f"cov_type={options.cov_type!r} needs dense matrices of {design.n_entities} entities; "
+            f"cov_type={options.cov_type!r} needs dense matrices of {design.W.shape[0]} {of}; "
             f"{_LARGEST} is the most. Use cov_type='asymptotic'."
         )
-    scores = sandwich.scores_of(found, design.W)
+    scores = sandwich.scores_of(found, design.whitened_W, design.period_basis(found.scale))
+    if stacked:
+        scores = replace(scores, cells=(design.period_codes[0], design.entity_codes[0]))
     factor = design.y.size / found.scale.n
     if options.cov_type == "robust":
         M = sandwich.robust(scores)
@@ -100,7 +105,8 @@ def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Arra
         serial = options.serial_lags or 0
         _check_lags("serial_lags", serial, design.n_periods)
         M = sandwich.conley(scores, _conley_kernel(design, options), serial)
-    cov = sandwich.sandwich(found.cov, M, factor)
+    bread = found.cov if found.bread is None else found.bread
+    cov = sandwich.sandwich(bread, M, factor)
     negative = np.diag(cov) <= 0
     if negative.any():
         raise EstimationError(
@@ -131,11 +137,19 @@ def _clustered(
             DataWarning,
             stacklevel=_CALLER,
         )
-    nested = any((code == code[:1]).all() for code in codes)  # whole entities within a cluster
+    nested = any(
+        _nested(design.entity_codes, code) for code in codes
+    )  # whole entities within a cluster
     taken = found.scale.n / design.y.size
-    if nested and found.scale.n_periods < design.n_periods:  # the entity effects are nested
-        taken *= design.n_periods / found.scale.n_periods
+    if nested:
+        taken += design.entity_share(found.scale)
     return np.asarray(M), few / (few - 1) / taken
+
+
+def _nested(entity: Codes, code: Codes) -> bool:
+    """Whether each entity is in one cluster."""
+    pairs = np.unique(np.stack([entity.ravel(), code.ravel()]), axis=1)
+    return bool(pairs.shape[1] == len(np.unique(entity)))
 
 
 def _dimensions(clusters: Any, design: Design | None) -> list[tuple[str, Codes]]:
@@ -164,29 +178,25 @@ def _dimensions(clusters: Any, design: Design | None) -> list[tuple[str, Codes]]
 
 
 def _codes(name: str, labels: pd.Series | None, design: Design) -> Codes:
-    shape = design.y.shape
     if labels is None:
-        axis = np.arange(shape[1])[None, :] if name == "entity" else np.arange(shape[0])[:, None]
-        return np.array(np.broadcast_to(axis, shape))
+        return design.entity_codes if name == "entity" else design.period_codes
     if labels.index.has_duplicates:
         twice = first(labels.index[labels.index.duplicated()], 3)
         raise DuplicateKeysError(
             f"clusters {name!r} have more than one label for {twice}. Keep one row of each."
         )
-    if isinstance(labels.index, pd.MultiIndex):
-        index = pd.MultiIndex.from_product([design.entities, design.periods])
-        checks.same_rows(index, labels.index, "the panel", "clusters")
-        values = labels.reindex(index)
+    by_cell = isinstance(labels.index, pd.MultiIndex)
+    if by_cell:
+        checks.same_rows(design.index, labels.index, "the panel", "clusters")
     else:
         checks.same_ids(design.entities, labels.index, "the panel", "clusters")
-        values = labels.reindex(design.entities)
+    values = labels.reindex(design.index if by_cell else design.entities)
     if values.isna().any():
         where = first(values.index[values.isna()], 3)
         raise OptionError(f"clusters {name!r} are empty at {where}. Every row needs a cluster.")
     codes = pd.factorize(values, sort=False)[0].astype(np.int64)
-    if isinstance(labels.index, pd.MultiIndex):
-        return codes.reshape(shape[1], shape[0]).T
-    return np.array(np.broadcast_to(codes[None, :], shape))
+    shape = design.y.shape
+    return codes.reshape(shape[1], shape[0]).T if by_cell else codes[design.entity_codes]
 
 
 def _intersection(a: Codes, b: Codes) -> Codes:

@@ -18,6 +18,7 @@ from libpysal.graph import Graph
 from nqp_spatial import checks
 from nqp_spatial._messages import first
 from nqp_spatial.core.collinear import absorbed, dependent
+from nqp_spatial.core.likelihood import Scale
 from nqp_spatial.core.spectrum import Spectrum, prepare
 from nqp_spatial.core.within import demean
 from nqp_spatial.exceptions import (
@@ -69,23 +70,16 @@ class Design:
         DataError
             Whatever is wrong with the columns, keys or ids, by its own class and with labels.
         """
-        x = x.to_frame() if isinstance(x, pd.Series) else x
-        checks.panel_index(y, "y")
-        checks.panel_index(x, "x")
-        y, x = _one_index(y, x)
-        names = _names(x)
-        checks.usable_column(y, str(y.name))
-        for name, column in zip(names, x.columns, strict=True):
-            checks.usable_column(x[column], name)
+        y, x, names = checked_frames(y, x)
         checks.balanced(y.index)
         entities, periods = (y.index.get_level_values(i).unique() for i in (0, 1))
         shape = (len(entities), len(periods))
-        aligned = _graph_on(graph, entities)
-        notes = tuple(dict.fromkeys([*_notes(y), *_notes(x)]))
+        aligned = graph_on(graph, entities)
+        notes = tuple(dict.fromkeys([*notes_of(y), *notes_of(x)]))
         return cls(
             y=y.to_numpy(dtype=float, copy=True).reshape(shape).T,
             x=np.moveaxis(x.to_numpy(dtype=float, copy=True).reshape(*shape, len(names)), 0, 1),
-            W=_checked_matrix(aligned, entities),
+            W=checked_matrix(aligned, entities),
             graph=aligned,
             dependent=str(y.name),
             x_names=names,
@@ -121,15 +115,85 @@ class Design:
 
     def series(self, values: Array, name: str) -> pd.Series:
         """Values of shape (n_periods, n_entities) on the (entity, time) index."""
-        index = pd.MultiIndex.from_product([self.entities, self.periods])
-        return pd.Series(values.T.ravel(), index=index, name=name)
+        return pd.Series(values.T.ravel(), index=self.index, name=name)
+
+    @cached_property
+    def index(self) -> pd.MultiIndex:
+        """(entity, time) labels, entity after entity."""
+        return pd.MultiIndex.from_product([self.entities, self.periods])
+
+    @property
+    def entity_codes(self) -> npt.NDArray[np.int64]:
+        """Position of each cell's entity, shape of ``y``."""
+        return np.array(np.broadcast_to(np.arange(self.n_entities)[None, :], self.y.shape))
+
+    @property
+    def period_codes(self) -> npt.NDArray[np.int64]:
+        """Position of each cell's period, shape of ``y``."""
+        return np.array(np.broadcast_to(np.arange(self.n_periods)[:, None], self.y.shape))
+
+    @property
+    def whitened_W(self) -> sp.csr_array:  # noqa: N802
+        """W between whitened outcomes."""
+        return self.W
+
+    def entity_share(self, scale: Scale) -> float:
+        """Share of the cells that removing entity effects took from ``scale.n``."""
+        lost = 1 - scale.n_periods / self.n_periods
+        return scale.n / self.y.size * lost / (1 - lost)
+
+    def period_basis(self, scale: Scale) -> sp.csr_array | None:
+        """Orthonormal period dummies of stacked cells, if ``scale.n`` is less their rank."""
+        return None
+
+    @property
+    def response_W(self) -> sp.csr_array:  # noqa: N802
+        """W of the effects."""
+        return self.W
+
+    @property
+    def units(self) -> pd.Index:
+        """Labels of the rows of ``response_W``."""
+        return self.entities
+
+    def prepare(self, method: str) -> Spectrum:
+        """Log-determinants and traces of W by a given method."""
+        return prepare(self.W, method)
+
+    def whiten(self, values: Array) -> Array:
+        """Values times roots of observation weights, of which there are none here."""
+        return values
+
+    def unwhiten(self, values: Array) -> Array:
+        """Values divided by them."""
+        return values
+
+    @property
+    def log_weights(self) -> float:
+        """Sum of their logarithms."""
+        return 0.0
+
+    def centred(self) -> Array:
+        """The outcome free of a constant."""
+        return self.y - self.y.mean()
+
+    def demean(self, values: Array, effects: str | None) -> Array:
+        """Values free of the fixed effects."""
+        return demean(values, effects)
 
     def fingerprint(self) -> str:
         """SHA-256 of labels, data and weights: the same for the same input in any row order."""
+        return self._kept_digest
+
+    @cached_property
+    def _kept_digest(self) -> str:
+        return self._digest()
+
+    def _digest(self, *more: npt.NDArray[Any]) -> str:
         digest = hashlib.sha256()
         for labels in (self.entities, self.periods, (self.dependent, *self.x_names)):
             digest.update("\x1f".join(map(str, labels)).encode())
-        for array in (self.y, self.x, self.W.indptr, self.W.indices, self.W.data):
+        for array in (self.y, self.x, self.W.indptr, self.W.indices, self.W.data, *more):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
@@ -145,8 +209,8 @@ class Design:
         """
         n, k = self.y.size, len(self.x_names)
         columns = np.concatenate([self.y[..., None], self.x], axis=-1)
-        within = demean(columns, effects).reshape(n, k + 1)
-        gone = absorbed(within, columns.reshape(n, k + 1))
+        within = self.demean(columns, effects).reshape(n, k + 1)
+        gone = absorbed(within, self.whiten(columns).reshape(n, k + 1))
         if gone:
             vanished = [(self.dependent, *self.x_names)[j] for j in gone]
             raise ConstantColumnError(
@@ -156,7 +220,8 @@ class Design:
             )
         regressors = within[:, 1:]
         if effects is None:
-            regressors = np.column_stack([np.ones(n), regressors])
+            constant = self.whiten(np.ones((*self.y.shape, 1))).reshape(n, 1)
+            regressors = np.column_stack([constant, regressors])
         names = (*(["the constant"] if effects is None else []), *self.x_names)
         for j, others in dependent(regressors):
             after = "" if effects is None else f" once the {effects} effects are removed"
@@ -164,6 +229,30 @@ class Design:
                 f"{names[j]!r} is a linear combination of {first([names[m] for m in others])}"
                 f"{after}. Leave one of them out."
             )
+
+
+def checked_frames(
+    y: pd.Series, x: pd.DataFrame | pd.Series
+) -> tuple[pd.Series, pd.DataFrame, tuple[str, ...]]:
+    """Outcome and regressors on one sorted index, complete and numeric, with regressor names."""
+    x = x.to_frame() if isinstance(x, pd.Series) else x
+    checks.panel_index(y, "y")
+    checks.panel_index(x, "x")
+    y, x = _one_index(y, x)
+    names = _names(x)
+    if not (_all_usable(y.to_frame()) and _all_usable(x)):
+        checks.usable_column(y, str(y.name))
+        for name, column in zip(names, x.columns, strict=True):
+            checks.usable_column(x[column], name)
+    return y, x, names
+
+
+def _all_usable(columns: pd.DataFrame) -> bool:
+    """Whether every column is of finite floats that vary, in one pass."""
+    if not all(dtype == np.float64 for dtype in columns.dtypes):
+        return False
+    values = columns.to_numpy()
+    return bool(np.isfinite(values).all() and (values != values[:1]).any(axis=0).all())
 
 
 def _one_index(y: pd.Series, x: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
@@ -215,13 +304,13 @@ def _names(x: pd.DataFrame) -> tuple[str, ...]:
     return names
 
 
-def _notes(values: pd.Series | pd.DataFrame) -> Sequence[str]:
+def notes_of(values: pd.Series | pd.DataFrame) -> Sequence[str]:
     """Notes that travel with the data in ``attrs``, such as that outcomes are simulated."""
     note = values.attrs.get("note")
     return [*values.attrs.get("notes", ()), *([note] if isinstance(note, str) else [])]
 
 
-def _graph_on(graph: Any, entities: pd.Index) -> Graph:
+def graph_on(graph: Any, entities: pd.Index) -> Graph:
     """The weights as a Graph on exactly the panel's entities."""
     if isinstance(graph, tuple):  # (matrix, ids)
         graph = as_graph(graph[0], ids=graph[1])
@@ -238,7 +327,7 @@ def _graph_on(graph: Any, entities: pd.Index) -> Graph:
     return graph
 
 
-def _checked_matrix(graph: Graph, entities: pd.Index) -> sp.csr_array:
+def checked_matrix(graph: Graph, entities: pd.Index) -> sp.csr_array:
     W = sp.csr_array(sparse_for(graph, entities), dtype=float, copy=True)
     W.eliminate_zeros()
     W.sort_indices()  # one form for the same weights, whatever order the graph had
@@ -249,10 +338,13 @@ def _checked_matrix(graph: Graph, entities: pd.Index) -> sp.csr_array:
         )
     empty = np.asarray(W.sum(axis=1)) == 0
     if empty.any():
-        warnings.warn(
+        warn_islands(
             f"{int(empty.sum())} entities have no neighbours, first {first(entities[empty])}: "
-            "their spatial lag is zero, not missing.",
-            IslandWarning,
-            stacklevel=5,
+            "their spatial lag is zero, not missing."
         )
     return W
+
+
+def warn_islands(message: str) -> None:
+    """`IslandWarning` from where the model was made."""
+    warnings.warn(message, IslandWarning, stacklevel=6)

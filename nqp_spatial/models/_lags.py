@@ -11,7 +11,6 @@ import numpy.typing as npt
 from nqp_spatial._messages import check_option, first
 from nqp_spatial.core.collinear import absorbed, dependent
 from nqp_spatial.core.spatial_ml import lag
-from nqp_spatial.core.within import demean
 from nqp_spatial.exceptions import DroppedLagWarning, NotRowNormalisedError, OptionError
 from nqp_spatial.models._design import Design
 
@@ -51,7 +50,8 @@ def identified(
     if not wanted:
         return ()
     Z = regressors(design, wanted, effects)
-    raw, within = (values.reshape(-1, Z.shape[-1]) for values in (Z, demean(Z, effects)))
+    cleared = (design.whiten(Z), design.demean(Z, effects))
+    raw, within = (values.reshape(-1, Z.shape[-1]) for values in cleared)
     start = Z.shape[-1] - len(wanted)
     gone = {j for j in absorbed(within, raw) if j >= start} | {j for j, _ in dependent(within)}
     dropped = [wanted[j - start] for j in sorted(gone)]

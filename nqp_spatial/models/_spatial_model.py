@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -20,10 +20,11 @@ import nqp_spatial.models._lags as _lags
 import nqp_spatial.models._random_effects as _random_effects
 from nqp_spatial._messages import check_option, missing_dependency
 from nqp_spatial._provenance import versions
+from nqp_spatial.core import stacked
 from nqp_spatial.core.multiplier import Multiplier
 from nqp_spatial.core.spatial_ml import CORRECTIONS, Estimate, estimate, scale_of
-from nqp_spatial.core.spectrum import METHODS, Spectrum, prepare
-from nqp_spatial.core.within import EFFECTS, demean
+from nqp_spatial.core.spectrum import METHODS, Spectrum
+from nqp_spatial.core.within import EFFECTS
 from nqp_spatial.exceptions import (
     BoundaryWarning,
     EstimationError,
@@ -32,6 +33,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.formula import split_formula
 from nqp_spatial.models._covariance import CovarianceOptions, compute
 from nqp_spatial.models._design import LAG, Design
+from nqp_spatial.models._stacked import UNBALANCED, StackedDesign
 from nqp_spatial.models.spatial_results import SpatialResults
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from nqp_spatial.panel import PanelData
 
 Array = npt.NDArray[np.float64]
+
+ADJUSTED = "adjusted-score"  # where periods differ: see core/stacked.py
+
+_KEEP = 1_000_000  # numbers of a design that are kept between fits
 
 _INCLUDED = {
     None: (),
@@ -70,20 +76,59 @@ class SpatialModel:
         durbin: Sequence[str] | None,
         effects: str | None,
         correction: str,
+        unbalanced: str = "error",
+        observation_weights: pd.Series | None = None,
     ) -> None:
         check_option("effects", effects, (*EFFECTS, "random"))
-        check_option("correction", correction, CORRECTIONS)
+        check_option("correction", correction, (*CORRECTIONS, ADJUSTED))
+        check_option("unbalanced", unbalanced, UNBALANCED)
         self.effects, self.correction = effects, correction
-        self.design = Design.from_frames(y, x, graph)
+        self.unbalanced, self.observation_weights = unbalanced, observation_weights
+        self.design = self._make_design(y, x, graph)
+        self._kept: tuple[tuple[str, ...], Array] | None = None
         self._y, self._x = y.copy(), x.copy()  # a later change of the caller's frame is not ours
         self.durbin = _lags.durbin_names(durbin, self.design.x_names)
         _check_periods(self.design, effects)
         self.design.check_rank(self._removed)
         self._check_weights()
 
+    def _make_design(self, y: pd.Series, x: pd.DataFrame, graph: Any) -> Design:
+        """Stacked cells where periods differ, else a balanced panel with one W."""
+        needs = {
+            "A graph for each period": isinstance(graph, Mapping),
+            f"unbalanced={self.unbalanced!r}": self.unbalanced != "error",
+            "observation_weights=": self.observation_weights is not None,
+        }
+        reasons = [reason for reason, needed in needs.items() if needed]
+        if not reasons and self.correction != ADJUSTED:
+            return Design.from_frames(y, x, graph)
+        reason = reasons[0] if reasons else f"correction={ADJUSTED!r}"
+        if self.effects == "random":
+            raise OptionError(f"{reason} is for fixed effects. With random effects leave it out.")
+        if self._error and self.correction != "none" and self.effects is not None:
+            raise OptionError(
+                f"{reason} with a spatial error has no correction of the incidental-parameter "
+                "bias: the fixed effects are filtered too. Type correction='none', which is exact "
+                "dummies, or use a model without a spatial error."
+            )
+        if self.correction not in ("none", ADJUSTED) and self.effects is not None:
+            raise OptionError(
+                f"{reason} cannot use correction={self.correction!r}, which needs the same "
+                "entities and one W in all periods. Type correction='adjusted-score', which is the "
+                "same where both exist, or correction='none'."
+            )
+        return StackedDesign.build(
+            y,
+            x,
+            graph,
+            unbalanced=self.unbalanced,
+            observation_weights=self.observation_weights,
+            effects=self.effects,
+        )
+
     def _check_weights(self) -> None:
         """Period effects leave a spatial lag of its own only if rows of W sum to one."""
-        if self._removed not in ("time", "twoway"):
+        if self._removed not in ("time", "twoway") or isinstance(self.design, StackedDesign):
             return
         if self._error:
             what, otherwise = "A spatial error", "effects='entity'"
@@ -118,7 +163,13 @@ class SpatialModel:
     @property
     def _options(self) -> dict[str, Any]:
         chosen = {"durbin": self.durbin} if self._chooses_lags else {}
-        return {**chosen, "effects": self.effects, "correction": self.correction}
+        return {
+            **chosen,
+            "effects": self.effects,
+            "correction": self.correction,
+            "unbalanced": self.unbalanced,
+            "observation_weights": self.observation_weights,
+        }
 
     def fit(
         self,
@@ -169,13 +220,41 @@ class SpatialModel:
         )
         check_option("logdet", logdet, METHODS)
         design = self.design
-        lagged = _lags.identified(design, self.durbin, self._removed, stacklevel=3)
-        Z = _lags.regressors(design, lagged, self._removed)
+        lagged, Z = self._regressors()
         spectrum = design.spectrum if logdet == "auto" else _prepared(design, logdet)
-        _check_degrees(design, Z.shape[-1] + self._lag + self._error + 1, self.effects)
+        _check_degrees(design, Z.shape[-1] + self._lag + self._error + 1, self._removed)
         if self.effects == "random":
             return self._fit_random(Z, lagged, spectrum, options)
-        found = estimate(
+        found = self._estimate(Z, spectrum)
+        _check_fit(found, spectrum)
+        cov = compute(found, design, options)
+        return self._label(found, cov, lagged, spectrum, options.label, Z)
+
+    def _regressors(self) -> tuple[tuple[str, ...], Array]:
+        """Identified lags, and [const, X, WX]; kept for the next fit unless large or incomplete."""
+        if self._kept is not None:
+            return self._kept
+        lagged = _lags.identified(self.design, self.durbin, self._removed, stacklevel=4)
+        Z = _lags.regressors(self.design, lagged, self._removed)
+        if lagged == self.durbin and Z.size < _KEEP:
+            self._kept = lagged, Z
+        return lagged, Z
+
+    def _estimate(self, Z: Array, spectrum: Spectrum) -> Estimate:
+        design = self.design
+        if isinstance(design, StackedDesign):
+            adjusted = self.correction == ADJUSTED and self.effects is not None
+            return stacked.estimate(
+                design.whiten(design.y)[0],
+                design.whiten(Z)[0],
+                design.whitened_W,
+                spectrum,
+                design.removal,
+                adjusted=design.adjusted if adjusted else None,
+                lag=self._lag,
+                error=self._error,
+            )
+        return estimate(
             design.y,
             Z,
             design.W,
@@ -185,9 +264,6 @@ class SpatialModel:
             lag=self._lag,
             error=self._error,
         )
-        _check_fit(found, spectrum)
-        cov = compute(found, design, options)
-        return self._label(found, cov, lagged, spectrum, options.label)
 
     def _fit_random(
         self, Z: Array, lagged: tuple[str, ...], spectrum: Spectrum, options: CovarianceOptions
@@ -201,7 +277,7 @@ class SpatialModel:
         found, own = _random_effects.fit(
             self.design, Z, spectrum, lag=self._lag, error=self._error, form="baltagi"
         )
-        result = self._label(found, found.cov, lagged, spectrum, options.label)
+        result = self._label(found, found.cov, lagged, spectrum, options.label, Z)
         return replace(
             result,
             model_name=f"{self._model_name} with random effects",
@@ -216,8 +292,10 @@ class SpatialModel:
         lagged: tuple[str, ...],
         spectrum: Spectrum,
         cov_type: str,
+        Z: Array,
     ) -> SpatialResults:
         design = self.design
+        resid = design.unwhiten(found.resid)
         constant = ["const"] if self._removed is None else []
         spatial = {"rho": found.rho} if self._lag else {}
         spatial |= {"lambda": found.lambda_} if self._error else {}
@@ -234,17 +312,17 @@ class SpatialModel:
             params=params,
             cov=cov,
             nobs=design.y.size,
-            resids=design.series(found.resid, "resid"),
-            fitted=design.series(design.y - found.resid, "fitted"),
-            loglik=found.loglik,
-            rsquared=self._rsquared(found, lagged),
+            resids=design.series(resid, "resid"),
+            fitted=design.series(design.y - resid, "fitted"),
+            loglik=found.loglik + design.log_weights,
+            rsquared=self._rsquared(found, Z),
             dependent=design.dependent,
             cov_type=cov_type,
             model_name=self._model_name,
             effects_included=_INCLUDED[self.effects],
             extra_statistics=statistics,
             provenance=self._provenance(spectrum, found.rho, cov_type, lagged),
-            raw=found,
+            raw=replace(found, resid=resid, multiplier=None),  # a factor cannot be pickled
             **self._results_fields(lagged, spectrum),
         )
 
@@ -252,22 +330,30 @@ class SpatialModel:
         return SpatialResults
 
     def _results_fields(self, lagged: tuple[str, ...], spectrum: Spectrum) -> dict[str, Any]:
-        return {"design": self.design, "lagged": lagged, "spectrum": spectrum}
+        return {
+            "design": self.design,
+            "lagged": lagged,
+            "spectrum": self._response_spectrum(spectrum),
+        }
 
-    def _rsquared(self, found: Estimate, lagged: Sequence[str]) -> dict[str, float]:
+    def _response_spectrum(self, spectrum: Spectrum) -> Spectrum:
+        """Of the W of the effects, which is not whitened."""
+        design = self.design
+        return design.response_spectrum if isinstance(design, StackedDesign) else spectrum
+
+    def _rsquared(self, found: Estimate, Z: Array) -> dict[str, float]:
         """Three kinds: of demeaned y, of y with its fixed effects, of the reduced form."""
-        y, k = self.design.y, len(found.delta)
+        design, k = self.design, len(found.delta)
+        signal = (Z.reshape(-1, k) @ found.delta).reshape(design.y.shape)
+        multiplier = found.multiplier or Multiplier(design.W, found.rho)
+        multiplied = multiplier.solve(signal.T).T
+        reduced = design.demean(multiplied, self._removed)
+        overall = design.centred()
+        within = found.y if self._removed is not None else overall
         ssr = float((found.resid**2).sum())
-        regressors = demean(
-            _lags.regressors(self.design, lagged, self._removed), self._removed
-        ).reshape(-1, k)
-        signal = (regressors @ found.delta).reshape(y.shape)
-        reduced = Multiplier(self.design.W, found.rho).solve(signal.T).T
-        reduced = demean(reduced, self._removed)
-        within = found.y if self._removed is not None else y - y.mean()
         return {
             "within": 1 - ssr / float((within**2).sum()),
-            "overall": 1 - ssr / float(((y - y.mean()) ** 2).sum()),
+            "overall": 1 - ssr / float((overall**2).sum()),
             "squared_correlation": float(np.corrcoef(within.ravel(), reduced.ravel())[0, 1] ** 2),
         }
 
@@ -300,7 +386,7 @@ class SpatialModel:
 def _prepared(design: Design, logdet: str) -> Spectrum:
     """The log-determinant asked for, or what keeps it from being used."""
     try:
-        return prepare(design.W, logdet)
+        return design.prepare(logdet)
     except ImportError:
         raise missing_dependency("scikit-sparse", "logdet='cholmod'", "cholmod") from None
     except ValueError as error:
@@ -318,6 +404,8 @@ def _check_periods(design: Design, effects: str | None) -> None:
 
 def _check_degrees(design: Design, parameters: int, effects: str | None) -> None:
     left = scale_of(effects, "lee-yu", design.n_entities, design.n_periods).n
+    if isinstance(design, StackedDesign):
+        left = design.y.size - design.removal.rank
     if left <= parameters:
         raise EstimationError(
             f"{left} observations are left by the {effects} effects for {parameters} parameters. "

@@ -36,7 +36,7 @@ class SpatialDiD(SpatialDurbin):
         0 before and 1 from the first treated period on, same index.
     x : DataFrame or None
         Controls.
-    graph, durbin, effects, correction
+    graph, durbin, effects, correction, unbalanced, observation_weights
         As in :class:`SpatialDurbin`; ``durbin`` may name the treatment too.
 
     Raises
@@ -71,13 +71,22 @@ class SpatialDiD(SpatialDurbin):
         durbin: Sequence[str] | None = None,
         effects: str | None = "twoway",
         correction: str = "lee-yu",
+        unbalanced: str = "error",
+        observation_weights: pd.Series | None = None,
     ) -> None:
         checks.panel_index(treatment, "treatment")
         self.treated_entities = _check_treatment(treatment)
         self.treatment = str(treatment.name)
         regressors = _together(treatment, x)
         super().__init__(
-            y, regressors, graph, durbin=durbin, effects=effects, correction=correction
+            y,
+            regressors,
+            graph,
+            durbin=durbin,
+            effects=effects,
+            correction=correction,
+            unbalanced=unbalanced,
+            observation_weights=observation_weights,
         )
 
     @classmethod

@@ -31,8 +31,19 @@ class _WithLags(SpatialModel):
         durbin: Sequence[str] | None = None,
         effects: str | None = "twoway",
         correction: str = "lee-yu",
+        unbalanced: str = "error",
+        observation_weights: pd.Series | None = None,
     ) -> None:
-        super().__init__(y, x, graph, durbin=durbin, effects=effects, correction=correction)
+        super().__init__(
+            y,
+            x,
+            graph,
+            durbin=durbin,
+            effects=effects,
+            correction=correction,
+            unbalanced=unbalanced,
+            observation_weights=observation_weights,
+        )
 
 
 class _WithoutLags(SpatialModel):
@@ -48,8 +59,19 @@ class _WithoutLags(SpatialModel):
         *,
         effects: str | None = "twoway",
         correction: str = "lee-yu",
+        unbalanced: str = "error",
+        observation_weights: pd.Series | None = None,
     ) -> None:
-        super().__init__(y, x, graph, durbin=[], effects=effects, correction=correction)
+        super().__init__(
+            y,
+            x,
+            graph,
+            durbin=[],
+            effects=effects,
+            correction=correction,
+            unbalanced=unbalanced,
+            observation_weights=observation_weights,
+        )
 
 
 class SpatialDurbin(_WithLags):
@@ -64,17 +86,27 @@ class SpatialDurbin(_WithLags):
     x : DataFrame, shape (n_entities * n_periods, k)
         Regressors on the same index.
     graph : libpysal Graph or W, or (matrix, ids)
-        Weights on exactly the entities of the panel; matched by label, never changed.
+        Weights on exactly the entities of the panel; matched by label, never changed. Or a
+        mapping of period to Graph, for weights that change over time.
     durbin : sequence of str, optional
         Regressors that get a spatial lag; None means all, ``[]`` none (the spatial lag model).
     effects : {"twoway", "entity", "time", None, "random"}
         Fixed effects; with None a constant is estimated. "random" are entity random effects by
         maximum likelihood, outside the spatial error (Baltagi, Song and Koh 2003).
-    correction : {"lee-yu", "none", "bias-corrected"}
+    correction : {"lee-yu", "none", "bias-corrected", "adjusted-score"}
         Of the incidental-parameter bias (Lee and Yu 2010, J. Econometrics 154, 165-185):
         "lee-yu", the transformation approach; "none", exact dummies, as xsmle without ``leeyu``;
         "bias-corrected", the direct estimate with W times demeaned y, corrected analytically
-        (Elhorst 2014, section 3.3.4). Without fixed effects there is nothing to correct.
+        (Elhorst 2014, section 3.3.4); "adjusted-score", the likelihood whose score has mean zero
+        whatever W, gaps and observation weights are [3]_, the same as "lee-yu" where both exist.
+        Without fixed effects there is nothing to correct. Where periods differ (the next two
+        options, or a mapping of graphs) only "none" and "adjusted-score" apply, and only "none" to
+        models with a spatial error.
+    unbalanced : {"error", "submatrix", "renormalised"}
+        What W is where entities are absent in a period: an error, W among those present, or W
+        among those present with each row scaled back to its sum.
+    observation_weights : Series, optional
+        By (entity, time): the variance of e is sigma2 divided by the weight.
 
     Raises
     ------
@@ -94,6 +126,8 @@ class SpatialDurbin(_WithLags):
     .. [1] Lee, L. F. and Yu, J. (2010). Estimation of spatial autoregressive panel data models
        with fixed effects. Journal of Econometrics 154, 165-185.
     .. [2] Elhorst, J. P. (2014). Spatial Econometrics. Springer, chapter 3.
+    .. [3] Yang, Z. (2018). Unified M-estimation of fixed-effects spatial dynamic models with short
+       panels. Journal of Econometrics 205, 423-447.
     """
 
     _lag, _error = True, False

@@ -100,7 +100,7 @@ class SpatialResults(Results):
                 names.index(LAG + name) if name in self.lagged else -1 for name in self.variables
             ),
             rho=names.index("rho") if "rho" in names else -1,
-            W=self.design.W,
+            W=self.design.response_W,
             spectrum=self.spectrum,
         )
 
@@ -112,47 +112,102 @@ class SpatialResults(Results):
         seed: int | None = None,
         centre: str = "estimate",
         level: float = 0.95,
+        transform: str | None = None,
     ) -> pd.DataFrame:
-        """Average direct, indirect and total effects; options as in ``average_effects``."""
+        """Average direct, indirect and total effects.
+
+        ``transform="percent"`` turns effects on a logged outcome into changes in per cent; this and
+        the other options are those of :func:`nqp_spatial.effects.average_effects`.
+        """
         return _effects.average_effects(
-            self._response, method=method, draws=draws, seed=seed, centre=centre, level=level
+            self._response,
+            method=method,
+            draws=draws,
+            seed=seed,
+            centre=centre,
+            level=level,
+            transform=transform,
         )
 
     def effects_by_order(
-        self, orders: int = 5, variables: Sequence[str] | None = None
+        self,
+        orders: int = 5,
+        variables: Sequence[str] | None = None,
+        *,
+        cumulative: bool = False,
     ) -> pd.DataFrame:
-        """Average effects split by order of neighbours, W^0 to W^orders."""
-        return _effects.effects_by_order(self._response, orders, variables)
+        """Average effects by order of neighbours, W^0 to W^orders, or their sums over orders."""
+        return _effects.effects_by_order(self._response, orders, variables, cumulative=cumulative)
 
-    def entity_effects(self, variable: str) -> pd.DataFrame:
-        """Direct, sent, received and total effect of each entity, with standard errors."""
-        return _effects.entity_effects(self._response, variable, self.entities)
+    def entity_effects(
+        self, variable: str, entities: Sequence[object] | pd.Index | None = None
+    ) -> pd.DataFrame:
+        """Direct, sent, received and total effect of each entity, with standard errors.
+
+        One solution of the system is needed for each entity; beyond 20,000 of them name those that
+        are wanted.
+        """
+        return _effects.entity_effects(self._response, variable, self.design.units, entities)
 
     def footprint(self, variable: str, entity: object) -> pd.DataFrame:
         """Effect on every entity of a unit change in one: a column of the effect matrix."""
-        return _effects.footprint(self._response, variable, entity, self.entities)
+        return _effects.footprint(self._response, variable, entity, self.design.units)
 
     def group_effects(self, variable: str, groups: pd.Series) -> pd.DataFrame:
         """What each group of entities (agglomerations, provinces) sends to each other.
 
         ``groups`` has the group of each entity; see :func:`nqp_spatial.scenarios.group_effects`.
         """
-        return scenarios.group_effects(self._response, variable, groups, self.entities)
+        return scenarios.group_effects(self._response, variable, groups, self.design.units)
 
     def combined_effects(
-        self, weights: Mapping[str, float], *, level: float = 0.95
+        self, weights: Mapping[str, float], *, level: float = 0.95, transform: str | None = None
     ) -> pd.DataFrame:
         """Effects of regressors that move together: products, squares, several at once.
 
         The effect of x at x0 where x and its square are in the model is that of ``{"x": 1,
         "x_squared": 2 * x0}``.
         """
-        return scenarios.combined_effects(self._response, weights, level=level)
+        return scenarios.combined_effects(self._response, weights, level=level, transform=transform)
+
+    def discrete_change(
+        self,
+        variable: str | Mapping[str, float | pd.Series],
+        change: float | pd.Series | None = None,
+        *,
+        entities: Sequence[object] | pd.Index | None = None,
+        by: str = "group",
+        level: float = 0.95,
+        transform: str | None = None,
+    ) -> pd.DataFrame:
+        """Effect of a change of given size in some entities, on them, on the others and on all.
+
+        ``discrete_change("did", 1, entities=treated)``; with x and its square in the model, x from
+        2 to 3 is ``discrete_change({"x": 1, "x_squared": 3**2 - 2**2})``. Options and columns are
+        those of :func:`nqp_spatial.scenarios.discrete_change`; for outcomes by entity and period
+        see :meth:`counterfactual`.
+        """
+        return scenarios.discrete_change(
+            self._response,
+            scenarios.by_name(variable, change, "change"),
+            self.design.units,
+            entities=entities,
+            by=by,
+            level=level,
+            transform=transform,
+        )
 
     def counterfactual(
-        self, variable: str, value: float | pd.Series, *, level: float = 0.95
+        self,
+        variable: str | Mapping[str, float | pd.Series],
+        value: float | pd.Series | None = None,
+        *,
+        level: float = 0.95,
     ) -> pd.DataFrame:
         """Outcomes had a regressor been another: ``counterfactual("did", 0)``, without the policy.
+
+        A regressor that enters in several terms is given by all of them:
+        ``counterfactual({"did": 0, "did_x": 0})``.
 
         Parameters
         ----------
@@ -167,12 +222,18 @@ class SpatialResults(Results):
             actual, counterfactual, effect, std_error, lower, upper.
         """
         design = self.design
-        wanted = scenarios.target(variable, value, self.resids.index, design.y.shape)
-        actual = design.x[..., self._response.position(variable)]
+        shape = (-1, len(design.units))  # one W serves all rows of this shape
+        changes = {}
+        for name, wanted in scenarios.by_name(variable, value, "value").items():
+            actual = design.x[..., self._response.position(name)]
+            other = scenarios.target(name, wanted, design.index, design.y.shape)
+            changes[name] = (actual - other).reshape(shape)
         found = scenarios.counterfactual(
-            self._response, variable, actual, design.y, wanted, level=level
+            self._response, changes, design.y.reshape(shape), level=level
         )
-        return pd.DataFrame({name: design.series(part, name) for name, part in found.items()})
+        return pd.DataFrame(
+            {name: design.series(v.reshape(design.y.shape), name) for name, v in found.items()}
+        )
 
     def predict(self) -> pd.DataFrame:
         """Fitted outcomes by two predictors, with the fixed effects.
@@ -188,7 +249,7 @@ class SpatialResults(Results):
         """
         design, found = self.design, self.raw
         filtered = found.lambda_ if found.spatial or not found.lambda_ else 0.0
-        unfiltered = Multiplier(design.W, filtered).solve(found.resid.T).T
+        unfiltered = self._multiplier(filtered).solve(found.resid.T).T
         signal = found.rho * lag(design.W, design.y)
         trend = design.y - signal - unfiltered
         parts = {
@@ -196,9 +257,14 @@ class SpatialResults(Results):
             "signal": signal,
             "noise": unfiltered - found.resid,
             "fitted": design.y - found.resid,
-            "reduced_form": scenarios.reduced_form(Multiplier(design.W, found.rho), trend),
+            "reduced_form": scenarios.reduced_form(self._multiplier(found.rho), trend),
         }
         return pd.DataFrame({name: design.series(part, name) for name, part in parts.items()})
+
+    def _multiplier(self, rho: float) -> Multiplier:
+        """(I - rho W)^-1 on the cells of the arrays, with the factors that are known."""
+        W = self.design.W
+        return Multiplier(W, rho, self.spectrum if self.spectrum.n == W.shape[0] else None)
 
     @cached_property
     def tests(self) -> Mapping[str, TestResult]:
