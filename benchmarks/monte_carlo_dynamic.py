@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from monte_carlo import city_weights
+from monte_carlo_family_fits import place
 from scipy import stats
 
 from nqp_spatial import dynamic_effects, parallel
@@ -184,7 +184,7 @@ def cell(
 def run(replications: int, n_jobs: int, store: Path) -> dict[str, dict[str, Any]]:
     """All cells, taking those of ``store`` that were made with as many replications."""
     done: dict[str, dict[str, Any]] = json.loads(store.read_text()) if store.exists() else {}
-    matrices = {49: lattice(7), 277: city_weights()}
+    matrices = {49: lattice(7), 277: place(277).W}
     for n, n_periods, rho, tau in CELLS:
         name = f"{n} {n_periods} {rho} {tau}"
         if done.get(name, {}).get("replications") != replications:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
-from monte_carlo import city_weights
+from monte_carlo_family_fits import place
 from scipy import stats
 
 from nqp_spatial.core import random_effects
@@ -113,7 +113,7 @@ def cell(
 
 def cells(replications: int) -> Iterator[tuple[tuple[Any, ...], pd.Series]]:
     """Size on the lattice, power there, then 277 cities, with fewer replications where dear."""
-    small, cities = lattice(7), city_weights()
+    small, cities = lattice(7), place(277).W
     fewer = max(replications // 4, 1)
     plans = [
         *((small, 5, 0.0, model) for model in MODELS),

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from nqp_spatial import diagnostics, indices, weights
+from nqp_spatial import diagnostics, indices, instruments, transform, weights
 from nqp_spatial.cities import (
     load_agglomerations,
     load_cities,
@@ -15,17 +15,21 @@ from nqp_spatial.datasets import load_castle, load_simulated_clusters, simulate_
 from nqp_spatial.matching import match_cities
 from nqp_spatial.models import (
     GNS,
+    IV2SLS,
     SAC,
     SLX,
+    DifferenceGMM,
     DynamicSpatialDurbin,
     DynamicSpatialLag,
     FixedEffects,
+    PanelThreshold,
     SpatialDiD,
     SpatialDurbin,
     SpatialDurbinError,
     SpatialError,
     SpatialIV,
     SpatialLag,
+    SystemGMM,
 )
 from nqp_spatial.panel import PanelData
 from nqp_spatial.reading import read_table
@@ -38,22 +42,27 @@ __version__ = "0.1.0"
 
 __all__ = [
     "GNS",
+    "IV2SLS",
     "SAC",
     "SLX",
+    "DifferenceGMM",
     "DynamicSpatialDurbin",
     "DynamicSpatialLag",
     "FixedEffects",
     "PanelData",
+    "PanelThreshold",
     "SpatialDiD",
     "SpatialDurbin",
     "SpatialDurbinError",
     "SpatialError",
     "SpatialIV",
     "SpatialLag",
+    "SystemGMM",
     "WeightComparison",
     "compare_weights",
     "diagnostics",
     "indices",
+    "instruments",
     "load_agglomerations",
     "load_castle",
     "load_cities",
@@ -68,6 +77,7 @@ __all__ = [
     "select_cities",
     "simulate_durbin",
     "tables",
+    "transform",
     "weights",
 ]
 

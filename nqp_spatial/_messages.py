@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 from nqp_spatial.exceptions import MissingDependencyError, OptionError
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+def outside() -> int:
+    """The ``stacklevel`` with which a warning points at the user's line, outside the package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def first(labels: Iterable[object], n: int = 5) -> str:

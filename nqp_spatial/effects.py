@@ -60,7 +60,8 @@ def average_effects(
     method : {"delta", "simulation"}
         "delta" uses analytic derivatives; "simulation" draws the parameters from their normal
         distribution (LeSage and Pace 2009, p. 39). Near rho = 1 the draws of an effect have
-        no variance to converge to: then trust the percentiles, not std_error.
+        no variance to converge to: then trust the percentiles, not std_error. Where rho is large
+        and the panel small its percentiles cover better than the symmetric intervals of "delta".
     draws, seed : int
         For the simulation. Draws with rho outside the admissible interval are drawn again and
         counted in ``attrs["redrawn"]``.

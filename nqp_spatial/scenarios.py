@@ -63,7 +63,9 @@ def group_effects(
 
 
 def _members(groups: pd.Series, entities: pd.Index) -> dict[object, Array]:
-    """Indicator of the members of each group, shape (n,)."""
+    """Indicator of the members of each group, shape (n,); cells belong where their entity does."""
+    if isinstance(entities, pd.MultiIndex) and groups.index.nlevels == 1:
+        entities = entities.get_level_values(0)
     known = groups.dropna()
     known = known[known.index.isin(entities)]
     if known.empty:

@@ -115,12 +115,16 @@ class Compressed:
         R = np.asarray(np.linalg.qr(np.column_stack(parts), mode="r"))
         self._plain = R[:, : self.k + 2]
         self._lagged = None if filtered is None else R[:, self.k + 2 :]
+        self._last: tuple[float, Array] | None = None
 
     def triangle(self, lambda_: float) -> Array:
         """R of (I - lambda W) [Z, Wy, y], shape (k + 2, k + 2)."""
         if self._lagged is None:
             return self._plain
-        return np.asarray(np.linalg.qr(self._plain - lambda_ * self._lagged, mode="r"))
+        if self._last is None or self._last[0] != lambda_:  # asked for several times in a row
+            R = np.linalg.qr(self._plain - lambda_ * self._lagged, mode="r")
+            self._last = lambda_, np.asarray(R)
+        return self._last[1]
 
     def residual(self, lambda_: float, *, lag: bool) -> Residual:
         """Sums of squares as a function of rho, or at rho = 0 without a lag."""

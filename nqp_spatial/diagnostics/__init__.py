@@ -6,10 +6,12 @@ from nqp_spatial.diagnostics.autocorrelation import (
     moran,
     moran_residuals,
 )
+from nqp_spatial.diagnostics.collinearity import condition_index, vif
 from nqp_spatial.diagnostics.dependence import DependenceResult, pesaran_cd
 from nqp_spatial.diagnostics.hausman import HausmanResult, hausman
 from nqp_spatial.diagnostics.lagrange import lm_tests, tests_frame
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
+from nqp_spatial.diagnostics.panel_effects import effects_f_test, effects_lm_test
 from nqp_spatial.diagnostics.specification import SpecificationPath, specification_path
 
 __all__ = [
@@ -17,6 +19,9 @@ __all__ = [
     "HausmanResult",
     "SpecificationPath",
     "autocorrelation_table",
+    "condition_index",
+    "effects_f_test",
+    "effects_lm_test",
     "geary",
     "hausman",
     "likelihood_ratio",
@@ -26,4 +31,5 @@ __all__ = [
     "pesaran_cd",
     "specification_path",
     "tests_frame",
+    "vif",
 ]

@@ -114,7 +114,9 @@ def moran_residuals(resids: pd.Series, graph: Any) -> TestResult:
     """Moran's I of a panel's residuals, pooled over periods, with the variance under normality.
 
     The weights of the pooled cross-sections are block-diagonal. The test does not allow for the
-    estimation of the model that left the residuals, so it is a description more than a test.
+    estimation of the model that left the residuals, so it is a description more than a test: after
+    fixed effects it rejects a true null in 6 to 12 % of samples at 5 %, and after a model with rho
+    almost never (docs/monte_carlo_family.md). ``lm_tests(correction="lee-yu")`` has the right size.
 
     Parameters
     ----------
@@ -129,7 +131,8 @@ def moran_residuals(resids: pd.Series, graph: Any) -> TestResult:
     """
     if isinstance(graph, Mapping):
         times = resids.index.get_level_values(1)
-        parts = [_aligned(resids[times == t], g) for t, g in graph.items() if (times == t).any()]
+        here = {t: resids[times == t] for t in graph}
+        parts = [_aligned(here[t], g, alone_ok=True) for t, g in graph.items() if len(here[t])]
     else:
         parts = [_aligned(resids, graph)]
     mean = np.concatenate([values.ravel() for values, _, _ in parts]).mean()
@@ -222,7 +225,9 @@ def _by_period(
     return pd.DataFrame(rows, index=pd.Index(periods, name="period"), columns=columns)
 
 
-def _aligned(series: pd.Series, graph: Any) -> tuple[Array, sp.csr_array, pd.Index]:
+def _aligned(
+    series: pd.Series, graph: Any, *, alone_ok: bool = False
+) -> tuple[Array, sp.csr_array, pd.Index]:
     """Values of shape (n_periods, n_entities) in the order of W; raise with labels."""
     if not isinstance(series, pd.Series) or series.index.nlevels > 2:
         raise DataError(
@@ -242,7 +247,7 @@ def _aligned(series: pd.Series, graph: Any) -> tuple[Array, sp.csr_array, pd.Ind
     graph = as_graph(graph)
     checks.same_ids(entities, pd.Index(graph.unique_ids), name, "the weights")
     W = sparse_for(graph, entities)
-    if not W.nnz:
+    if not W.nnz and not alone_ok:
         raise WeightsError("All weights are zero: no entity has a neighbour.")
     values = series.to_numpy(dtype=float).reshape(len(entities), len(periods)).T
     return values, W, periods

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial import checks
-from nqp_spatial._messages import check_option, first
+from nqp_spatial._messages import check_option, first, outside
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
@@ -87,7 +87,8 @@ def pesaran_cd(resids: pd.Series, *, test: str = "cd") -> DependenceResult:
     Warns
     -----
     DataWarning
-        If some pairs have fewer than three periods in common and are therefore left out.
+        If some pairs have fewer than three periods in common and are therefore left out, or, for
+        "cd", if the residuals sum to zero in every period.
 
     Notes
     -----
@@ -106,6 +107,8 @@ def pesaran_cd(resids: pd.Series, *, test: str = "cd") -> DependenceResult:
     """
     check_option("test", test, _NAMES)
     wide = _wide(resids)
+    if test == "cd":
+        _warn_of_period_effects(wide)
     correlations, common = _correlations(wide)
     statistic, df = _statistic(test, correlations, common, wide)
     pvalue = stats.chi2(df).sf(statistic) if df else 2 * stats.norm.sf(abs(statistic))
@@ -149,6 +152,19 @@ def _wide(resids: pd.Series) -> pd.DataFrame:
     return wide
 
 
+def _warn_of_period_effects(wide: pd.DataFrame) -> None:
+    """CD of residuals that sum to zero in each period is a constant, whatever the dependence."""
+    size = wide.abs().sum(axis=1)
+    if (wide.sum(axis=1).abs() <= 1e-9 * size).all():
+        warnings.warn(
+            "The residuals sum to zero in every period, as they do after period effects: CD is "
+            "then about the same whatever the dependence was, and no test. Use the residuals of a "
+            "model without period effects, or read mean_absolute_correlation.",
+            DataWarning,
+            stacklevel=outside(),
+        )
+
+
 def _correlations(wide: pd.DataFrame) -> tuple[Array, Array]:
     """Correlation and common periods of each pair of entities that has enough of them."""
     values = (wide - wide.mean()).to_numpy()
@@ -183,4 +199,4 @@ def _check_pairs(entities: pd.Index, i: Codes, j: Codes, enough: int) -> None:
     short = f"{len(i)} pairs of entities have fewer than {_COMMON} periods in common, first {pairs}"
     if not enough:
         raise UnbalancedPanelError(f"All {short}. Correlations need longer series.")
-    warnings.warn(f"{short}: they are left out of the test.", DataWarning, stacklevel=4)
+    warnings.warn(f"{short}: they are left out of the test.", DataWarning, stacklevel=outside())

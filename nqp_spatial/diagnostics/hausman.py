@@ -1,24 +1,27 @@
-"""Spatial Hausman tests of random against fixed entity effects.
+"""Hausman tests of random against fixed entity effects, spatial or not.
 
-Random effects take mu to be independent of the regressors; fixed effects do not. "mundlak" puts
-the correlation into the model, mu_i = xbar_i' pi (+ (W xbar)_i' xi in Durbin models) + eta_i, and
-tests pi = xi = 0 (Mundlak 1978, Econometrica 46, 69-85; Debarsy 2012, Spatial Economic Analysis 7,
-109-131). "classical" compares the two estimates (Hausman 1978, Econometrica 46, 1251-1271).
+Random effects take mu to be independent of the regressors; fixed effects do not. "mundlak" puts the
+correlation into the model, mu_i = xbar_i' pi (+ (W xbar)_i' xi in Durbin models) + eta_i, and tests
+pi = xi = 0 (Mundlak 1978, Econometrica 46, 69-85; Debarsy 2012, Spatial Economic Analysis 7,
+109-131). "classical" compares the two estimates (Hausman 1978, Econometrica 46, 1251-1271). Without
+spatial terms the forms are those of `_panel_hausman`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+import nqp_spatial.diagnostics._panel_hausman as _panel
 import nqp_spatial.models._lags as _lags
 import nqp_spatial.models._random_effects as _random_effects
 from nqp_spatial._messages import check_option, first
 from nqp_spatial.core.collinear import TOLERANCE, dependent
+from nqp_spatial.diagnostics._panel_hausman import quadratic_form
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.models._design import LAG
 from nqp_spatial.models.spatial_results import SpatialResults
@@ -27,7 +30,6 @@ from nqp_spatial.results import TestResult, wald
 Array = npt.NDArray[np.float64]
 
 FORMS = ("mundlak", "classical")
-_NOISE = 1e-10  # eigenvalue, relative to the largest, that rounding may leave
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,13 @@ class HausmanResult(TestResult):
 
     Attributes
     ----------
-    form : {"mundlak", "classical"}
+    form : str
     tested : tuple of str
         Regressors whose entity means, or whose slopes, were tested.
     recommendation : str
         At the 5 % level.
     asymptotic : TestResult or None
-        The Mundlak form without its small-sample factors, chi-squared.
+        Chi-squared, where the test itself is an F test: "mundlak" and "robust".
     """
 
     __test__: ClassVar[bool] = False
@@ -54,29 +56,36 @@ class HausmanResult(TestResult):
 
 
 def hausman(
-    fe: SpatialResults | None,
-    re: SpatialResults,
+    fe: Any,
+    re: Any,
     *,
-    form: str = "mundlak",
+    form: str | None = None,
     parameters: str = "slopes",
 ) -> HausmanResult:
-    r"""Test random against fixed entity effects in a spatial panel model.
+    r"""Test random against fixed entity effects, in spatial panel models and in those without W.
 
     Parameters
     ----------
-    fe : SpatialResults or None
-        The model with entity or two-way fixed effects; only "classical" uses its numbers.
-    re : SpatialResults
-        The same model with ``effects="random"``.
-    form : {"mundlak", "classical"}
-        "mundlak" adds entity means of the regressors (and of their spatial lags that are in the
-        model) to the random-effects model, fits it by maximum likelihood and tests that their
-        coefficients are zero: always defined. "classical" is
-        :math:`d' (V_{FE} - V_{RE})^- d` with d the difference of the slopes common to both; the
-        difference of the covariances is often not positive semi-definite, and then there is no
-        test.
+    fe : SpatialResults, FixedEffectsResults or None
+        The model with entity or two-way fixed effects; "mundlak" and "robust" need none.
+    re : SpatialResults or RandomEffectsResults
+        The same model with ``effects="random"``; or RandomEffects.
+    form : str, optional
+        Spatial models: "mundlak" (the default) or "classical". "mundlak" adds entity means of the
+        regressors (and of their spatial lags that are in the model) to the random-effects model,
+        fits it by maximum likelihood and tests that their coefficients are zero: always defined.
+        "classical" is :math:`d' (V_{FE} - V_{RE})^- d` with d the difference of the slopes common
+        to both; the difference of the covariances is often not positive semi-definite, and then
+        there is no test.
+
+        FixedEffects and RandomEffects: "classical" (the default; plm's phtest), "sigmamore" (both
+        covariances with the error variance of random effects) or "robust" (the deviations from
+        entity means added to the quasi-demeaned regression, tested with errors clustered by
+        entity: an F test with q and G - 1 degrees of freedom). The first two take errors to be
+        independent with equal variances, whatever ``cov_type`` the results have.
     parameters : {"slopes", "all"}
-        For "classical": slopes of the regressors and of their lags, or rho and lambda too.
+        For "classical" of spatial models: slopes of the regressors and of their lags, or rho and
+        lambda too.
 
     Returns
     -------
@@ -87,8 +96,8 @@ def hausman(
     OptionError
         If the two results are not a fixed- and a random-effects fit of one model to the same data.
     EstimationError
-        If "classical" has no positive semi-definite difference of covariances, or no regressor
-        varies both over time and between entities.
+        If "classical" or "sigmamore" has no positive semi-definite difference of covariances, or no
+        regressor varies both over time and between entities.
 
     Notes
     -----
@@ -98,14 +107,21 @@ def hausman(
     N / (N - k), k the regressors (constant included) that differ between entities, the part from
     within entities by N(T-1) / (N(T-1) - k), and the statistic over its q degrees of freedom is
     compared with F(q, df), df by Satterthwaite's rule; ``asymptotic`` keeps the chi-squared test.
-    See docs/monte_carlo_hausman.md.
+    See docs/monte_carlo_hausman.md. Errors are taken to be independent with equal variances, as by
+    both estimators.
 
     A regressor that is constant over time, or the same for all entities, has no mean of its own to
-    test and is left out; ``tested`` names those that are in. Errors are taken to be independent
-    with equal variances, as by both estimators.
+    test and is left out; ``tested`` names those that are in.
     """
-    check_option("form", form, FORMS)
     check_option("parameters", parameters, ("slopes", "all"))
+    if _panel.is_panel(fe, re):
+        if parameters != "slopes":
+            raise OptionError("parameters='all' belongs to spatial models. Leave it out.")
+        chosen = "classical" if form is None else form
+        test, tested, asymptotic = _panel.compare(fe, re, chosen)
+        return _labelled(test, chosen, tested, asymptotic)
+    form = "mundlak" if form is None else form
+    check_option("form", form, FORMS)
     _check_random(re)
     if fe is not None:
         _check_pair(fe, re)
@@ -243,35 +259,6 @@ def _classical(fe: SpatialResults, re: SpatialResults, parameters: str) -> Hausm
     null = f"fixed and random effects estimate the same {first(names, 8)} (random effects)"
     test = TestResult("Hausman (classical form)", null, statistic, df, pvalue)
     return _labelled(test, "classical", tuple(names))
-
-
-def quadratic_form(
-    difference: Array, V_fe: Array, V_re: Array, names: list[str]
-) -> tuple[float, int]:
-    """d'(V_fe - V_re)^- d and the rank of the difference.
-
-    Raises
-    ------
-    EstimationError
-        If the difference has a negative eigenvalue.
-    """
-    if np.isnan(V_fe).any() or np.isnan(V_re).any():
-        return np.nan, len(names)
-    scale = np.sqrt(np.diag(V_fe))
-    values, vectors = np.linalg.eigh((V_fe - V_re) / np.outer(scale, scale))
-    noise = _NOISE * np.abs(values).max()
-    negative = int((values < -noise).sum())
-    if negative:
-        signs = ", ".join("+" if v > noise else "-" if v < -noise else "0" for v in values)
-        raise EstimationError(
-            f"The covariance of fixed effects less that of random effects is not positive "
-            f"semi-definite: {negative} of {len(values)} eigenvalues are negative ({signs}; "
-            f"parameters {first(names, 8)}), so that the classical test is not defined here. Use "
-            "form='mundlak', which always is."
-        )
-    kept = values > noise
-    projected = vectors[:, kept].T @ (difference / scale)
-    return float((projected**2 / values[kept]).sum()), int(kept.sum())
 
 
 def _labelled(

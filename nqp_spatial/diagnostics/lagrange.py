@@ -130,7 +130,7 @@ def lm_tests(
         otherwise = "effects='entity', or correction='none'"
         _lags.check_row_normalised(design, "correction='lee-yu'", effects, otherwise)
     wanted = _lags.durbin_names(durbin, design.x_names)
-    lagged = _lags.identified(design, wanted, effects, stacklevel=3)
+    lagged = _lags.identified(design, wanted, effects)
     Z = _lags.regressors(design, lagged, effects)
     _check_degrees(design, Z, effects)
     found = lagrange.statistics(design.y, Z, design.W, effects=effects, correction=correction)

@@ -5,6 +5,10 @@ from nqp_spatial.models.did import SpatialDiD, SpatialDiDResults
 from nqp_spatial.models.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
 from nqp_spatial.models.dynamic_results import DynamicResults
 from nqp_spatial.models.fixed_effects import FixedEffects, FixedEffectsResults
+from nqp_spatial.models.gmm import DifferenceGMM, SystemGMM
+from nqp_spatial.models.gmm_results import DynamicGMMResults
+from nqp_spatial.models.iv import IV2SLS
+from nqp_spatial.models.iv_results import IV2SLSResults
 from nqp_spatial.models.spatial import (
     GNS,
     SAC,
@@ -17,16 +21,24 @@ from nqp_spatial.models.spatial import (
 from nqp_spatial.models.spatial_iv import SpatialIV
 from nqp_spatial.models.spatial_iv_results import SpatialIVResults
 from nqp_spatial.models.spatial_results import SpatialResults
+from nqp_spatial.models.threshold import PanelThreshold
+from nqp_spatial.models.threshold_results import PanelThresholdResults
 
 __all__ = [
     "GNS",
+    "IV2SLS",
     "SAC",
     "SLX",
+    "DifferenceGMM",
+    "DynamicGMMResults",
     "DynamicResults",
     "DynamicSpatialDurbin",
     "DynamicSpatialLag",
     "FixedEffects",
     "FixedEffectsResults",
+    "IV2SLSResults",
+    "PanelThreshold",
+    "PanelThresholdResults",
     "SpatialDiD",
     "SpatialDiDResults",
     "SpatialDurbin",
@@ -37,4 +49,5 @@ __all__ = [
     "SpatialLag",
     "SpatialModel",
     "SpatialResults",
+    "SystemGMM",
 ]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial import checks
-from nqp_spatial._messages import check_option, first
+from nqp_spatial._messages import check_option, first, outside
 from nqp_spatial.core import sandwich
 from nqp_spatial.core.spatial_ml import Estimate
 from nqp_spatial.exceptions import DataWarning, DuplicateKeysError, EstimationError, OptionError
@@ -33,7 +33,6 @@ Codes = npt.NDArray[np.int64]
 COV_TYPES = ("asymptotic", "robust", "clustered", "driscoll-kraay", "conley")
 KERNELS = ("bartlett", "uniform")
 _LARGEST = 6000  # entities for which dense multipliers are made
-_CALLER = 4  # of fit, from where warnings are given
 _FEW = 20  # clusters below which asymptotics in their number are doubtful
 
 _BELONGS = {
@@ -135,7 +134,7 @@ def _clustered(
             f"There are only {few} clusters by {name!r}: clustered standard errors are too small "
             f"on average with fewer than about {_FEW}.",
             DataWarning,
-            stacklevel=_CALLER,
+            stacklevel=outside(),
         )
     nested = any(
         _nested(design.entity_codes, code) for code in codes
@@ -239,7 +238,7 @@ def _conley_kernel(design: Design, options: CovarianceOptions) -> Array:
         warnings.warn(
             f"No two entities are within cutoff_km={cutoff:g}: nothing is correlated in space.",
             DataWarning,
-            stacklevel=_CALLER,
+            stacklevel=outside(),
         )
     n = design.n_entities
     if W.nnz == n * (n - 1) and kernel == "uniform":

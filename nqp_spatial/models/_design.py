@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from libpysal.graph import Graph
 
 from nqp_spatial import checks
-from nqp_spatial._messages import first
+from nqp_spatial._messages import first, outside
 from nqp_spatial.core.collinear import absorbed, dependent
 from nqp_spatial.core.likelihood import Scale
 from nqp_spatial.core.spectrum import Spectrum, prepare
@@ -156,6 +156,11 @@ class Design:
         """Labels of the rows of ``response_W``."""
         return self.entities
 
+    @property
+    def residual_graph(self) -> Graph | Mapping[Hashable, Graph]:
+        """Weights of the residuals: one graph, or one for those that each period has."""
+        return self.graph
+
     def prepare(self, method: str) -> Spectrum:
         """Log-determinants and traces of W by a given method."""
         return prepare(self.W, method)
@@ -173,9 +178,9 @@ class Design:
         """Sum of their logarithms."""
         return 0.0
 
-    def centred(self) -> Array:
-        """The outcome free of a constant."""
-        return self.y - self.y.mean()
+    def centred(self, values: Array) -> Array:
+        """Whitened values of the shape of ``y``, free of a constant."""
+        return values - values.mean()
 
     def demean(self, values: Array, effects: str | None) -> Array:
         """Values free of the fixed effects."""
@@ -319,7 +324,7 @@ def graph_on(graph: Any, entities: pd.Index) -> Graph:
             "The weights are a matrix without ids; its rows were taken in the panel's order, "
             f"{first(entities, 3)} (sorted). Give a Graph, or (matrix, ids), to match by label.",
             DataWarning,
-            stacklevel=5,
+            stacklevel=outside(),
         )
         graph = as_graph(graph, ids=entities)
     graph = as_graph(graph)
@@ -347,4 +352,4 @@ def checked_matrix(graph: Graph, entities: pd.Index) -> sp.csr_array:
 
 def warn_islands(message: str) -> None:
     """`IslandWarning` from where the model was made."""
-    warnings.warn(message, IslandWarning, stacklevel=6)
+    warnings.warn(message, IslandWarning, stacklevel=outside())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
-from nqp_spatial.exceptions import OptionError
+from nqp_spatial.core.absorb import Absorber, NotConvergedError
+from nqp_spatial.exceptions import EstimationError, OptionError
 
+Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 _LEVELS: dict[str | None, tuple[int, ...]] = {
@@ -30,7 +32,12 @@ def groups(
         if str(name) in ("entity", "time"):
             raise OptionError(f"other_effects {name!r} has the name of the panel's own. Rename it.")
         groups[str(name)] = column.cat.codes.to_numpy()
-    return {name: np.unique(codes, return_inverse=True)[1] for name, codes in groups.items()}
+    return {name: as_codes(codes) for name, codes in groups.items()}
+
+
+def as_codes(labels: Any) -> Codes:
+    """Whole numbers from zero, each used."""
+    return np.asarray(np.unique(labels, return_inverse=True)[1], dtype=np.int64)
 
 
 def contained(fine: Codes, coarse: Codes) -> bool:
@@ -38,27 +45,30 @@ def contained(fine: Codes, coarse: Codes) -> bool:
     return bool(pd.Series(coarse).groupby(fine).nunique().max() == 1)
 
 
-def rank(groups: dict[str, Codes]) -> int:
-    """Rank of the dummies of one or two kinds of effects: categories less connected parts."""
-    sizes = [int(codes.max()) + 1 for codes in groups.values()]
-    if len(sizes) < 2:
-        return sum(sizes)
-    a, b = groups.values()
-    links = sparse.coo_array((np.ones(len(a)), (a, b + sizes[0])), shape=(sum(sizes),) * 2)
-    parts = sparse.csgraph.connected_components(links, directed=False, return_labels=False)
-    return sum(sizes) - int(parts)
+def rank(groups: Mapping[str, Codes], trends: Sequence[tuple[Codes, Array]] = ()) -> int:
+    """Rank of the dummies of all kinds, and of the trends."""
+    return Absorber(list(groups.values()), trends).rank if groups else 0
 
 
 def demeaned(
-    columns: pd.DataFrame, groups: dict[str, Codes]
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Columns free of all effects (by alternating projections), for the rank check."""
-    values = columns - columns.mean()
-    size = values.abs().max().to_numpy()
-    for _ in range(1 if len(groups) < 2 else 1000):
-        before = values
-        for codes in groups.values():
-            values = values - values.groupby(codes).transform("mean")
-        if (np.abs(values - before).to_numpy().max(axis=0) <= 1e-12 * size).all():
-            break
-    return np.asarray(values.to_numpy())
+    columns: pd.DataFrame, groups: Mapping[str, Codes], absorber: Absorber | None = None
+) -> Array:
+    """Columns free of all effects; in deviations from their means where there are none.
+
+    Raises
+    ------
+    EstimationError
+        If iterations, which only very many categories need, do not converge.
+    """
+    values = columns.to_numpy(dtype=float)
+    if absorber is None:
+        if not groups:
+            return np.asarray(values - values.mean(axis=0))
+        absorber = Absorber(list(groups.values()))
+    try:
+        return absorber(values)
+    except NotConvergedError as error:
+        raise EstimationError(
+            f"Removing the effects {', '.join(groups)} did not converge ({error}): their "
+            "categories hardly meet. Combine or leave out one kind."
+        ) from None

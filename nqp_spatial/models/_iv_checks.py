@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 import nqp_spatial.models._iv_instruments as _iv
-from nqp_spatial._messages import first
+from nqp_spatial._messages import first, outside
 from nqp_spatial.core import spatial_iv
 from nqp_spatial.core.spectrum import largest_row_sum
 from nqp_spatial.exceptions import BoundaryWarning, DataWarning, EstimationError, OptionError
@@ -15,7 +15,6 @@ from nqp_spatial.models._design import Design
 from nqp_spatial.models.spatial_iv_results import IVEstimate
 
 _WEAK = 10.0  # first-stage F below which normal intervals mislead (Staiger and Stock 1997)
-_CALLER = 3  # of fit, from where warnings are given
 
 
 def inside(design: Design, rho: float) -> bool:
@@ -107,7 +106,7 @@ def warn(
             f"{_WEAK:g}, so that estimates lean towards least squares and intervals are too "
             "short. See first_stage() of the result.",
             DataWarning,
-            stacklevel=_CALLER,
+            stacklevel=outside(),
         )
     if has_rho and not inside(design, found.rho):
         low, high = design.spectrum.interval
@@ -116,12 +115,12 @@ def warn(
             "instrumental variables do not impose: no effect is defined. Look at first_stage(), "
             "or estimate by maximum likelihood.",
             BoundaryWarning,
-            stacklevel=_CALLER,
+            stacklevel=outside(),
         )
     if found.at_bound:
         warnings.warn(
             f"lambda = {found.lambda_:.4f} is at the edge of its interval: its moments have no "
             "minimum inside. The slopes are consistent all the same.",
             BoundaryWarning,
-            stacklevel=_CALLER,
+            stacklevel=outside(),
         )

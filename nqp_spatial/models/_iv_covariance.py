@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import nqp_spatial.models._covariance as _covariance
+from nqp_spatial._messages import outside
 from nqp_spatial.core import sandwich
 from nqp_spatial.core.likelihood import Scale
 from nqp_spatial.core.spatial_iv import Moments
@@ -16,7 +17,6 @@ from nqp_spatial.models._design import Design
 
 Array = npt.NDArray[np.float64]
 
-_CALLER = 4  # of fit, from where warnings are given
 
 
 def moments_of(
@@ -74,7 +74,7 @@ def _clustered(
             "standard errors are too small on average with fewer than about "
             f"{_covariance._FEW}.",
             DataWarning,
-            stacklevel=_CALLER,
+            stacklevel=outside(),
         )
     nested = any((code == code[:1]).all() for code in codes)  # whole entities within a cluster
     taken = effects_left.n / design.y.size

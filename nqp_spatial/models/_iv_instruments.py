@@ -17,7 +17,7 @@ import pandas as pd
 
 import nqp_spatial.models._lags as _lags
 from nqp_spatial import checks
-from nqp_spatial._messages import first
+from nqp_spatial._messages import first, outside
 from nqp_spatial.core.collinear import absorbed, dependent
 from nqp_spatial.core.spatial_iv import System
 from nqp_spatial.core.spatial_ml import lag, scale_of
@@ -142,7 +142,6 @@ def equation(
     has_rho: bool,
     error: bool,
     orders: int,
-    stacklevel: int,
 ) -> Equation:
     """The equation, with every instrument that is identified.
 
@@ -190,7 +189,7 @@ def equation(
             f"The instruments {first(dropped)} are collinear with the regressors or with other "
             "instruments once the fixed effects are removed; they were not used.",
             DataWarning,
-            stacklevel=stacklevel,
+            stacklevel=outside(),
         )
     return found
 

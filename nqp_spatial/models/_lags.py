@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nqp_spatial._messages import check_option, first
+from nqp_spatial._messages import check_option, first, outside
 from nqp_spatial.core.collinear import absorbed, dependent
 from nqp_spatial.core.spatial_ml import lag
 from nqp_spatial.exceptions import DroppedLagWarning, NotRowNormalisedError, OptionError
@@ -37,9 +37,7 @@ def regressors(design: Design, lagged: Sequence[str], effects: str | None) -> Ar
     return np.concatenate(parts, axis=-1)
 
 
-def identified(
-    design: Design, wanted: Sequence[str], effects: str | None, *, stacklevel: int
-) -> tuple[str, ...]:
+def identified(design: Design, wanted: Sequence[str], effects: str | None) -> tuple[str, ...]:
     """The lags wanted, without those that are collinear once the fixed effects are removed.
 
     Warns
@@ -60,7 +58,7 @@ def identified(
             f"The spatial lag of {first(dropped)} is collinear once the fixed effects are "
             "removed; the model was fitted without it. Its effects use the remaining terms.",
             DroppedLagWarning,
-            stacklevel=stacklevel,
+            stacklevel=outside(),
         )
     return tuple(name for name in wanted if name not in dropped)
 

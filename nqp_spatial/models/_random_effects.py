@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from nqp_spatial._messages import outside
 from nqp_spatial.core.likelihood import Scale
 from nqp_spatial.core.random_effects import RandomEffectsEstimate, estimate
 from nqp_spatial.core.spatial_ml import Estimate
@@ -50,7 +51,9 @@ def fit(
         for name in ("rho", "lambda"):
             told[name] = f"{name} is at its bound: no standard errors are given"
         warnings.warn(
-            "; ".join(told[name] for name in found.at_bound) + ".", BoundaryWarning, stacklevel=4
+            "; ".join(told[name] for name in found.at_bound) + ".",
+            BoundaryWarning,
+            stacklevel=outside(),
         )
     return _common(found, design.y, design.W), found
 

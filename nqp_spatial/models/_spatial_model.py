@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -16,20 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+import nqp_spatial.models._fit_checks as _fit_checks
 import nqp_spatial.models._lags as _lags
 import nqp_spatial.models._random_effects as _random_effects
-from nqp_spatial._messages import check_option, missing_dependency
+from nqp_spatial._messages import check_option
 from nqp_spatial._provenance import versions
 from nqp_spatial.core import stacked
 from nqp_spatial.core.multiplier import Multiplier
-from nqp_spatial.core.spatial_ml import CORRECTIONS, Estimate, estimate, scale_of
+from nqp_spatial.core.spatial_ml import CORRECTIONS, Estimate, estimate
 from nqp_spatial.core.spectrum import METHODS, Spectrum
 from nqp_spatial.core.within import EFFECTS
-from nqp_spatial.exceptions import (
-    BoundaryWarning,
-    EstimationError,
-    OptionError,
-)
+from nqp_spatial.exceptions import OptionError
 from nqp_spatial.formula import split_formula
 from nqp_spatial.models._covariance import CovarianceOptions, compute
 from nqp_spatial.models._design import LAG, Design
@@ -85,10 +81,10 @@ class SpatialModel:
         self.effects, self.correction = effects, correction
         self.unbalanced, self.observation_weights = unbalanced, observation_weights
         self.design = self._make_design(y, x, graph)
-        self._kept: tuple[tuple[str, ...], Array] | None = None
+        self._kept: tuple[tuple[int, tuple[str, ...]], tuple[str, ...], Array] | None = None
         self._y, self._x = y.copy(), x.copy()  # a later change of the caller's frame is not ours
         self.durbin = _lags.durbin_names(durbin, self.design.x_names)
-        _check_periods(self.design, effects)
+        _fit_checks.check_periods(self.design, effects)
         self.design.check_rank(self._removed)
         self._check_weights()
 
@@ -190,7 +186,8 @@ class SpatialModel:
         cov_type : {"asymptotic", "robust", "clustered", "driscoll-kraay", "conley"}
             Inverse information, or the sandwich of ``core/sandwich.py``: for errors that are not
             normal or have unequal variances, are correlated within clusters, within periods and
-            over time, or within a distance. The estimate itself assumes equal variances.
+            over time, or within a distance. The estimate itself assumes equal variances. With
+            entity effects and few periods "clustered" covers better than "robust".
         logdet : {"auto", "eigenvalues", "lu", "cholmod", "monte-carlo", "chebyshev"}
             How ln|I - rho W| is computed. The first three are exact; "cholmod" needs scikit-sparse;
             the last two are approximate, with their error in ``provenance``.
@@ -220,24 +217,30 @@ class SpatialModel:
         )
         check_option("logdet", logdet, METHODS)
         design = self.design
-        lagged, Z = self._regressors()
-        spectrum = design.spectrum if logdet == "auto" else _prepared(design, logdet)
-        _check_degrees(design, Z.shape[-1] + self._lag + self._error + 1, self._removed)
+        lagged, Z = self._lagged_regressors()
+        adjusted = self.correction == ADJUSTED
+        spectrum = (
+            design.spectrum
+            if logdet == "auto"
+            else _fit_checks.prepared(design, logdet, adjusted=adjusted)
+        )
+        _fit_checks.check_degrees(design, Z.shape[-1] + self._lag + self._error + 1, self._removed)
         if self.effects == "random":
             return self._fit_random(Z, lagged, spectrum, options)
         found = self._estimate(Z, spectrum)
-        _check_fit(found, spectrum)
+        _fit_checks.check_fit(found, spectrum)
         cov = compute(found, design, options)
         return self._label(found, cov, lagged, spectrum, options.label, Z)
 
-    def _regressors(self) -> tuple[tuple[str, ...], Array]:
+    def _lagged_regressors(self) -> tuple[tuple[str, ...], Array]:
         """Identified lags, and [const, X, WX]; kept for the next fit unless large or incomplete."""
-        if self._kept is not None:
-            return self._kept
-        lagged = _lags.identified(self.design, self.durbin, self._removed, stacklevel=4)
+        key = (id(self.design), self.durbin)
+        if self._kept is not None and self._kept[0] == key:
+            return self._kept[1:]
+        lagged = _lags.identified(self.design, self.durbin, self._removed)
         Z = _lags.regressors(self.design, lagged, self._removed)
         if lagged == self.durbin and Z.size < _KEEP:
-            self._kept = lagged, Z
+            self._kept = key, lagged, Z
         return lagged, Z
 
     def _estimate(self, Z: Array, spectrum: Spectrum) -> Estimate:
@@ -315,7 +318,7 @@ class SpatialModel:
             resids=design.series(resid, "resid"),
             fitted=design.series(design.y - resid, "fitted"),
             loglik=found.loglik + design.log_weights,
-            rsquared=self._rsquared(found, Z),
+            rsquared=self._fit_measures(found, Z),
             dependent=design.dependent,
             cov_type=cov_type,
             model_name=self._model_name,
@@ -341,20 +344,23 @@ class SpatialModel:
         design = self.design
         return design.response_spectrum if isinstance(design, StackedDesign) else spectrum
 
-    def _rsquared(self, found: Estimate, Z: Array) -> dict[str, float]:
+    def _fit_measures(self, found: Estimate, Z: Array) -> dict[str, float]:
         """Three kinds: of demeaned y, of y with its fixed effects, of the reduced form."""
         design, k = self.design, len(found.delta)
         signal = (Z.reshape(-1, k) @ found.delta).reshape(design.y.shape)
         multiplier = found.multiplier or Multiplier(design.W, found.rho)
         multiplied = multiplier.solve(signal.T).T
-        reduced = design.demean(multiplied, self._removed)
-        overall = design.centred()
-        within = found.y if self._removed is not None else overall
+        overall = design.centred(design.y)
+        if self._removed is None:
+            within, reduced = overall, design.centred(multiplied)
+        else:
+            within, reduced = found.y, design.demean(multiplied, self._removed)
         ssr = float((found.resid**2).sum())
         return {
             "within": 1 - ssr / float((within**2).sum()),
             "overall": 1 - ssr / float((overall**2).sum()),
-            "squared_correlation": float(np.corrcoef(within.ravel(), reduced.ravel())[0, 1] ** 2),
+            "squared_correlation": float(np.vdot(within, reduced) ** 2)
+            / float((within**2).sum() * (reduced**2).sum()),
         }
 
     def _provenance(
@@ -366,7 +372,7 @@ class SpatialModel:
             "data_sha256": design.fingerprint(),
             "weights": {
                 "n": design.n_entities,
-                "links": int(design.W.nnz),
+                "links": int(design.response_W.nnz),
                 "islands": len(design.islands),
                 "row_normalised": design.row_normalised,
                 "logdet": spectrum.method,
@@ -379,58 +385,5 @@ class SpatialModel:
                 "durbin": list(lagged),
                 "cov_type": cov_type,
             },
-            "notes": design.notes,
+            "notes": (*design.notes, *_fit_checks.complex_note(spectrum)),
         }
-
-
-def _prepared(design: Design, logdet: str) -> Spectrum:
-    """The log-determinant asked for, or what keeps it from being used."""
-    try:
-        return design.prepare(logdet)
-    except ImportError:
-        raise missing_dependency("scikit-sparse", "logdet='cholmod'", "cholmod") from None
-    except ValueError as error:
-        raise OptionError(f"logdet={logdet!r} cannot be used with this W: {error}") from error
-
-
-def _check_periods(design: Design, effects: str | None) -> None:
-    if effects in ("entity", "twoway", "random") and design.n_periods < 2:
-        raise EstimationError(
-            "The panel has one period, which entity effects fit exactly. Use effects=None."
-        )
-    if effects in ("time", "twoway") and design.n_entities < 3:
-        raise EstimationError("Time effects need at least three entities. Use effects='entity'.")
-
-
-def _check_degrees(design: Design, parameters: int, effects: str | None) -> None:
-    left = scale_of(effects, "lee-yu", design.n_entities, design.n_periods).n
-    if isinstance(design, StackedDesign):
-        left = design.y.size - design.removal.rank
-    if left <= parameters:
-        raise EstimationError(
-            f"{left} observations are left by the {effects} effects for {parameters} parameters. "
-            "Use fewer regressors (durbin=[...]) or fewer effects."
-        )
-
-
-def _check_fit(found: Estimate, spectrum: Spectrum) -> None:
-    if found.sigma2 <= 1e-20 * float((found.y**2).mean()):
-        raise EstimationError(
-            "The regressors and Wy fit the outcome exactly, so that nothing can be inferred. "
-            "Is the outcome among the regressors, or built from them? Under time effects, equal "
-            "weights among all entities make Wy a multiple of y: rho then needs other weights."
-        )
-    if found.at_bound:
-        low, high = spectrum.interval
-        near = 2e-5 * (high - low)
-        values = {"rho": found.rho, "lambda": found.lambda_}
-        at = [name for name, v in values.items() if v < low + near or v > high - near]
-        name = at[0] if at else "rho"
-        warnings.warn(
-            f"{name} = {values[name]:.5f} is at the edge of its interval ({low:.4f}, {high:.4f}), "
-            "so no standard errors are given. With a dense W and time effects Wy is nearly the "
-            f"same for all entities and {name} is hardly identified: give W a cutoff, or use "
-            "correction='none'.",
-            BoundaryWarning,
-            stacklevel=3,
-        )

@@ -163,6 +163,17 @@ class StackedDesign(Design):
         return self.blocks[0] if self.constant else self.W
 
     @property
+    def residual_graph(self) -> Graph | Mapping[Hashable, Graph]:
+        """Weights of the residuals: one graph, or one for those that each period has."""
+        if self.constant:
+            return self.graph
+        labels = self.cells.get_level_values(0)
+        return {
+            period: as_graph(W, ids=labels[self.period_codes[0] == j])
+            for j, (period, W) in enumerate(zip(self.periods, self.blocks, strict=True))
+        }
+
+    @property
     def units(self) -> pd.Index:
         """Labels of the rows of ``response_W``."""
         return self.entities if self.constant else self.cells
@@ -239,12 +250,10 @@ class StackedDesign(Design):
         """Jacobian of the whitening."""
         return 0.0 if self.root is None else float(np.log(self.root).sum())
 
-    def centred(self) -> Array:
-        """Whitened y free of a whitened constant."""
-        if self.root is None:
-            return self.y - self.y.mean()
-        mean = float(np.average(self.y[0], weights=self.root**2))
-        return self.whiten(self.y - mean)
+    def centred(self, values: Array) -> Array:
+        """Whitened values of the shape of ``y``, free of a whitened constant."""
+        weights = None if self.root is None else self.root**2
+        return self.whiten(values - float(np.average(values[0], weights=weights)))
 
     def demean(self, values: Array, effects: str | None) -> Array:
         """Whitened values free of the fixed effects."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nqp_spatial._messages import first
+from nqp_spatial._messages import first, outside
 from nqp_spatial.exceptions import DataError, DataWarning
 
 
@@ -29,7 +29,7 @@ def check_spacing(periods: pd.Index) -> None:
             f"The spacing of periods {first(periods, 3)} cannot be read from their labels: they "
             "were taken as consecutive. Use numbers or dates to have gaps found.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=outside(),
         )
         return
     if steps.min() <= 0:

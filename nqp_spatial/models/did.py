@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial import checks
-from nqp_spatial._messages import first
+from nqp_spatial._messages import first, outside
 from nqp_spatial.core.spectrum import Spectrum
 from nqp_spatial.exceptions import DataWarning, OptionError, TreatmentError
 from nqp_spatial.models.spatial import SpatialDurbin
@@ -188,7 +188,7 @@ def _check_treatment(treatment: pd.Series) -> pd.Index:
             f"{first(always.index[always])}: they have no time before the policy and identify "
             "nothing under entity effects.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=outside(),
         )
     ever = by_entity.any()
     return ever.index[np.asarray(ever)]

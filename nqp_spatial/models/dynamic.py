@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+import nqp_spatial.models._fit_checks as _fit_checks
 import nqp_spatial.models._lags as _lags
 import nqp_spatial.models._spatial_model as _spatial_model
 import nqp_spatial.models._time as _time
-from nqp_spatial._messages import check_option, first
+from nqp_spatial._messages import check_option, first, outside
 from nqp_spatial.core import dynamic
 from nqp_spatial.core.collinear import dependent
 from nqp_spatial.core.multiplier import Multiplier
@@ -183,11 +184,11 @@ class _Dynamic(_spatial_model.SpatialModel):
         )
         check_option("logdet", logdet, METHODS)
         design = self.design
-        lagged = _lags.identified(design, self.durbin, self.effects, stacklevel=3)
+        lagged = _lags.identified(design, self.durbin, self.effects)
         Z, where = self._regressors(lagged)
-        prepared = _spatial_model._prepared
+        prepared = _fit_checks.prepared
         spectrum = design.spectrum if logdet == "auto" else prepared(design, logdet)
-        _spatial_model._check_degrees(design, Z.shape[-1] + 2, self.effects)
+        _fit_checks.check_degrees(design, Z.shape[-1] + 2, self.effects)
         panel = dynamic.Panel.prepare(
             design.y,
             Z,
@@ -198,7 +199,7 @@ class _Dynamic(_spatial_model.SpatialModel):
             correction=self.correction,
         )
         found = dynamic.quasi_maximum(panel)
-        _spatial_model._check_fit(found, spectrum)
+        _fit_checks.check_fit(found, spectrum)
         if not found.at_bound:
             found = _corrected(panel, found)
         radius = _stationary(panel, found)
@@ -323,7 +324,7 @@ def _stationary(panel: dynamic.Panel, found: Estimate) -> float:
             f"{radius:.4f}, where below one is needed. Short-run effects stand; long-run effects "
             "are not defined. See result.stationarity().",
             BoundaryWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     return radius
 

@@ -193,8 +193,9 @@ class GNS(_WithLags):
     """General nesting spatial model: SDM with u_t = lambda W u_t + e_t, one W for all terms.
 
     Its parameters are weakly identified (Elhorst 2014, p. 32): rho and lambda are hard to tell
-    apart when every regressor has a lag. With time effects the rows of W must sum to one.
-    Parameters as for :class:`SpatialDurbin`.
+    apart when every regressor has a lag. In simulations with 49 entities and 5 periods they are
+    exchanged in up to two panels of five (docs/monte_carlo_family.md). With time effects the rows
+    of W must sum to one. Parameters as for :class:`SpatialDurbin`.
     """
 
     _lag, _error = True, True

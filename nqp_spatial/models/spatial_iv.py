@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+import nqp_spatial.models._fit_checks as _fit_checks
 import nqp_spatial.models._iv_checks as _iv_checks
 import nqp_spatial.models._iv_covariance as _iv_covariance
 import nqp_spatial.models._iv_instruments as _iv
@@ -129,7 +130,7 @@ class SpatialIV:
         self.design = self._roles.design
         self.durbin = _lags.durbin_names(durbin, self.design.x_names)
         _iv_checks.check_roles(self._roles, lag, error)
-        _spatial_model._check_periods(self.design, effects)
+        _fit_checks.check_periods(self.design, effects)
         self.design.check_rank(effects)
         if error and effects in ("time", "twoway"):
             _lags.check_row_normalised(self.design, "A spatial error", effects, "effects='entity'")
@@ -232,7 +233,7 @@ class SpatialIV:
                 "With equal variances two-step GMM is 2SLS. Give the covariance that GMM shall "
                 "weight with, such as cov_type='robust' or 'clustered', or use estimator='2sls'."
             )
-        lagged = _lags.identified(self.design, self.durbin, self.effects, stacklevel=3)
+        lagged = _lags.identified(self.design, self.durbin, self.effects)
         equation = _iv.equation(
             self._roles,
             lagged,
@@ -240,7 +241,6 @@ class SpatialIV:
             has_rho=self.lag,
             error=self.error,
             orders=self.instrument_orders,
-            stacklevel=3,
         )
         _iv_checks.check_degrees(equation, self.error, self.effects)
         design = self.design

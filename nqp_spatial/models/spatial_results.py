@@ -285,7 +285,7 @@ class SpatialResults(Results):
                 found[_NAMES[nested]] = self.wald_test(restriction)
         if has == (True, True, False):
             found["sem"] = self._common_factor()
-        found["moran"] = moran_residuals(self.resids, self.graph)
+        found["moran"] = moran_residuals(self.resids, self.design.residual_graph)
         return found
 
     def _common_factor(self) -> TestResult:

@@ -84,6 +84,23 @@ STATISTICS: dict[str, tuple[str, str]] = {
     "lambda": ("λ", "λ"),
     "n_entities": ("Entities", "个体数"),
     "n_periods": ("Periods", "时期数"),
+    "tau": ("τ", "τ"),
+    "eta": ("η", "η"),
+    "spectral_radius": ("Spectral radius", "谱半径"),
+    "weakest_f": ("Weakest first-stage F", "最弱第一阶段F统计量"),
+    "n_instruments": ("Instruments", "工具变量数"),
+    "kp_rk_lm": ("Kleibergen-Paap rk LM", "Kleibergen-Paap rk LM统计量"),
+    "kp_rk_lm_pvalue": ("p (rk LM)", "rk LM的p值"),
+    "kp_rk_wald_f": ("Kleibergen-Paap rk Wald F", "Kleibergen-Paap rk Wald F统计量"),
+    "cragg_donald_f": ("Cragg-Donald F", "Cragg-Donald Wald F统计量"),
+    "effective_f": ("Effective F", "有效F统计量"),
+    "hansen_j": ("Hansen J", "Hansen J统计量"),
+    "hansen_j_pvalue": ("p (Hansen J)", "Hansen J的p值"),
+    "hansen_pvalue": ("p (Hansen)", "Hansen检验p值"),
+    "sargan": ("Sargan", "Sargan统计量"),
+    "sargan_pvalue": ("p (Sargan)", "Sargan检验p值"),
+    "ar1_pvalue": ("p (AR(1))", "AR(1) p值"),
+    "ar2_pvalue": ("p (AR(2))", "AR(2) p值"),
 }
 EFFECTS: dict[str, tuple[str, str]] = {
     "direct": ("Direct effect", "直接效应"),
@@ -163,6 +180,7 @@ COVARIANCES: dict[str, tuple[str, str]] = {
     "clustered": ("clustered", "聚类稳健标准误"),
     "driscoll-kraay": ("Driscoll-Kraay", "Driscoll-Kraay标准误"),
     "conley": ("Conley", "Conley标准误"),
+    "Windmeijer": ("Windmeijer-corrected", "Windmeijer修正标准误"),
 }
 
 

@@ -1,0 +1,353 @@
+"""Efficiency by data envelopment analysis, and the Malmquist index of productivity change.
+
+With D^t(x, y) the distance of a city's inputs and outputs to the frontier of period t::
+
+    TFP change = [D^t(x', y') / D^t(x, y) * D^t'(x', y') / D^t'(x, y)]^(1/2)
+               = efficiency change * technical change
+    efficiency change = D^t'(x', y') / D^t(x, y) = pure efficiency change * scale efficiency change
+
+where a prime marks the later period. Values above one are progress.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nqp_spatial import parallel
+from nqp_spatial._messages import check_option, first
+from nqp_spatial.core import dea as _dea
+from nqp_spatial.exceptions import DataError, DataWarning, OptionError, UnbalancedPanelError
+from nqp_spatial.indices._panels import panel_columns, refuse
+
+Array = npt.NDArray[np.float64]
+_ORIENTATIONS, _RETURNS = ("output", "input"), ("crs", "vrs")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MalmquistResult:
+    """Productivity change of every entity between neighbouring periods.
+
+    Attributes
+    ----------
+    changes : DataFrame, index (entity, time)
+        ``tfp_change``, ``efficiency_change``, ``technical_change`` and, under constant returns,
+        ``pure_efficiency_change`` and ``scale_efficiency_change``. The row of a period is the
+        change from the period before it to this one; the first period has no row.
+    efficiency : DataFrame, index (entity, time)
+        ``crs``, ``vrs`` and ``scale`` = crs / vrs, in (0, 1], each within its own period.
+    infeasible : DataFrame
+        Programmes without a solution: ``entity``, ``time`` (of the inputs and outputs),
+        ``frontier`` (period of the frontier), ``returns``. Changes that need them are nan.
+    inputs, outputs : tuple of str
+    orientation, returns : str
+    """
+
+    changes: pd.DataFrame
+    efficiency: pd.DataFrame
+    infeasible: pd.DataFrame
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    orientation: str
+    returns: str
+
+    def means(self, by: str = "time") -> pd.DataFrame:
+        """Geometric means of the changes, nan where one of them is nan.
+
+        Parameters
+        ----------
+        by : {"time", "entity", "all"}
+            Over the entities of each period; over the periods of each entity; over all rows.
+        """
+        check_option("by", by, ("time", "entity", "all"))
+        logs = np.log(self.changes)
+        if by == "all":
+            return np.exp(logs.mean(skipna=False)).to_frame("mean").T
+        level = 1 if by == "time" else 0
+        return np.exp(logs.groupby(level=level, sort=True).agg(lambda x: x.mean(skipna=False)))
+
+    def cumulative(self) -> pd.DataFrame:
+        """Changes chained from the first period, which is 1 and has a row of its own."""
+        entities = self.changes.index.get_level_values(0).unique()
+        times = self.efficiency.index.get_level_values(1).unique().sort_values()
+        rows = pd.MultiIndex.from_product([entities, times], names=self.changes.index.names)
+        start = rows.get_level_values(1) == times[0]
+        filled = self.changes.reindex(rows)
+        filled.loc[start] = 1.0
+        return filled.groupby(level=0, sort=False).cumprod(skipna=False)
+
+    def summary(self) -> str:
+        """What was computed, and geometric means by period, as text."""
+        lost = (
+            f"; {len(self.infeasible)} programmes without solution" if len(self.infeasible) else ""
+        )
+        return (
+            f"Malmquist index, {self.orientation} orientation, returns {self.returns}: inputs "
+            f"{', '.join(self.inputs)}; outputs {', '.join(self.outputs)}{lost}\n\n"
+            f"{self.means().round(4).to_string()}"
+        )
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+
+def dea(
+    frame: pd.DataFrame,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    orientation: str = "output",
+    by: str = "period",
+) -> pd.DataFrame:
+    """Technical efficiency against the frontier of the best [1]_.
+
+    Parameters
+    ----------
+    frame : DataFrame, index (entity, time)
+    inputs, outputs : sequence of str
+        Columns, not negative, in any unit.
+    orientation : {"output", "input"}
+        How far outputs could grow with the inputs given, or inputs shrink with the outputs given.
+    by : {"period", "pooled"}
+        A frontier for every period, or one for all rows.
+
+    Returns
+    -------
+    DataFrame, index as ``frame``
+        ``crs`` and ``vrs`` in (0, 1], one on the frontier; ``scale`` = crs / vrs.
+
+    Raises
+    ------
+    DataError
+        Negative, missing or infinite cells, rows without any input or output.
+
+    References
+    ----------
+    .. [1] Charnes, A., Cooper, W. W. and Rhodes, E. (1978). Measuring the efficiency of decision
+       making units. European Journal of Operational Research 2, 429-444; Banker, R. D., Charnes,
+       A. and Cooper, W. W. (1984). Some models for estimating technical and scale inefficiencies
+       in data envelopment analysis. Management Science 30, 1078-1092.
+    """
+    check_option("orientation", orientation, _ORIENTATIONS)
+    check_option("by", by, ("period", "pooled"))
+    table = _production(frame, inputs, outputs)
+    parts = [table] if by == "pooled" else [rows for _, rows in table.groupby(level=1)]
+    found = []
+    for rows in parts:
+        x, y = rows[list(inputs)].to_numpy(), rows[list(outputs)].to_numpy()
+        output = orientation == "output"
+        crs = _dea.own_scores(x, y, output=output)
+        vrs = _dea.own_scores(x, y, output=output, variable=True)
+        found.append(pd.DataFrame({"crs": crs, "vrs": vrs, "scale": crs / vrs}, rows.index))
+    return pd.concat(found).loc[table.index]
+
+
+def malmquist(
+    frame: pd.DataFrame,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    orientation: str = "output",
+    returns: str = "crs",
+    workers: int = 1,
+) -> MalmquistResult:
+    """Malmquist index of total factor productivity with its parts [1]_.
+
+    Parameters
+    ----------
+    frame : DataFrame, index (entity, time)
+        Balanced; neighbouring periods are compared whatever their distance.
+    inputs, outputs : sequence of str
+        Columns, not negative, in any unit.
+    orientation : {"output", "input"}
+    returns : {"crs", "vrs"}
+        Frontiers that index, efficiency and technical change refer to. "crs" is the index of Färe
+        and others and of DEAP, with pure and scale efficiency change from frontiers of both kinds.
+        Under "vrs" a city of one period may lie where the frontier of the other says nothing: its
+        change is nan, `MalmquistResult.infeasible` lists it and a warning counts it.
+    workers : int
+        Processes; the answer is the same for any number. They take some seconds to start, so that
+        a few hundred cities over a dozen years are as fast in one.
+
+    Returns
+    -------
+    MalmquistResult
+
+    Raises
+    ------
+    DataError
+        Negative, missing or infinite cells, rows without any input or output, one period only.
+    UnbalancedPanelError
+        An entity lacks a period.
+
+    Warns
+    -----
+    DataWarning
+        Programmes without a solution; periods at unequal distances.
+
+    References
+    ----------
+    .. [1] Färe, R., Grosskopf, S., Norris, M. and Zhang, Z. (1994). Productivity growth, technical
+       progress, and efficiency change in industrialized countries. American Economic Review 84,
+       66-83; Coelli, T. J. (1996). A guide to DEAP version 2.1. CEPA Working Paper 96/08.
+    """
+    check_option("orientation", orientation, _ORIENTATIONS)
+    check_option("returns", returns, _RETURNS)
+    if not isinstance(workers, int | np.integer) or workers == 0:
+        raise OptionError(f"workers={workers!r} is not a number of processes. Type workers=2.")
+    table = _production(frame, inputs, outputs).sort_index()
+    entities, times = _balanced(table)
+    shape = (len(entities), len(times), -1)
+    x = table[list(inputs)].to_numpy().reshape(shape)
+    y = table[list(outputs)].to_numpy().reshape(shape)
+    found = _distances(x, y, orientation == "output", returns == "vrs", workers)
+    efficiency = pd.DataFrame(
+        {
+            "crs": found["crs"].ravel(),
+            "vrs": found["vrs"].ravel(),
+            "scale": (found["crs"] / found["vrs"]).ravel(),
+        },
+        table.index,
+    )
+    later = table.index[np.tile(np.arange(len(times)) > 0, len(entities))]
+    result = MalmquistResult(
+        changes=pd.DataFrame(
+            {name: part.ravel() for name, part in _changes(found, returns).items()}, later
+        ),
+        efficiency=efficiency.loc[frame.index],
+        infeasible=_infeasible(found, entities, times, returns),
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        orientation=orientation,
+        returns=returns,
+    )
+    _warn(result, times)
+    return result
+
+
+def _production(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) -> pd.DataFrame:
+    """Input and output columns, not negative, with something in and something out of each row."""
+    for role, names in (("inputs", inputs), ("outputs", outputs)):
+        if isinstance(names, str) or not len(names):
+            raise OptionError(f"{role}={names!r} is not a list of columns. Type {role}=['gdp'].")
+    table = panel_columns(frame, [*inputs, *outputs])
+    for name in table:
+        refuse(table[name], table[name] < 0, str(name), "negative, which no frontier allows,")
+    for role, names in (("input", inputs), ("output", outputs)):
+        idle = ~(table[list(names)] > 0).any(axis=1)
+        if idle.any():
+            raise DataError(
+                f"{int(idle.sum())} row(s) have no {role} above zero, first "
+                f"{first(table.index[idle], 3)}. Correct or drop them."
+            )
+    return table
+
+
+def _balanced(table: pd.DataFrame) -> tuple[pd.Index, pd.Index]:
+    entities, times = (table.index.get_level_values(i).unique().sort_values() for i in (0, 1))
+    if len(times) < 2:
+        raise DataError(f"There is only one period, {first(times)}: nothing changes. Use dea().")
+    absent = pd.MultiIndex.from_product([entities, times]).difference(table.index)
+    if len(absent):
+        raise UnbalancedPanelError(
+            f"{len(absent)} of {len(entities) * len(times)} (entity, time) pairs are missing, "
+            f"first {first(absent, 3)}. A frontier without some of its cities is another frontier: "
+            "complete the panel or drop those entities in all periods."
+        )
+    return entities, times
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One period's units against their own frontier, or against that of other units."""
+
+    x: Array
+    y: Array
+    frontier: tuple[Array, Array] | None
+    output: bool
+    variable: bool
+
+
+def _score(task: _Task) -> Array:
+    output, variable = task.output, task.variable
+    if task.frontier is None:
+        return _dea.own_scores(task.x, task.y, output=output, variable=variable)
+    return _dea.scores(task.x, task.y, *task.frontier, output=output, variable=variable)
+
+
+def _distances(x: Array, y: Array, output: bool, variable: bool, workers: int) -> dict[str, Array]:
+    """Scores (n_entities, n_periods) within periods, and (n_entities, n_periods - 1) across.
+
+    ``ahead``: units of a period against the frontier of the next one; ``back``: units of the next
+    period against the frontier of this one. Only units that are efficient in their own period
+    are needed to span its frontier.
+    """
+    n_periods = x.shape[1]
+    own = [
+        _Task(x[:, t], y[:, t], None, output, kind)
+        for kind in (False, True)
+        for t in range(n_periods)
+    ]
+    answers = parallel.run(_score, own, n_jobs=workers, label="frontiers of each period")
+    crs, vrs = (np.column_stack(part) for part in (answers[:n_periods], answers[n_periods:]))
+    best = _dea.on_frontier(vrs if variable else crs)
+    spans = [(x[best[:, t], t], y[best[:, t], t]) for t in range(n_periods)]
+    pairs = [(t, t + 1) for t in range(n_periods - 1)]
+    pairs += [(t + 1, t) for t in range(n_periods - 1)]
+    across = [_Task(x[:, t], y[:, t], spans[f], output, variable) for t, f in pairs]
+    answers = parallel.run(_score, across, n_jobs=workers, label="frontiers of other periods")
+    half = n_periods - 1
+    ahead, back = (np.column_stack(part) for part in (answers[:half], answers[half:]))
+    return {"crs": crs, "vrs": vrs, "ahead": ahead, "back": back}
+
+
+def _changes(found: dict[str, Array], returns: str) -> dict[str, Array]:
+    """Index and parts, each of shape (n_entities, n_periods - 1)."""
+    own = found[returns]
+    efficiency = own[:, 1:] / own[:, :-1]
+    technical = np.sqrt(found["back"] / own[:, 1:] * own[:, :-1] / found["ahead"])
+    changes = {
+        "tfp_change": efficiency * technical,
+        "efficiency_change": efficiency,
+        "technical_change": technical,
+    }
+    if returns == "crs":
+        pure = found["vrs"][:, 1:] / found["vrs"][:, :-1]
+        changes["pure_efficiency_change"] = pure
+        changes["scale_efficiency_change"] = efficiency / pure
+    return changes
+
+
+def _infeasible(
+    found: dict[str, Array], entities: pd.Index, times: pd.Index, returns: str
+) -> pd.DataFrame:
+    """Programmes without a solution; those within a period always have one."""
+    rows = []
+    for name, own, other in (("ahead", 0, 1), ("back", 1, 0)):
+        for i, t in zip(*np.nonzero(np.isnan(found[name])), strict=True):
+            rows.append((entities[i], times[t + own], times[t + other], returns))
+    return pd.DataFrame(rows, columns=["entity", "time", "frontier", "returns"])
+
+
+def _warn(result: MalmquistResult, times: pd.Index) -> None:
+    if len(result.infeasible):
+        pairs = zip(result.infeasible["entity"], result.infeasible["time"], strict=True)
+        warnings.warn(
+            f"{len(result.infeasible)} programmes have no solution, first {first(pairs, 3)}: the "
+            "frontier of the other period says nothing about that size. The changes that need them "
+            'are nan (see .infeasible); returns="crs" has a solution for all.',
+            DataWarning,
+            stacklevel=3,
+        )
+    if pd.api.types.is_numeric_dtype(times.dtype) and len(set(np.diff(times))) > 1:
+        warnings.warn(
+            f"The periods {first(times, 20)} are not equally far apart: changes are from one to "
+            "the next, whatever their distance.",
+            DataWarning,
+            stacklevel=3,
+        )

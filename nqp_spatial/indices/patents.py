@@ -1,0 +1,217 @@
+"""Joint patent applications: co-patents of cities, per head, and flows between cities."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from nqp_spatial import checks
+from nqp_spatial._messages import check_option, first
+from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
+from nqp_spatial.indices._panels import members, panel_columns, refuse
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CoPatents:
+    """Co-patents of cities and what was counted.
+
+    Attributes
+    ----------
+    counts : Series, index (city, time), named ``co_patents``
+        Zero where a city has none in a period.
+    flows : DataFrame
+        ``origin``, ``destination``, ``time``, ``value``: each pair of cities once, in the order of
+        their labels; pairs without joint application have no row.
+    report : Series
+        ``applications``, ``of one city`` (not joint), ``joint``, ``counted`` (joint between cities
+        that count), ``not counted`` (joint, but across groups or with outside cities only),
+        ``repeated rows`` (a city named more than once in one application; counted once).
+    left_out : Index
+        Cities of the table that are not among ``entities``.
+    """
+
+    counts: pd.Series
+    flows: pd.DataFrame
+    report: pd.Series
+    left_out: pd.Index
+
+    def per_head(self, population: pd.Series, *, scale: float = 1.0) -> pd.Series:
+        """Counts over population, times ``scale``; on the rows of the counts.
+
+        Parameters
+        ----------
+        population : Series, index (city, time)
+            Above zero; persons with ``scale=1e4`` give co-patents per 10 000 persons.
+        """
+        people = panel_columns(population, role="population").iloc[:, 0]
+        name = str(population.name or "population")
+        refuse(people, people <= 0, name, "zero or negative")
+        absent = self.counts.index.difference(people.index)
+        if len(absent):
+            raise MissingValuesError(
+                f"{name!r} has no value for {len(absent)} (city, time) pairs, first "
+                f"{first(absent, 3)}. Complete it, or count with entities= and periods= of yours."
+            )
+        per = self.counts / people.loc[self.counts.index].to_numpy() * scale
+        return per.rename("co_patents_per_head")
+
+    def flow_table(self, window: tuple[object, object] | None = None) -> pd.DataFrame:
+        """Flows summed over the periods of a window, both ends included, or over all.
+
+        Returns
+        -------
+        DataFrame
+            ``origin``, ``destination``, ``value``, for ``weights.flows(table, symmetric=True)``.
+        """
+        rows = self.flows
+        if window is not None:
+            rows = rows[rows["time"].between(*window)]
+            if rows.empty:
+                raise OptionError(f"window={window!r} holds no flow.")
+        total = rows.groupby(["origin", "destination"], sort=True)["value"].sum()
+        return total.reset_index()
+
+    def __repr__(self) -> str:
+        return f"Co-patents of {self.counts.index.levels[0].size} cities\n{self.report.to_string()}"
+
+
+def co_patents(
+    table: pd.DataFrame,
+    *,
+    application: str = "application",
+    city: str = "city",
+    time: str = "year",
+    groups: pd.Series | pd.DataFrame | None = None,
+    entities: Iterable[Hashable] | None = None,
+    periods: Iterable[Hashable] | None = None,
+    counting: str = "full",
+) -> CoPatents:
+    """Count joint applications of cities.
+
+    Parameters
+    ----------
+    table : DataFrame, one row per (application, applicant)
+    application, city, time : str
+        Columns: an application's number, an applicant's city, the period.
+    groups : Series indexed by entity, or membership table, optional
+        Count only cooperation between cities of one agglomeration.
+    entities, periods : iterable of labels, optional
+        Cities and periods of the counts (zero where nothing is found); default: all in the table.
+        Other cities are no partners and are listed in ``left_out``; applications of other periods
+        are not read.
+    counting : {"full", "fractional"}
+        "full": an application counts one for each city that cooperates in it, and one for each
+        pair of them. "fractional": it counts 1 / n for each of its n cities, and 1 / (n (n-1) / 2)
+        for each pair, so that large consortia do not dominate. With groups an application is
+        split per group.
+
+    Returns
+    -------
+    CoPatents
+
+    Raises
+    ------
+    DataError
+        Absent columns, an empty table, an application with two periods, no joint application.
+    MissingValuesError
+        Empty cells in the three columns.
+    """
+    check_option("counting", counting, ("full", "fractional"))
+    rows = _checked(table, application, city, time)
+    cities = pd.Index(rows["city"].unique() if entities is None else list(entities))
+    times = pd.Index(rows["time"].unique() if periods is None else list(periods))
+    cities, times = cities.unique().sort_values(), times.unique().sort_values()
+    rows = rows[rows["time"].isin(times)]
+    if not rows["city"].isin(cities).any():
+        raise DataError(
+            f"No city of entities= is in the table: it has {first(rows['city'].unique(), 3)}."
+        )
+    once = rows.drop_duplicates()
+    n_cities = once.groupby("application")["city"].size()
+    inside = once[once["city"].isin(cities)]
+    teams = _teams(inside, groups)
+    index = pd.MultiIndex.from_product([cities, times], names=[city, time])
+    counted = teams["application"].nunique()
+    joint = int((n_cities > 1).sum())
+    if not counted:
+        raise DataError(
+            f"None of {len(n_cities)} applications is joint between cities that count. Is "
+            f"{application!r} the number that joint applicants share?"
+        )
+    return CoPatents(
+        counts=_city_counts(teams, counting).reindex(index, fill_value=0.0).rename("co_patents"),
+        flows=_pair_flows(teams, counting),
+        report=pd.Series(
+            {
+                "applications": len(n_cities),
+                "of one city": int((n_cities == 1).sum()),
+                "joint": joint,
+                "counted": counted,
+                "not counted": joint - counted,
+                "repeated rows": len(rows) - len(once),
+            }
+        ),
+        left_out=pd.Index(once["city"].unique()).difference(cities),
+    )
+
+
+def _checked(table: pd.DataFrame, application: str, city: str, time: str) -> pd.DataFrame:
+    """Columns ``application``, ``city``, ``time``, complete, one period per application."""
+    names = [application, city, time]
+    checks.columns_exist(table, names)
+    if table.empty:
+        raise DataError("The table of applications is empty.")
+    for name in names:
+        if (empty := table[name].isna()).any():
+            raise MissingValuesError(
+                f"{name!r} is empty in {int(empty.sum())} row(s) of the table, first "
+                f"{first(table.index[empty], 3)}. Fill or drop them."
+            )
+    rows = table[names].set_axis(["application", "city", "time"], axis=1)
+    spans = rows.groupby("application")["time"].nunique()
+    if (spans > 1).any():
+        raise DataError(
+            f"{int((spans > 1).sum())} applications have more than one {time!r}, first "
+            f"{first(spans.index[spans > 1], 3)}. Keep one date for each application."
+        )
+    return rows
+
+
+def _teams(rows: pd.DataFrame, groups: pd.Series | pd.DataFrame | None) -> pd.DataFrame:
+    """Rows of applications with two cities or more (of one group), with the team and its size."""
+    if groups is None:
+        teams = rows.assign(team=rows["application"])
+    else:
+        labels = members(groups)
+        label = pd.DataFrame({"city": labels.index, "group": labels.to_numpy()})
+        teams = rows.merge(label, on="city")
+        teams["team"] = pd.MultiIndex.from_frame(teams[["application", "group"]]).to_flat_index()
+    teams["team"] = pd.factorize(teams["team"])[0]
+    teams["size"] = teams.groupby("team")["city"].transform("size")
+    return teams[teams["size"] > 1]
+
+
+def _city_counts(teams: pd.DataFrame, counting: str) -> pd.Series:
+    """A city that meets a partner in two groups in one application counts it once."""
+    if counting == "full":
+        rows = teams.drop_duplicates(["application", "city"]).assign(value=1.0)
+    else:
+        n_teams = teams.groupby("application")["team"].transform("nunique")
+        rows = teams.assign(value=1.0 / teams["size"] / n_teams)
+    return rows.groupby(["city", "time"])["value"].sum()
+
+
+def _pair_flows(teams: pd.DataFrame, counting: str) -> pd.DataFrame:
+    """Value of each pair of cities and period."""
+    n_teams = teams.groupby("application")["team"].transform("nunique")
+    share = 1.0 / (teams["size"] * (teams["size"] - 1) / 2) / n_teams
+    left = teams.assign(value=np.where(counting == "full", 1.0, share))
+    pairs = left.merge(teams[["team", "city"]], on="team", suffixes=("", "_2"))
+    pairs = pairs[pairs["city"] < pairs["city_2"]]
+    if counting == "full":
+        pairs = pairs.drop_duplicates(["application", "city", "city_2"])
+    total = pairs.groupby(["city", "city_2", "time"], sort=True)["value"].sum().reset_index()
+    return total.set_axis(["origin", "destination", "time", "value"], axis=1)

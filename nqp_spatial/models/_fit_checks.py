@@ -1,0 +1,94 @@
+"""What keeps a spatial model from being fitted, and what a user must know about a fit."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from nqp_spatial._messages import missing_dependency, outside
+from nqp_spatial.core.spatial_ml import Estimate, scale_of
+from nqp_spatial.core.spectrum import Spectrum
+from nqp_spatial.exceptions import BoundaryWarning, EstimationError, OptionError
+from nqp_spatial.models._design import Design
+from nqp_spatial.models._stacked import StackedDesign
+
+_NEAR = 0.99  # share of the way to its bound beyond which rho is called close to it
+
+
+def complex_note(spectrum: Spectrum) -> list[str]:
+    """Between which bounds rho was sought if not all eigenvalues are real."""
+    if not np.iscomplexobj(getattr(spectrum, "eigenvalues", 0.0)):
+        return []
+    low, high = spectrum.interval
+    return [
+        f"W has complex eigenvalues: rho was sought in ({low:.4g}, {high:.4g}), between the "
+        "inverses of its extreme real ones."
+    ]
+
+
+def prepared(design: Design, logdet: str, *, adjusted: bool = False) -> Spectrum:
+    """The log-determinant asked for, or what keeps it from being used."""
+    if adjusted and logdet != "eigenvalues":
+        raise OptionError(
+            f"logdet={logdet!r} cannot be used with correction='adjusted-score', which needs the "
+            "eigenvalues of W. Leave it out, or use correction='none'."
+        )
+    try:
+        return design.prepare(logdet)
+    except ImportError:
+        raise missing_dependency("scikit-sparse", "logdet='cholmod'", "cholmod") from None
+    except ValueError as error:
+        raise OptionError(f"logdet={logdet!r} cannot be used with this W: {error}") from error
+
+
+def check_periods(design: Design, effects: str | None) -> None:
+    if effects in ("entity", "twoway", "random") and design.n_periods < 2:
+        raise EstimationError(
+            "The panel has one period, which entity effects fit exactly. Use effects=None."
+        )
+    if effects in ("time", "twoway") and design.n_entities < 3:
+        raise EstimationError("Time effects need at least three entities. Use effects='entity'.")
+
+
+def check_degrees(design: Design, parameters: int, effects: str | None) -> None:
+    left = scale_of(effects, "lee-yu", design.n_entities, design.n_periods).n
+    if isinstance(design, StackedDesign):
+        left = design.y.size - design.removal.rank
+    if left <= parameters:
+        raise EstimationError(
+            f"{left} observations are left by the {effects} effects for {parameters} parameters. "
+            "Use fewer regressors (durbin=[...]) or fewer effects."
+        )
+
+
+def check_fit(found: Estimate, spectrum: Spectrum) -> None:
+    if found.sigma2 <= 1e-20 * float((found.y**2).mean()):
+        raise EstimationError(
+            "The regressors and Wy fit the outcome exactly, so that nothing can be inferred. "
+            "Is the outcome among the regressors, or built from them? Under time effects, equal "
+            "weights among all entities make Wy a multiple of y: rho then needs other weights."
+        )
+    low, high = spectrum.interval
+    if not found.at_bound and not low * _NEAR < found.rho < high * _NEAR:
+        warnings.warn(
+            f"rho = {found.rho:.5f} is close to the edge of its interval ({low:.4f}, {high:.4f}): "
+            f"total effects are {1 / (1 - found.rho / high):.0f} times the local ones there, and "
+            "their standard errors are not to be trusted. Look at the weights, or add controls.",
+            BoundaryWarning,
+            stacklevel=outside(),
+        )
+    if found.at_bound:
+        near = 2e-5 * (high - low)
+        values = {"rho": found.rho, "lambda": found.lambda_}
+        at = [name for name, v in values.items() if v < low + near or v > high - near]
+        name = at[0] if at else "rho"
+        warnings.warn(
+            f"{name} = {values[name]:.5f} is at the edge of its interval ({low:.4f}, {high:.4f}), "
+            "so no standard errors are given. With a dense W and time effects Wy is nearly the "
+            f"same for all entities and {name} is hardly identified: give W a cutoff, or use "
+            "correction='none'. In a small panel with directed links there may be no maximum "
+            "inside: use more entities or periods.",
+            BoundaryWarning,
+            stacklevel=outside(),
+        )

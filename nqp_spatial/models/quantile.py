@@ -1,0 +1,326 @@
+"""Quantile regression for panels with fixed effects, by moments or in Canay's two steps."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import nqp_spatial.models._effects as _fx
+import nqp_spatial.models._entity_bootstrap as _boot
+from nqp_spatial._messages import check_option, first
+from nqp_spatial.core import entity_resample, panel_quantile
+from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
+from nqp_spatial.formula import split_formula
+from nqp_spatial.models.fixed_effects import FixedEffects, FixedEffectsResults
+from nqp_spatial.models.quantile_results import PanelQuantileResults, label
+
+Array = npt.NDArray[np.float64]
+
+EFFECTS = ("entity", "twoway")
+METHODS = ("location-scale", "canay")
+COV_TYPES = ("bootstrap", "clustered", "robust")
+DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class PanelQuantile:
+    """Quantile regression with fixed effects.
+
+    Parameters
+    ----------
+    y : Series, shape (nobs,)
+        Outcome, indexed by (entity, time); the panel may be unbalanced.
+    x : DataFrame, shape (nobs, k)
+    effects : {"entity", "twoway"}
+        Entity effects, or entity and time effects.
+
+    Raises
+    ------
+    DataError
+        By its own class and with labels: what `FixedEffects` refuses, and entities (or periods
+        with time effects) observed once, whose effect takes up the observation.
+    OptionError
+        An unknown option.
+
+    Notes
+    -----
+    Both methods estimate an effect for each entity, so that estimates are biased by a term of order
+    1 / n_periods: see the simulations in the documentation before panels of fewer than ten periods.
+
+    References
+    ----------
+    Machado, J. A. F. and Santos Silva, J. M. C. (2019). Quantiles via moments. Journal of
+    Econometrics 213, 145-173.
+
+    Canay, I. A. (2011). A simple approach to quantile regression for panel data. Econometrics
+    Journal 14, 368-386.
+    """
+
+    def __init__(self, y: pd.Series, x: pd.DataFrame, *, effects: str = "entity") -> None:
+        check_option("effects", effects, EFFECTS)
+        self._mean = FixedEffects(y, x, effects=effects)
+        self.y, self.x, self.effects = self._mean.y, self._mean.x, effects
+        _check_counts(self.y.index, effects)
+
+    @classmethod
+    def from_formula(cls, formula: str, data: Any, **options: Any) -> Self:
+        """The model of ``"y ~ x1 + x2"`` on the columns of ``data``."""
+        return cls(*split_formula(formula, data), **options)
+
+    def fit(
+        self,
+        quantiles: Sequence[float] = DECILES,
+        *,
+        method: str = "location-scale",
+        cov_type: str = "bootstrap",
+        replications: int = 300,
+        seed: int = 0,
+        n_jobs: int = 1,
+        scale_weights: bool = False,
+    ) -> PanelQuantileResults:
+        """Estimates at every quantile.
+
+        Parameters
+        ----------
+        quantiles : sequence of float
+            Between 0 and 1, all different.
+        method : {"location-scale", "canay"}
+            "location-scale": slopes of the mean plus q(tau) times slopes of the scale, so that
+            regressors and effects move location and spread (Machado and Santos Silva).
+            "canay": quantile regression of y less its effects, which only move location.
+        cov_type : {"bootstrap", "clustered", "robust"}
+            "bootstrap" draws entities with replacement. For "location-scale" also the analytic
+            covariances: "clustered" allows any dependence within an entity, "robust" takes
+            observations as independent; both take the number of periods as large.
+        replications, seed : int
+            Of the bootstrap; more draws extend fewer.
+        n_jobs : int
+            Processes; the answer does not depend on it.
+        scale_weights : bool
+            How "location-scale" finds q(tau). False: the quantile of the standardised residuals,
+            as Stata's xtqreg and mmqreg. True: the minimum of the sum of
+            rho_tau(residual - scale q), which weights each standardised residual by its scale.
+
+        Returns
+        -------
+        PanelQuantileResults
+
+        Raises
+        ------
+        OptionError
+            A quantile outside (0, 1) or given twice, an unknown option, options that do not go
+            together.
+        EstimationError
+            The scale is not positive for most observations, or entities are too few to draw.
+
+        Warns
+        -----
+        DataWarning
+            Counts observations whose fitted scale is not positive, and draws left out.
+        """
+        check_option("method", method, METHODS)
+        check_option("cov_type", cov_type, COV_TYPES)
+        taus = checked_quantiles(quantiles)
+        if method == "canay" and cov_type != "bootstrap":
+            raise OptionError(f"cov_type={cov_type!r} belongs to 'location-scale'. Type bootstrap.")
+        if method == "canay" and scale_weights:
+            raise OptionError("scale_weights=True belongs to method='location-scale'.")
+        replications = _boot.check_whole("replications", replications, _boot.LEAST)
+        seed = _boot.check_whole("seed", seed, 0)
+        data = self._data()
+        estimates, fixed, scale = self._estimates(data, taus, method, scale_weights)
+        if cov_type == "bootstrap":
+            statistic = _Statistic(data, taus, method, bool(scale_weights), estimates)
+            draws = _boot.bootstrap(
+                statistic,
+                data.entity,
+                replications=replications,
+                seed=seed,
+                n_jobs=n_jobs,
+                label=f"bootstrap ({method})",
+            )
+            cov = np.atleast_2d(np.cov(draws, rowvar=False))
+        else:
+            cov = _analytic(data, taus, estimates, cov_type, bool(scale_weights))
+        return label(
+            self._mean_regression(cov_type),
+            taus,
+            estimates.ravel(),
+            cov,
+            fixed,
+            scale,
+            method=method,
+            cov_type=cov_type,
+            options={
+                "quantiles": taus,
+                "scale_weights": bool(scale_weights),
+                "replications": replications if cov_type == "bootstrap" else None,
+                "seed": seed if cov_type == "bootstrap" else None,
+            },
+            model=self,
+        )
+
+    def _data(self) -> _Data:
+        index = self.y.index
+        kinds = list(_fx.groups(index, self.effects, None).values())
+        return _Data(self.y.to_numpy(), self.x.to_numpy(), kinds)
+
+    def _mean_regression(self, cov_type: str) -> FixedEffectsResults:
+        """The mean regression that stands beside the quantiles."""
+        if cov_type == "robust":
+            return self._mean.fit(cov_type="robust")
+        return self._mean.fit(cov_type="clustered")
+
+    def _estimates(
+        self, data: _Data, taus: tuple[float, ...], method: str, scale_weights: bool
+    ) -> tuple[Array, Array, Array | None]:
+        """Estimates as `_Statistic` has them, effects by quantile (quantiles, n), and the scale."""
+        absorb = entity_resample.absorber(data.kinds, np.ones(len(data.y)))
+        if method == "canay":
+            found = panel_quantile.canay(data.y, data.x, absorb, taus)
+            assert found is not None  # the mean regression has been checked
+            return found[0], np.tile(found[1], (len(taus), 1)), None
+        model = panel_quantile.location_scale(data.y, data.x, absorb)
+        assert model is not None
+        self._check_scale(model)
+        q = panel_quantile.residual_quantiles(model, absorb.weight, taus, by_scale=scale_weights)
+        return _stacked(model, q), model.fixed + q[:, None] * model.scale_fixed, model.scale
+
+    def _check_scale(self, model: panel_quantile.LocationScale) -> None:
+        bad = (model.scale <= 0) | model.vanishing
+        if not bad.any():
+            return
+        where = (
+            f"The fitted scale is not positive for {int(bad.sum())} of {len(bad)} observations, "
+            f"first {first(self.y.index[bad], 3)}"
+        )
+        if bad.mean() > 0.5 or model.vanishing.any():
+            raise EstimationError(
+                f"{where}: this is no model of location and scale. Take logarithms, leave out "
+                "regressors with outliers, or type method='canay'."
+            )
+        warnings.warn(
+            f"{where}: quantiles may cross there. Take logarithms, or compare with method='canay'.",
+            DataWarning,
+            stacklevel=4,
+        )
+
+
+def checked_quantiles(quantiles: Sequence[float]) -> tuple[float, ...]:
+    """The quantiles in increasing order.
+
+    Raises
+    ------
+    OptionError
+        None given, one that is not between 0 and 1, or one given twice.
+    """
+    given: list[Any] = list(quantiles) if isinstance(quantiles, Iterable) else [quantiles]
+    if not given:
+        raise OptionError("quantiles is empty. Type quantiles=(0.25, 0.5, 0.75).")
+    for value in given:
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0 < value < 1:
+            raise OptionError(
+                f"The quantile {first([value])} is not between 0 and 1. The median is 0.5."
+            )
+    repeated = [value for value in given if given.count(value) > 1]
+    if repeated:
+        raise OptionError(f"The quantile {first(repeated[:1])} is given twice. Leave one out.")
+    return tuple(sorted(map(float, given)))
+
+
+def _check_counts(index: pd.MultiIndex, effects: str) -> None:
+    """Raise where an effect has one observation, which it would fit exactly."""
+    for level, role in enumerate(("entity", "time") if effects == "twoway" else ("entity",)):
+        counts = index.get_level_values(level).value_counts()
+        single = counts.index[counts == 1].sort_values()
+        if len(single):
+            name = index.names[level] or role
+            kind = "entities are" if role == "entity" else "periods are"
+            raise DataError(
+                f"{len(single)} {kind} observed once, first {first(single, 3)}: the effect takes "
+                "up the observation, which says nothing of the spread. Leave them out: "
+                f"frame[frame.groupby(level={name!r})[y].transform('size') > 1]."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """Arrays of a panel: y (n,), x (n, k), and codes of the effects, entities first."""
+
+    y: Array
+    x: Array
+    kinds: list[npt.NDArray[np.int64]]
+
+    @property
+    def entity(self) -> npt.NDArray[np.int64]:
+        return self.kinds[0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Statistic:
+    """Estimates of one draw of entities, flat: see `_stacked`, or constant and slopes by quantile.
+
+    ``full`` are those of the sample; they save Canay's programmes time and change nothing.
+    """
+
+    data: _Data
+    taus: tuple[float, ...]
+    method: str
+    scale_weights: bool
+    full: Array
+
+    def __call__(self, weight: Array) -> Array | None:
+        kept = weight > 0
+        y, x, w = self.data.y[kept], self.data.x[kept], weight[kept]
+        absorb = entity_resample.absorber([code[kept] for code in self.data.kinds], w)
+        if self.method == "canay":
+            found = panel_quantile.canay(y, x, absorb, self.taus, self.full)
+            return None if found is None else found[0].ravel()
+        model = panel_quantile.location_scale(y, x, absorb)
+        if model is None or model.vanishing.all():
+            return None
+        q = panel_quantile.residual_quantiles(model, w, self.taus, by_scale=self.scale_weights)
+        return _stacked(model, q).ravel()
+
+
+def _stacked(model: panel_quantile.LocationScale, q: Array) -> Array:
+    """Rows: location with 0, scale with 0, then slopes with q for each quantile; (2 + m, k + 1)."""
+    slopes = model.beta + np.outer(q, model.gamma)
+    rows = np.vstack([model.beta, model.gamma, slopes])
+    return np.column_stack([np.r_[0.0, 0.0, q], rows])
+
+
+def _analytic(
+    data: _Data,
+    taus: tuple[float, ...],
+    estimates: Array,
+    cov_type: str,
+    scale_weights: bool,
+) -> Array:
+    """Covariance of all of `_stacked` from influences, with the factors of `FixedEffects`."""
+    n, k = data.x.shape
+    absorb = entity_resample.absorber(data.kinds, np.ones(n))
+    model = panel_quantile.location_scale(data.y, data.x, absorb)
+    assert model is not None
+    columns: list[Array] = []
+    for tau, q in zip(taus, estimates[2:, 0], strict=True):
+        beta, gamma, quantile = panel_quantile.influence(
+            model, absorb, tau, q, by_scale=scale_weights
+        )
+        columns += [quantile[:, None], beta + q * gamma + np.outer(quantile, model.gamma)]
+    zero = np.zeros((n, 1))
+    parts = np.column_stack([zero, beta, zero, gamma, *columns])
+    rank = absorb.projection.rank
+    if cov_type == "robust":
+        return parts.T @ parts * n / (n - k - rank)
+    sums = np.zeros((data.entity.max() + 1, parts.shape[1]))
+    np.add.at(sums, data.entity, parts)
+    groups = len(sums)
+    counted = k + rank - (groups - 1)  # entity effects are nested in the clusters
+    return sums.T @ sums * groups / (groups - 1) * (n - 1) / (n - counted)

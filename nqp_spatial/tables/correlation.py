@@ -1,0 +1,174 @@
+"""Correlations of columns with stars, the lower triangle as journals print it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from nqp_spatial._messages import check_option, first
+from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValuesError
+from nqp_spatial.results import stars as stars_of
+from nqp_spatial.tables import _numbers as numbers
+from nqp_spatial.tables import _words as words
+from nqp_spatial.tables.frames import _numeric_columns, as_notes, own_notes
+from nqp_spatial.tables.layout import LANGUAGES, Row
+from nqp_spatial.tables.table import Table
+
+Array = npt.NDArray[np.float64]
+
+METHODS = ("pearson", "spearman")
+_TITLE = {"en": "Correlations", "zh": "相关系数矩阵"}
+_NAMES = {
+    "en": {"pearson": "Pearson correlations", "spearman": "Spearman rank correlations"},
+    "zh": {"pearson": "皮尔逊相关系数", "spearman": "斯皮尔曼等级相关系数"},
+}
+_NOTE = {"en": "{}, {} observations.", "zh": "{}，观测值{}个。"}
+_LEFT = {
+    "en": "{} of {} rows have an empty cell and are left out.",
+    "zh": "共{1}行，其中{0}行因有空值未计入。",
+}
+_PVALUES = {"en": "p-values in parentheses.", "zh": "括号内为p值。"}
+
+
+def correlation(
+    data: Any,
+    path: str | Path | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    method: str = "pearson",
+    stars: bool = True,
+    pvalues: bool = False,
+    labels: Mapping[str, str] | None = None,
+    title: str | None = None,
+    notes: Sequence[str] = (),
+    lang: str = "en",
+    digits: int = 3,
+) -> Table:
+    """Correlations of each two columns, over the rows that are complete in all of them.
+
+    Parameters
+    ----------
+    data : DataFrame or PanelData
+    columns : sequence of str, optional
+        All columns by default; two or more, each numeric.
+    method : {"pearson", "spearman"}
+    stars : bool
+        Stars at 1, 5 and 10 per cent, from t with n - 2 degrees of freedom; rows are taken as
+        independent, which those of one city hardly are.
+    pvalues : bool
+        p-values below the correlations.
+    path, labels, title, notes, lang
+        As for `from_frame`.
+    digits : int
+        Decimals of the correlations.
+
+    Returns
+    -------
+    Table
+        Its note says how many rows were used, and how many were left out for empty cells.
+
+    Raises
+    ------
+    DataError
+        A column does not exist or is not numeric, there are fewer than two, or fewer than three
+        complete rows; a column has infinite cells, or does not vary.
+    """
+    check_option("lang", lang, LANGUAGES)
+    check_option("method", method, METHODS)
+    numbers.check_digits(digits)
+    frame: pd.DataFrame = data if isinstance(data, pd.DataFrame) else data.frame
+    _check_unique(frame.columns if columns is None else _listed(columns))
+    chosen = _numeric_columns(frame, columns).astype(float)
+    complete = _complete(chosen)
+    found, tails = _correlations(complete, method)
+    texts = [words.label(name, lang, labels or {}, {}) for name in complete.columns]
+    rows: list[Row] = []
+    for i, text in enumerate(texts):
+        marks = [stars_of(tails[i, j]) if stars and j < i else "" for j in range(i + 1)]
+        cells = [numbers.number(found[i, j], digits) + marks[j] for j in range(i + 1)]
+        blank = [""] * (len(texts) - i - 1)
+        rows.append(Row((f"({i + 1}) {text}", *cells, *blank), "coefficient"))
+        if pvalues and i:
+            below = [f"({numbers.pvalue(tails[i, j])})" for j in range(i)]
+            rows.append(Row(("", *below, "", *blank), "std_error"))
+    table = Table(
+        title=_TITLE[lang] if title is None else title,
+        header=((words.word("variable", lang), *(f"({i + 1})" for i in range(len(texts)))),),
+        rows=tuple(rows),
+        align=("l", *["c"] * len(texts)),
+        notes=(
+            *_notes(len(complete), len(chosen), method, lang, stars=stars, pvalues=pvalues),
+            *as_notes(notes),
+            *own_notes(data),
+        ),
+        lang=lang,
+    )
+    if path is not None:
+        table.save(path)
+    return table
+
+
+def _notes(
+    used: int, given: int, method: str, lang: str, *, stars: bool, pvalues: bool
+) -> tuple[str, ...]:
+    told = [_NOTE[lang].format(_NAMES[lang][method], used)]
+    if used < given:
+        told.append(_LEFT[lang].format(given - used, given))
+    if pvalues:
+        told.append(_PVALUES[lang])
+    if stars:
+        told.append(words.word("stars", lang))
+    return tuple(told)
+
+
+def _listed(columns: Sequence[str]) -> pd.Index:
+    return pd.Index([columns] if isinstance(columns, str) else columns)
+
+
+def _check_unique(names: pd.Index) -> None:
+    if not names.is_unique:
+        raise DataError(f"{first(names[names.duplicated()])} is a column twice. Name it once.")
+
+
+def _complete(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows without empty cells, checked."""
+    if frame.shape[1] < 2:
+        raise DataError("Correlations need two columns or more. Name them with columns=[...].")
+    for name in frame.columns:
+        infinite = np.isinf(frame[name].to_numpy())
+        if infinite.any():
+            raise InfiniteValuesError(
+                f"{name!r} is infinite in {int(infinite.sum())} rows, first "
+                f"{first(frame.index[infinite], 3)}. Was a logarithm of zero taken?"
+            )
+    complete = frame.dropna()
+    if len(complete) < 3:
+        raise DataError(
+            f"{len(complete)} of {len(frame)} rows are complete in all columns; three or more are "
+            "needed. Name fewer columns with columns=[...]."
+        )
+    flat = [name for name in complete.columns if complete[name].nunique() == 1]
+    if flat:
+        raise ConstantColumnError(
+            f"{first(flat)} does not vary over the {len(complete)} complete rows, so that it has "
+            "no correlation. Leave it out."
+        )
+    return complete
+
+
+def _correlations(frame: pd.DataFrame, method: str) -> tuple[Array, Array]:
+    """Correlations and p-values, shape (k, k)."""
+    values = frame.rank().to_numpy() if method == "spearman" else frame.to_numpy()
+    centred = values - values.mean(axis=0)
+    centred = centred / np.linalg.norm(centred, axis=0)
+    found = np.clip(centred.T @ centred, -1, 1)
+    df = len(values) - 2
+    with np.errstate(divide="ignore"):
+        t = np.abs(found) * np.sqrt(df / (1 - found**2))
+    return found, np.asarray(2 * stats.t(df).sf(t))
