@@ -3,8 +3,8 @@
     python benchmarks/monte_carlo_panel_hausman.py [replications]
 
 y = x1 + x2 + x3 + u + e with x correlated over time within entities and u independent of x (size),
-or u with 0.4 times the entity mean of x1 (power). "serial" has e autoregressive with 0.6 and twice
-as large where x1 is above its mean, which the classical forms do not allow for. Shares are of
+or u with 0.4 times the entity mean of x1 (power). "serial" has e and the deviations of x from
+entity levels autoregressive with 0.8, which the classical forms do not allow for. Shares are of
 samples in which the null is rejected; the standard error of a share of 5 % is
 sqrt(0.05 * 0.95 / replications).
 """
@@ -37,12 +37,11 @@ def sample(
     rng: np.random.Generator, n: int, n_periods: int, serial: bool, slope: float
 ) -> tuple[pd.Series, pd.DataFrame]:
     """One panel."""
-    x = rng.normal(size=(n, 1, 3)) + rng.normal(size=(n, n_periods, 3))
-    e = rng.normal(size=(n, n_periods))
+    moving = rng.normal(size=(n, n_periods, 4))
     if serial:
         for t in range(1, n_periods):
-            e[:, t] = 0.6 * e[:, t - 1] + 0.8 * e[:, t]
-        e *= 1 + (x[..., 0] > 0)
+            moving[:, t] = 0.8 * moving[:, t - 1] + 0.6 * moving[:, t]
+    x, e = rng.normal(size=(n, 1, 3)) + moving[..., :3], moving[..., 3]
     u = rng.normal(size=(n, 1)) + slope * x[..., 0].mean(axis=1, keepdims=True)
     index = pd.MultiIndex.from_product([range(n), range(n_periods)])
     y = pd.Series((x.sum(axis=2) + u + e).ravel(), index, name="y")
@@ -76,7 +75,7 @@ def main() -> None:
     replications = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     warnings.simplefilter("ignore")
     frame = pd.DataFrame([shares(case, replications) for case in CASES])
-    print(frame.to_markdown(floatfmt=".3f") if "--markdown" in sys.argv else frame.round(3))
+    print(frame.T.round(3).to_string())
 
 
 if __name__ == "__main__":

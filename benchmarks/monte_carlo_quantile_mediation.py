@@ -179,7 +179,23 @@ HEAD = """# Panel quantiles and indirect effects: bias and coverage
 (`benchmarks/monte_carlo_quantile_mediation.py`, which states the truth). Nominal 95% intervals; the
 Monte-Carlo error of a coverage is {error}. A cell of the first table has the bias in standard
 deviations of the estimate, the mean standard error over that standard deviation, and the
-coverage."""
+coverage.
+
+What the tables show:
+
+- Standard errors of `PanelQuantile` are 0.88 to 1.13 of the standard deviation, bootstrap and
+  analytic alike, but for 0.82 at 0.9 with skewed errors and 10 periods (0.90 with 30) and 1.20 at
+  0.9 for Canay's method.
+- Where the scale depends on x, "location-scale" is biased: with normal errors towards the median,
+  by 0.9 standard deviations at 0.1 and 0.9 with 5 periods, 0.5 to 0.6 with 10 and 0.4 with 30; with
+  skewed errors by up to 0.9 with 10 periods and 0.6 with 30, and at the median by 0.3. Intervals
+  cover as little as 0.73 for it (5 periods), 0.83 (10) and 0.89 (30). The bias is of order
+  1 / periods and more entities do not make it smaller, while they do the standard errors: with many
+  entities and few periods it is the larger of the two.
+- Where the scale does not depend on x, both methods are without bias and cover 0.92 to 0.98.
+- Intervals of indirect effects cover 0.92 to 0.97 where a path is not zero. Where both are zero all
+  are too wide (0.98 to 1). Of small effects (0.1 times 0.1) Sobel's test finds 0.07, percentile
+  intervals 0.23 and bias-corrected ones 0.29."""
 
 
 if __name__ == "__main__":

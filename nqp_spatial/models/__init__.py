@@ -9,6 +9,12 @@ from nqp_spatial.models.gmm import DifferenceGMM, SystemGMM
 from nqp_spatial.models.gmm_results import DynamicGMMResults
 from nqp_spatial.models.iv import IV2SLS
 from nqp_spatial.models.iv_results import IV2SLSResults
+from nqp_spatial.models.mediation import Mediation
+from nqp_spatial.models.mediation_results import MediationResults
+from nqp_spatial.models.moderation import Moderation
+from nqp_spatial.models.moderation_results import ModerationResults
+from nqp_spatial.models.quantile import PanelQuantile
+from nqp_spatial.models.quantile_results import PanelQuantileResults, QuantileResults
 from nqp_spatial.models.spatial import (
     GNS,
     SAC,
@@ -37,8 +43,15 @@ __all__ = [
     "FixedEffects",
     "FixedEffectsResults",
     "IV2SLSResults",
+    "Mediation",
+    "MediationResults",
+    "Moderation",
+    "ModerationResults",
+    "PanelQuantile",
+    "PanelQuantileResults",
     "PanelThreshold",
     "PanelThresholdResults",
+    "QuantileResults",
     "SpatialDiD",
     "SpatialDiDResults",
     "SpatialDurbin",

@@ -115,7 +115,7 @@ class Equation:
     @property
     def periods(self) -> npt.NDArray[np.int64]:
         """Codes of the periods that are used, in order."""
-        return _fx.as_codes(self.y.index.codes[1])
+        return _fx.periods(self.y.index)
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,7 +73,8 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         province by year. None may contain another kind.
     trends : {"entity"} or Series, optional
         A linear trend of its own for each entity, or for each label of a Series on the rows of y
-        (such as provinces), whose means some effects must remove.
+        (such as provinces), whose means some effects must remove. Periods that are not numbers
+        count by their place.
     singletons : {"keep", "drop"}
         Rows that are alone in a category of the effects are fitted exactly: they add nothing to the
         estimates, but count as observations and clusters. Kept rows are counted in

@@ -270,7 +270,7 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
 
     def _differenced(self) -> tuple[pd.Series, pd.DataFrame]:
         index = self.y.index
-        entity, period = index.codes[0], _fx.as_codes(index.codes[1])
+        entity, period = index.codes[0], _fx.periods(index)
         follows = np.r_[False, entity[1:] == entity[:-1]]
         next_period = np.r_[False, np.diff(period) == 1]
         gap = follows & ~next_period
@@ -370,7 +370,7 @@ def _warn_of_gaps(index: pd.MultiIndex, gap: Any, kept: Any) -> None:
     lost = names.unique().difference(names[kept])
     if len(lost):
         told.append(f"{len(lost)} entities have no two consecutive periods, first {first(lost, 3)}")
-    periods = index.levels[1][np.unique(index.codes[1])]
+    periods = index.get_level_values(1).unique().sort_values()
     if pd.api.types.is_numeric_dtype(periods.dtype) and len(periods) > 2:
         steps = np.diff(periods.to_numpy(dtype=float))
         if np.ptp(steps) > 0:

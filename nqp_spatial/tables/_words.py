@@ -180,6 +180,7 @@ COVARIANCES: dict[str, tuple[str, str]] = {
     "clustered": ("clustered", "聚类稳健标准误"),
     "driscoll-kraay": ("Driscoll-Kraay", "Driscoll-Kraay标准误"),
     "conley": ("Conley", "Conley标准误"),
+    "entity bootstrap": ("entity bootstrap", "按个体自助法标准误"),
     "Windmeijer": ("Windmeijer-corrected", "Windmeijer修正标准误"),
 }
 

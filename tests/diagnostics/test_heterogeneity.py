@@ -59,7 +59,7 @@ def dummies(labels):
 
 def dummy_regression(y, X, D, clusters):
     """Coefficients of X beside dummies D, and their cluster sandwich without any factor."""
-    Z = np.hstack([X, D])
+    y, Z = np.asarray(y, dtype=float), np.hstack([X, D])
     bread = np.linalg.pinv(Z.T @ Z)
     beta = bread @ Z.T @ y
     scores = pd.DataFrame(Z * (y - Z @ beta)[:, None]).groupby(np.asarray(clusters)).sum()
@@ -237,7 +237,6 @@ def test_permutation_is_the_share_among_all_splits():
     """Six entities, three a group: all 20 splits by explicit dummies."""
     frame, _ = simulate(11, n_entities=6, n_periods=5, slopes=(1.0, 1.6))
     frame, names = frame.drop([("c01", 2011)]), [f"c{i:02d}" for i in range(6)]
-    groups = pd.Series(["b", "a", "b", "a", "a", "b"], names)
 
     def difference(chosen):
         inside = frame.index.get_level_values(0).isin(chosen)
@@ -247,16 +246,18 @@ def test_permutation_is_the_share_among_all_splits():
             slopes.append(dummy_regression(part["y"], part[["x1", "x2"]].to_numpy(), D, D[:, 0])[0])
         return slopes[0][0] - slopes[1][0]
 
-    every = np.array([difference(chosen) for chosen in combinations(names, 3)])
-    observed = difference(("c01", "c03", "c04"))
+    splits = {chosen: difference(chosen) for chosen in combinations(names, 3)}
+    middle = sorted(splits, key=lambda chosen: abs(splits[chosen]))[12]
+    groups = pd.Series(np.where(pd.Index(names).isin(middle), "a", "b"), names)
+    every, observed = np.array(list(splits.values())), splits[middle]
     exact = float(np.mean(np.abs(every) >= abs(observed) - 1e-12))
     found = heterogeneity(
-        model_of(frame), groups, variable="x1", tests="permutation", replications=2000, seed=5
+        model_of(frame), groups, variable="x1", tests="permutation", replications=1000, seed=5
     )
     test = found.tests["x1", "a - b", "permutation"]
     assert_allclose(test.statistic, observed, rtol=1e-9)
-    assert 0.1 <= exact <= 0.9
-    assert abs(test.pvalue - exact) < 4 * np.sqrt(exact * (1 - exact) / 2000) + 1 / 2000
+    assert exact == 0.4  # four of the ten pairs of splits
+    assert abs(test.pvalue - exact) < 4 * np.sqrt(exact * (1 - exact) / 1000) + 1 / 1000
     assert_allclose(np.unique(found.draws.round(9)), np.unique(every.round(9)), atol=1e-8)
 
 
@@ -294,31 +295,55 @@ def test_studentised_statistics_are_those_of_sur(data):
         assert_allclose(ours.pvalue, (1 + further) / 41)
 
 
-def rejections(runs, *, studentise=False, **options):
+def rejections(runs, **options):
     """Share of simulated panels without a difference that are rejected at 5%."""
     pvalues = []
     for seed in range(runs):
-        frame, groups = simulate(seed, slopes=(1.0, 1.0), **options)
-        if options.get("noise"):  # the noisy group is the small one
-            groups.iloc[1:] = groups.iloc[1:].where(np.arange(1, len(groups)) < 10, REGIONS[0])
+        frame, groups = simulate(seed, n_entities=16, n_periods=4, slopes=(1.0, 1.0))
+        model = FixedEffects(frame["y"], frame[["x1", "x2"]], effects="entity")
         found = heterogeneity(
-            model_of(frame, effects="entity"),
-            groups,
-            variable="x1",
-            tests="permutation",
-            replications=99,
-            seed=seed,
-            studentise=studentise,
+            model, groups, variable="x1", tests="permutation", replications=99, seed=seed, **options
         )
         pvalues.append(found.tests["x1", "东部 - 中部", "permutation"].pvalue)
     return np.mean(np.array(pvalues) <= 0.05 + 1e-12)
 
 
 @pytest.mark.slow
-def test_permutation_has_its_size():
+@pytest.mark.parametrize("studentise", [False, True])
+def test_permutation_has_its_size(studentise):
     """Equal groups: 5% of 400 panels, within three standard errors."""
-    size = rejections(400, n_entities=16, n_periods=4)
+    size = rejections(400, studentise=studentise)
     assert abs(size - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+@pytest.mark.slow
+def test_studentising_helps_where_a_small_group_is_noisy():
+    """Equal slopes, 8 of 40 entities with errors three times as large; 100 panels."""
+    rejected = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        entity = np.repeat(np.arange(40), 3)
+        index = pd.MultiIndex.from_arrays([entity, np.tile(range(3), 40)], names=["city", "year"])
+        x = pd.DataFrame({"x1": rng.normal(size=120)}, index)
+        y = x["x1"] + rng.normal(size=120) * np.where(entity < 8, 3, 1)
+        groups = pd.Series(np.where(np.arange(40) < 8, "small", "large"))
+        pvalues = [
+            heterogeneity(
+                FixedEffects(y, x, effects="entity"),
+                groups,
+                tests="permutation",
+                replications=99,
+                seed=seed,
+                studentise=studentise,
+            )
+            .tests["x1", "large - small", "permutation"]
+            .pvalue
+            for studentise in (False, True)
+        ]
+        rejected.append(np.array(pvalues) <= 0.05 + 1e-12)
+    plain, studentised = np.mean(rejected, axis=0)
+    assert plain > 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
+    assert studentised < plain - 0.05
 
 
 # published values ----------------------------------------------------------------------------

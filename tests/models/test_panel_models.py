@@ -194,6 +194,20 @@ def test_order_units_and_arguments(panels, model):
     assert_allclose(scaled.std_errors["value"] * 1e9, plain.std_errors["value"], rtol=1e-8)
 
 
+@pytest.mark.parametrize("cov_type", ["kernel", "driscoll-kraay"])
+def test_periods_are_in_the_order_of_time_whatever_their_levels(panels, cov_type):
+    y, x = panels["balanced"]
+    levels = y.index.levels[1][::-1]
+    codes = [y.index.codes[0], 19 - np.asarray(y.index.codes[1])]
+    backwards = pd.MultiIndex([y.index.levels[0], levels], codes, names=y.index.names)
+    assert backwards.equals(y.index)
+    for model in (PooledOLS, RandomEffects, FirstDifference):
+        known = model(y, x).fit(cov_type=cov_type)
+        found = model(y.set_axis(backwards), x.set_axis(backwards)).fit(cov_type=cov_type)
+        assert_allclose(found.params, known.params, rtol=1e-10)
+        assert_allclose(found.cov, known.cov, rtol=1e-10)
+
+
 @pytest.mark.parametrize("model", [PooledOLS, RandomEffects, FirstDifference])
 def test_the_result_protocol(panels, model):
     y, x = panels["balanced"]
