@@ -21,11 +21,14 @@ from nqp_spatial.models import (
     DifferenceGMM,
     DynamicSpatialDurbin,
     DynamicSpatialLag,
+    FirstDifference,
     FixedEffects,
     Mediation,
     Moderation,
     PanelQuantile,
     PanelThreshold,
+    PooledOLS,
+    RandomEffects,
     SpatialDiD,
     SpatialDurbin,
     SpatialDurbinError,
@@ -36,6 +39,7 @@ from nqp_spatial.models import (
 )
 from nqp_spatial.panel import PanelData
 from nqp_spatial.reading import read_table
+from nqp_spatial.robustness import Robustness, Variation, robustness
 
 if TYPE_CHECKING:
     from nqp_spatial import maps, plots, tables
@@ -51,12 +55,16 @@ __all__ = [
     "DifferenceGMM",
     "DynamicSpatialDurbin",
     "DynamicSpatialLag",
+    "FirstDifference",
     "FixedEffects",
     "Mediation",
     "Moderation",
     "PanelData",
     "PanelQuantile",
     "PanelThreshold",
+    "PooledOLS",
+    "RandomEffects",
+    "Robustness",
     "SpatialDiD",
     "SpatialDurbin",
     "SpatialDurbinError",
@@ -64,6 +72,7 @@ __all__ = [
     "SpatialIV",
     "SpatialLag",
     "SystemGMM",
+    "Variation",
     "WeightComparison",
     "compare_weights",
     "diagnostics",
@@ -79,6 +88,7 @@ __all__ = [
     "plots",
     "read_polygons",
     "read_table",
+    "robustness",
     "run_study",
     "select_cities",
     "simulate_durbin",

@@ -278,24 +278,33 @@ def new_formula(variation: Variation, formula: str, renamed: Mapping[str, str]) 
         if name in terms and name not in drop:
             raise OptionError(f"add= has {name!r}, which is a term of {formula!r} already.")
     gone, new = [*drop, *swap], [*swap.values(), *add]
-    left = [name for name in terms if name not in gone]
-    for old, name in renamed.items():
-        outcome = name if outcome == old else outcome
+    for old, column in renamed.items():
+        outcome = _quoted(column) if outcome.strip("`") == old else outcome
         if old in new:
-            new[new.index(old)] = name
-        elif old in left:
+            new[new.index(old)] = _quoted(column)
+        elif old in terms and old not in gone:
             gone.append(old)
-            new.append(name)
-    kept = right.strip()
-    return (
-        f"{outcome} ~ {kept}" + "".join(f" - {n}" for n in gone) + "".join(f" + {n}" for n in new)
-    )
+            new.append(_quoted(column))
+    less = "".join(f" - {terms[name]}" for name in gone)
+    return f"{outcome} ~ {right.strip()}{less}" + "".join(f" + {name}" for name in new)
 
 
-def _terms(right: str) -> list[str]:
-    """Terms of a right-hand side, without the constant and what is in brackets."""
-    plain = _BRACKET.sub("0", right)
-    return [str(term) for term in _parsed(plain) if str(term) not in ("0", "1")]
+def _terms(right: str) -> dict[str, str]:
+    """Terms of a right-hand side, and how a formula has them; no constant, nothing in brackets."""
+    found = {}
+    for term in _parsed(_BRACKET.sub("0", right)):
+        if str(term) not in ("0", "1"):
+            parts = [
+                _quoted(str(part)) if part.eval_method.value == "lookup" else str(part)
+                for part in term.factors
+            ]
+            found[str(term)] = ":".join(parts)
+    return found
+
+
+def _quoted(column: str) -> str:
+    """A column as a formula names it."""
+    return column if column.isidentifier() else f"`{column}`"
 
 
 def _parsed(text: str) -> Any:

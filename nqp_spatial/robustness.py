@@ -170,6 +170,8 @@ class _Base:
         except NqpError as error:
             return error
         except Exception as error:
+            if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
+                return OptionError(f"{error}. Correct options= or fit=.")
             error.add_note(f"In the variation {variation.name!r}.")
             raise
 

@@ -187,6 +187,26 @@ def test_logs_and_lags_replace_their_terms_and_the_focus_follows(frame):
     assert table.loc["lag", "nobs"] == 60
 
 
+def test_names_that_a_formula_reads_otherwise_are_quoted(frame):
+    data = frame.rename(columns={"x1": "x-1", "x2": "城市 规模", "size": "规模-2"})
+    found = robustness(
+        "y ~ did + `x-1` + `城市 规模` + `规模-2`:keywords",
+        data,
+        [
+            Variation("less", drop=["x-1", "城市 规模", "规模-2:keywords"]),
+            Variation("lag", transform=transform.lag, columns="x-1", drop="城市 规模"),
+        ],
+        focus="did",
+    )
+    assert found.results["less"].params.index.tolist() == ["did"]
+    lagged = data.assign(
+        L=data["x-1"].groupby(level=0).shift(), k=data["规模-2"] * data["keywords"]
+    )
+    slopes = dummy_slopes(lagged.dropna(), "y", ["did", "L", "k"])
+    assert_allclose(estimate(found, "less"), dummy_slopes(data, "y", ["did"])["did"], rtol=1e-8)
+    assert_allclose(estimate(found, "lag"), slopes["did"], rtol=1e-8)
+
+
 def test_another_table_may_be_of_other_entities(frame):
     """Cities aggregated to regions, as sums."""
     total = frame.groupby(["region", frame.index.get_level_values(1)])[["y", "did", "x1"]].sum()
@@ -347,13 +367,15 @@ def test_terms_that_are_not_there_or_there_already_are_named(frame):
         Variation("drop", drop="x_1"),
         Variation("add", add="x1"),
         Variation("values", transform=lambda table: table * 2),
+        Variation("option", options={"effect": "entity"}),
     ]
-    with pytest.warns(DataWarning, match=r"3 of 3"):
+    with pytest.warns(DataWarning, match=r"4 of 4"):
         found = robustness(FORMULA, frame, variations)
     errors = found.to_frame()["error"]
     assert "drop= has 'x_1', which is not a term" in errors["drop"]
     assert "Did you mean 'x1'" in errors["drop"]
     assert "add= has 'x1', which is a term of 'y ~ did + x1' already" in errors["add"]
+    assert "unexpected keyword argument 'effect'" in errors["option"]
     assert "without a report of what it changed" in errors["values"]
 
 

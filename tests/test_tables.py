@@ -338,7 +338,7 @@ def test_statistics_are_chosen_by_name_and_p_values_print_as_such():
     assert cells(table)[-3:] == [
         ("Entities", "277"),
         ("hansen", "1.2500"),
-        ("hansen_pvalue", "0.264"),
+        ("p (Hansen)", "0.264"),
     ]
 
 

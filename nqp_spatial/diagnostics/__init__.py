@@ -9,12 +9,15 @@ from nqp_spatial.diagnostics.autocorrelation import (
 from nqp_spatial.diagnostics.collinearity import condition_index, vif
 from nqp_spatial.diagnostics.dependence import DependenceResult, pesaran_cd
 from nqp_spatial.diagnostics.hausman import HausmanResult, hausman
+from nqp_spatial.diagnostics.heterogeneity import Heterogeneity, heterogeneity
 from nqp_spatial.diagnostics.lagrange import lm_tests, tests_frame
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 from nqp_spatial.diagnostics.panel_effects import effects_f_test, effects_lm_test
 from nqp_spatial.diagnostics.specification import SpecificationPath, specification_path
 
 __all__ = [
+    "Heterogeneity",
+    "heterogeneity",
     "DependenceResult",
     "HausmanResult",
     "SpecificationPath",

@@ -110,6 +110,12 @@ def hausman(
     See docs/monte_carlo_hausman.md. Errors are taken to be independent with equal variances, as by
     both estimators.
 
+    Without W, a true null is rejected at 5 % in 7 % of samples by "classical", 6 % by "sigmamore",
+    8 % by "robust" (10 % if chi-squared) with 50 entities, 8 periods and 3 regressors; in 5, 5 and
+    6 % with 200 entities. With errors and regressors autocorrelated by 0.8 the first two reject in
+    9 to 11 % whatever the number of entities, "robust" in 9 % with 50 and 7 % with 200 (300
+    samples each, so give or take 1.3 %: benchmarks/monte_carlo_panel_hausman.py).
+
     A regressor that is constant over time, or the same for all entities, has no mean of its own to
     test and is left out; ``tested`` names those that are in.
     """

@@ -13,6 +13,13 @@ from nqp_spatial.models.mediation import Mediation
 from nqp_spatial.models.mediation_results import MediationResults
 from nqp_spatial.models.moderation import Moderation
 from nqp_spatial.models.moderation_results import ModerationResults
+from nqp_spatial.models.panel import (
+    FirstDifference,
+    FirstDifferenceResults,
+    PooledOLS,
+    RandomEffects,
+    RandomEffectsResults,
+)
 from nqp_spatial.models.quantile import PanelQuantile
 from nqp_spatial.models.quantile_results import PanelQuantileResults, QuantileResults
 from nqp_spatial.models.spatial import (
@@ -40,6 +47,8 @@ __all__ = [
     "DynamicResults",
     "DynamicSpatialDurbin",
     "DynamicSpatialLag",
+    "FirstDifference",
+    "FirstDifferenceResults",
     "FixedEffects",
     "FixedEffectsResults",
     "IV2SLSResults",
@@ -51,7 +60,10 @@ __all__ = [
     "PanelQuantileResults",
     "PanelThreshold",
     "PanelThresholdResults",
+    "PooledOLS",
     "QuantileResults",
+    "RandomEffects",
+    "RandomEffectsResults",
     "SpatialDiD",
     "SpatialDiDResults",
     "SpatialDurbin",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.matching import match_cities
 from nqp_spatial.panel import PanelData
 from nqp_spatial.reading import read_table
-from nqp_spatial.study import schema, weights_schema
+from nqp_spatial.study import schema, transforming, weights_schema
 from nqp_spatial.study.outcomes import outcome_keys, with_indices, with_policy
 from nqp_spatial.study.schema import IndexOutcome, Study
 from nqp_spatial.study.source import Key, Source
+from nqp_spatial.transform import Report
 
 _ZH_NOTE = (
     "模拟数据: 城市、年份与试点为真实信息, 结果变量、控制变量与指标均为模拟生成; "
@@ -53,6 +54,8 @@ class StudyData:
         Of simulated data.
     files : dict of str to Path
         Tables and layers that were read, by what the study file calls them.
+    transforms : list of Report
+        What each step of ``data.transforms`` did.
     """
 
     panel: PanelData
@@ -62,6 +65,7 @@ class StudyData:
     truth: dict[str, Any] | None = None
     simulated: bool = False
     files: dict[str, Path] = field(default_factory=dict)
+    transforms: list[Report] = field(default_factory=list)
 
 
 def prepare(study: Study, source: Source) -> StudyData:
@@ -77,6 +81,10 @@ def prepare(study: Study, source: Source) -> StudyData:
     for i, merge in enumerate(study.data.merge):
         whole = _merged(whole, merge, study, source, i, files)
     systems = _systems(study, source, files)
+    reports: list[Report] = []
+    if study.data.transforms:
+        sample = _window(whole, study, source).frame.index
+        whole, reports = transforming.apply(whole, sample, study, source)
     _check_columns(study, source, whole, systems)
     whole = _with_polygons(whole, study, source, files)
     panel = _complete(_window(whole, study, source), study, source, systems)
@@ -92,6 +100,7 @@ def prepare(study: Study, source: Source) -> StudyData:
         truth=attrs.get("truth"),
         simulated=bool(attrs.get("simulated")),
         files=files,
+        transforms=reports,
     )
 
 
@@ -279,9 +288,8 @@ def _check_columns(
     for name, weights in study.weights.items():
         wanted |= _weights_columns(("weights", name), weights)
     for model, options in study.fitted.items():
-        for i, cluster in enumerate(options.clusters or []):
-            if cluster not in ("entity", "time"):
-                wanted[("models", model, "clusters", i)] = cluster
+        named = [*options.columns(), *options.groups()]
+        wanted |= {("models", model, *key): column for key, column in named}
     _columns(source, panel.columns, wanted)
 
 
@@ -366,15 +374,35 @@ def _complete(
     columns += [c for system in systems.values() for c in system.columns]
     columns += study.controls
     columns += [study.policy.column] if study.policy and study.policy.column else []
+    columns += [c for options in study.fitted.values() for c in options.complete()]
     columns = list(dict.fromkeys(columns))
-    spatial = any(isinstance(o, schema.Spatial) for o in study.fitted.values())
-    if study.data.incomplete == "drop":
+    how = study.data.incomplete
+    if how == "drop":
         panel = panel.drop_incomplete(columns)
+    elif how == "keep":
+        panel = _complete_rows(panel, columns)
     with source.at("data"):
         try:
-            panel.check(columns, balanced=spatial)
+            panel.check(columns, balanced=bool(study.spatial) and how != "keep")
         except (MissingValuesError, UnbalancedPanelError) as error:
             raise type(error)(
                 f"{error} In a study file: `incomplete: drop` under data leaves those entities out."
             ) from error
     return panel
+
+
+def _complete_rows(panel: PanelData, columns: list[str]) -> PanelData:
+    """The rows without empty cells; those left out are named in a note and a warning."""
+    empty = panel.frame[columns].isna().any(axis=1)
+    if not empty.any():
+        return panel
+    rows = panel.frame.index[empty]
+    note = f"{len(rows)} rows with empty cells were left out: {first(rows, 5)}."
+    warnings.warn(note, DataWarning, stacklevel=2)
+    notes = (*panel.notes, note)
+    kept = PanelData.from_frame(panel.frame[~empty])
+    frame = kept.frame
+    frame.attrs = {**panel.frame.attrs, "notes": list(notes)}
+    kept = replace(panel, frame=frame, notes=notes)
+    lost = panel.entities.difference(kept.entities)
+    return kept.restrict(entities=kept.entities) if len(lost) else kept

@@ -10,7 +10,13 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from nqp_spatial._messages import suggest
-from nqp_spatial.study import schema, weights_schema
+from nqp_spatial.study import (
+    instruments_schema,
+    models_schema,
+    schema,
+    transforms_schema,
+    weights_schema,
+)
 from nqp_spatial.study.outcomes import outcome_keys
 from nqp_spatial.study.schema import BUNDLED_POLYGONS, BUNDLED_SYSTEM, BUNDLED_TABLES, Study
 from nqp_spatial.study.source import Key, Source, apply, parse_overrides, read
@@ -95,7 +101,13 @@ def _known(loc: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields) if _is_model(model) else []
 
 
-_TAGGED = {f"@{model.__name__}": model for model in weights_schema.KINDS.values()}
+_CLASSES: list[type[BaseModel]] = [
+    *weights_schema.KINDS.values(),
+    *models_schema.MODELS.values(),
+    *transforms_schema.TRANSFORMS.values(),
+    *(instruments_schema.LagOf, instruments_schema.Interaction),
+]
+_TAGGED = {f"@{model.__name__}": model for model in _CLASSES}
 
 
 def _is_model(annotation: Any) -> bool:
@@ -121,8 +133,7 @@ def _models(annotation: Any) -> Iterator[Any]:
 
 
 def _unknown(key: Key, known: list[str], near: str) -> str:
-    what = "unknown model" if key[0] == "models" and len(key) == 2 else "unknown key"
-    return f"{what}. Expected one of {', '.join(known)}.{near}"
+    return f"unknown key. Expected one of {', '.join(known)}.{near}"
 
 
 _HELP = {
@@ -149,7 +160,7 @@ def _wrong(key: Key, detail: Any, source: Source) -> str:
         return f"expected {_or(known)}, found {value!r}.{_trap(key, value, source)}" + suggest(
             value, known
         )
-    limits = {"ge": "at least", "gt": "above", "le": "at most"}
+    limits = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     for limit, words in limits.items():
         if limit in context:
             return f"expected a number {words} {context[limit]:g}, found {value!r}."
@@ -234,21 +245,19 @@ def _bundled(study: Study) -> Iterator[Problem]:
 
 
 def _policy(study: Study) -> Iterator[Problem]:
-    if study.policy is None and "sdm_did" in study.fitted:
-        yield ("models", "sdm_did"), "sdm_did needs a policy, such as policy: {column: did}."
+    for name, options in study.fitted.items():
+        if study.policy is None and options.model == "sdm_did":
+            yield ("models", name), "sdm_did needs a policy, such as policy: {column: did}."
     if not study.regressors:
         yield ("controls",), "the study has neither a policy nor controls: nothing to estimate."
 
 
 def _weights_names(study: Study) -> Iterator[Problem]:
-    spatial = [
-        name for name, options in study.fitted.items() if isinstance(options, schema.Spatial)
-    ]
-    if spatial and not study.weights:
+    if study.spatial and not study.weights:
         yield (
             ("weights",),
             (
-                f"the model {spatial[0]} needs weights, such as "
+                f"the model {study.spatial[0]} needs weights, such as "
                 "weights: {adjacency: {kind: queen}}."
             ),
         )
@@ -284,16 +293,22 @@ def _not_weights(name: str, names: list[str]) -> str:
 
 def _models_fit(study: Study) -> Iterator[Problem]:
     for name, options in study.fitted.items():
-        if isinstance(options, schema.Spatial):
-            yield from _covariance(study, name, options)
-        if isinstance(options, schema.Durbin):
-            for i, lagged in enumerate(options.durbin or []):
-                if lagged not in study.regressors:
+        if name in models_schema.MODELS and name != options.model:
+            yield (
+                ("models", name, "model"),
+                f"the name {name!r} is that of another model than {options.model!r}. Choose one.",
+            )
+        yield from _covariance(study, name, options)
+        yield from _gaps(study, name, options)
+        known = [*study.regressors, *(getattr(options, "endog", None) or [])]
+        for option in _REGRESSORS:
+            for i, named in enumerate(getattr(options, option, None) or []):
+                if named not in known:
                     yield (
-                        ("models", name, "durbin", i),
+                        ("models", name, option, i),
                         (
-                            f"{lagged!r} is not a regressor of this study. They are: "
-                            f"{', '.join(study.regressors)}.{suggest(lagged, study.regressors)}"
+                            f"{named!r} is not a regressor of this study. They are: "
+                            f"{', '.join(study.regressors)}.{suggest(named, study.regressors)}"
                         ),
                     )
     if study.maps and study.output.maps is False:
@@ -302,14 +317,39 @@ def _models_fit(study: Study) -> Iterator[Problem]:
         yield ("output", "lang"), f"lang is {study.lang!r} at the top. Keep one."
 
 
-def _covariance(study: Study, name: str, options: schema.Spatial) -> Iterator[Problem]:
+_REGRESSORS = ("durbin", "predetermined", "endogenous", "regime")
+
+
+def _gaps(study: Study, name: str, options: models_schema.Model) -> Iterator[Problem]:
+    """Spatial models of a panel with gaps say what W is where entities are absent."""
+    if not options.spatial:
+        return
+    keep, unbalanced = study.data.incomplete == "keep", getattr(options, "unbalanced", None)
+    if keep and not options.gaps:
+        yield (
+            ("models", name),
+            f"{options.model} needs every entity in every period: type incomplete: drop under "
+            "data.",
+        )
+    elif keep and unbalanced is None:
+        yield (
+            ("models", name),
+            "with incomplete: keep say what W is where entities are absent: unbalanced: submatrix "
+            "(W among those present) or renormalised (its rows scaled back to their sums).",
+        )
+    elif unbalanced is not None and not keep:
+        yield ("models", name, "unbalanced"), "unbalanced belongs to incomplete: keep under data."
+
+
+def _covariance(study: Study, name: str, options: models_schema.Model) -> Iterator[Problem]:
     """Options of a covariance stand beside the one they belong to."""
+    kind = getattr(options, "cov_type", None)
     for key, owner in (("clusters", "clustered"), ("cutoff_km", "conley")):
-        if getattr(options, key) is not None and options.cov_type != owner:
+        if getattr(options, key, None) is not None and kind != owner:
             yield ("models", name, key), f"{key} belongs to cov_type: {owner}."
-    if options.cov_type == "conley" and options.cutoff_km is None:
+    if kind == "conley" and getattr(options, "cutoff_km", None) is None:
         yield ("models", name, "cov_type"), "conley needs cutoff_km, such as cutoff_km: 300."
-    if options.cov_type == "conley" and study.data.polygons is None:
+    if kind == "conley" and study.data.polygons is None:
         yield ("models", name, "cov_type"), "conley needs polygons under data, for distances."
 
 

@@ -10,7 +10,7 @@ from nqp_spatial.exceptions import DataWarning, MissingValuesError, UnstableMode
 from nqp_spatial.study.data import bundled_polygons
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.output import Folder
-from nqp_spatial.study.schema import CHINA, Spatial, Study
+from nqp_spatial.study.schema import CHINA, Study
 from nqp_spatial.study.source import Source
 
 if TYPE_CHECKING:
@@ -42,11 +42,10 @@ def _label(study: Study, key: str) -> str:
 def _file(name: str, key: str, study: Study) -> str:
     """The name of a file: the main outcome and the last spatial model have no suffix."""
     outcome, model = key.split("/")
-    spatial = [name for name, options in study.fitted.items() if isinstance(options, Spatial)]
     parts = [name]
     if outcome != study.outcome_names[0]:
         parts.append(outcome)
-    if model and model != spatial[-1]:
+    if model and model != study.spatial[-1]:
         parts.append(model)
     return "-".join(parts)
 

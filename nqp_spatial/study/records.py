@@ -15,6 +15,7 @@ import pandas as pd
 
 from nqp_spatial import __version__, weights
 from nqp_spatial._provenance import versions
+from nqp_spatial.results import TestResult
 from nqp_spatial.study.data import StudyData
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.schema import Study
@@ -41,11 +42,25 @@ def results_record(study: Study, found: Found) -> dict[str, Any]:
             "first_period": panel.periods[0],
             "last_period": panel.periods[-1],
         },
-        "models": {key: _model_record(key, found) for key in found.results},
+        "models": {
+            key: _model_record(key, found, study.fitted[key.split("/")[1]].spatial)
+            for key in found.results
+        },
         "weights": weights.describe(found.graphs).to_dict() if found.graphs else {},
     }
+    frames = {key: own for key, own in found.frames.items() if own}
+    if frames:
+        record["frames"] = {
+            key: {name: _nested(frame) for name, frame in own.items()}
+            for key, own in frames.items()
+        }
     if found.autocorrelation is not None:
         record["autocorrelation"] = _nested(found.autocorrelation)
+    if data.transforms:
+        record["transforms"] = [
+            {"transform": r.transform, "options": r.options, "columns": _nested(r.columns)}
+            for r in data.transforms
+        ]
     if data.indices:
         record["indices"] = {n: _nested(i.weights) for n, i in data.indices.items()}
     if data.truth is not None:
@@ -53,13 +68,13 @@ def results_record(study: Study, found: Found) -> dict[str, Any]:
     return record
 
 
-def _model_record(key: str, found: Found) -> dict[str, Any]:
+def _model_record(key: str, found: Found, weighted: bool) -> dict[str, Any]:
     result = found.results[key]
-    outcome, model, *w = key.split("/", 2)
+    outcome, model, *part = key.split("/", 2)
     record = {
         "outcome": outcome,
         "model": model,
-        "weights": w[0] if w else None,
+        "weights": part[0] if weighted else None,
         "name": result.model_name,
         "cov_type": result.cov_type,
         "fixed_effects": list(result.effects_included),
@@ -68,21 +83,23 @@ def _model_record(key: str, found: Found) -> dict[str, Any]:
         "estimates": _nested(result.to_frame()),
         "fit": result.fit_statistics.to_dict(),
     }
-    if w:
-        effects = found.effects[f"{outcome}/{model}"]
-        record["effects"] = _nested(effects.xs(w[0], level="weights"))
-        tests: Mapping[str, Any] = result.tests  # type: ignore[attr-defined]
-        record["tests"] = {
-            name: {
-                "name": test.name,
-                "null": test.null,
-                "statistic": test.statistic,
-                "df": test.df,
-                "pvalue": test.pvalue,
-            }
-            for name, test in tests.items()
-        }
+    for name, frames in (("effects", found.effects), ("long_run_effects", found.long_run)):
+        frame = frames.get(f"{outcome}/{model}") if weighted else None
+        if frame is not None and part[0] in frame.index.get_level_values("weights"):
+            record[name] = _nested(frame.xs(part[0], level="weights"))
+    if found.tests.get(key):
+        record["tests"] = {name: _test(test) for name, test in found.tests[key].items()}
     return record
+
+
+def _test(test: TestResult) -> dict[str, Any]:
+    return {
+        "name": test.name,
+        "null": test.null,
+        "statistic": test.statistic,
+        "df": test.df,
+        "pvalue": test.pvalue,
+    }
 
 
 def provenance(study: Study, source: Source, found: Found, log: RunLog) -> dict[str, Any]:

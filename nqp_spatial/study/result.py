@@ -13,11 +13,12 @@ import pandas as pd
 
 from nqp_spatial.compare import WeightComparison
 from nqp_spatial.panel import PanelData
-from nqp_spatial.results import Results, stars
+from nqp_spatial.results import Results, TestResult, stars
 from nqp_spatial.study.outcomes import truth_applies
 from nqp_spatial.study.schema import Study
-from nqp_spatial.study.words import MODELS, WORDS
+from nqp_spatial.study.words import WORDS, model_label
 from nqp_spatial.tables import Table
+from nqp_spatial.transform import Report
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -38,17 +39,26 @@ class StudyResult:
     graphs : dict of str to Graph
         Normalised as the file says.
     results : dict of str to Results
-        By ``outcome/model`` or ``outcome/model/weights``.
+        By ``outcome/model``, ``outcome/model/weights``, or ``outcome/model/part`` for a model of
+        several regressions (quantile, mediation).
     comparisons : dict of str to WeightComparison
         By ``outcome/model``, the spatial models only.
     effects : dict of str to DataFrame
         By ``outcome/model``: index (weights, effect, variable), as the file asked for them.
+    long_run : dict of str to DataFrame
+        The same in the long run, of dynamic models under the weights where it is defined.
+    tests : dict of str to dict of str to TestResult
+        By ``outcome/model`` or ``outcome/model/weights``, then by name.
+    frames : dict of str to dict of str to DataFrame
+        What some models have besides, such as "first-stage"; keys as those of ``tests``.
     autocorrelation : DataFrame or None
         Moran's I and Geary's C, index (outcome, weights, period).
     tables : dict of str to Table
         By the name of their files.
     indices : dict of str to IndexResult or PCAResult
         By outcome.
+    transforms : tuple of Report
+        What each step of ``data.transforms`` did to which cells.
     truth : dict or None
         Parameters that simulated data were drawn with.
     simulated : bool
@@ -63,9 +73,13 @@ class StudyResult:
     results: Mapping[str, Results]
     comparisons: Mapping[str, WeightComparison]
     effects: Mapping[str, pd.DataFrame]
+    long_run: Mapping[str, pd.DataFrame]
+    tests: Mapping[str, Mapping[str, TestResult]]
+    frames: Mapping[str, Mapping[str, pd.DataFrame]]
     autocorrelation: pd.DataFrame | None
     tables: Mapping[str, Table]
     indices: Mapping[str, Any]
+    transforms: tuple[Report, ...]
     truth: Mapping[str, Any] | None
     simulated: bool
     warnings: tuple[str, ...]
@@ -124,7 +138,7 @@ class StudyResult:
         """One model: a line for each W, and one for the truth of simulated data."""
         outcome, model = key.split("/")
         title = words["effects"].format(
-            variable=self.variable, outcome=outcome, model=MODELS[model]
+            variable=self.variable, outcome=outcome, model=model_label(model)
         )
         header = ["W", *(words[e] for e in EFFECTS), "rho", "R2"]
         rows = [self._row(key, name) for name in self.comparisons[key].results]
@@ -138,14 +152,16 @@ class StudyResult:
         effects = self.effects[key].xs((name, self.variable), level=("weights", "variable"))
         result = self.comparisons[key].results[name]
         cells = [_cell(effects.loc[e]) for e in EFFECTS]
-        return [name, *cells, f"{result.rho:.4f}", f"{result.rsquared['within']:.4f}"]
+        return [name, *cells, f"{result.rho:.4f}", _plain(result.rsquared.get("within"))]
 
     def _regressions(self, words: Mapping[str, str]) -> str:
         rows = [
             [key, _cell(result.to_frame().loc[self.variable])]
             for key, result in self.results.items()
+            if self.variable in result.params
         ]
-        return "\n".join([words["coefficients"].format(variable=self.variable), *aligned(rows)])
+        lines = aligned(rows) if rows else []
+        return "\n".join([words["coefficients"].format(variable=self.variable), *lines])
 
     def _tail(self, words: Mapping[str, str]) -> str:
         lines = [words["stars"]]
@@ -192,6 +208,10 @@ def _cell(line: pd.Series) -> str:
     if estimate != estimate:
         return "–"
     return f"{estimate:.4f}{stars(line['pvalue'])} ({error:.4f})"
+
+
+def _plain(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.4f}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator as Before
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from nqp_spatial.study.models_schema import MODELS, Durbin, Model, ModelsByName, Regression
+from nqp_spatial.study.transforms_schema import AnyTransform
 from nqp_spatial.study.weights_schema import Keys, Weights, Window, form
 
 BUNDLED_TABLES = ("bundled:simulated-clusters", "bundled:castle")
 CHINA = "bundled:china-cities"
 BUNDLED_POLYGONS = (CHINA, "bundled:us-states")
 BUNDLED_SYSTEM = "bundled:nqp"
-
-Effects = Literal["twoway", "entity", "time", "none"]
 
 
 # ---------------------------------------------------------------- data
@@ -55,8 +53,9 @@ class Data(Keys):
     encoding: str | None = None
     match_cities: Matching = False
     merge: list[Merge] = []
+    transforms: list[AnyTransform] = []
     periods: Window | None = None
-    incomplete: Literal["error", "drop"] = "error"
+    incomplete: Literal["error", "drop", "keep"] = "error"
     polygons: str | None = None
     polygon_id: str | None = None
     polygon_crs: int | None = None
@@ -121,59 +120,6 @@ class Policy(Keys):
 # ---------------------------------------------------------------- models and output
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-class Regression(Keys):
-    """`FixedEffects`."""
-
-    effects: Effects = "twoway"
-    cov_type: Literal["clustered", "unadjusted", "robust", "driscoll-kraay"] = "clustered"
-    clusters: Annotated[list[str], Before(_listed)] = ["entity"]
-
-
-class Spatial(Keys):
-    """Spatial models: `SpatialLag`, `SpatialError`, `SAC`."""
-
-    effects: Literal["twoway", "entity", "time", "none", "random"] = "twoway"
-    correction: Literal["lee-yu", "none", "bias-corrected"] = "lee-yu"
-    cov_type: Literal["asymptotic", "robust", "clustered", "driscoll-kraay", "conley"] = (
-        "asymptotic"
-    )
-    clusters: Annotated[list[str], Before(_listed)] | None = None
-    cutoff_km: Annotated[float, Field(gt=0)] | None = None
-
-
-class Durbin(Spatial):
-    """Those with lags of regressors: `SLX`, `SpatialDurbin`, `SpatialDiD` and so on."""
-
-    durbin: list[str] | None = None
-
-
-class Models(Keys):
-    """The models to fit, in this order."""
-
-    fe: Regression | None = None
-    sar: Spatial | None = None
-    slx: Durbin | None = None
-    sem: Spatial | None = None
-    sdem: Durbin | None = None
-    sac: Spatial | None = None
-    gns: Durbin | None = None
-    sdm: Durbin | None = None
-    sdm_did: Durbin | None = None
-
-
-def _named(value: object) -> object:
-    """A list of model names as a mapping to their (default) options."""
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return {name: {} for name in value}
-    if isinstance(value, Mapping):
-        return {k: {} if v is None or v is True else v for k, v in value.items()}
-    return value
-
-
 class EffectsOptions(Keys):
     """How direct, indirect and total effects get their standard errors."""
 
@@ -210,7 +156,7 @@ class Study(Keys):
     controls: list[str] = []
     labels: dict[str, str] = {}
     weights: dict[str, Weights] = {}
-    models: Annotated[Models, Before(_named)] | None = None
+    models: ModelsByName | None = None
     effects: EffectsOptions = EffectsOptions()
     diagnostics: Diagnostics = Diagnostics()
     maps: list[str] | None = None
@@ -237,12 +183,22 @@ class Study(Keys):
         return [*([self.policy.name] if self.policy else []), *self.controls]
 
     @property
-    def fitted(self) -> dict[str, Regression | Spatial]:
-        """Models and their options; by default a regression and a spatial model."""
+    def fitted(self) -> dict[str, Model]:
+        """Models and their options, in the order in which they are shown.
+
+        By default a regression and a spatial model.
+        """
         if self.models is None:
-            return {"fe": Regression(), "sdm_did" if self.policy else "sdm": Durbin()}
-        found = {name: getattr(self.models, name) for name in Models.model_fields}
-        return {name: options for name, options in found.items() if options is not None}
+            main = "sdm_did" if self.policy else "sdm"
+            return {"fe": Regression(model="fe"), main: Durbin(model=main)}
+        place = list(MODELS)
+        ordered = sorted(self.models.items(), key=lambda item: place.index(item[1].model))
+        return dict(ordered)
+
+    @property
+    def spatial(self) -> list[str]:
+        """The models that have weights."""
+        return [name for name, options in self.fitted.items() if options.spatial]
 
 
 Study.model_rebuild()

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 MODELS = {
+    "pooled": "Pooled",
     "fe": "FE",
+    "re": "RE",
+    "fd": "FD",
+    "iv": "IV",
+    "gmm_difference": "Difference GMM",
+    "gmm_system": "System GMM",
+    "quantile": "Quantile",
+    "threshold": "Threshold",
+    "mediation": "Mediation",
+    "moderation": "Moderation",
     "sar": "SAR",
     "slx": "SLX",
     "sem": "SEM",
@@ -11,8 +21,37 @@ MODELS = {
     "sac": "SAC",
     "gns": "GNS",
     "sdm": "SDM",
+    "spatial_iv": "Spatial IV",
+    "dynamic_sar": "Dynamic SAR",
+    "dynamic_sdm": "Dynamic SDM",
     "sdm_did": "SDM-DiD",
 }
+
+
+def model_label(name: str) -> str:
+    """The printed name of a model; a name of the user's own stays as it is."""
+    return MODELS.get(name, name)
+
+
+_FRAMES_ZH = {
+    "first-stage": "第一阶段",
+    "weak-instruments": "弱工具变量检验",
+    "reduced-form": "简约式",
+    "instruments": "工具变量",
+    "stationarity": "平稳性",
+    "thresholds": "门槛值",
+    "confidence-sets": "门槛值的置信集",
+    "threshold-test": "门槛效应检验",
+    "indirect": "中介效应",
+    "mediation-tests": "中介效应检验",
+    "marginal-effects": "边际效应",
+}
+
+
+def frame_label(name: str, lang: str) -> str:
+    """The printed name of what a model has besides estimates and tests."""
+    return _FRAMES_ZH[name] if lang == "zh" else name.replace("-", " ")
+
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {
@@ -29,6 +68,10 @@ WORDS: dict[str, dict[str, str]] = {
         "truth": "truth",
         "true_value": "True value",
         "truth_title": "Truth and estimates (simulated data)",
+        "long_run_title": "Long-run effects",
+        "not_stationary": "No long run under {names}: not stationary, or rho at its bound.",
+        "tests_title": "Tests",
+        "transforms_title": "Transformations",
         "stars": "*** p < 0.01, ** p < 0.05, * p < 0.1; standard errors in parentheses; R2 within.",
         "drawn": "The truth was drawn under {W}.",
         "warned": "{n} warning(s): their full text is in run.log.",
@@ -51,6 +94,10 @@ WORDS: dict[str, dict[str, str]] = {
         "truth": "真值",
         "true_value": "真值",
         "truth_title": "真值与估计值对照 (模拟数据)",
+        "long_run_title": "长期效应",
+        "not_stationary": "{names}: 不平稳或 ρ 位于边界, 无长期效应。",
+        "tests_title": "检验",
+        "transforms_title": "数据变换",
         "stars": "*** p < 0.01, ** p < 0.05, * p < 0.1; 括号内为标准误; R2 为组内R2。",
         "drawn": "真值生成时所用的权重矩阵: {W}。",
         "warned": "{n} 条警告, 全文见 run.log。",

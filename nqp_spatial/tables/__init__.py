@@ -8,6 +8,7 @@ Results answer to maketables all the same, so that its ``ETable`` takes them bes
 """
 
 from nqp_spatial.tables.autocorrelation import autocorrelation
+from nqp_spatial.tables.correlation import correlation
 from nqp_spatial.tables.frames import (
     descriptive,
     from_frame,
@@ -23,6 +24,7 @@ __all__ = [
     "Row",
     "Table",
     "autocorrelation",
+    "correlation",
     "descriptive",
     "effects",
     "from_frame",

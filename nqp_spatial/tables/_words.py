@@ -84,6 +84,7 @@ STATISTICS: dict[str, tuple[str, str]] = {
     "lambda": ("λ", "λ"),
     "n_entities": ("Entities", "个体数"),
     "n_periods": ("Periods", "时期数"),
+    "n_singletons": ("Singletons", "单例观测"),
     "tau": ("τ", "τ"),
     "eta": ("η", "η"),
     "spectral_radius": ("Spectral radius", "谱半径"),
@@ -170,6 +171,8 @@ R_SQUARED = {
     "between": "组间",
     "overall": "总体",
     "adjusted": "调整后",
+    "differences": "差分",
+    "pseudo": "伪",
     "squared correlation": "相关系数法",
 }
 
@@ -180,6 +183,7 @@ COVARIANCES: dict[str, tuple[str, str]] = {
     "clustered": ("clustered", "聚类稳健标准误"),
     "driscoll-kraay": ("Driscoll-Kraay", "Driscoll-Kraay标准误"),
     "conley": ("Conley", "Conley标准误"),
+    "kernel": ("Newey-West", "Newey-West标准误"),
     "entity bootstrap": ("entity bootstrap", "按个体自助法标准误"),
     "Windmeijer": ("Windmeijer-corrected", "Windmeijer修正标准误"),
 }

@@ -302,7 +302,7 @@ def rejections(runs, **options):
         frame, groups = simulate(seed, n_entities=16, n_periods=4, slopes=(1.0, 1.0))
         model = FixedEffects(frame["y"], frame[["x1", "x2"]], effects="entity")
         found = heterogeneity(
-            model, groups, variable="x1", tests="permutation", replications=99, seed=seed, **options
+            model, groups, variable="x1", tests="permutation", replications=39, seed=seed, **options
         )
         pvalues.append(found.tests["x1", "东部 - 中部", "permutation"].pvalue)
     return np.mean(np.array(pvalues) <= 0.05 + 1e-12)
@@ -332,7 +332,7 @@ def test_studentising_helps_where_a_small_group_is_noisy():
                 FixedEffects(y, x, effects="entity"),
                 groups,
                 tests="permutation",
-                replications=99,
+                replications=39,
                 seed=seed,
                 studentise=studentise,
             )

@@ -94,7 +94,12 @@ MISTAKES = {
         "correction: none",
         "correction: leeyu",
         "leeyu",
-        ["models.sdm_did.correction", "lee-yu, none or bias-corrected", "'leeyu'", "'lee-yu'?"],
+        [
+            "models.sdm_did.correction",
+            "lee-yu, none, bias-corrected or adjusted-score",
+            "'leeyu'",
+            "'lee-yu'?",
+        ],
     ),
     "wrong type": (
         "kind: queen}",
@@ -168,7 +173,7 @@ MISTAKES = {
         "  fe: {",
         "  sdmdid: {",
         "sdmdid",
-        ["models.sdmdid: unknown model", "fe, sar, slx, sem", "Did you mean 'sdm_did'?"],
+        ["models.sdmdid: unknown model", "pooled, fe, re, fd, iv", "Did you mean 'sdm_did'?"],
     ),
     "unknown weights in maps": (
         "maps: [adjacency]",
@@ -468,7 +473,7 @@ def test_the_illustration_of_the_design_and_the_bundled_files_are_valid(tmp_path
     assert list(study.fitted) == ["fe", "sdm_did"]
     assert study.weights["economic"].geo.kind == "inverse_distance"
     path.write_text(path.read_text().replace("[fe, sdm_did]", "[fe, event_study]"))
-    with pytest.raises(StudyFileError, match=r"line 9, models.event_study: unknown model.*fe, sar"):
+    with pytest.raises(StudyFileError, match=r"line 9, models.event_study: unknown model.*fe, re"):
         load(path)
 
 

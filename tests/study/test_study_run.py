@@ -49,7 +49,7 @@ def grid_weights() -> np.ndarray:
 
 def test_the_folder_has_every_file_and_nothing_else(ran):
     formats = ("docx", "tex", "html", "xlsx", "md")
-    names = ("effects", "regression", "autocorrelation", "descriptive", "weights")
+    names = ("effects", "regression", "autocorrelation", "descriptive", "weights", "tests")
     expected = {f"tables/{name}.{suffix}" for name in names for suffix in formats}
     expected |= {"plots/forest.png", "plots/moran.png"}
     expected |= {"maps/spillovers-adjacency.html", "maps/spillovers-adjacency.png"}
