@@ -16,11 +16,6 @@ from typing import Any
 import pandas as pd
 
 import nqp_spatial as nqp
-from nqp_spatial._simulate_studies import load_simulated_study
-from nqp_spatial.diagnostics.heterogeneity import heterogeneity
-from nqp_spatial.models.mediation import Mediation
-from nqp_spatial.models.panel import PooledOLS, RandomEffects
-from nqp_spatial.robustness import Variation, robustness
 
 COUNTS = ["he", "ge", "ue"]  # young firms with an own product, fast growing ones, unicorns
 POPULATION = ["popsiz", "urbrate"]
@@ -31,7 +26,7 @@ MEDIATORS = ["dfu", "rid", "pc"]  # use of data, density of robots, breadth of p
 
 def variables() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Panels of cities and of firms, with RTA and the log of population."""
-    study = load_simulated_study("c")
+    study = nqp.load_simulated_study("c")
     panel, firms = study.panel, study.tables["firms"]
 
     # Three equal counts have no variance, so no reciprocal: such rows are an error unless `cap`
@@ -65,7 +60,7 @@ def baseline(panel: pd.DataFrame, firms: pd.DataFrame) -> dict[str, Any]:
     y = panel["nqp"]
     more = [*POPULATION, "fispress", "indstru"]
     return {
-        "pooled": PooledOLS(y, panel[["rta"]]).fit(),
+        "pooled": nqp.PooledOLS(y, panel[["rta"]]).fit(),
         "effects": nqp.FixedEffects(y, panel[["rta"]]).fit(),
         "+ population": nqp.FixedEffects(y, panel[["rta", *POPULATION]]).fit(),
         "+ economy": nqp.FixedEffects(y, panel[["rta", *more]]).fit(),
@@ -104,30 +99,33 @@ def specification(gmm: dict[str, Any]) -> pd.DataFrame:
 
 
 def models(panel: pd.DataFrame, gmm: dict[str, Any]) -> dict[str, Any]:
-    """Fixed effects, random effects, GMM and later years side by side."""
+    """Fixed effects, random effects, GMM (of the dynamic outcome) and later years side by side."""
     y, x = panel["nqp"], panel[X]
     later = panel[panel.index.get_level_values("year") >= 2014]
     return {
         "FE": nqp.FixedEffects(y, x, effects="entity").fit(),
-        "RE": RandomEffects(y, x).fit(),
+        "RE": nqp.RandomEffects(y, x).fit(),
         "GMM": gmm["two-step"],
         "2014-2019": nqp.FixedEffects(later["nqp"], later[X]).fit(),
     }
 
 
 def variations(panel: pd.DataFrame) -> Any:
-    """5% winsorising and the 3-sigma rule, which leaves rows out on record."""
+    """5% winsorising and the 3-sigma rule, which leaves rows out on record.
+
+    Winsorising rta, whose values lie far apart, makes its slope another one: the truth is linear.
+    """
     columns = ["nqp", *X]
-    return robustness(
+    return nqp.robustness(
         f"nqp ~ {' + '.join(X)}",
         panel,
         [
-            Variation(
+            nqp.Variation(
                 "winsorised 5%",
                 transform=partial(nqp.transform.winsorise, p=0.05),
                 columns=columns,
             ),
-            Variation("3 sigma", transform=nqp.transform.three_sigma, columns=["nqp"]),
+            nqp.Variation("3 sigma", transform=nqp.transform.three_sigma, columns=["nqp"]),
         ],
         focus="rta",
     )
@@ -156,7 +154,7 @@ def main(folder: Path, *, replications: int = 200) -> dict[str, Any]:
     save(t.from_frame(tests, title="Specification tests", notes=panel.attrs["note"]), "4_gmm_tests")
 
     # Three steps for each mediator, Sobel's test, and a bootstrap that draws cities.
-    mediation = Mediation(panel["nqp"], panel["rta"], panel[MEDIATORS], panel[CONTROLS])
+    mediation = nqp.Mediation(panel["nqp"], panel["rta"], panel[MEDIATORS], panel[CONTROLS])
     mediated = mediation.fit(replications=replications, seed=1)
     for name in MEDIATORS:
         print(mediated.decision(name).text(), end="\n\n")
@@ -164,7 +162,7 @@ def main(folder: Path, *, replications: int = 200) -> dict[str, Any]:
     save(t.from_frame(mediated.indirect(), title="Indirect effects"), "5_indirect")
 
     # Firms by kind, each with regressions of its own, and tests that the slopes are equal.
-    kinds = heterogeneity(
+    kinds = nqp.diagnostics.heterogeneity(
         firm_effects(firms),
         firms["kind"],
         variable="rta",

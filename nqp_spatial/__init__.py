@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from nqp_spatial import diagnostics, indices, instruments, transform, weights
+from nqp_spatial._simulate_studies import load_simulated_study
 from nqp_spatial.cities import (
     load_agglomerations,
     load_cities,
@@ -83,6 +84,7 @@ __all__ = [
     "load_cities",
     "load_pilots",
     "load_simulated_clusters",
+    "load_simulated_study",
     "maps",
     "match_cities",
     "plots",

@@ -38,6 +38,12 @@ PLAIN = _PLAIN.split()
 N_WORDS = 120
 
 
+def lexicon() -> pd.DataFrame:
+    """Columns ``group`` and ``word``."""
+    rows = [(group, word) for group, words in LEXICON.items() for word in words]
+    return pd.DataFrame(rows, columns=["group", "word"])
+
+
 def reports(rng: np.random.Generator, digit: pd.Series) -> pd.Series:
     """Texts of 120 words by (city, year); words of the lexicon rise with ``digit``."""
     words = [word for group in LEXICON.values() for word in group]

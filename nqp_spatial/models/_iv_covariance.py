@@ -18,7 +18,6 @@ from nqp_spatial.models._design import Design
 Array = npt.NDArray[np.float64]
 
 
-
 def moments_of(
     design: Design, options: _covariance.CovarianceOptions, effects_left: Scale
 ) -> Moments:

@@ -68,7 +68,7 @@ def test_adjusted_score(case, name, effects):
 # the same by other roads ------------------------------------------------------------------------
 
 
-def same(a, b, rtol=1e-9):
+def assert_same(a, b, rtol=1e-9):
     assert_allclose(a.params, b.params, rtol=rtol, atol=rtol)
     assert_allclose(a.cov, b.cov, rtol=1e-7, atol=1e-12)
     assert_allclose(a.loglik, b.loglik, rtol=1e-11)
@@ -88,7 +88,7 @@ def test_one_w_in_all_periods_is_the_balanced_panel(name, effects):
         varying = stacked.MODELS[name][0](
             frame["y"], frame[["x1"]], repeated, effects=effects, correction=correction
         ).fit()
-        same(varying, balanced)
+        assert_same(varying, balanced)
 
 
 @pytest.mark.parametrize("name", ["SAR", "SDM", "SLX"])
@@ -97,7 +97,9 @@ def test_one_w_in_all_periods_is_the_balanced_panel(name, effects):
 def test_adjusted_score_is_lee_yu_where_both_exist(name, effects, kind):
     """The transformation approach; knn has no basis of eigenvectors, hence 1e-7."""
     plain = stacked.make([panels.KINDS[kind](N, 3)] * T, FULL, constant=True, seed=1)
-    same(plain.fit(name, effects, "adjusted-score"), plain.fit(name, effects, "lee-yu"), 1e-7)
+    assert_same(
+        plain.fit(name, effects, "adjusted-score"), plain.fit(name, effects, "lee-yu"), 1e-7
+    )
 
 
 @pytest.mark.parametrize("name", stacked.MODELS)
@@ -108,7 +110,7 @@ def test_a_common_factor_of_the_weights_scales_the_variance_alone(name, correcti
     one = panel("varying directed weighted")
     ten = stacked.Panel(one.frame, one.Ws, one.K, 10 * one.v, one.constant, True)
     a, b = (p.fit(name, "twoway", correction) for p in (one, ten))
-    same(a, b)
+    assert_same(a, b)
     assert_allclose(b.sigma2, 10 * a.sigma2, rtol=1e-9)
     assert_allclose(a.resids, b.resids, rtol=1e-8, atol=1e-10)
 
@@ -117,7 +119,7 @@ def test_a_common_factor_of_the_weights_scales_the_variance_alone(name, correcti
 def test_weights_of_one_are_no_weights(correction):
     plain = panel("varying directed")
     ones = stacked.Panel(plain.frame, plain.Ws, plain.K, plain.v, plain.constant, True)
-    same(plain.fit("SDM", "twoway", correction), ones.fit("SDM", "twoway", correction))
+    assert_same(plain.fit("SDM", "twoway", correction), ones.fit("SDM", "twoway", correction))
 
 
 def test_a_weight_is_a_precision_not_a_number_of_copies():
@@ -159,7 +161,7 @@ def test_row_order_and_labels_do_not_matter(correction):
     b = models.SpatialDurbin(
         frame["y"], frame[["x1"]], graphs, correction=correction, observation_weights=v
     ).fit()
-    same(a, b, 1e-8)
+    assert_same(a, b, 1e-8)
     moved = pd.MultiIndex.from_tuples(new, names=frame.index.names)
     assert_allclose(b.resids.reindex(moved), a.resids.reindex(p.frame.index), atol=1e-8)
 
@@ -182,7 +184,9 @@ def test_units_of_y_and_x(correction):
 )
 def test_ways_to_the_log_determinant_agree(correction, logdet):
     p = panel("varying knn")
-    same(p.fit("SDM", "twoway", correction), p.fit("SDM", "twoway", correction, logdet=logdet))
+    assert_same(
+        p.fit("SDM", "twoway", correction), p.fit("SDM", "twoway", correction, logdet=logdet)
+    )
 
 
 def test_adjusted_score_takes_eigenvalues_only():
