@@ -122,7 +122,7 @@ def one(where: Place, errors: str, rho: float, rng: np.random.Generator) -> Arra
     roles = draw(where, errors, rho, rng)
     design = roles.design
     found = _iv_instruments.equation(
-        roles, ("x", "d"), "twoway", has_rho=True, error=False, orders=2, stacklevel=1
+        roles, ("x", "d"), "twoway", has_rho=True, error=False, orders=2
     )
     left = scale_of("twoway", "lee-yu", design.n_entities, design.n_periods)
     moments = moments_of(design, CovarianceOptions(COVARIANCES[errors]), left)
@@ -256,7 +256,7 @@ def error_block(task: tuple[str, int, str, float, np.random.SeedSequence, int]) 
         nothing = np.empty((*x.shape, 0))
         roles = replace(where.roles, design=design, endogenous=(), instruments=(), values=nothing)
         found = _iv_instruments.equation(
-            roles, ("x",), "twoway", has_rho=True, error=True, orders=2, stacklevel=1
+            roles, ("x",), "twoway", has_rho=True, error=True, orders=2
         )
         equal = errors == "normal"
         moments = moments_of(design, CovarianceOptions(COVARIANCES[errors]), left)
