@@ -117,6 +117,7 @@ def transformed(
     """pd.Series | pd.DataFrame in the shape of the input, and the report."""
     values = pd.DataFrame({f"{prefix}{n}" if prefix else n: x for n, x in columns.items()})
     values.index = frame.index
+    values.attrs = dict(data.attrs)  # notes, such as that the data are simulated, stay with them
     nothing = cell_rows(
         "", frame.iloc[:, 0], frame.iloc[:, 0], np.zeros(len(frame), dtype=bool), ""
     )
@@ -135,5 +136,6 @@ def transformed(
     report = Report(transform, options, pd.DataFrame.from_dict(rows, orient="index"), cells)
     if isinstance(data, pd.Series):
         series = values.iloc[:, 0]
+        series.attrs = dict(data.attrs)
         return Transformed(series.rename(None) if data.name is None else series, report)
     return Transformed(values, report)

@@ -237,3 +237,16 @@ def test_bad_input_is_named(gaps):
         transform.lag(gaps.iloc[[0, 4]])
     with pytest.raises(DataError, match="More than one column is named 'x'"):
         transform.log(pd.concat([gaps, gaps], axis=1))
+
+
+def test_notes_stay_with_the_values():
+    index = pd.MultiIndex.from_product([["a", "b"], [2001, 2002]])
+    data = pd.Series([1.0, 2.0, 3.0, 5.0], index, name="x")
+    data.attrs["note"] = "SIMULATED"
+    for found in (transform.log(data), transform.lag(data.to_frame().pipe(_noted))):
+        assert found.values.attrs == {"note": "SIMULATED"}
+
+
+def _noted(frame):
+    frame.attrs["note"] = "SIMULATED"
+    return frame

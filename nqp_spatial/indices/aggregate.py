@@ -122,6 +122,7 @@ def aggregate(
             'them is too small: complete the data, or type missing="missing" or missing="skip".'
         )
     values, used = _combine(rows, rules, missing)
+    values.attrs = dict(frame.attrs)  # notes, such as that the data are simulated
     counts = rows.groupby(level=[0, 1]).size().rename("members")
     return Aggregated(
         values,
