@@ -81,7 +81,7 @@ class SpatialModel:
         self.effects, self.correction = effects, correction
         self.unbalanced, self.observation_weights = unbalanced, observation_weights
         self.design = self._make_design(y, x, graph)
-        self._kept: tuple[tuple[int, tuple[str, ...]], tuple[str, ...], Array] | None = None
+        self._kept: tuple[Design, tuple[str, ...], Array] | None = None
         self._y, self._x = y.copy(), x.copy()  # a later change of the caller's frame is not ours
         self.durbin = _lags.durbin_names(durbin, self.design.x_names)
         _fit_checks.check_periods(self.design, effects)
@@ -234,13 +234,12 @@ class SpatialModel:
 
     def _lagged_regressors(self) -> tuple[tuple[str, ...], Array]:
         """Identified lags, and [const, X, WX]; kept for the next fit unless large or incomplete."""
-        key = (id(self.design), self.durbin)
-        if self._kept is not None and self._kept[0] == key:
+        if self._kept is not None and self._kept[0] is self.design:
             return self._kept[1:]
         lagged = _lags.identified(self.design, self.durbin, self._removed)
         Z = _lags.regressors(self.design, lagged, self._removed)
         if lagged == self.durbin and Z.size < _KEEP:
-            self._kept = key, lagged, Z
+            self._kept = self.design, lagged, Z
         return lagged, Z
 
     def _estimate(self, Z: Array, spectrum: Spectrum) -> Estimate:

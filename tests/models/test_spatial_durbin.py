@@ -595,3 +595,16 @@ def test_rho_at_its_bound_warns_and_gives_no_standard_errors(effects, correction
     ):
         res.entity_effects("x1")
     assert np.isnan(res.wald_test("x1 = 0").pvalue) and "nan" in res.summary().lower()
+
+
+def test_regressors_are_kept_for_one_design_only():
+    """A second fit uses them again; a model whose design was replaced does not."""
+    W = panels.contiguity(20)
+    frame = panels.frame(*panels.arrays(W, 5, seed=1))
+    other = panels.frame(*panels.arrays(W, 5, seed=2))
+    graph = weights.as_graph(W, ids=range(20))
+    model, fresh = (SpatialDurbin(f["y"], f[["x1", "x2"]], graph) for f in (frame, other))
+    first = model.fit().params
+    assert (model.fit().params == first).all()
+    model.design = fresh.design
+    assert (model.fit().params == fresh.fit().params).all()
