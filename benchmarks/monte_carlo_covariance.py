@@ -174,7 +174,8 @@ def covariances(where: Place, found: Estimate) -> dict[str, Array]:
     """Of (beta, theta, rho) by name, with the factors of ``models._covariance``."""
     scores = sandwich.scores_of(found, where.W)
     n_periods, n = where.shape
-    factor = n_periods * n / found.scale.n
+    cells, left = n_periods * n, found.scale.n - (len(found.cov) - 1)
+    factor = cells / left
     groups = {"entity": np.arange(n)}
     if where.province is not None:
         groups["province"] = where.province
@@ -183,14 +184,14 @@ def covariances(where: Place, found: Estimate) -> dict[str, Array]:
         "robust": (sandwich.robust(scores), factor),
         "driscoll-kraay": (
             sandwich.driscoll_kraay(scores, lags),
-            factor * n_periods / (n_periods - 1),
+            factor * (cells - 1) / cells * n_periods / (n_periods - 1),
         ),
         "conley": (sandwich.conley(scores, where.kernel, 0), factor),
     }
     for name, codes in groups.items():
         M = sandwich.clustered(scores, np.array(np.broadcast_to(codes, where.shape)))
         g = int(codes.max()) + 1
-        parts[name] = (M, g / (g - 1) * n / (n - 1))
+        parts[name] = (M, g / (g - 1) * (cells - 1) / (left + n - 1))  # entities are nested
     out = {"asymptotic": found.cov}
     for name, (M, scale) in parts.items():
         out[name] = sandwich.sandwich(found.cov, M, scale)
@@ -235,8 +236,9 @@ def run(name: str, replications: int, *, seed: int = 2025, n_jobs: int = 1) -> p
     Returns
     -------
     DataFrame, index (errors, rho, covariance, quantity)
-        bias_sd, bias over sd of the estimates; se_sd, mean standard error over sd; coverage of
-        normal intervals; coverage_t, of t with one degree less than clusters or periods.
+        bias_sd, bias over sd of the estimates; se_sd, mean standard error over sd; coverage, with t
+        of one degree less than clusters or periods as the classes have it, else normal;
+        coverage_normal, of normal intervals throughout.
     """
     todo = cases(name)
     n_blocks = replications // _BLOCK
@@ -274,8 +276,8 @@ def summarise(runs: Array, name: str, rho: float) -> pd.DataFrame:
     columns = {
         "bias_sd": np.tile((estimates.mean(axis=0) - true) / sd, len(names)),
         "se_sd": (errors.mean(axis=0) / sd).ravel(),
-        "coverage": (z <= stats.norm.ppf(0.975)).mean(axis=0).ravel(),
-        "coverage_t": (z <= np.array(critical)[:, None]).mean(axis=0).ravel(),
+        "coverage": (z <= np.array(critical)[:, None]).mean(axis=0).ravel(),
+        "coverage_normal": (z <= stats.norm.ppf(0.975)).mean(axis=0).ravel(),
     }
     table = pd.DataFrame(columns, index=index)
     return table.where(table["se_sd"].notna())

@@ -231,14 +231,29 @@ def covariance(cell: Cell, found: Estimate, kind: str) -> Array:
     cov = found.cov
     if kind != "asymptotic" and not found.at_bound:
         scores = sandwich.scores_of(found, place(cell.n_entities).W)
-        shape, factor = found.resid.shape, found.resid.size / found.scale.n
+        (T, N), k = found.resid.shape, len(cov) - 1
         if kind == "robust":
-            M = sandwich.robust(scores)
+            M, factor = sandwich.robust(scores), N * T / (found.scale.n - k)
         else:
-            M = sandwich.clustered(scores, np.array(np.broadcast_to(np.arange(shape[1]), shape)))
-            factor *= found.scale.n_periods / shape[0] * shape[1] / (shape[1] - 1)
+            M = sandwich.clustered(scores, np.array(np.broadcast_to(np.arange(N), (T, N))))
+            nested = N - 1 if found.scale.n_periods < T else 0
+            factor = N / (N - 1) * (N * T - 1) / (found.scale.n + nested - k)
         cov = sandwich.sandwich(cov, M, factor)
     return np.asarray(cov[:-1, :-1])
+
+
+def degrees(cell: Cell, kind: str, size: int, k: int) -> float:
+    """Of t, for n = ``size`` after the fixed effects and k coefficients; infinite: the normal."""
+    return {"asymptotic": np.inf, "robust": size - k, "entity": cell.n_entities - 1}[kind]
+
+
+def left(cell: Cell) -> int:
+    """What the fixed effects leave of the cells, by the transformation of Lee and Yu."""
+    N, T = cell.n_entities, cell.n_periods
+    if cell.correction != "lee-yu":
+        return N * T
+    time, entity = (cell.effects in ("twoway", one) for one in ("time", "entity"))
+    return (N - time) * (T - entity)
 
 
 def names_of(cell: Cell) -> list[str]:
@@ -343,7 +358,8 @@ def coverage_rows(cell: Cell, runs: Array) -> list[dict[str, Any]]:
     rows = []
     for position, kind in enumerate(ERRORS[cell.errors][1], start=1):
         estimates, errors = runs[:, 0], runs[:, position]
-        degrees = cell.n_entities - 1 if kind == "entity" else np.inf
+        coefficients = names[: next((j for j, n in enumerate(names) if " " in n), len(names))]
+        df = degrees(cell, kind, left(cell), len(coefficients))
         for j, name in enumerate(names):
             inside = np.isfinite(errors[:, j])
             value, error = estimates[inside, j], errors[inside, j]
@@ -356,8 +372,8 @@ def coverage_rows(cell: Cell, runs: Array) -> list[dict[str, Any]]:
                 "bias_sd": (value.mean() - true[j]) / sd,
                 "sd": sd,
                 "se_sd": error.mean() / sd,
-                "coverage": (z <= stats.norm.ppf(0.975)).mean(),
-                "coverage_t": (z <= stats.t.ppf(0.975, degrees)).mean(),
+                "coverage": (z <= stats.t.ppf(0.975, df)).mean(),
+                "coverage_normal": (z <= stats.norm.ppf(0.975)).mean(),
             }
             rows.append({k: v if isinstance(v, str | int) else float(v) for k, v in row.items()})
     return rows

@@ -16,6 +16,7 @@ from monte_carlo_family_fits import (
     Cell,
     Terms,
     covariance,
+    degrees,
     draw,
     fit,
     frames,
@@ -23,7 +24,7 @@ from monte_carlo_family_fits import (
     public_fit,
     regressors,
 )
-from scipy.special import chdtrc, ndtr
+from scipy.special import chdtrc, fdtrc, ndtr
 
 from nqp_spatial import diagnostics
 from nqp_spatial.core import lagrange
@@ -57,8 +58,8 @@ NULLS = {
 """True model (and what it is nested in): Wald and likelihood ratio tests of a true null."""
 
 
-def wald_pvalue(found: Estimate, cov: Array, null: str, terms: Terms) -> float:
-    """P-value of theta = 0, rho = 0, lambda = 0 or theta + rho beta = 0."""
+def wald_pvalue(found: Estimate, cov: Array, null: str, terms: Terms, df: float) -> float:
+    """P-value of theta = 0, rho = 0, lambda = 0 or theta + rho beta = 0: F, chi-squared."""
     params = np.array([*found.delta, *found.spatial])
     gradient = np.eye(len(params))
     if null == "theta":
@@ -71,7 +72,8 @@ def wald_pvalue(found: Estimate, cov: Array, null: str, terms: Terms) -> float:
         at = len(found.delta) + (null == "lambda" and terms.lag)
         value, gradient = params[[at]], gradient[[at]]
     variance = gradient @ cov @ gradient.T
-    return float(chdtrc(len(value), value @ np.linalg.solve(variance, value)))
+    statistic, q = value @ np.linalg.solve(variance, value), len(value)
+    return float(chdtrc(q, statistic) if np.isinf(df) else fdtrc(q, df, statistic / q))
 
 
 def nested(cell: Cell, rng: np.random.Generator, *, check: bool) -> dict[str, float]:
@@ -84,7 +86,8 @@ def nested(cell: Cell, rng: np.random.Generator, *, check: bool) -> dict[str, fl
         model, restriction, key = RESTRICTIONS[test]
         found = fit(cell, model, y, X)
         cov = covariance(cell, found, kind)
-        out[f"Wald {test}"] = wald_pvalue(found, cov, restriction, MODELS[model])
+        inference = degrees(cell, kind, found.scale.n, len(cov))
+        out[f"Wald {test}"] = wald_pvalue(found, cov, restriction, MODELS[model], inference)
         df = 2 if restriction in ("theta", "factor") else 1
         difference = 2 * (found.loglik - restricted.loglik)
         out[f"LR {test}"] = float(chdtrc(df, difference))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from nqp_spatial._messages import check_option
 from nqp_spatial.core import multiplier as core
@@ -34,6 +36,8 @@ class Response:
     rho : int
         Position of rho (-1: the model has none, and S = beta I + theta W).
     W : sparse array, shape (n_entities, n_entities)
+    df : float or None
+        Degrees of freedom of t; None for the normal distribution.
     """
 
     variables: tuple[str, ...]
@@ -44,6 +48,17 @@ class Response:
     rho: int
     W: sp.csr_array
     spectrum: Spectrum
+    df: float | None = None
+
+    def critical(self, level: float) -> float:
+        """Of a symmetric interval: from t with ``df`` degrees of freedom, or the normal."""
+        tail = 0.5 + level / 2
+        return float(ndtri(tail) if self.df is None else stdtrit(self.df, tail))
+
+    def pvalue(self, z: Any) -> Any:
+        """Two-sided, of an estimate over its standard error."""
+        below = -np.abs(z)
+        return 2 * (ndtr(below) if self.df is None else stdtr(self.df, below))
 
     @property
     def rho_estimate(self) -> float:

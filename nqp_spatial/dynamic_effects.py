@@ -25,7 +25,6 @@ from numbers import Integral
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from nqp_spatial._messages import check_option
 from nqp_spatial._response import KINDS, Response, check_level
@@ -160,7 +159,7 @@ def effects_path(
             error = np.sqrt(np.maximum(variance, 0.0))
             for h in range(len(estimate)):
                 rows[kind, name, h] = (estimate[h], error[h])
-    frame = _framed(rows, shock, level)
+    frame = _framed(short, rows, shock, level)
     frame.attrs["trace_error"] = {
         name: direct.path_error(*(float(v) for v in short.coefficients(short.position(name))))
         for name in frame.index.unique("variable")
@@ -169,13 +168,16 @@ def effects_path(
 
 
 def _framed(
-    rows: dict[tuple[str, str, int], tuple[float, float]], shock: str, level: float
+    response: Response,
+    rows: dict[tuple[str, str, int], tuple[float, float]],
+    shock: str,
+    level: float,
 ) -> pd.DataFrame:
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "std_error"])
     frame.index = pd.MultiIndex.from_tuples(list(rows), names=["effect", "variable", "horizon"])
     with np.errstate(invalid="ignore", divide="ignore"):
-        frame["pvalue"] = 2 * stats.norm.sf(np.abs(frame["estimate"] / frame["std_error"]))
-    width = stats.norm.ppf(0.5 + level / 2) * frame["std_error"]
+        frame["pvalue"] = response.pvalue(frame["estimate"] / frame["std_error"])
+    width = response.critical(level) * frame["std_error"]
     frame["lower"], frame["upper"] = frame["estimate"] - width, frame["estimate"] + width
     frame.attrs = {"method": "delta", "shock": shock}
     return frame
@@ -216,7 +218,7 @@ def counterfactual(
                 gradient[..., position] += slopes[..., column]
     variance = np.einsum("tni,ij,tnj->tn", gradient, short.cov, gradient)
     error = np.sqrt(np.maximum(variance, 0.0))
-    width, without = stats.norm.ppf(0.5 + level / 2) * error, y - effect
+    width, without = short.critical(level) * error, y - effect
     return {
         "actual": y,
         "counterfactual": without,

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtr, ndtri
 
 from nqp_spatial._messages import check_option, first
 from nqp_spatial._response import KINDS, Response, average_weights, check_level
@@ -59,7 +58,7 @@ def average_effects(
     response : Response
     method : {"delta", "simulation"}
         "delta" uses analytic derivatives; "simulation" draws the parameters from their normal
-        distribution (LeSage and Pace 2009, p. 39). Near rho = 1 the draws of an effect have
+        (or t) distribution (LeSage and Pace 2009, p. 39). Near rho = 1 the draws of an effect have
         no variance to converge to: then trust the percentiles, not std_error. Where rho is large
         and the panel small its percentiles cover better than the symmetric intervals of "delta".
     draws, seed : int
@@ -80,7 +79,8 @@ def average_effects(
     Returns
     -------
     DataFrame, shape (3k, 5)
-        Index (effect, variable); estimate, std_error, pvalue (normal), lower, upper. All NaN if
+        Index (effect, variable); estimate, std_error, pvalue (normal, or t as for
+        the coefficients), lower, upper. All NaN if
         rho or lambda was estimated at its bound. ``attrs["trace_error"]`` has by variable the
         standard error that estimated traces leave in direct and indirect effects at the estimate
         of rho, before any transformation; zero with exact traces. The total effect is free of it.
@@ -105,7 +105,7 @@ def average_effects(
 def _undefined(response: Response) -> pd.DataFrame:
     """NaN for every effect: with rho or lambda at its bound there is no covariance."""
     nothing = np.full((len(KINDS), len(response.variables), 4), np.nan)
-    frame = _frame(response.variables, nothing)
+    frame = _frame(response, nothing)
     frame.attrs = {"method": "none: rho or lambda is at its bound"}
     return frame
 
@@ -127,12 +127,12 @@ def _trace_errors(response: Response) -> dict[str, float]:
     return {name: float(error * abs(beta * rho + theta)) for name, (beta, theta) in rows}
 
 
-def _frame(variables: Sequence[str], values: Array) -> pd.DataFrame:
+def _frame(response: Response, values: Array) -> pd.DataFrame:
     """Values (3, k, 4) of estimate, std_error, lower, upper by kind and variable, with p-values."""
-    index = pd.MultiIndex.from_product([KINDS, variables], names=["effect", "variable"])
+    index = pd.MultiIndex.from_product([KINDS, response.variables], names=["effect", "variable"])
     estimate, error, lower, upper = values.reshape(-1, 4).T
     with np.errstate(invalid="ignore", divide="ignore"):  # zero by construction: no p-value
-        pvalue = 2 * ndtr(-np.abs(estimate / error))
+        pvalue = response.pvalue(estimate / error)
     columns = np.column_stack([estimate, error, pvalue, lower, upper])
     names = ["estimate", "std_error", "pvalue", "lower", "upper"]
     return pd.DataFrame(columns, index=index, columns=names)
@@ -149,9 +149,9 @@ def _delta(response: Response, level: float) -> pd.DataFrame:
     d_rho = d_beta * beta + d_theta * theta
     gradient = np.stack(np.broadcast_arrays(on_beta, on_theta, d_rho), axis=-1)
     error = np.sqrt(np.einsum("akp,kpq,akq->ak", gradient, cov, gradient))
-    width = ndtri(0.5 + level / 2) * error
+    width = response.critical(level) * error
     values = np.stack([estimate, error, estimate - width, estimate + width], axis=-1)
-    frame = _frame(response.variables, values)
+    frame = _frame(response, values)
     frame.attrs = {"method": "delta"}
     return frame
 
@@ -184,10 +184,8 @@ def _simulated(
             if transform:
                 values, point = 100 * np.expm1(values), 100 * np.expm1(point)
             rows[a, r] = _describe(values, point, centre, level)
-    frame = _frame(response.variables, rows)
-    frame["pvalue"] = _frame(response.variables, plain)[
-        "pvalue"
-    ]  # of no effect, whatever the units
+    frame = _frame(response, rows)
+    frame["pvalue"] = _frame(response, plain)["pvalue"]  # of no effect, whatever the units
     frame.attrs = {"method": "simulation", "draws": draws, "seed": seed, "redrawn": redrawn}
     return frame
 
@@ -203,13 +201,16 @@ def _describe(
 
 
 def _draw(response: Response, draws: int, rng: np.random.Generator) -> tuple[Array, int]:
-    """Parameters from their normal distribution, with rho inside its interval."""
+    """Parameters from their normal or t distribution, with rho inside its interval."""
     low, high = response.spectrum.interval
     root = np.linalg.cholesky(response.cov)
     kept: list[Array] = []
     have = redrawn = 0
     while have < draws:
-        sample = response.params + rng.standard_normal((draws - have, len(root))) @ root.T
+        steps = rng.standard_normal((draws - have, len(root))) @ root.T
+        if response.df is not None:
+            steps *= np.sqrt(response.df / rng.chisquare(response.df, (len(steps), 1)))
+        sample = response.params + steps
         inside = np.ones(len(sample), dtype=bool)
         if response.rho >= 0:
             inside = (sample[:, response.rho] > low) & (sample[:, response.rho] < high)

@@ -133,7 +133,7 @@ class Results:
         Returns
         -------
         TestResult
-            Chi-squared with as many degrees of freedom as restrictions.
+            F(q, ``df_resid``) of q restrictions; chi-squared(q) where inference is normal.
 
         Raises
         ------
@@ -146,6 +146,7 @@ class Results:
             matrix @ self.params.to_numpy() - values,
             matrix @ self.cov.to_numpy() @ matrix.T,
             null=", ".join(text),
+            df_resid=self.df_resid,
         )
 
     @property
@@ -244,25 +245,32 @@ def wald(
     *,
     null: str,
     name: str = "Wald",
+    df_resid: float | None = None,
 ) -> TestResult:
-    """Chi-squared test that an estimated vector is zero.
+    """Test that an estimated vector of length q is zero.
+
+    Chi-squared(q); with ``df_resid`` the statistic over q, compared with F(q, df_resid).
 
     Raises
     ------
     OptionError
         If the covariance of the vector is singular: a restriction repeats or contradicts another.
     """
-    df = len(difference)
+    q = len(difference)
+    df = q if df_resid is None else (q, df_resid)
     if np.isnan(covariance).any():  # no covariance was estimated (rho at its bound)
         return TestResult(name, null, np.nan, df, np.nan)
     scale = np.sqrt(np.abs(np.diag(covariance)))  # so that units do not decide what is singular
-    if (scale == 0).any() or np.linalg.matrix_rank(covariance / np.outer(scale, scale)) < df:
+    if (scale == 0).any() or np.linalg.matrix_rank(covariance / np.outer(scale, scale)) < q:
         raise OptionError(
             f"The restrictions ({null}) depend on each other. Leave out the one that repeats."
         )
     scaled = difference / scale
     statistic = float(scaled @ np.linalg.solve(covariance / np.outer(scale, scale), scaled))
-    return TestResult(name, null, statistic, df, float(stats.chi2(df).sf(statistic)))
+    if df_resid is None:
+        return TestResult(name, null, statistic, df, float(stats.chi2(q).sf(statistic)))
+    statistic /= q
+    return TestResult(name, null, statistic, df, float(stats.f(q, df_resid).sf(statistic)))
 
 
 def _restrictions(

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from nqp_spatial import checks
 from nqp_spatial._messages import check_option, first
@@ -100,7 +99,7 @@ def combined_effects(
     check_option("transform", transform, TRANSFORMS)
     check_level(level)
     kinds = average_weights(response)
-    width = stats.norm.ppf(0.5 + level / 2)
+    width = response.critical(level)
     rows = {}
     for kind in KINDS:
         gradient = np.zeros(len(response.params))
@@ -116,7 +115,7 @@ def combined_effects(
                 if place >= 0:
                     gradient[place] += value
         error = float(np.sqrt(gradient @ response.cov @ gradient))
-        pvalue = float(2 * stats.norm.sf(abs(estimate / error))) if error > 0 else np.nan
+        pvalue = float(response.pvalue(estimate / error)) if error > 0 else np.nan
         bounds = (estimate - width * error, estimate + width * error)
         rows[kind] = (estimate, error, pvalue, *bounds)
     columns = ["estimate", "std_error", "pvalue", "lower", "upper"]
@@ -172,14 +171,14 @@ def discrete_change(
         effect = 100 * np.expm1(effect)
     moved = np.any([c != 0 for c in shifts.values()], axis=0)
     if by == "entity":
-        frame = _inference(effect, gradient, cov, level, transform)
+        frame = _inference(response, effect, gradient, cov, level, transform)
         frame.index = units
         frame.insert(0, "changed", moved)
         return frame
     groups = {"changed": moved, "others": ~moved, "all": np.ones_like(moved)}
     sizes = np.array([part.sum() for part in groups.values()])
     shares = np.array([part / max(part.sum(), 1) for part in groups.values()])
-    frame = _inference(shares @ effect, shares @ gradient, cov, level, transform)
+    frame = _inference(response, shares @ effect, shares @ gradient, cov, level, transform)
     frame[sizes == 0] = np.nan
     frame.index = pd.Index(list(groups), name="group")
     frame.insert(0, "entities", sizes)
@@ -261,16 +260,21 @@ def _errors(gradient: Array, cov: Array) -> Array:
 
 
 def _inference(
-    estimate: Array, gradient: Array, cov: Array, level: float, transform: str | None
+    response: Response,
+    estimate: Array,
+    gradient: Array,
+    cov: Array,
+    level: float,
+    transform: str | None,
 ) -> pd.DataFrame:
     """Estimate, std_error, pvalue, lower, upper; for per cent on the scale of ln(1 + e / 100)."""
     error = _errors(gradient, cov)
-    width = stats.norm.ppf(0.5 + level / 2)
+    width = response.critical(level)
     middle, spread = estimate, error
     if transform:
         middle, spread = np.log1p(estimate / 100), error / (100 + estimate)
     with np.errstate(invalid="ignore", divide="ignore"):  # what cannot change has no p-value
-        pvalue = 2 * stats.norm.sf(np.abs(middle / spread))
+        pvalue = response.pvalue(middle / spread)
     lower, upper = middle - width * spread, middle + width * spread
     if transform:
         lower, upper = 100 * np.expm1(lower), 100 * np.expm1(upper)
@@ -304,7 +308,7 @@ def counterfactual(
     shifts = {response.position(name): change.T for name, change in changes.items()}
     effect, gradient, cov = _joint(response, shifts)
     effect, error = effect.T, _errors(gradient, cov).T
-    width = stats.norm.ppf(0.5 + level / 2) * error
+    width = response.critical(level) * error
     without = y - effect
     return {
         "actual": y,

@@ -14,6 +14,7 @@ from nqp_spatial.diagnostics.lagrange import lm_tests, tests_frame
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 from nqp_spatial.diagnostics.panel_effects import effects_f_test, effects_lm_test
 from nqp_spatial.diagnostics.specification import SpecificationPath, specification_path
+from nqp_spatial.diagnostics.unit_roots import UnitRootResult, unit_root, unit_root_table
 
 __all__ = [
     "Heterogeneity",
@@ -21,6 +22,7 @@ __all__ = [
     "DependenceResult",
     "HausmanResult",
     "SpecificationPath",
+    "UnitRootResult",
     "autocorrelation_table",
     "condition_index",
     "effects_f_test",
@@ -34,5 +36,7 @@ __all__ = [
     "pesaran_cd",
     "specification_path",
     "tests_frame",
+    "unit_root",
+    "unit_root_table",
     "vif",
 ]

@@ -1,8 +1,16 @@
 """Covariances of spatial models by name: labels and distances outside, ``core.sandwich`` inside.
 
-Small-sample factors are those of the least-squares models: NT / n for the degrees of freedom that
-the fixed effects took, without entity effects that are nested in the clusters; G / (G - 1) for G
-clusters (the smaller number in two dimensions), T / (T - 1) for Driscoll and Kraay.
+Small-sample factors and degrees of freedom of t are those of the least-squares models, so that a
+model without rho and lambda has their standard errors, n being the number of cells:
+
+asymptotic          none, and the normal distribution;
+robust, conley      n / (n - K) and t(n - K);
+clustered           G / (G - 1) * (n - 1) / (n - K) and t(G - 1), G being the smaller number of
+                    clusters in two dimensions;
+driscoll-kraay      T / (T - 1) * (n - 1) / (n - K) and t(T - 1).
+
+K counts the coefficients, rho and lambda, and the fixed effects that the correction has taken off
+n; clustered errors do not count those that are nested in the clusters.
 """
 
 from __future__ import annotations
@@ -11,7 +19,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -76,10 +84,17 @@ class CovarianceOptions:
         return self.cov_type
 
 
-def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Array:
-    """Covariance of (delta, rho and lambda as present, sigma2)."""
+class Covariance(NamedTuple):
+    """Of (delta, rho and lambda as present, sigma2); ``df`` of t, None for the normal."""
+
+    values: Array
+    df: float | None
+
+
+def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Covariance:
+    """The covariance that was asked for, with its small-sample factor."""
     if options.cov_type == "asymptotic" or np.isnan(found.cov).any():
-        return found.cov
+        return Covariance(found.cov, None)
     stacked = isinstance(design, StackedDesign)
     if design.W.shape[0] > _LARGEST:
         of = "entity-periods" if stacked else "entities"
@@ -90,16 +105,18 @@ def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Arra
     scores = sandwich.scores_of(found, design.whitened_W, design.period_basis(found.scale))
     if stacked:
         scores = replace(scores, cells=(design.period_codes[0], design.entity_codes[0]))
-    factor = design.y.size / found.scale.n
+    n, df = design.y.size, _left(found, design)
+    factor = n / df
     if options.cov_type == "robust":
         M = sandwich.robust(scores)
     elif options.cov_type == "clustered":
-        M, factor = _clustered(scores, found, design, options)
+        M, factor, df = _clustered(scores, found, design, options)
     elif options.cov_type == "driscoll-kraay":
         if design.n_periods < 2:
             raise EstimationError("Driscoll-Kraay errors need at least two periods.")
         M = sandwich.driscoll_kraay(scores, _bandwidth(options.bandwidth, design.n_periods))
-        factor *= design.n_periods / (design.n_periods - 1)
+        factor *= (n - 1) / n * design.n_periods / (design.n_periods - 1)
+        df = design.n_periods - 1
     else:
         serial = options.serial_lags or 0
         _check_lags("serial_lags", serial, design.n_periods)
@@ -113,12 +130,21 @@ def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Arra
             "with few clusters or periods, or a kernel that is not positive definite. Use fewer "
             "dimensions, another cutoff, or kernel='bartlett'."
         )
-    return cov
+    return Covariance(cov, float(df))
+
+
+def _left(found: Estimate, design: Design, nested: Sequence[str] = ()) -> int:
+    """Cells less K, without counting the fixed effects that are nested in clusters."""
+    sizes = {"entity": design.n_entities, "time": design.n_periods}
+    counted = zip(sizes, design.counted(found.scale), strict=True)
+    free = [sizes[name] for name, yes in counted if yes and name in nested]
+    rank = sum(free) - (len(free) == 2)
+    return found.scale.n + max(rank - 1, 0) - (len(found.cov) - 1)
 
 
 def _clustered(
     scores: sandwich.Scores, found: Estimate, design: Design, options: CovarianceOptions
-) -> tuple[Array, float]:
+) -> tuple[Array, float, int]:
     dimensions = _dimensions("entity" if options.clusters is None else options.clusters, design)
     codes = [code for _, code in dimensions]
     M = sum(sandwich.clustered(scores, code) for code in codes)
@@ -136,19 +162,16 @@ def _clustered(
             DataWarning,
             stacklevel=outside(),
         )
-    nested = any(
-        _nested(design.entity_codes, code) for code in codes
-    )  # whole entities within a cluster
-    taken = found.scale.n / design.y.size
-    if nested:
-        taken += design.entity_share(found.scale)
-    return np.asarray(M), few / (few - 1) / taken
+    kinds = {"entity": design.entity_codes, "time": design.period_codes}
+    nested = [name for name, own in kinds.items() if any(_nested(own, code) for code in codes)]
+    factor = few / (few - 1) * (design.y.size - 1) / _left(found, design, nested)
+    return np.asarray(M), factor, few - 1
 
 
-def _nested(entity: Codes, code: Codes) -> bool:
-    """Whether each entity is in one cluster."""
-    pairs = np.unique(np.stack([entity.ravel(), code.ravel()]), axis=1)
-    return bool(pairs.shape[1] == len(np.unique(entity)))
+def _nested(fine: Codes, code: Codes) -> bool:
+    """Whether each entity (or period) is in one cluster."""
+    pairs = np.unique(np.stack([fine.ravel(), code.ravel()]), axis=1)
+    return bool(pairs.shape[1] == len(np.unique(fine)))
 
 
 def _dimensions(clusters: Any, design: Design | None) -> list[tuple[str, Codes]]:

@@ -137,10 +137,9 @@ class Design:
         """W between whitened outcomes."""
         return self.W
 
-    def entity_share(self, scale: Scale) -> float:
-        """Share of the cells that removing entity effects took from ``scale.n``."""
-        lost = 1 - scale.n_periods / self.n_periods
-        return scale.n / self.y.size * lost / (1 - lost)
+    def counted(self, scale: Scale) -> tuple[bool, bool]:
+        """Whether entity effects, and period effects, are counted off ``scale.n``."""
+        return scale.n_periods < self.n_periods, scale.unit_roots > 0
 
     def period_basis(self, scale: Scale) -> sp.csr_array | None:
         """Orthonormal period dummies of stacked cells, if ``scale.n`` is less their rank."""

@@ -27,7 +27,7 @@ from nqp_spatial.core.spectrum import METHODS, Spectrum
 from nqp_spatial.core.within import EFFECTS
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.formula import split_formula
-from nqp_spatial.models._covariance import CovarianceOptions, compute
+from nqp_spatial.models._covariance import Covariance, CovarianceOptions, compute
 from nqp_spatial.models._design import LAG, Design
 from nqp_spatial.models._stacked import UNBALANCED, StackedDesign
 from nqp_spatial.models.spatial_results import SpatialResults
@@ -186,8 +186,10 @@ class SpatialModel:
         cov_type : {"asymptotic", "robust", "clustered", "driscoll-kraay", "conley"}
             Inverse information, or the sandwich of ``core/sandwich.py``: for errors that are not
             normal or have unequal variances, are correlated within clusters, within periods and
-            over time, or within a distance. The estimate itself assumes equal variances. With
-            entity effects and few periods "clustered" covers better than "robust".
+            over time, or within a distance; with the small-sample factors and the t distribution
+            of :class:`FixedEffects` (docs/methods.md), where "asymptotic" is normal. The estimate
+            itself assumes equal variances. With entity effects and few periods "clustered" covers
+            better than "robust".
         logdet : {"auto", "eigenvalues", "lu", "cholmod", "monte-carlo", "chebyshev"}
             How ln|I - rho W| is computed. The first three are exact; "cholmod" needs scikit-sparse;
             the last two are approximate, with their error in ``provenance``.
@@ -279,7 +281,8 @@ class SpatialModel:
         found, own = _random_effects.fit(
             self.design, Z, spectrum, lag=self._lag, error=self._error, form="baltagi"
         )
-        result = self._label(found, found.cov, lagged, spectrum, options.label, Z)
+        cov = Covariance(found.cov, None)
+        result = self._label(found, cov, lagged, spectrum, options.label, Z)
         return replace(
             result,
             model_name=f"{self._model_name} with random effects",
@@ -290,7 +293,7 @@ class SpatialModel:
     def _label(
         self,
         found: Estimate,
-        covariance: Array,
+        covariance: Covariance,
         lagged: tuple[str, ...],
         spectrum: Spectrum,
         cov_type: str,
@@ -303,7 +306,7 @@ class SpatialModel:
         spatial |= {"lambda": found.lambda_} if self._error else {}
         names = [*constant, *design.x_names, *(LAG + name for name in lagged), *spatial]
         params = pd.Series([*found.delta, *spatial.values()], index=names, name="estimate")
-        cov = pd.DataFrame(covariance[:-1, :-1], index=names, columns=names)
+        cov = pd.DataFrame(covariance.values[:-1, :-1], index=names, columns=names)
         statistics = {
             "n_entities": design.n_entities,
             "n_periods": design.n_periods,
@@ -321,6 +324,7 @@ class SpatialModel:
             dependent=design.dependent,
             cov_type=cov_type,
             model_name=self._model_name,
+            df_resid=covariance.df,
             effects_included=_INCLUDED[self.effects],
             extra_statistics=statistics,
             provenance=self._provenance(spectrum, found.rho, cov_type, lagged),

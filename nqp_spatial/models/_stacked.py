@@ -190,11 +190,10 @@ class StackedDesign(Design):
         """V^1/2 W V^-1/2."""
         return self.W if self.root is None else _similar(self.W, self.root)
 
-    def entity_share(self, scale: Scale) -> float:
-        """Share of the cells that removing entity effects took from ``scale.n``."""
-        if scale.n == self.y.size or self.effects not in ("entity", "twoway"):
-            return 0.0
-        return (self.n_entities - (self.effects == "twoway")) / self.y.size
+    def counted(self, scale: Scale) -> tuple[bool, bool]:
+        """Whether entity effects, and period effects, are counted off ``scale.n``."""
+        some = scale.n < self.y.size
+        return some and self.effects != "time", some and self.effects != "entity"
 
     def period_basis(self, scale: Scale) -> sp.csr_array | None:
         """Orthonormal period dummies, if they were taken off ``scale.n``; shape (n, n_periods)."""

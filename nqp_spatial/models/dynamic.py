@@ -35,7 +35,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.models._covariance import _LARGEST as LARGEST
-from nqp_spatial.models._covariance import CovarianceOptions, compute
+from nqp_spatial.models._covariance import Covariance, CovarianceOptions, compute
 from nqp_spatial.models._design import LAG, Design
 from nqp_spatial.models.dynamic_results import DynamicResults
 
@@ -209,7 +209,7 @@ class _Dynamic(_spatial_model.SpatialModel):
     def _labelled(
         self,
         found: Estimate,
-        covariance: Array,
+        covariance: Covariance,
         lagged: tuple[str, ...],
         where: dynamic.Dynamics,
         spectrum: Spectrum,
@@ -232,7 +232,7 @@ class _Dynamic(_spatial_model.SpatialModel):
         }
         return DynamicResults(
             params=pd.Series([*found.delta, found.rho], index=names, name="estimate"),
-            cov=pd.DataFrame(covariance[:-1, :-1], index=names, columns=names),
+            cov=pd.DataFrame(covariance.values[:-1, :-1], index=names, columns=names),
             nobs=design.y.size,
             resids=design.series(found.resid, "resid"),
             fitted=design.series(design.y - found.resid, "fitted"),
@@ -241,6 +241,7 @@ class _Dynamic(_spatial_model.SpatialModel):
             dependent=design.dependent,
             cov_type=cov_type,
             model_name=self._model_name,
+            df_resid=covariance.df,
             effects_included=_INCLUDED[self.effects],
             extra_statistics=statistics,
             provenance=self._provenance(spectrum, found.rho, cov_type, lagged),

@@ -102,6 +102,7 @@ class SpatialResults(Results):
             rho=names.index("rho") if "rho" in names else -1,
             W=self.design.response_W,
             spectrum=self.spectrum,
+            df=self.df_resid,
         )
 
     def effects(
@@ -299,7 +300,10 @@ class SpatialResults(Results):
             gradient[row, names.index("rho")] = self.params[name]
         difference = theta.to_numpy() + self.rho * beta.to_numpy()
         return wald(
-            difference, gradient @ self.cov.to_numpy() @ gradient.T, null="theta + rho beta = 0"
+            difference,
+            gradient @ self.cov.to_numpy() @ gradient.T,
+            null="theta + rho beta = 0",
+            df_resid=self.df_resid,
         )
 
     def plot(self, variable: str | None = None, *, ax: Axes | None = None) -> Axes:

@@ -74,7 +74,7 @@ def test_lag_and_error_together():
 def test_errors_with_the_covariance_made_for_them(model, errors, kind):
     rows = rows_of(model, errors, runs=200)
     assert_unbiased(rows, 200)
-    assert_nominal(rows[rows["covariance"] == kind], 200, "coverage_t")
+    assert_nominal(rows[rows["covariance"] == kind], 200, "coverage")
 
 
 def test_random_effects():

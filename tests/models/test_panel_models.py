@@ -26,6 +26,8 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.models.panel import FirstDifference, PooledOLS, RandomEffects
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 REFERENCE = Path(__file__).parents[1] / "reference"
 
 
@@ -225,7 +227,11 @@ def test_the_result_protocol(panels, model):
     tail = 2 * kinds[model].sf(abs(result.params / result.std_errors))
     assert_allclose(result.pvalues, tail, rtol=1e-10)
     assert result.cite() and "entities" in str(result.fit_statistics.index.tolist())
-    assert result.wald_test("value = 0").df == 1
+    test = result.wald_test("value = 0")  # the square of t, with its p-value
+    df = result.df_resid
+    assert test.df == (1 if df is None else (1, df))
+    assert_allclose(test.statistic, result.tstats["value"] ** 2, rtol=1e-9)
+    assert_allclose(test.pvalue, result.pvalues["value"], rtol=1e-7)
 
 
 def test_side_by_side_in_one_table(panels):
@@ -316,7 +322,7 @@ def test_uneven_periods_are_told(panels):
     even = y.index.get_level_values(1) % 2 == 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert FirstDifference(y[even], x[even]).fit().nobs == 90
+        assert FirstDifference(y[even], x[even]).fit(cov_type="robust").nobs == 90
 
 
 def test_no_differences_at_all(panels):

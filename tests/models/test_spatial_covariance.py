@@ -13,6 +13,7 @@ import pytest
 import spatial_panels as panels
 from numpy.testing import assert_allclose
 from pyproj import Geod
+from scipy import stats
 
 from nqp_spatial import (
     GNS,
@@ -93,34 +94,14 @@ def by_row(labels, index):
     return labels.reindex(index.get_level_values(0)).set_axis(index)
 
 
-def factors(kind, effects, k):
-    """Ours and reghdfe's, from the counts in the docstrings of both."""
-    entity, time = effects in ("entity", "twoway"), effects in ("time", "twoway")
-    rows = N * T
-    n = (N - time) * (T - entity)  # what the transformation leaves
-    taken = rows - n + (effects is None)  # rank of the effects, or the constant
-    groups = {"entity": N, "province": 23, "time": T, "two": 21, "entity, time": T}.get(kind)
-    if kind == "robust":
-        return rows / n, rows / (rows - k - taken)
-    if kind == "driscoll-kraay":
-        return T / (T - 1) * rows / n, T / (T - 1) * (rows - 1) / (rows - k - taken)
-    nested = (N - 1) * (entity and kind != "time") + (T - 1) * (time and "time" in kind)
-    # FixedEffects leaves one of what is nested; ours takes entities as nested in whole, and
-    # periods never
-    counted = k + taken - nested
-    ours = N / (N - time) if kind != "time" else rows / n
-    small = groups / (groups - 1)
-    return small * ours, small * (rows - 1) / (rows - counted)
-
-
 @pytest.mark.parametrize("effects", ["twoway", "entity", "time", None])
 @pytest.mark.parametrize(
     "kind", ["robust", "entity", "province", "time", "two", "entity, time", "driscoll-kraay"]
 )
 @pytest.mark.parametrize("lags", [False, True])
 @pytest.mark.filterwarnings("ignore:There are only:nqp_spatial.exceptions.DataWarning")
-def test_slx_is_least_squares_with_the_factor_of_the_effects(data, weights, effects, kind, lags):
-    """Ours: NT / n, no count of regressors. FixedEffects: (NT - 1) / (NT - K) or NT / (NT - K)."""
+def test_without_rho_the_inference_is_that_of_fixed_effects(data, weights, effects, kind, lags):
+    """Which in turn is that of reghdfe and fixest (test_fixed_effects)."""
     ours = {
         "robust": {"cov_type": "robust"},
         "entity": {"cov_type": "clustered", "clusters": "entity"},
@@ -144,10 +125,13 @@ def test_slx_is_least_squares_with_the_factor_of_the_effects(data, weights, effe
     model = durbin(data, weights, SLX, durbin=durbin_names, effects=effects)
     spatial = model.fit(**ours)
     assert_allclose(spatial.params, least.params[spatial.params.index], rtol=1e-9)
-    mine, reference = factors(kind, effects, x.shape[1])
     names = spatial.params.index
+    assert_allclose(spatial.cov, least.cov.loc[names, names], rtol=1e-9, atol=1e-13)
+    assert spatial.df_resid == least.df_resid
+    assert_allclose(spatial.pvalues, least.pvalues[names], rtol=1e-7)
+    restriction = [f"{name} = 0" for name in x.columns]
     assert_allclose(
-        spatial.cov / mine, least.cov.loc[names, names] / reference, rtol=1e-9, atol=1e-13
+        spatial.wald_test(restriction).pvalue, least.wald_test(restriction).pvalue, rtol=1e-6
     )
 
 
@@ -180,7 +164,8 @@ def test_conley_of_slx_is_the_double_sum_with_geodesics(
     K = geodesic_kernel(places, cutoff, kernel)
     M = sum(K[i, j] * u[i].T @ u[j] for i in range(N) for j in range(N))
     bread = np.linalg.inv(np.einsum("itp,itq->pq", X, X))
-    factor = 1.0 if effects is None else N * T / ((N - 1) * (T - 1))
+    left = N * T - 3 if effects is None else (N - 1) * (T - 1) - 2
+    factor = N * T / left
     assert_allclose(result.cov, bread @ M @ bread * factor, rtol=1e-9)
 
 
@@ -205,14 +190,15 @@ def test_conley_equals_fixest_and_a_sphere_but_for_the_ellipsoid(shared):
     places = quakes.rename(columns={"long": "lon"})[["lon", "lat"]]
     places["lon"] = (places["lon"] + 180) % 360 - 180  # they cross the date line
     places.loc[[779, 394], "lat"] += 1e-5  # two pairs are at one place, which is refused
+    noadj = np.sqrt((n - 2) / n)  # both references are without the small-sample factor
     for cutoff in (25, 50, 100, 200):
         key = {"cov_type": "conley", "cutoff_km": cutoff, "coordinates": places}
         uniform = model.fit(**key, kernel="uniform")
         assert_allclose(uniform.params, [881.6250236, -123.4209210], rtol=1e-9)
         fixest = saved["values"][f"quakes noadj {cutoff} spherical"]
-        assert_allclose(uniform.std_errors, list(fixest.values()), rtol=0.007)
+        assert_allclose(uniform.std_errors * noadj, list(fixest.values()), rtol=0.007)
         sphere = saved["bartlett_bruteforce_R6371"][f"c{cutoff}"]
-        assert_allclose(model.fit(**key).std_errors, sphere, rtol=0.0012)
+        assert_allclose(model.fit(**key).std_errors * noadj, sphere, rtol=0.0012)
 
 
 # what must not change -------------------------------------------------------------------------
@@ -273,27 +259,26 @@ def test_labels_by_row_by_entity_and_as_numbers_are_the_same(data, weights):
 
 @pytest.mark.filterwarnings("ignore:There are only:nqp_spatial.exceptions.DataWarning")
 def test_two_dimensions_are_one_and_the_other_less_both(data, weights):
-    """Of M; entities lie within provinces, so that both = entities; factors: N / (N - 1) G/(G-1)"""
+    """Of M: factors are taken out, each with the effects that are nested in its clusters."""
     years = data.index.get_level_values(1).to_series().set_axis(data.index)
     rows = by_row(PROVINCES, data.index)
     both = rows + years.astype(str)
     model = durbin(data, weights)
 
-    def middle(clusters, groups, taken):
+    def middle(clusters, groups, left):
         cov = model.fit(cov_type="clustered", clusters=clusters).cov
-        return cov / (groups / (groups - 1)) * taken
+        return cov / (groups / (groups - 1) * (N * T - 1) / (left - 5))
 
-    nested, full = (N - 1) / N, (N - 1) * (T - 1) / (N * T)
-    one, other = middle(PROVINCES, 23, nested), middle("time", T, full)
-    intersection = middle(both.rename("both"), 23 * T, full)
-    two = middle(pd.DataFrame({"province": rows, "year": years}), T, nested)
+    one, other = middle(PROVINCES, 23, (N - 1) * T), middle("time", T, N * (T - 1))
+    intersection = middle(both.rename("both"), 23 * T, (N - 1) * (T - 1))
+    two = middle(pd.DataFrame({"province": rows, "year": years}), T, N * T - 1)
     assert_allclose(two, one + other - intersection, rtol=1e-8, atol=1e-12)
 
 
 def test_robust_is_clusters_of_one_cell(data, weights):
     cells = pd.Series(range(N * T), index=data.index, name="row")
     one = durbin(data, weights).fit(cov_type="clustered", clusters=cells).cov
-    assert_allclose(one / (N * T / (N * T - 1)), durbin(data, weights).fit(cov_type="robust").cov)
+    assert_allclose(one, durbin(data, weights).fit(cov_type="robust").cov)
 
 
 # what uses it ---------------------------------------------------------------------------------
@@ -315,7 +300,19 @@ def test_effects_and_wald_tests_use_it(data, weights):
     size = result.params[theta] @ np.linalg.solve(
         result.cov.loc[theta, theta], result.params[theta]
     )
-    assert_allclose(found.statistic, size, rtol=1e-9)
+    assert_allclose(found.statistic, size / 2, rtol=1e-9)  # F(2, 22)
+    assert found.df == (2, 22)
+    assert_allclose(row["pvalue"], 2 * stats.t(22).sf(total / row["std_error"]), rtol=1e-9)
+    width = stats.t(22).ppf(0.975) * row["std_error"]
+    assert_allclose(row[["lower", "upper"]], [total - width, total + width], rtol=1e-9)
+
+
+def test_simulated_effects_have_the_tails_of_t(data, weights):
+    """Percentiles of 40,000 draws with 22 degrees of freedom, W_x1 being a draw itself in SLX."""
+    result = durbin(data, weights, SLX).fit(cov_type="clustered", clusters=PROVINCES)
+    drawn = result.effects(method="simulation", draws=40_000, seed=0).loc[("indirect", "x1")]
+    width = (drawn["upper"] - drawn["lower"]) / 2 / result.std_errors["W_x1"]
+    assert_allclose(width, stats.t(22).ppf(0.975), rtol=0.012)  # 1.96 would be 0.055 away
 
 
 def test_tables_say_which(data, weights, options, places):

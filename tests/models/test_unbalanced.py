@@ -181,8 +181,7 @@ def test_each_cell_its_own_cluster_is_robust(name, correction):
         warnings.simplefilter("error")
         clustered = p.fit(name, "entity", correction, cov_type="clustered", clusters=cells)
     robust = p.fit(name, "entity", correction, cov_type="robust")
-    n = len(p.frame)
-    assert_allclose(clustered.cov, robust.cov * n / (n - 1), rtol=1e-9, atol=1e-14)
+    assert_allclose(clustered.cov, robust.cov, rtol=1e-9, atol=1e-14)
 
 
 @pytest.mark.parametrize("options", [
@@ -221,21 +220,22 @@ def test_white_errors_of_least_squares(correction):
     bread = np.linalg.inv(X.T @ X)
     e = y - X @ (bread @ X.T @ y)
     n, rank = D.shape
-    lost = rank if correction == "adjusted-score" else 0
+    lost = (rank if correction == "adjusted-score" else 0) + X.shape[1]
+    nested = N - 1 if correction == "adjusted-score" else 0
     score = X * e[:, None]
     robust = bread @ score.T @ score @ bread * n / (n - lost)
     res = p.fit("SLX", "twoway", correction, cov_type="robust")
     assert_allclose(res.cov, robust, rtol=1e-9)
     sums = np.array([score[cells.entity == i].sum(axis=0) for i in range(N)])
-    taken = (n - lost) / n + ((N - 1) / n if lost else 0.0)
-    by_entity = bread @ sums.T @ sums @ bread * N / (N - 1) / taken
+    factor = N / (N - 1) * (n - 1) / (n - lost + nested)
+    by_entity = bread @ sums.T @ sums @ bread * factor
     with pytest.warns(DataWarning, match="only 12 clusters by 'entity'"):
         res = p.fit("SLX", "twoway", correction, cov_type="clustered")
     assert_allclose(res.cov, by_entity, rtol=1e-9)
     totals = np.array([score[cells.period == t].sum(axis=0) for t in range(T)])
     lagged = totals[1:].T @ totals[:-1]
     middle = totals.T @ totals + 0.5 * (lagged + lagged.T)
-    driscoll = bread @ middle @ bread * n / (n - lost) * T / (T - 1)
+    driscoll = bread @ middle @ bread * (n - 1) / (n - lost) * T / (T - 1)
     res = p.fit("SLX", "twoway", correction, cov_type="driscoll-kraay", bandwidth=1)
     assert_allclose(res.cov, driscoll, rtol=1e-9)
 
@@ -260,7 +260,8 @@ def test_conley_of_least_squares():
     same = np.equal.outer(t, t) & near[np.ix_(i, i)]
     after = np.equal.outer(i, i) & (np.abs(np.subtract.outer(t, t)) == 1)
     weights_ = same + 0.5 * after
-    expected = bread @ score.T @ weights_ @ score @ bread
+    n, k = X.shape
+    expected = bread @ score.T @ weights_ @ score @ bread * n / (n - k)
     res = p.fit(
         "SLX", "twoway", cov_type="conley", cutoff_km=250.0, coordinates=places,
         kernel="uniform", serial_lags=1,

@@ -1,0 +1,590 @@
+"""Panel unit root tests against plm, gretl, formulas in base R, and simulated random walks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy import stats
+from statsmodels.tsa.stattools import adfuller
+
+from nqp_spatial.core import unit_root_tables as tables
+from nqp_spatial.core import unit_roots as core
+from nqp_spatial.diagnostics import UnitRootResult, unit_root, unit_root_table
+from nqp_spatial.exceptions import (
+    ConstantColumnError,
+    DataError,
+    DataWarning,
+    DuplicateKeysError,
+    EstimationError,
+    InfiniteValuesError,
+    MissingValuesError,
+    NotNumericError,
+    OptionError,
+    UnbalancedPanelError,
+)
+from nqp_spatial.results import TestResult
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+TRENDS = {"none": "none", "intercept": "constant", "trend": "trend"}
+MAX_LAGS = {"grunfeld": 4, "cigar": 5, "cut": 5, "emplUK": 1}
+FISHER = {"madwu": "p", "Pm": "pm", "invnormal": "z", "logit": "l"}
+
+
+def read(name):
+    return pd.read_csv(REFERENCE / name, comment="#", na_values="NA", keep_default_na=False)
+
+
+DATA = {
+    key: part.set_index(["entity", "time"])["value"]
+    for key, part in read("unit_roots_data.csv").groupby("data")
+}
+ROWS = read("unit_roots.csv")
+PLM, BASE = ROWS[ROWS["source"] == "plm"], ROWS[ROWS["source"] == "base"]
+GRETL = read("unit_roots_gretl.csv")
+
+
+def wide(data):
+    return DATA[data].unstack().to_numpy()
+
+
+def options_of(row):
+    lags = int(row.lags) if row.lags.isdigit() else row.lags.lower()
+    chosen = {"lags": lags, "max_lags": MAX_LAGS[row.data]} if isinstance(lags, str) else {
+        "lags": lags
+    }  # fmt: skip
+    return {"trend": TRENDS[row.exo], "df_correction": bool(row.dfcor), **chosen}
+
+
+@pytest.fixture
+def series():
+    """Four random walks of 15 years, in the middle of which nothing is missing."""
+    rng = np.random.default_rng(4)
+    index = pd.MultiIndex.from_product(
+        [["北京", "上海", "广州", "a"], range(2000, 2015)], names=["city", "year"]
+    )
+    return pd.Series(rng.normal(size=(4, 15)).cumsum(axis=1).ravel(), index, name="产出")
+
+
+# tables ----------------------------------------------------------------------------------------
+
+
+def table_cells():
+    """Ours, keyed as those of plm in unit_roots_tables.csv."""
+    names = dict(zip(TRENDS.values(), TRENDS, strict=True))
+    cells = {}
+    for trend, moments in tables.LLC_MOMENTS.items():
+        for moment, line in zip(("mu", "sigma"), moments, strict=True):
+            for periods, value in zip(tables.LLC_PERIODS, line, strict=True):
+                cells["llc", f"{periods}|{moment}|{names[trend]}"] = value
+    for trend, moments in tables.IPS_MOMENTS.items():
+        for moment, table in zip(("mean", "var"), moments, strict=True):
+            for lags, line in enumerate(table):
+                for periods, value in zip(tables.IPS_PERIODS, line, strict=True):
+                    cells["ips", f"{lags}|{periods}|{moment}|{names[trend]}"] = value
+    for trend, levels in tables.IPS_CRITICAL.items():
+        for level, table in zip(("1%", "5%", "10%"), levels, strict=True):
+            for n, line in zip(tables.IPS_ENTITIES, table, strict=True):
+                for periods, value in zip(tables.IPS_CRITICAL_PERIODS, line, strict=True):
+                    cells["critical", f"{n}|{periods}|{level}|{names[trend]}"] = value
+    for name, table in {"t": tables.IPS_T_MOMENTS, "tilde": tables.IPS_T_TILDE_MOMENTS}.items():
+        for moment, line in zip(("mean", "var"), table, strict=True):
+            for periods, value in zip(tables.IPS_EXACT_PERIODS, line, strict=True):
+                cells["exact", f"{name}|{moment}|{periods}"] = value
+    return pd.Series(cells).sort_index()
+
+
+def test_published_tables_as_plm_has_them():
+    theirs = read("unit_roots_tables.csv").set_index(["table", "key"])["value"].sort_index()
+    ours = table_cells()
+    assert len(ours) == len(theirs) == 78 + 360 + 528 + 60
+    assert list(ours.index) == list(theirs.index)
+    assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+# plm -------------------------------------------------------------------------------------------
+
+
+# MacKinnon (1994), Table 3: range of the approximation, and its polynomials at its two ends
+MACKINNON_ENDS = {"none": (-19.04, np.inf), "constant": (-18.83, 2.74), "trend": (-16.18, 0.7)}
+MACKINNON_LOW = {"constant": [0.038269, 1.4412, 2.1659]}
+MACKINNON_HIGH = {
+    "constant": [-0.010368, -0.12745, 0.93202, 1.7339],
+    "trend": [-0.060285, -0.37956, 0.61654, 2.5261],
+}
+
+
+def continued(entities, trend):
+    """p-values with the polynomials continued beyond their range."""
+    t, p = entities["statistic"], entities["pvalue"]
+    low, high = MACKINNON_ENDS[trend]
+    if (t > high).any():
+        p = p.mask(t > high, stats.norm.cdf(np.polyval(MACKINNON_HIGH[trend], t)))
+    if (t < low).any():
+        p = p.mask(t < low, stats.norm.cdf(np.polyval(MACKINNON_LOW[trend], t)))
+    return p.to_numpy()
+
+
+@pytest.mark.parametrize("data", ["grunfeld", "cigar", "cut", "emplUK"])
+@pytest.mark.parametrize("test", FISHER)
+def test_fisher_as_plm(data, test):
+    """plm goes on with MacKinnon's polynomials beyond their range, where they turn."""
+    rows = PLM[(PLM["test"] == test) & (PLM["data"] == data)]
+    assert len(rows) >= 8
+    for row in rows.itertuples():
+        found = unit_root(DATA[data], test="fisher", statistic=row.name, **options_of(row))
+        if np.isinf(row.statistic):  # theirs; a p-value of 1, which we keep below
+            assert 1 - found.entities["pvalue"].max() < 1e-15
+            continue
+        p = continued(found.entities, found.trend)
+        if (p != found.entities["pvalue"]).any():
+            theirs = core.combine(p)[row.name]
+            assert_allclose(theirs[0], row.statistic, rtol=1e-8, err_msg=str(row))
+            continue
+        assert_allclose(found.statistic, row.statistic, rtol=1e-8, err_msg=str(row))
+        assert_allclose(found.pvalue, float(row.pvalue), rtol=1e-6, atol=1e-300)
+        assert found.df == row.df
+        assert found.statistics.loc[row.name, "statistic"] == found.statistic
+
+
+@pytest.mark.parametrize("data", ["grunfeld", "cigar", "cut", "emplUK"])
+def test_lags_and_t_of_each_entity_as_plm(data):
+    """plm's are summed with weights 1, 2, ..., so that an exchange of two is seen."""
+    rows = PLM[(PLM["test"] == "adf") & (PLM["data"] == data)]
+    for row in rows.itertuples():
+        found = unit_root(DATA[data], test="fisher", **options_of(row)).entities
+        of = found["lags"] if row.name == "lags" else found["statistic"]
+        weighted = (of * np.arange(1, len(of) + 1)).sum()
+        assert_allclose(weighted, row.statistic, rtol=1e-8, err_msg=str(row))
+
+
+@pytest.mark.parametrize("data", ["grunfeld", "cigar", "cut", "emplUK"])
+def test_ips_as_plm(data):
+    rows = PLM[(PLM["test"] == "ips") & (PLM["data"] == data)]
+    assert len(rows) >= 2
+    for row in rows.itertuples():
+        if np.isnan(row.statistic):  # a blank of Table 3
+            with pytest.raises(EstimationError, match="published moments of w-tbar begin"):
+                unit_root(DATA[data], statistic=row.name, **options_of(row))
+            continue
+        found = unit_root(DATA[data], statistic=row.name, **options_of(row))
+        assert_allclose(found.statistic, row.statistic, rtol=1e-8, err_msg=str(row))
+        if row.name != "tbar":
+            assert_allclose(found.pvalue, float(row.pvalue), rtol=1e-6, atol=1e-300)
+
+
+@pytest.mark.parametrize("data", ["grunfeld", "cigar"])
+def test_llc_as_plm(data):
+    """plm reads the adjustments at T, rounds the bandwidth, and detrends differences."""
+    values = wide(data)
+    for row in PLM[(PLM["test"] == "levinlin") & (PLM["data"] == data)].itertuples():
+        trend = TRENDS[row.exo]
+        if row.lags.isdigit():
+            lags = np.full(len(values), int(row.lags))
+        else:
+            most, criterion = MAX_LAGS[data], row.lags.lower()
+            lags = core.select_lags(values, most, trend, criterion, correct=False)
+        found = core.levin_lin_chu(
+            values, lags, trend, bandwidth=round(3.21 * values.shape[1] ** (1 / 3)),
+            centre=trend, table_periods=values.shape[1],
+        )  # fmt: skip
+        assert_allclose(found.statistic, row.statistic, rtol=1e-8, err_msg=str(row))
+
+
+@pytest.mark.parametrize("data", ["grunfeld", "cigar"])
+def test_hadri_as_plm(data):
+    rows = PLM[(PLM["test"] == "hadri") & (PLM["data"] == data)]
+    assert len(rows) == 8
+    for row in rows.itertuples():
+        options = {"trend": TRENDS[row.exo], "df_correction": bool(row.dfcor)}
+        found = unit_root(DATA[data], test="hadri", statistic=row.name, **options)
+        assert_allclose(found.statistic, row.statistic, rtol=1e-9)
+        assert_allclose(found.pvalue, float(row.pvalue), rtol=1e-6, atol=1e-300)
+
+
+# base R and gretl ------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:Levin-Lin-Chu:nqp_spatial.exceptions.DataWarning")
+@pytest.mark.parametrize("data", ["grunfeld", "cigar"])
+def test_llc_as_its_formulas_in_base_r(data):
+    rows = BASE[BASE["data"] == data]
+    assert len(rows) == 27
+    for row in rows.itertuples():
+        trend, lags = TRENDS[row.exo], int(row.lags)
+        found = unit_root(DATA[data], test="llc", trend=trend, lags=lags, centre=row.name)
+        assert_allclose(found.statistic, row.statistic, rtol=1e-8, err_msg=str(row))
+        assert_allclose(found.pvalue, float(row.pvalue), rtol=1e-6, atol=1e-300)
+        default = {"none": "none", "constant": "none", "trend": "constant"}[trend]
+        if row.name == default:
+            ours = unit_root(DATA[data], test="llc", trend=trend, lags=lags)
+            assert_allclose(ours.statistic, row.statistic, rtol=1e-8)
+
+
+@pytest.mark.parametrize("data", ["grunfeld", "cigar"])
+def test_llc_as_gretl(data):
+    """gretl reads the table at a row: 25 for 20 periods, 30 for 30."""
+    values = wide(data)
+    rows = GRETL[(GRETL["test"] == "levinlin") & (GRETL["data"] == data)]
+    assert len(rows) == 9
+    for row in rows.itertuples():
+        found = core.levin_lin_chu(
+            values, np.full(len(values), int(row.lags)), row.trend,
+            bandwidth=int(3.21 * values.shape[1] ** (1 / 3)), centre=row.trend,
+            table_periods=values.shape[1],
+        )  # fmt: skip
+        assert_allclose(found.statistic, row.statistic, rtol=1e-9, err_msg=str(row))
+
+
+@pytest.mark.parametrize("data", ["grunfeld", "cigar"])
+def test_ips_as_gretl(data):
+    """gretl prints six digits."""
+    rows = GRETL[(GRETL["test"] != "levinlin") & (GRETL["data"] == data)]
+    assert len(rows) == 6
+    for row in rows.itertuples():
+        options = {"trend": row.trend, "lags": int(row.lags), "statistic": row.test}
+        found = unit_root(DATA[data], **options)
+        assert_allclose(found.statistic, row.statistic, rtol=1e-5)
+
+
+# other programs and definitions ----------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:adfuller currently returns:FutureWarning")
+@pytest.mark.parametrize(("trend", "kind"), [("none", "n"), ("constant", "c"), ("trend", "ct")])
+@pytest.mark.parametrize("lags", [0, 2])
+def test_each_entity_as_statsmodels(trend, kind, lags):
+    found = unit_root(DATA["grunfeld"], test="fisher", trend=trend, lags=lags).entities
+    for firm, row in found.iterrows():
+        y = DATA["grunfeld"][firm].to_numpy()
+        t, p, _, nobs, *_ = adfuller(y, maxlag=lags, regression=kind, autolag=None)
+        assert_allclose(row["statistic"], t, rtol=1e-8)
+        if p < 1:  # beyond the approximation statsmodels says 1
+            assert_allclose(row["pvalue"], p, rtol=1e-7)
+        assert row["nobs"] == nobs and row["lags"] == lags
+
+
+def test_pvalues_beyond_mackinnons_range_are_those_at_its_end():
+    """His approximation with a constant ends at -18.83 and 2.74; polynomials from his Table 3."""
+    ends = core_pvalues([-30.0, -18.83, 2.74, 50.0], "constant")
+    low = 2.1659 + 1.4412 * -18.83 + 0.038269 * 18.83**2
+    high = 1.7339 + 0.93202 * 2.74 - 0.12745 * 2.74**2 - 0.010368 * 2.74**3
+    expected = stats.norm.cdf([low, low, high, high])
+    assert_allclose(ends, expected, rtol=1e-6)
+    assert (core_pvalues([40.0], "none") < 1).all()
+
+
+def core_pvalues(t, trend):
+    from nqp_spatial.diagnostics._panel_series import mackinnon
+
+    return mackinnon(np.array(t), trend)
+
+
+def test_t_tilde_by_its_definition(series):
+    """Demeaned differences on the demeaned level, error variance under the null (IPS 2003)."""
+    t = []
+    for city in sorted(series.index.unique(0)):
+        y = series[city].to_numpy()
+        dy, level = np.diff(y) - np.diff(y).mean(), y[:-1] - y[:-1].mean()
+        sigma = np.sqrt(dy @ dy / (len(dy) - 1))
+        t.append(dy @ level / (sigma * np.sqrt(level @ level)))
+    found = unit_root(series, lags=0, statistic="z-ttilde")
+    assert_allclose(found.details["tbar"], np.mean(t), rtol=1e-10)
+    mean = -1.274 + 4 / 5 * (-1.349 + 1.274)  # Table 1 between 10 and 15
+    variance = 0.521 + 4 / 5 * (0.565 - 0.521)
+    assert_allclose(found.statistic, 2 * (np.mean(t) - mean) / np.sqrt(variance), rtol=1e-9)
+
+
+def test_z_ttilde_near_one_of_stata():
+    """Printed by xtunitroot ips in a course log (5 countries, 54 years, constant, no lags).
+
+    Stata integrates the moments of 53 rows; the table's, between 50 and 100 rows, are rounded.
+    """
+    mean, variance = core.ips_exact_moments(np.array([53]), tilde=True)
+    z = np.sqrt(5) * (-4.4810 - mean[0]) / np.sqrt(variance[0])
+    assert_allclose(z, -8.2738, atol=0.006)
+
+
+def test_critical_values_of_tbar():
+    """N = 10 is a row of Table 2; 19 rows lie between its columns 15 and 20."""
+    found = unit_root(DATA["grunfeld"], lags=0, statistic="tbar")
+    expected = [-2.24 + 0.8 * 0.03, -2.02 + 0.8 * 0.03, -1.90 + 0.8 * 0.01]
+    assert_allclose(found.critical_values, expected, atol=1e-12)
+    assert np.isnan(found.pvalue) and list(found.critical_values.index) == [0.01, 0.05, 0.1]
+
+
+def test_default_of_max_lags_and_of_the_bandwidth():
+    """Schwert: 4 (20/100)^(1/4) = 2.67; Levin, Lin and Chu: 3.21 20^(1/3) = 8.71."""
+    chosen = unit_root(DATA["grunfeld"], test="fisher", lags="aic")
+    given_ = unit_root(DATA["grunfeld"], test="fisher", lags="aic", max_lags=2)
+    assert chosen.statistic == given_.statistic and chosen.entities["lags"].max() == 2
+    with pytest.warns(DataWarning, match="18 effective periods.*begin at 25"):
+        found = unit_root(DATA["grunfeld"], test="llc")
+    assert found.details["bandwidth"] == 8 and found.details["mean"] == -0.554
+
+
+# properties ------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    order=st.permutations(range(60)),
+    scale=st.floats(1e-6, 1e6),
+    shift=st.floats(-100, 100),
+    trend=st.sampled_from(["constant", "trend"]),
+    lags=st.sampled_from([0, 1, "aic"]),
+    test=st.sampled_from(["ips", "fisher", "hadri"]),
+)
+def test_rows_units_and_levels_do_not_matter(order, scale, shift, trend, lags, test):
+    rng = np.random.default_rng(8)
+    index = pd.MultiIndex.from_product([range(3), range(20)])
+    y = pd.Series(rng.normal(size=(3, 20)).cumsum(axis=1).ravel(), index, name="y")
+    expected = unit_root(y, test=test, trend=trend, lags=lags).statistic
+    level = np.repeat([0.0, 7.0, -3.0], 20)
+    moved = (scale * (y + level + shift)).iloc[list(order)]
+    found = unit_root(moved, test=test, trend=trend, lags=lags).statistic
+    assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_a_common_factor_is_removed_by_demean(series):
+    factor = np.random.default_rng(1).normal(size=15).cumsum()
+    moved = series + np.tile(10 * factor, 4)
+    for test in ("ips", "fisher", "hadri"):
+        ours = unit_root(moved, test=test, demean=True).statistic
+        assert_allclose(ours, unit_root(series, test=test, demean=True).statistic, rtol=1e-9)
+    by_hand = series - series.groupby(level="year").transform("mean")
+    assert_allclose(
+        unit_root(series, demean=True).statistic, unit_root(by_hand).statistic, rtol=1e-12
+    )
+
+
+def test_an_entity_alone_keeps_its_t_when_others_have_other_periods(series):
+    part = series.drop([("a", 2000), ("a", 2001), ("上海", 2014)])
+    found = unit_root(part, test="fisher", lags=1).entities
+    whole = unit_root(series, test="fisher", lags=1).entities
+    assert_allclose(found.loc["北京"], whole.loc["北京"], rtol=1e-12)
+    assert found["nobs"].to_dict() == {"a": 11, "上海": 12, "北京": 13, "广州": 13}
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        range(1990, 2020, 2),
+        np.arange(2000.0, 2015.0),
+        pd.date_range("2000-12-31", periods=15, freq="YE"),
+        pd.period_range("2000", periods=15, freq="Y"),
+    ],
+)
+def test_periods_of_other_kinds(series, times):
+    moved = series.copy()
+    moved.index = moved.index.set_levels(times, level=1)
+    assert unit_root(moved).statistic == unit_root(series).statistic
+    with pytest.raises(UnbalancedPanelError, match="gaps in 1 entities"):
+        unit_root(moved.drop(("a", times[5])))
+
+
+# Monte Carlo -----------------------------------------------------------------------------------
+
+
+def walks(n, periods, seed, replications, root=1.0):
+    """Panels of AR(1) series with standard normal errors, from zero."""
+    rng = np.random.default_rng(seed)
+    index = pd.MultiIndex.from_product([range(n), range(periods)])
+    for _ in range(replications):
+        errors = rng.normal(size=(n, periods))
+        y = errors.cumsum(axis=1) if root == 1 else np.empty_like(errors)
+        if root != 1:
+            y[:, 0] = errors[:, 0]
+            for t in range(1, periods):
+                y[:, t] = root * y[:, t - 1] + errors[:, t]
+        yield pd.Series(y.ravel(), index, name="y")
+
+
+SIZES = [
+    ("ips", "constant", 1, {}), ("ips", "trend", 1, {}), ("ips", "trend", 0, {}),
+    ("ips", "constant", 0, {"statistic": "z-tbar"}),
+    ("ips", "constant", 0, {"statistic": "z-ttilde"}),
+    ("fisher", "constant", 0, {}),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("periods", [20, 50])
+@pytest.mark.parametrize(("test", "trend", "lags", "more"), SIZES)
+def test_size_and_power(periods, test, trend, lags, more):
+    """50 entities, 1,000 panels of random walks: a Monte-Carlo error of 0.007 at 5 %."""
+    options = {"test": test, "trend": trend, "lags": lags, **more}
+    rejected = np.mean([unit_root(y, **options).pvalue < 0.05 for y in walks(50, periods, 3, 1000)])
+    assert 0.03 < rejected < 0.07
+    stationary = walks(50, periods, 4, 50, root=0.5 if periods == 20 else 0.7)
+    assert np.mean([unit_root(y, **options).pvalue < 0.05 for y in stationary]) > 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("trend", "lags"), [("none", 0), ("constant", 0), ("constant", 1),
+                                             ("trend", 0)])  # fmt: skip
+def test_llc_has_its_size_in_long_panels(trend, lags):
+    """50 entities, 51 periods; differences centred as published reject far more random walks."""
+    options = {"test": "llc", "trend": trend, "lags": lags}
+    found = [unit_root(y, **options).pvalue < 0.05 for y in walks(50, 51, 5, 1000)]
+    assert 0.03 < np.mean(found) < 0.08
+    if trend == "constant" and lags == 0:
+        published = [
+            unit_root(y, centre="constant", **options).pvalue < 0.05 for y in walks(50, 51, 5, 300)
+        ]
+        assert np.mean(published) > 0.25
+    stationary = walks(50, 51, 6, 50, root=0.7)
+    assert np.mean([unit_root(y, **options).pvalue < 0.05 for y in stationary]) > 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trend", ["constant", "trend"])
+@pytest.mark.parametrize("statistic", ["own-variance", "common-variance"])
+def test_hadri_keeps_its_size_and_finds_unit_roots(trend, statistic):
+    """50 entities, 50 periods of independent errors, 1,000 panels."""
+    options = {"test": "hadri", "trend": trend, "statistic": statistic}
+    noise = walks(50, 50, 7, 1000, root=0.0)
+    assert 0.03 < np.mean([unit_root(y, **options).pvalue < 0.05 for y in noise]) < 0.08
+    assert all(unit_root(y, **options).pvalue < 0.001 for y in walks(50, 50, 8, 20))
+
+
+@pytest.mark.slow
+def test_moments_of_table_1_by_simulation():
+    """100,000 random walks from zero, 10 rows; the table is of 50,000, with errors of 0.0034 in the
+    variance of t-tilde and 0.007 in that of t, to which ours add 0.0024 and 0.005."""
+    y = np.random.default_rng(9).normal(size=(100_000, 10)).cumsum(axis=1)
+    fit = core.dickey_fuller(np.column_stack([np.zeros(len(y)), y]), 0, "constant")
+    assert_allclose([fit.t_tilde().mean(), fit.t_tilde().var()], [-1.274, 0.521], atol=0.015)
+    assert_allclose([fit.t().mean(), fit.t().var()], [-1.504, 1.069], atol=0.03)
+
+
+# tables of several tests -----------------------------------------------------------------------
+
+
+def test_table_has_a_row_for_each_variable_and_test(series):
+    frame = pd.DataFrame({"产出": series, "y": 2 * series + 1})
+    found = unit_root_table(frame, tests=("ips", "fisher", "hadri"), differences=(0, 1), lags=0)
+    assert found.index.names == ["variable", "test"]
+    assert list(found.index.unique(0)) == ["产出", "D.产出", "y", "D.y"] and len(found) == 12
+    one = unit_root(series, test="fisher", lags=0)
+    row = found.loc["产出", "fisher"]
+    assert (row["statistic"], row["pvalue"]) == (one.statistic, one.pvalue)
+    assert (row["n_entities"], row["nobs"], row["null"]) == (4, 56, "all series have a unit root")
+    changes = series.groupby(level="city").diff().dropna()
+    assert_allclose(found.loc[("D.y", "ips"), "statistic"], unit_root(changes, lags=0).statistic)
+
+
+def test_result_says_what_was_tested(series):
+    found = unit_root(series)
+    assert isinstance(found, UnitRootResult) and isinstance(found, TestResult)
+    assert (found.variable, found.test, found.trend) == ("产出", "ips", "constant")
+    assert "Im-Pesaran-Shin w-tbar" in str(found) and "unit root" in found.null
+    assert found.alternative == "some series are stationary" and found.df == 0
+    assert "stationary" in unit_root(series, test="hadri").null
+    before = series.copy()
+    unit_root(series, demean=True)
+    pd.testing.assert_series_equal(series, before)
+
+
+# bad input -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda s: s.drop(("a", 2005)), UnbalancedPanelError, r"gaps.*\('a', 2006\)"),
+        (lambda s: s.drop(2005, level=1), UnbalancedPanelError, r"gaps in 4 entities"),
+        (lambda s: s.mask(s == s.iloc[9]), MissingValuesError, r"is empty.*\('北京', 2009\)"),
+        (lambda s: s.replace(s.iloc[9], np.inf), InfiniteValuesError, r"\('北京', 2009\)"),
+        (lambda s: pd.concat([s, s.iloc[:1]]), DuplicateKeysError, r"\('北京', 2000\)"),
+        (lambda s: s.astype(str) + "x", NotNumericError, "'产出' holds text"),
+        (lambda s: s.where(s.index.get_level_values(0) != "广州", 0.3), ConstantColumnError,
+         r"does not vary over time in 1 entities: '广州'.*y.drop\('广州', level=0\)"),
+        (lambda s: s.loc[["a"]], EstimationError, "'产出' has one entity"),
+        (lambda s: s.droplevel(0), DataError, "not indexed by"),
+        (lambda s: s.to_frame(), DataError, "unit_root_table"),
+        (lambda s: s.to_numpy(), DataError, "y is a ndarray"),
+    ],
+)  # fmt: skip
+def test_series_that_cannot_be_tested(series, change, error, message):
+    with pytest.raises(error, match=message):
+        unit_root(change(series))
+
+
+def test_too_short_for_the_lags_names_the_entities(series):
+    part = series.drop([("a", year) for year in range(2000, 2009)])
+    with pytest.raises(EstimationError, match="too short in 1 entities, 'a': 6 periods.*need 8"):
+        unit_root(part, test="fisher", lags=2)
+    with pytest.raises(EstimationError, match=r"too short in 1 entities, 'a'"):
+        unit_root(part, test="fisher", lags="aic", max_lags=2)
+    with pytest.raises(EstimationError, match=r"begin at 10.*first 'a' \(4 rows with 1 lags\)"):
+        unit_root(part, lags=1)
+
+
+def test_more_than_eight_lags_have_no_published_moments():
+    index = pd.MultiIndex.from_product([["a", "b"], range(60)])
+    y = pd.Series(np.random.default_rng(2).normal(size=120), index, name="y")
+    with pytest.raises(EstimationError, match="end at 8 lags: 2 entities"):
+        unit_root(y, lags=9)
+
+
+@pytest.mark.parametrize("test", ["llc", "hadri"])
+def test_unbalanced_panels_are_refused_where_the_test_needs_balance(series, test):
+    message = "needs every entity in all 15 periods from 2000 to 2014; 1 entities have fewer: 'a'"
+    with pytest.raises(UnbalancedPanelError, match=message):
+        unit_root(series.drop(("a", 2000)), test=test)
+
+
+def test_series_without_error_are_named(series):
+    line = pd.Series(np.arange(15.0), series["a"].index)
+    straight = series.copy()
+    straight["a"] = line.to_numpy()
+    with pytest.raises(EstimationError, match="trend='trend', exactly in 1 entities, 'a'"):
+        unit_root(straight, trend="trend", lags=0)
+    with pytest.raises(EstimationError, match="interpolated"):
+        unit_root(straight, lags="sic")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"test": "lcc"}, "Did you mean 'llc'"),
+        ({"trend": "constnt"}, "Did you mean 'constant'"),
+        ({"lags": "bic"}, "lags='bic' is not known.*'sic'"),
+        ({"lags": -1}, "lags=-1 is not a whole number"),
+        ({"lags": 1.5}, "lags=1.5 is not a whole number"),
+        ({"lags": 1, "max_lags": 3}, "max_lags belongs to"),
+        ({"trend": "none"}, "'ips' has no version without a constant"),
+        ({"test": "hadri", "trend": "none"}, "'hadri' has no version"),
+        ({"bandwidth": 3}, "belong to test='llc'"),
+        ({"test": "llc", "centre": "mean"}, "centre='mean' is not known"),
+        ({"statistic": "p"}, "statistic='p' is not known.*'w-tbar'"),
+        ({"statistic": "z-tbar"}, "is for lags=0"),
+        ({"statistic": "z-ttilde", "lags": 0, "trend": "trend"}, "is for trend='constant'"),
+    ],
+)
+def test_options_that_do_not_fit(series, options, message):
+    with pytest.raises(OptionError, match=message):
+        unit_root(series, **options)
+
+
+def test_tbar_needs_a_balanced_panel(series):
+    with pytest.raises(OptionError, match="tbar.*balanced"):
+        unit_root(series.drop(("a", 2000)), statistic="tbar", lags=0)
+
+
+def test_tables_refuse_what_belongs_to_one_test(series):
+    frame = series.to_frame()
+    with pytest.raises(OptionError, match="'statistic' belongs to one test"):
+        unit_root_table(frame, statistic="z")
+    with pytest.raises(OptionError, match="tests='adf' is not known"):
+        unit_root_table(frame, tests=("adf",))
+    with pytest.raises(OptionError, match="differences=2 is not known"):
+        unit_root_table(frame, differences=(2,))
+    with pytest.raises(DataError, match="frame is a Series"):
+        unit_root_table(series)
