@@ -23,7 +23,7 @@ from scipy import stats
 from nqp_spatial import parallel
 from nqp_spatial.core import spatial_iv, weak_iv
 from nqp_spatial.core.within import demean
-from nqp_spatial.models import _iv_fixed
+from nqp_spatial.models import _iv_fixed, _panel_covariance
 
 Array = npt.NDArray[np.float64]
 
@@ -73,8 +73,7 @@ def replicate(case: Case, rng: np.random.Generator) -> dict[str, float]:
     data = draw(case, rng)
     nobs = len(data.y)
     labels = pd.DataFrame({"entity": np.tile(np.arange(n), PERIODS)})
-    periods = np.repeat(np.arange(PERIODS), n)
-    meat = _iv_fixed.meat_of("clustered", labels, periods, 0)
+    meat = weak_iv.of_scores(_panel_covariance._clustered(labels))
     few = n / (n - 1) * (nobs - 1)
     factor, stage = (few / (nobs - k - PERIODS) for k in (2, 1 + q))
     found = spatial_iv.solve(

@@ -10,7 +10,7 @@ y = mu_i + x + u.
 
 Mediation. d = mu_i + v; M = a d + mu_i + e; y = 0.3 d + b M + mu_i + w, v normal, e and w with
 an autocorrelation of 0.5 within entities; 50 entities, 8 periods. Bootstrap draws: 100
-for quantiles, 200 for indirect effects.
+for quantiles, 200 for indirect effects. The jackknife of half panels needs six periods.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ TAUS = (0.1, 0.5, 0.9)
 PERIODS = (5, 10, 30)
 N, DRAWS = 50, {"quantile": 100, "mediation": 200}
 PATHS = ((0.0, 0.0), (0.3, 0.0), (0.3, 0.3), (0.1, 0.1))
+JACKKNIFE = "location-scale, jackknife"
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "monte_carlo_quantile_mediation.md"
 
 
@@ -68,13 +69,14 @@ def quantile_run(task: tuple[str, str, int, np.random.SeedSequence]) -> list[dic
     model = PanelQuantile(frame["y"], frame[["x"]])
     rows = []
     ways = [("location-scale", c) for c in ("bootstrap", "clustered", "robust")]
+    ways += [(JACKKNIFE, "bootstrap")] if periods >= 6 else []  # fewer are refused
     ways += [("canay", "bootstrap")] if scale == "constant" else []
     for method, cov_type in ways:
+        options = {"method": "location-scale", "jackknife": True}
+        options = options if method == JACKKNIFE else {"method": method}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NqpWarning)
-            found = model.fit(
-                TAUS, method=method, cov_type=cov_type, replications=DRAWS["quantile"]
-            )
+            found = model.fit(TAUS, cov_type=cov_type, replications=DRAWS["quantile"], **options)
         for tau in TAUS:
             truth = 1 + slope * (law.ppf(tau) - mean) / size
             line = found.to_frame().loc[(tau, "x")]
@@ -183,7 +185,7 @@ coverage.
 
 What the tables show:
 
-- Standard errors of `PanelQuantile` are 0.88 to 1.13 of the standard deviation, bootstrap and
+- Standard errors of `PanelQuantile` are 0.87 to 1.15 of the standard deviation, bootstrap and
   analytic alike, but for 0.82 at 0.9 with skewed errors and 10 periods (0.90 with 30) and 1.20 at
   0.9 for Canay's method.
 - Where the scale depends on x, "location-scale" is biased: with normal errors towards the median,
@@ -192,6 +194,11 @@ What the tables show:
   cover as little as 0.73 for it (5 periods), 0.83 (10) and 0.89 (30). The bias is of order
   1 / periods and more entities do not make it smaller, while they do the standard errors: with many
   entities and few periods it is the larger of the two.
+- `jackknife=True` leaves a bias of at most 0.2 standard deviations (the Monte-Carlo error of it is
+  0.08), and its bootstrap intervals cover 0.93 to 0.97, but for 0.89 at 0.9 with skewed errors and
+  10 periods. It is no better a guess: the root mean square error at 0.1 and 0.9 is 0.97 to 1.16 of
+  what it is without, and 1.2 to 1.27 where the scale does not depend on x, so that there was no
+  bias to take off. Use it for intervals and tests. Fewer than six periods are refused.
 - Where the scale does not depend on x, both methods are without bias and cover 0.92 to 0.98.
 - Intervals of indirect effects cover 0.92 to 0.97 where a path is not zero. Where both are zero all
   are too wide (0.98 to 1). Of small effects (0.1 times 0.1) Sobel's test finds 0.07, percentile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -9,13 +10,13 @@ from pathlib import Path
 
 from nqp_spatial.exceptions import MissingDependencyError, OptionError
 
-_PACKAGE = str(Path(__file__).parent)
+_NOT_THE_USERS = (str(Path(__file__).parent), functools.__file__)  # cached properties
 
 
 def outside() -> int:
     """The ``stacklevel`` with which a warning points at the user's line, outside the package."""
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
         level, frame = level + 1, frame.f_back
     return level
 

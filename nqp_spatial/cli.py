@@ -98,7 +98,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from nqp_spatial.study.source import parse_assignments
+    from nqp_spatial.study.loading.source import parse_assignments
 
     return _study(arguments, arguments.study, parse_assignments(arguments.set))
 

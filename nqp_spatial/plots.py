@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from nqp_spatial._messages import check_option, first
+from nqp_spatial._width import lines_of
 from nqp_spatial._words import words
 from nqp_spatial.exceptions import DataError, DataWarning, OutputError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_COLUMNS = 16  # of notes, to an inch
 LATIN = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 CJK = (
     "Noto Sans CJK SC",
@@ -135,10 +136,10 @@ def save(figure: Figure, path: str | PathLike[str]) -> Path:
     return path
 
 
-def write_notes(figure: Figure, notes: Iterable[str], width: int = 110) -> None:
-    """Print notes below everything else in the figure."""
-    lines = [line for note in notes for line in wrap(str(note), width)]
-    if lines:
+def write_notes(figure: Figure, notes: Iterable[str]) -> None:
+    """Print notes below everything else, in lines no wider than the figure."""
+    columns = int(_COLUMNS * figure.get_size_inches()[0])
+    if lines := [line for note in notes for line in lines_of(str(note), columns)]:
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color=GREY)
 
 
@@ -342,8 +343,8 @@ def _drawing(ax: Axes | None, size: tuple[float, float], notes: Iterable[str]) -
         yield ax
         figure: Any = ax.get_figure()
         if own:
-            write_notes(figure, notes, width=80)
-        elif lines := [line for note in notes for line in wrap(str(note), 80)]:
+            write_notes(figure, notes)
+        elif lines := [line for note in notes for line in lines_of(str(note), 80)]:
             ax.annotate(
                 "\n".join(lines), (0, 0), (0, -34), "axes fraction", "offset points",
                 va="top", fontsize=7.5, color=GREY,

@@ -35,7 +35,7 @@ def here(tmp_path, monkeypatch) -> Path:
         "title: Six cells\ndata: {table: panel.csv, entity: cell, time: t, polygons: cells.gpkg,\n"
         "       polygon_id: cell}\noutcome: y\npolicy: {column: did}\ncontrols: [x]\n"
         "weights: {rook: {kind: rook}}\n"
-        "models: {fe: {}, sdm_did: {correction: none, durbin: []}}\n"
+        "models: {fe: {cov_type: robust}, sdm_did: {correction: none, durbin: []}}\n"
         "output: {tables: [md], plots: [], maps: false}\n",
         encoding="utf-8",
     )
@@ -189,7 +189,7 @@ def test_warnings_are_short_lines_on_stderr(here, capsys):
 
 
 def test_init_writes_a_file_that_is_valid_and_is_never_replaced(here, capsys):
-    from nqp_spatial.study.loading import load
+    from nqp_spatial.study.loading.load import load
 
     code, out, _ = run(capsys, "init", "new.yaml")
     assert code == 0

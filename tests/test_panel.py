@@ -24,6 +24,8 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 
 @pytest.fixture
 def table():

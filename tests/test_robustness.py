@@ -14,6 +14,8 @@ from nqp_spatial.exceptions import DataWarning, MissingValuesError, OptionError
 from nqp_spatial.models.iv import IV2SLS
 from nqp_spatial.robustness import Variation, robustness
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 CITIES = [f"城{i:02d}" for i in range(12)]
 FORMULA = "y ~ did + x1"
 

@@ -17,6 +17,8 @@ from numpy.testing import assert_allclose
 from nqp_spatial._simulate_studies import load_simulated_study
 from nqp_spatial.exceptions import OptionError
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*There are only")  # few clusters, told on purpose
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 

@@ -15,6 +15,7 @@ from docx.oxml.ns import qn
 from lxml import html as lxml_html
 
 from nqp_spatial import tables
+from nqp_spatial._width import width
 from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
@@ -24,7 +25,6 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.results import Results
 from nqp_spatial.tables import _numbers as numbers
-from nqp_spatial.tables.layout import width
 
 COLON = "\uff1a"  # the full-width colon of Chinese text
 

@@ -20,6 +20,7 @@ from nqp_spatial.core.entity_resample import Absorber
 Array = npt.NDArray[np.float64]
 
 _FUZZ = 1e-12  # so that tau * n, a whole number, stays one
+_FLAT = 1e-12  # what rounding leaves of a column that the effects take, over its own norm
 
 
 class SolverError(RuntimeError):
@@ -61,8 +62,13 @@ class LocationScale:
 
 
 def location_scale(y: Array, x: Array, absorb: Absorber) -> LocationScale | None:
-    """Least squares of y on x, and of the absolute residuals on x; None if x is collinear."""
+    """Least squares of y on x, and of the absolute residuals on x; None if x is collinear.
+
+    Also with the effects, as a policy is that has not begun in any of the rows.
+    """
     within = absorb(x)
+    if (np.linalg.norm(within, axis=0) <= _FLAT * np.linalg.norm(x, axis=0)).any():
+        return None
     location = absorb.fit(within, absorb(y[:, None]))
     if location is None:
         return None

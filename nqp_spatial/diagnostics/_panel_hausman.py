@@ -17,6 +17,7 @@ import pandas as pd
 from scipy import stats
 
 import nqp_spatial.models._least_squares as _ls
+import nqp_spatial.models._panel_covariance as _panel
 from nqp_spatial._messages import check_option, first
 from nqp_spatial.core.collinear import absorbed, dependent
 from nqp_spatial.core.error_components import means
@@ -90,7 +91,7 @@ def _robust(
     added = pd.DataFrame(within[:, kept], equation.x.index, labels)
     x = pd.concat([equation.x, added], axis=1)
     augmented = _ls.Equation(equation.y, x, equation.rows, x.shape[1])
-    found = _ls.estimate(augmented, _ls.CovarianceOptions())
+    found = _ls.estimate(augmented, augmented.prepare(_panel.CovarianceOptions()))
     null = f"deviations of {first(names, 8)} from entity means add nothing (random effects)"
     name = "Hausman (robust form)"
     beta, cov = found.params[labels].to_numpy(), found.cov.loc[labels, labels].to_numpy()

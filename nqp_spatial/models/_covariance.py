@@ -16,7 +16,7 @@ n; clustered errors do not count those that are nested in the clusters.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -150,22 +150,33 @@ def _clustered(
     M = sum(sandwich.clustered(scores, code) for code in codes)
     if len(codes) == 2:
         M = M - sandwich.clustered(scores, _intersection(*codes))
-    groups = [int(code.max()) + 1 for code in codes]
-    few = min(groups)
-    if few < 2:
-        raise EstimationError("Clustered errors need at least two clusters in each dimension.")
-    if few < _FEW:
-        name = dimensions[groups.index(few)][0]
-        warnings.warn(
-            f"There are only {few} clusters by {name!r}: clustered standard errors are too small "
-            f"on average with fewer than about {_FEW}.",
-            DataWarning,
-            stacklevel=outside(),
-        )
+    few = fewest(dimensions)
     kinds = {"entity": design.entity_codes, "time": design.period_codes}
     nested = [name for name, own in kinds.items() if any(_nested(own, code) for code in codes)]
     factor = few / (few - 1) * (design.y.size - 1) / _left(found, design, nested)
     return np.asarray(M), factor, few - 1
+
+
+def fewest(dimensions: Sequence[tuple[str, Codes]]) -> int:
+    """Clusters in the dimension that has fewest; an error if it is one, a warning if few."""
+    groups = {name: int(code.max()) + 1 for name, code in dimensions}
+    few = min(groups.values())
+    if few < 2:
+        raise EstimationError("Clustered errors need at least two clusters in each dimension.")
+    warn_of_few(groups)
+    return few
+
+
+def warn_of_few(groups: Mapping[str, int]) -> None:
+    """Warn if clusters are few in a dimension."""
+    name = min(groups, key=lambda key: groups[key])
+    if 2 <= groups[name] < _FEW:  # one cluster is an error, raised elsewhere
+        warnings.warn(
+            f"There are only {groups[name]} clusters by {name!r}: clustered standard errors are "
+            f"too small on average with fewer than about {_FEW}.",
+            DataWarning,
+            stacklevel=outside(),
+        )
 
 
 def _nested(fine: Codes, code: Codes) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nqp_spatial import parallel
+from nqp_spatial._messages import outside
 from nqp_spatial.core import entity_resample as core
 from nqp_spatial.exceptions import DataWarning, EstimationError, OptionError
 
@@ -80,7 +81,7 @@ def bootstrap(
             f"{failed} of {replications} draws of entities do not identify the model (a regressor "
             "does not vary among those drawn) and were left out.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=outside(),
         )
     return np.array(good)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 
 import nqp_spatial.models._covariance as _covariance
-from nqp_spatial._messages import outside
 from nqp_spatial.core import sandwich
 from nqp_spatial.core.likelihood import Scale
 from nqp_spatial.core.spatial_iv import Moments
-from nqp_spatial.exceptions import DataWarning, EstimationError
+from nqp_spatial.exceptions import EstimationError
 from nqp_spatial.models._design import Design
 
 Array = npt.NDArray[np.float64]
@@ -63,18 +60,7 @@ def _clustered(
 ) -> Moments:
     dimensions = _covariance._dimensions(options.clusters, design)
     codes = [code for _, code in dimensions]
-    groups = [int(code.max()) + 1 for code in codes]
-    few = min(groups)
-    if few < 2:
-        raise EstimationError("Clustered errors need at least two clusters in each dimension.")
-    if few < _covariance._FEW:
-        warnings.warn(
-            f"There are only {few} clusters by {dimensions[groups.index(few)][0]!r}: clustered "
-            "standard errors are too small on average with fewer than about "
-            f"{_covariance._FEW}.",
-            DataWarning,
-            stacklevel=outside(),
-        )
+    few = _covariance.fewest(dimensions)
     nested = any((code == code[:1]).all() for code in codes)  # whole entities within a cluster
     taken = effects_left.n / design.y.size
     if nested and effects_left.n_periods < design.n_periods:  # the entity effects are nested

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 import nqp_spatial.models._iv_instruments as _iv
+import nqp_spatial.models._panel_covariance as _panel
 from nqp_spatial import checks
 from nqp_spatial._messages import first
-from nqp_spatial.core import sandwich, spatial_iv, weak_iv
+from nqp_spatial.core import spatial_iv, weak_iv
 from nqp_spatial.core.collinear import absorbed, dependent
 from nqp_spatial.exceptions import (
     CollinearityError,
@@ -174,49 +174,16 @@ def check_rank(
         )
 
 
-def meat_of(
-    cov_type: str, labels: pd.DataFrame | None, periods: npt.NDArray[np.int64], lags: int
-) -> weak_iv.Meat:
-    """Covariance of moments by the name of ``cov_type``, without a small-sample factor."""
-    if cov_type == "unadjusted":
-        return weak_iv.equal
-    return weak_iv.of_scores(_sums(cov_type, labels, periods, lags))
+def meat_of(how: _panel.Prepared) -> weak_iv.Meat:
+    """Covariance of moments as ``how`` has it, without a small-sample factor."""
+    return weak_iv.equal if how.sums is None else weak_iv.of_scores(how.sums)
 
 
-def _sums(
-    cov_type: str, labels: pd.DataFrame | None, periods: npt.NDArray[np.int64], lags: int
-) -> Callable[[Array], Array]:
-    """Covariance (p, p) of the sum of scores (n, p)."""
-    if cov_type == "robust":
-        return lambda values: np.asarray(values.T @ values)
-    if cov_type == "driscoll-kraay":
-        return lambda values: sandwich.driscoll_kraay(_as_cells(_totals(values, periods)), lags)
-    assert labels is not None
-    codes = [labels[name].to_numpy()[None] for name in labels]
-    if len(codes) == 1:
-        return lambda values: sandwich.clustered(_as_cells(values), codes[0])
-    both = pd.factorize(pd.MultiIndex.from_arrays([code[0] for code in codes]))[0][None]
-
-    def clustered(values: Array) -> Array:
-        scores = _as_cells(values)
-        one, other = (sandwich.clustered(scores, code) for code in codes)
-        return np.asarray(one + other - sandwich.clustered(scores, both))
-
-    return clustered
-
-
-def _as_cells(values: Array) -> sandwich.Scores:
-    """Scores (n, p) in one row of cells, each in a period of its own."""
-    n = len(values)
-    cells = (np.arange(n), np.zeros(n, dtype=np.int64))
-    return sandwich.Scores(np.ones((1, n)), values[None], {}, cells)
-
-
-def _totals(values: Array, periods: npt.NDArray[np.int64]) -> Array:
-    """Sums of (n, p) by period."""
-    found = np.zeros((int(periods.max()) + 1, values.shape[1]))
-    np.add.at(found, periods, values)
-    return found
+def why_singular(label: str) -> str:
+    """What leaves the covariance of moments without an inverse, by the label of a covariance."""
+    if label.startswith("conley"):
+        return "weights by distance need not be positive definite; another cutoff_km may do"
+    return "too few clusters or periods"
 
 
 def fingerprint(*columns: pd.DataFrame | pd.Series) -> str:
@@ -283,4 +250,4 @@ class Covariance:
     stage_factor: float
     stage_df: float
     label: str
-    lags: int
+    record: dict[str, Any]

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from nqp_spatial._messages import outside
 from nqp_spatial.core import spatial_iv, stock_yogo, weak_iv
 from nqp_spatial.exceptions import DataWarning
-from nqp_spatial.models._iv_fixed import Covariance, Data
+from nqp_spatial.models._iv_fixed import Covariance, Data, why_singular
 from nqp_spatial.models.iv_results import WeakInstruments
 from nqp_spatial.models.spatial_iv_results import first_stage_frame
 from nqp_spatial.results import TestResult
@@ -84,16 +85,16 @@ def statistics(weak: WeakInstruments, over: TestResult) -> dict[str, float]:
     return found | ({key: over.statistic, f"{key}_pvalue": over.pvalue} if over.df else {})
 
 
-def warn(weak: WeakInstruments) -> None:
+def warn(weak: WeakInstruments, label: str) -> None:
     """Weak instruments, with the numbers; statistics that are not defined."""
     f = weak.kleibergen_paap_f
     if np.isnan(f):
         warnings.warn(
             f"The Kleibergen-Paap statistics are not defined: the covariance of the moments of "
-            f"{weak.n_instruments} instruments has no inverse (too few clusters or periods). The "
+            f"{weak.n_instruments} instruments has no inverse ({why_singular(label)}). The "
             f"Cragg-Donald F is {weak.cragg_donald_f:.2f}.",
             DataWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     elif f < _WEAK:
         size = weak._stock_yogo(("size", 0.10))
@@ -105,5 +106,5 @@ def warn(weak: WeakInstruments) -> None:
             f"{weak.n_endogenous} endogenous{told}). Estimates lean towards least squares and "
             f"intervals are too short: use {robust}.",
             DataWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )

@@ -9,82 +9,29 @@ clustered                   G / (G - 1) * (n - 1) / (n - K), where effects neste
                             clusters for two-way clustering;
 driscoll-kraay, kernel      T / (T - 1) * (n - 1) / (n - K), K counting all effects.
 
-"kernel" is heteroskedasticity and autocorrelation within entities (Newey and West for panels), lags
-being counted in periods of the panel, as fixest does (plm and linearmodels count rows, and so step
-over gaps);
-"driscoll-kraay" has all entities of a period correlated too; "conley" weights pairs of entities of
-a period by their distance.
+What the names of covariances mean is told in ``_panel_covariance``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from types import SimpleNamespace
+from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from linearmodels.iv.covariance import KERNEL_LOOKUP
 from linearmodels.panel import PanelOLS
 
-import nqp_spatial.models._covariance as _covariance
 import nqp_spatial.models._effects as _fx
+import nqp_spatial.models._panel_covariance as _panel
 import nqp_spatial.models._panel_rows as _rows
-from nqp_spatial._messages import check_option
-from nqp_spatial.core import sandwich
-from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.exceptions import EstimationError
 from nqp_spatial.formula import split_formula
 from nqp_spatial.results import Results
 
 Array = npt.NDArray[np.float64]
-
-COV_TYPES = ("clustered", "unadjusted", "robust", "driscoll-kraay", "kernel", "conley")
-KERNELS = ("bartlett", "parzen", "quadratic-spectral")
-_BELONGS = {"cutoff_km": "conley", "coordinates": "conley", "serial_lags": "conley"}
-
-
-@dataclass(frozen=True)
-class CovarianceOptions:
-    """What ``fit`` was asked for; see :meth:`FixedEffects.fit`."""
-
-    cov_type: str = "clustered"
-    clusters: Any = "entity"
-    bandwidth: int | None = None
-    kernel: str = "bartlett"
-    cutoff_km: float | None = None
-    coordinates: Any = None
-    serial_lags: int | None = None
-
-    def __post_init__(self) -> None:
-        check_option("cov_type", self.cov_type, COV_TYPES)
-        default = isinstance(self.clusters, str) and self.clusters == "entity"
-        if self.cov_type != "clustered" and not default:
-            raise OptionError('clusters= belongs to cov_type="clustered". Leave one of them out.')
-        for name, owner in _BELONGS.items():
-            if getattr(self, name) is not None and self.cov_type != owner:
-                raise OptionError(f'{name}= belongs to cov_type="{owner}". Leave one of them out.')
-        if self.cov_type == "conley":
-            _ = self.conley  # raises what is wrong with it
-        else:
-            check_option("kernel", self.kernel, KERNELS)
-
-    @property
-    def conley(self) -> _covariance.CovarianceOptions:
-        """In the form that spatial models have."""
-        given = {name: getattr(self, name) for name in ("kernel", *_BELONGS)}
-        return _covariance.CovarianceOptions(cov_type="conley", **given)
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """For the provenance: scalars as given, labels by what they are."""
-        told = {f.name: getattr(self, f.name) for f in fields(self)}
-        told["coordinates"] = None if self.coordinates is None else "given"
-        named = isinstance(self.clusters, str | list | tuple)
-        told["clusters"] = self.clusters if named else "labels given"
-        return told
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +63,10 @@ class Equation:
     def periods(self) -> npt.NDArray[np.int64]:
         """Codes of the periods that are used, in order."""
         return _fx.periods(self.y.index)
+
+    def prepare(self, options: _panel.CovarianceOptions) -> _panel.Prepared:
+        """The covariance on these rows; few clusters are warned of here, once."""
+        return _panel.prepare(options, self.y.index, self.rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +139,8 @@ class PanelModel(ABC, Generic[R]):
             "kernel" is robust to autocorrelation within entities (Newey and West); "driscoll-kraay"
             to correlation between entities too; "conley" to that of entities near each other.
         clusters : {"entity", "time"}, both in a list, or a Series or DataFrame of labels
-            For ``cov_type="clustered"``; labels on the (entity, time) index, one or two columns.
+            For ``cov_type="clustered"``; labels by entity or by (entity, time), one or two
+            columns.
         bandwidth : int, optional
             Of "driscoll-kraay" and "kernel", in periods; by default floor(4 (T / 100)^(2/9)).
         kernel : str
@@ -214,11 +166,16 @@ class PanelModel(ABC, Generic[R]):
             If there are fewer than two clusters or periods where they are needed, or a variance is
             negative.
         """
-        options = CovarianceOptions(
+        options = _panel.CovarianceOptions(
             cov_type, clusters, bandwidth, kernel, cutoff_km, coordinates, serial_lags
         )
         equation = self._equation()
-        return self._label(equation, estimate(equation, options))
+        return self._label(equation, estimate(equation, equation.prepare(options)))
+
+    def _fit_as(self, how: _panel.Prepared) -> R:
+        """With a covariance that another model has prepared for the same rows."""
+        equation = self._equation()
+        return self._label(equation, estimate(equation, how))
 
     @abstractmethod
     def _equation(self) -> Equation:
@@ -229,71 +186,51 @@ class PanelModel(ABC, Generic[R]):
         """Estimates as a result."""
 
 
-def estimate(equation: Equation, options: CovarianceOptions) -> Estimate:
+def estimate(equation: Equation, how: _panel.Prepared) -> Estimate:
     """Least squares with the covariance asked for."""
     index = _rows.plain_index(equation.y.index)
     y, x = equation.y.set_axis(index), equation.x.set_axis(index)
     size = np.sqrt((x**2).mean())
     scale = pd.Series(2.0 ** np.round(np.log2(size)), index=x.columns)
-    labels = None
-    if options.cov_type == "clustered":
-        labels = _rows.cluster_labels(options.clusters, equation.rows).reindex(equation.y.index)
-        labels = labels.apply(lambda column: pd.factorize(column)[0])
-    lags = lags_of(options.cov_type, options.bandwidth, len(np.unique(equation.periods)))
-    asked = _in_linearmodels(options, labels, lags, index)
+    cov_type = how.options.cov_type
     model = PanelOLS(y, x / scale, check_rank=False)  # checked in a way that units do not matter to
-    raw = model.fit(debiased=False, auto_df=False, count_effects=False, **asked)
-    factor, df = small_sample(equation, options.cov_type, labels)
+    raw = model.fit(debiased=False, auto_df=False, count_effects=False, **_asked(how, index))
+    factor, df = small_sample(equation, cov_type, how.labels)
     outer = np.outer(scale, scale)
     names = x.columns
     params = (raw.params / scale).rename("estimate")
     resid = (equation.y - equation.x @ params).rename("resid")
     bread = pd.DataFrame(np.linalg.inv((x / scale).T @ (x / scale)) / outer, names, names)
     unadjusted = bread * float((resid**2).sum()) / (len(y) - equation.rank)
-    if options.cov_type in ("kernel", "conley"):
-        meat = _conley if options.cov_type == "conley" else _newey_west
-        M = meat(equation, resid, options)
+    if cov_type in ("kernel", "conley"):
+        assert how.sums is not None
+        M = how.sums(equation.x.to_numpy() * resid.to_numpy()[:, None])
         cov = pd.DataFrame(factor * bread.to_numpy() @ M @ bread.to_numpy(), names, names)
     else:
         cov = raw.cov * factor / outer
-    _rows.check_variances(cov, options.cov_type)
+    _rows.check_variances(cov, cov_type)
     return Estimate(
         params=params,
         cov=cov,
         unadjusted=unadjusted,
         resid=resid,
         df=None if equation.normal else df,
-        label=_label(options, labels),
+        label=how.label,
         raw=raw,
-        notes=options.record | {"bandwidth": lags, "small_sample_factor": factor},
+        notes=how.record | {"small_sample_factor": factor},
     )
 
 
-def lags_of(cov_type: str, bandwidth: int | None, n_periods: int) -> int | None:
-    """Lags of the kernel over periods; None for covariances that have none."""
-    if cov_type not in ("driscoll-kraay", "kernel"):
-        return bandwidth
-    lags = int(4 * (n_periods / 100) ** (2 / 9)) if bandwidth is None else bandwidth
-    if not 0 <= lags < n_periods:
-        raise OptionError(f"bandwidth={lags} must be from 0 to {n_periods - 1} periods.")
-    return lags
-
-
-def _in_linearmodels(
-    options: CovarianceOptions,
-    labels: pd.DataFrame | None,
-    lags: int | None,
-    index: pd.MultiIndex,
-) -> dict[str, Any]:
+def _asked(how: _panel.Prepared, index: pd.MultiIndex) -> dict[str, Any]:
     """The covariance in the words of linearmodels, whose "kernel" is Driscoll and Kraay's.
 
     Those that it has not are put in its place.
     """
-    if labels is not None:
-        return {"cov_type": "clustered", "clusters": labels.set_axis(index)}
-    if options.cov_type == "driscoll-kraay":
-        return {"cov_type": "kernel", "kernel": options.kernel, "bandwidth": lags}
-    return {"cov_type": "robust" if options.cov_type == "robust" else "unadjusted"}
+    if how.labels is not None:
+        return {"cov_type": "clustered", "clusters": how.labels.set_axis(index)}
+    if how.options.cov_type == "driscoll-kraay":
+        return {"cov_type": "kernel", "kernel": how.options.kernel, "bandwidth": how.lags}
+    return {"cov_type": "robust" if how.options.cov_type == "robust" else "unadjusted"}
 
 
 def small_sample(
@@ -324,49 +261,3 @@ def _nested(groups: Mapping[str, _fx.Codes], labels: pd.DataFrame) -> dict[str, 
         for name, codes in groups.items()
         if any(_fx.contained(codes, labels[column].to_numpy()) for column in labels)
     }
-
-
-def _conley(equation: Equation, resid: pd.Series, options: CovarianceOptions) -> Array:
-    """Covariance of the scores, weighted by distance within periods."""
-    index = equation.y.index
-    entities = index.levels[0][np.unique(index.codes[0])]
-    if len(entities) > _covariance._LARGEST:
-        raise EstimationError(
-            f"cov_type='conley' needs a dense matrix of {len(entities)} entities; "
-            f"{_covariance._LARGEST} is the most. Use cov_type='robust' or 'clustered'."
-        )
-    design: Any = SimpleNamespace(entities=entities, n_entities=len(entities))
-    kernel = _covariance._conley_kernel(design, options.conley)
-    serial = options.serial_lags or 0
-    cells = _cells(equation, resid)
-    _covariance._check_lags("serial_lags", serial, len(cells))
-    scores = sandwich.Scores(np.ones(cells.shape[:2]), cells, {})
-    return sandwich.conley(scores, kernel, serial)
-
-
-def _newey_west(equation: Equation, resid: pd.Series, options: CovarianceOptions) -> Array:
-    """Covariance of the scores, with autocorrelation within entities."""
-    cells = _cells(equation, resid)
-    n_periods = len(cells)
-    lags = lags_of("kernel", options.bandwidth, n_periods)
-    weights = KERNEL_LOOKUP[options.kernel](float(lags or 0), n_periods - 1)
-    M = np.einsum("tip,tiq->pq", cells, cells)
-    for lag, weight in enumerate(weights[1:], start=1):
-        gamma = np.einsum("tip,tiq->pq", cells[lag:], cells[:-lag])
-        M += weight * (gamma + gamma.T)
-    return np.asarray(M)
-
-
-def _cells(equation: Equation, resid: pd.Series) -> Array:
-    """Scores as (n_periods, n_entities, k), zero where the panel has no row."""
-    entity = _fx.as_codes(equation.y.index.codes[0])
-    scores = equation.x.to_numpy() * resid.to_numpy()[:, None]
-    cells = np.zeros((int(equation.periods.max()) + 1, int(entity.max()) + 1, scores.shape[1]))
-    cells[equation.periods, entity] = scores
-    return cells
-
-
-def _label(options: CovarianceOptions, labels: pd.DataFrame | None) -> str:
-    if labels is not None:
-        return f"clustered by {' and '.join(labels.columns)}"
-    return options.conley.label if options.cov_type == "conley" else options.cov_type

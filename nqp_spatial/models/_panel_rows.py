@@ -10,7 +10,7 @@ import pandas as pd
 
 from nqp_spatial import checks
 from nqp_spatial._messages import check_option, first
-from nqp_spatial.exceptions import DataError, EstimationError, OptionError
+from nqp_spatial.exceptions import DataError, DuplicateKeysError, EstimationError, OptionError
 
 
 def panel_notes(*columns: pd.Series | pd.DataFrame) -> tuple[str, ...]:
@@ -89,13 +89,13 @@ def categories(
 def cluster_labels(clusters: Any, index: pd.MultiIndex) -> pd.DataFrame:
     """One or two columns of cluster codes on ``index``."""
     if isinstance(clusters, pd.Series | pd.DataFrame):
-        frame = labels_on(clusters, index, "clusters")
+        frame = labels_on(_by_row(clusters, index), index, "clusters")
     else:
         names = [clusters] if isinstance(clusters, str) else clusters
         if not isinstance(names, Sequence):
             raise OptionError(
                 f"clusters is a {type(clusters).__name__}. Give 'entity', 'time', both in a list, "
-                "or a Series of labels indexed by (entity, time)."
+                "or a Series of labels by entity or by (entity, time)."
             )
         for name in names:
             check_option("clusters", name, ("entity", "time"))
@@ -109,6 +109,20 @@ def cluster_labels(clusters: Any, index: pd.MultiIndex) -> pd.DataFrame:
     return frame.apply(lambda column: pd.Series(pd.factorize(column)[0], index=index)).rename(
         columns=str
     )
+
+
+def _by_row(labels: pd.Series | pd.DataFrame, index: pd.MultiIndex) -> pd.Series | pd.DataFrame:
+    """Labels by (entity, time); those given by entity are repeated in its periods."""
+    if isinstance(labels.index, pd.MultiIndex):
+        return labels
+    if labels.index.has_duplicates:
+        twice = first(labels.index[labels.index.duplicated()], 3)
+        raise DuplicateKeysError(
+            f"clusters have more than one label for {twice}. Keep one row of each entity."
+        )
+    entities = index.get_level_values(0)
+    checks.same_ids(entities.unique(), labels.index, "y", "clusters")
+    return labels.reindex(entities).set_axis(index)
 
 
 def labels_on(values: pd.Series | pd.DataFrame, index: pd.MultiIndex, role: str) -> pd.DataFrame:

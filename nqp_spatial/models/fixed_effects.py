@@ -12,7 +12,7 @@ largest kind is it a bound, which may be too large by a few (`core.absorb.Absorb
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ import pandas as pd
 import nqp_spatial.models._effects as _fx
 import nqp_spatial.models._least_squares as _ls
 from nqp_spatial import checks
-from nqp_spatial._messages import check_option, first
+from nqp_spatial._messages import check_option, first, outside
 from nqp_spatial._provenance import versions
 from nqp_spatial.core import absorb
 from nqp_spatial.core.collinear import dependent
@@ -36,20 +36,11 @@ from nqp_spatial.exceptions import (
     EstimationError,
     OptionError,
 )
-from nqp_spatial.models._panel_rows import (
-    categories,
-    checked,
-    labels_on,
-    panel_notes,
-)
-from nqp_spatial.models._panel_rows import check_variances as _check_variances  # noqa: F401
-from nqp_spatial.models._panel_rows import cluster_labels as _cluster_labels  # noqa: F401
+from nqp_spatial.models._panel_rows import categories, checked, labels_on, panel_notes
 
 Array = npt.NDArray[np.float64]
 Trends = tuple[tuple[_fx.Codes, Array], ...]
 
-COV_TYPES = _ls.COV_TYPES[:4]  # those that IV2SLS has too
-KERNELS = _ls.KERNELS
 _INCLUDED: dict[str | None, tuple[str, ...]] = {
     None: (),
     "entity": ("entity",),
@@ -79,7 +70,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         Rows that are alone in a category of the effects are fitted exactly: they add nothing to the
         estimates, but count as observations and clusters. Kept rows are counted in
         ``extra_statistics["n_singletons"]``; "drop" leaves them out, again and again until there
-        are none (as reghdfe does), with a warning.
+        are none (as reghdfe does), with a warning; ``singletons`` of the result lists them.
 
     Raises
     ------
@@ -114,6 +105,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         self._notes = panel_notes(y, x)
         self.y, self.x = checked(y, x)
         self._rows = self.y.index
+        self._singletons = self.y.index[:0]
         self.other_effects = categories(other_effects, self.y.index)
         labels = _trend_labels(trends, self.y.index)
         self._groups = _fx.groups(self.y.index, effects, self.other_effects)
@@ -181,6 +173,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             unadjusted=found.unadjusted,
             rank=equation.rank,
             model=self,
+            singletons=self._singletons,
         )
 
     @property
@@ -193,12 +186,6 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         """Factor on a covariance without degrees of freedom, and those of t."""
         return _ls.small_sample(self._equation(), cov_type, labels)
 
-    def _linearmodels_options(
-        self, cov_type: str, labels: pd.DataFrame | None, bandwidth: int | None, kernel: str
-    ) -> dict[str, Any]:
-        periods = self.y.index.get_level_values(1).nunique()
-        return {"bandwidth": _ls.lags_of(cov_type, bandwidth, periods)}
-
     def _without_singletons(self, labels: pd.Series | None) -> pd.Series | None:
         """Leave out rows that are alone in a category; the labels of trends on what is left."""
         gone = absorb.singletons(list(self._groups.values()))
@@ -208,8 +195,11 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             raise EstimationError("Every row is alone in a category of the effects.")
         told = first(self.y.index[gone], 3)
         note = f"{int(gone.sum())} of {len(gone)} rows are alone in a category of the effects"
-        self._notes = (*self._notes, f"{note} and were left out.")
-        warnings.warn(f"{note}, first {told}: they are left out.", DataWarning, stacklevel=3)
+        self._notes = (*self._notes, f"{note} (singletons) and were left out.")
+        self._singletons = self.y.index[gone].remove_unused_levels()
+        warnings.warn(
+            f"{note}, first {told}: they are left out.", DataWarning, stacklevel=outside()
+        )
         kept = self.y.index[~gone].remove_unused_levels()
         self.y, self.x = self.y.reindex(kept), self.x.reindex(kept)
         if self.other_effects is not None:
@@ -282,7 +272,15 @@ class FixedEffectsResults(_ls.LeastSquaresResults):
     """Least squares with fixed effects; ``raw`` is linearmodels' PanelEffectsResults.
 
     ``rsquared``: "within", of data free of the effects; "overall", effects counted as explained.
+
+    Attributes
+    ----------
+    singletons : MultiIndex
+        The (entity, time) of rows that ``singletons="drop"`` left out; a note of the summary counts
+        them. Empty with "keep".
     """
+
+    singletons: pd.Index = field(default_factory=lambda: pd.MultiIndex.from_arrays([[], []]))
 
     citation: ClassVar[str] = (
         "Correia, S. (2017). Linear models with high-dimensional fixed effects (small-sample "

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import nqp_spatial.models._gmm_data as _data
-from nqp_spatial._messages import check_option
+from nqp_spatial._messages import check_option, outside
 from nqp_spatial.core import dynamic_gmm
 from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.models._gmm_model import DynamicGMMModel
@@ -107,7 +107,7 @@ class _Fits(DynamicGMMModel):
             )
         else:
             return
-        warnings.warn(text, DataWarning, stacklevel=3)
+        warnings.warn(text, DataWarning, stacklevel=outside())
 
 
 class DifferenceGMM(_Fits):

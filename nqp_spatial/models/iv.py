@@ -27,7 +27,7 @@ from scipy import stats
 import nqp_spatial.models._effects as _fx
 import nqp_spatial.models._iv_fixed as _iv_fixed
 import nqp_spatial.models._iv_strength as _iv_strength
-import nqp_spatial.models._least_squares as _ls
+import nqp_spatial.models._panel_covariance as _panel
 import nqp_spatial.models._panel_rows as _panel_rows
 import nqp_spatial.models.fixed_effects as _fixed
 from nqp_spatial._messages import check_option, first
@@ -149,6 +149,10 @@ class IV2SLS:
         cov_type: str = "clustered",
         clusters: str | Sequence[str] | pd.Series | pd.DataFrame = "entity",
         bandwidth: int | None = None,
+        kernel: str = "bartlett",
+        cutoff_km: float | None = None,
+        coordinates: Any = None,
+        serial_lags: int | None = None,
     ) -> IV2SLSResults:
         """Estimate by instrumental variables.
 
@@ -157,11 +161,11 @@ class IV2SLS:
         estimator : {"2sls", "liml", "gmm"}
             "gmm" weights the moments by the inverse of the covariance that ``cov_type`` names, at
             the 2SLS residuals (two steps).
-        cov_type : {"clustered", "unadjusted", "robust", "driscoll-kraay"}
-        clusters : {"entity", "time"}, both in a list, or a Series or DataFrame of labels
-            For ``cov_type="clustered"``; labels on the (entity, time) index, one or two columns.
-        bandwidth : int, optional
-            Of the Driscoll-Kraay kernel (Bartlett) in periods; by default floor(4 (T/100)^(2/9)).
+        cov_type : {"clustered", "unadjusted", "robust", "driscoll-kraay", "kernel", "conley"}
+            As in :meth:`FixedEffects.fit`. One covariance for the estimates, both stages, the rank
+            and Anderson-Rubin statistics, Hansen's J and the weights of GMM.
+        clusters, bandwidth, kernel, cutoff_km, coordinates, serial_lags : optional
+            Of ``cov_type``; as in :meth:`FixedEffects.fit`.
 
         Returns
         -------
@@ -170,67 +174,59 @@ class IV2SLS:
         Raises
         ------
         EstimationError
-            If there are fewer than two clusters or periods where they are needed, or the covariance
-            that GMM shall weight with is singular.
+            If there are fewer than two clusters or periods where they are needed, a variance is
+            negative, or the covariance that GMM shall weight with has no inverse.
         OptionError
             For options that are unknown or do not belong together.
 
         Warns
         -----
         DataWarning
-            If the Kleibergen-Paap F is below 10, or not defined.
+            If the Kleibergen-Paap F is below 10, or not defined; if there are few clusters.
         """
         check_option("estimator", estimator, ESTIMATORS)
-        check_option("cov_type", cov_type, _fixed.COV_TYPES)
+        options = _panel.CovarianceOptions(
+            cov_type, clusters, bandwidth, kernel, cutoff_km, coordinates, serial_lags
+        )
         if estimator == "gmm" and cov_type == "unadjusted":
             raise OptionError(
                 "With equal variances two-step GMM is 2SLS. Give the covariance that GMM shall "
                 "weight with, such as cov_type='clustered', or use estimator='2sls'."
             )
-        first_stages = self._regressions(cov_type, clusters, bandwidth)
-        labels = None
-        if cov_type == "clustered":
-            labels = _panel_rows.cluster_labels(clusters, self._ols.y.index)
-        how = self._covariance(cov_type, labels, bandwidth)
+        prepared = _panel.prepare(options, self._ols.y.index, self._ols.y.index)
+        regressions = self._regressions(prepared)
+        how = self._covariance(prepared)
         found = self._solve(how, estimator)
-        result = self._label(found, how, first_stages, estimator)
-        _iv_strength.warn(result.weak_instruments)
+        result = self._label(found, how, regressions, estimator)
+        _iv_strength.warn(result.weak_instruments, result.cov_type)
         return result
 
-    def _regressions(self, cov_type: str, clusters: Any, bandwidth: int | None) -> _Regressions:
+    def _regressions(self, how: _panel.Prepared) -> _Regressions:
         """Least squares of each endogenous regressor and of the outcome; the endogeneity test."""
-        fit = {"cov_type": cov_type, "clusters": clusters, "bandwidth": bandwidth}
         effects = self._removed
         y, x = self._ols.y, self._ols.x
         stages = {
             name: _least_squares(
-                f"the first stage of {name!r}", x[name], self._stage_x, effects, fit
+                f"the first stage of {name!r}", x[name], self._stage_x, effects, how
             )
             for name in self.endogenous
         }
-        reduced = _least_squares("the reduced form", y, self._stage_x, effects, fit)
+        reduced = _least_squares("the reduced form", y, self._stage_x, effects, how)
         names = [f"resid of {name}" for name in self.endogenous]
         residuals = pd.DataFrame({n: s.resids for n, s in zip(names, stages.values(), strict=True)})
         try:
-            more = FixedEffects(y, pd.concat([x, residuals], axis=1), **effects).fit(**fit)
+            more = FixedEffects(y, pd.concat([x, residuals], axis=1), **effects)._fit_as(how)
         except EstimationError:  # no degrees of freedom are left for it
             return _Regressions(stages, reduced, np.nan, np.nan)
         beta, cov = more.params[names].to_numpy(), more.cov.loc[names, names].to_numpy()
         statistic = weak_iv._quadratic(beta, cov) / len(names)
         return _Regressions(stages, reduced, statistic, float(more.df_resid or np.nan))
 
-    def _covariance(
-        self, cov_type: str, labels: pd.DataFrame | None, bandwidth: int | None
-    ) -> _iv_fixed.Covariance:
-        periods = pd.factorize(self._ols.y.index.get_level_values(1), sort=True)[0]
-        lags = 0
-        if cov_type == "driscoll-kraay":
-            lags = _ls.lags_of(cov_type, bandwidth, int(periods.max()) + 1) or 0
-        factor, df = self._ols._small_sample(cov_type, labels)
-        stage_factor, stage_df = self._stage._small_sample(cov_type, labels)
-        told = cov_type if labels is None else f"clustered by {' and '.join(labels.columns)}"
-        meat = _iv_fixed.meat_of(cov_type, labels, periods, lags)
-        return _iv_fixed.Covariance(meat, factor, df, stage_factor, stage_df, told, lags)
+    def _covariance(self, how: _panel.Prepared) -> _iv_fixed.Covariance:
+        cov_type, meat = how.options.cov_type, _iv_fixed.meat_of(how)
+        own = self._ols._small_sample(cov_type, how.labels)
+        stage = self._stage._small_sample(cov_type, how.labels)
+        return _iv_fixed.Covariance(meat, *own, *stage, how.label, how.record)
 
     def _solve(self, how: _iv_fixed.Covariance, estimator: str) -> spatial_iv.Solution:
         """Estimates in units of the scaled columns; J has no small-sample factor."""
@@ -245,10 +241,11 @@ class IV2SLS:
                 system, moments, estimator="gmm" if estimator == "gmm" else "2sls"
             )
         except spatial_iv.SingularMomentsError:
+            few = "there are as many moments as clusters or periods, or more"
+            why = _iv_fixed.why_singular(how.label) if how.label.startswith("conley") else few
             raise EstimationError(
                 f"GMM cannot weight {system.Z.shape[-1] + data.k1} moments by the {how.label} "
-                "covariance, which is singular: there are as many moments as clusters or periods, "
-                "or more. Use estimator='2sls'."
+                f"covariance, which is singular: {why}. Use estimator='2sls'."
             ) from None
         if estimator != "liml":
             return found
@@ -275,7 +272,7 @@ class IV2SLS:
         params = pd.Series(found.delta / data.own_powers, index=names, name="estimate")
         cov = found.cov * how.factor / np.outer(data.own_powers, data.own_powers)
         cov_frame = pd.DataFrame(cov, index=names, columns=names)
-        _panel_rows.check_variances(cov_frame)
+        _panel_rows.check_variances(cov_frame, how.record["cov_type"])
         resid = pd.Series(found.resid.ravel(), index=y.index, name="resid")
         reduced = data.reduced(len(y) - self._stage._rank)
         form = weak_iv.reduced_form(reduced, how.meat, how.stage_factor)
@@ -334,10 +331,11 @@ class IV2SLS:
                 "effects": self.effects,
                 "estimator": estimator,
                 "cov_type": how.label,
-                "bandwidth": how.lags,
+                "bandwidth": how.record["bandwidth"],
                 "endogenous": list(self.endogenous),
                 "instruments": list(self.instruments),
             },
+            "covariance": how.record,
             "small_sample_factor": {"estimates": how.factor, "first_stage": how.stage_factor},
             "notes": self._ols._provenance(how.label, None)["notes"],
         }
@@ -352,11 +350,11 @@ class _Regressions:
 
 
 def _least_squares(
-    what: str, y: pd.Series, x: pd.DataFrame, effects: dict[str, Any], fit: dict[str, Any]
+    what: str, y: pd.Series, x: pd.DataFrame, effects: dict[str, Any], how: _panel.Prepared
 ) -> _fixed.FixedEffectsResults:
     """A regression of its own, named in what it may raise."""
     try:
-        return FixedEffects(y, x, **effects).fit(**fit)
+        return FixedEffects(y, x, **effects)._fit_as(how)
     except EstimationError as error:
         raise EstimationError(f"In {what}: {error}") from None
 

@@ -14,6 +14,7 @@ from nqp_spatial._messages import check_option, first
 from nqp_spatial.core import weak_iv
 from nqp_spatial.core.spatial_iv import SingularMomentsError
 from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.models._iv_fixed import why_singular
 from nqp_spatial.models.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import Results, TestResult, format_frame
 
@@ -256,8 +257,8 @@ class IV2SLSResults(Results):
         except SingularMomentsError:
             raise EstimationError(
                 f"The {self.cov_type} covariance of {q} instruments has no inverse, so that "
-                "Anderson-Rubin tests are not defined: there are too few clusters or periods. "
-                "Use fewer instruments, or another cov_type."
+                f"Anderson-Rubin tests are not defined ({why_singular(self.cov_type)}). Use fewer "
+                "instruments, or another cov_type."
             ) from None
         return ConfidenceSet(self.endogenous[0], level, tuple(found))
 

@@ -13,7 +13,7 @@ import pandas as pd
 import nqp_spatial.models._effects as _fx
 import nqp_spatial.models._least_squares as _ls
 from nqp_spatial import checks
-from nqp_spatial._messages import check_option, first
+from nqp_spatial._messages import check_option, first, outside
 from nqp_spatial._provenance import versions
 from nqp_spatial.core import error_components
 from nqp_spatial.core.collinear import dependent
@@ -159,15 +159,7 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
 
     @cached_property
     def _theta(self) -> pd.Series:
-        found = self._found
-        if found.sigma2_u < 0:
-            warnings.warn(
-                f"The variance of the entity effects is estimated as {found.sigma2_u:.4g}: it is "
-                "taken as zero, and the estimates are those of the pooled regression.",
-                DataWarning,
-                stacklevel=5,
-            )
-        theta = found.theta(np.bincount(self._entity).astype(float))
+        theta = self._found.theta(np.bincount(self._entity).astype(float))
         return pd.Series(
             theta, self.y.index.levels[0][np.unique(self.y.index.codes[0])], name="theta"
         )
@@ -184,6 +176,13 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
         return _ls.Equation(y, x, self.y.index, x.shape[1], normal=True)
 
     def _label(self, equation: _ls.Equation, found: _ls.Estimate) -> RandomEffectsResults:
+        if self._found.sigma2_u < 0:
+            warnings.warn(
+                f"The variance of the entity effects is estimated as {self._found.sigma2_u:.4g}: "
+                "it is taken as zero, and the estimates are those of the pooled regression.",
+                DataWarning,
+                stacklevel=outside(),
+            )
         fitted = (found.params["const"] + self.x @ found.params.drop("const")).rename("fitted")
         theta, e, u = self._theta, self._found.sigma2_e, max(self._found.sigma2_u, 0.0)
         extra = {"n_entities": float(len(theta)), "sigma2_u": u, "sigma2_e": e}
@@ -379,4 +378,4 @@ def _warn_of_gaps(index: pd.MultiIndex, gap: Any, kept: Any) -> None:
                 "differences between neighbouring periods are treated alike"
             )
     if told:
-        warnings.warn("; ".join(told) + ".", DataWarning, stacklevel=4)
+        warnings.warn("; ".join(told) + ".", DataWarning, stacklevel=outside())

@@ -34,6 +34,18 @@ _CITATIONS = {
     ),
 }
 _NAMES = {"location-scale": "moments", "canay": "Canay"}
+_JACKKNIFE = (
+    "Dhaene, G. and Jochmans, K. (2015). Split-panel jackknife estimation of fixed-effect models. "
+    "Review of Economic Studies 82, 991-1030."
+)
+
+
+def _name(method: str, jackknife: bool) -> str:
+    return _NAMES[method] + (", half-panel jackknife" if jackknife else "")
+
+
+def _cite(method: str, jackknife: bool) -> str:
+    return "\n".join([_CITATIONS[method], *([_JACKKNIFE] if jackknife else [])])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +60,7 @@ class QuantileResults(Results):
 
     def cite(self) -> str:
         """The work to cite for the method."""
-        return _CITATIONS[self.method]
+        return _cite(self.method, self.provenance["options"]["jackknife"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,6 +82,8 @@ class PanelQuantileResults:
         For "location-scale": quantiles of the standardised error; empty for "canay".
     cov : DataFrame
         Joint covariance; rows and columns (quantile, variable).
+    jackknife : bool
+        Whether all estimates are corrected by those of half panels.
     """
 
     mean: FixedEffectsResults
@@ -172,6 +186,11 @@ class PanelQuantileResults:
         )
 
     @property
+    def jackknife(self) -> bool:
+        """Whether estimates are corrected by those of half panels."""
+        return bool(self.provenance["options"]["jackknife"])
+
+    @property
     def nobs(self) -> int:
         """Number of (entity, time) pairs used."""
         return self.mean.nobs
@@ -188,13 +207,13 @@ class PanelQuantileResults:
 
     def cite(self) -> str:
         """The work to cite for the method."""
-        return _CITATIONS[self.method]
+        return _cite(self.method, self.jackknife)
 
     def summary(self) -> str:
         """What was fitted, and estimates by quantile."""
         some = next(iter(self.by_quantile.values()))
         head = [
-            f"Panel quantile regression ({_NAMES[self.method]}): {some.dependent}",
+            f"Panel quantile regression ({_name(self.method, self.jackknife)}): {some.dependent}",
             f"fixed effects: {' and '.join(some.effects_included)}   covariance: {some.cov_type}   "
             f"observations: {self.nobs}",
         ]
@@ -207,45 +226,71 @@ class PanelQuantileResults:
         return self.to_frame().to_html(float_format=lambda v: f"{v:.6g}")
 
 
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Estimates of all quantiles, and fitted values.
+
+    Attributes
+    ----------
+    estimates : array, shape (p, k + 1)
+        For Canay constant and slopes of each quantile; else of location, scale and each quantile,
+        with q in the place of the constant.
+    fixed : array, shape (number of quantiles, nobs)
+        Effects.
+    location, scale : array, shape (nobs,), or None for Canay
+    """
+
+    estimates: Array
+    fixed: Array
+    location: Array | None
+    scale: Array | None
+
+    def moved_to(self, estimates: Array, x: Array, within: Array) -> Fitted:
+        """Other estimates of location, scale and quantiles, with the same means by effect.
+
+        Parameters
+        ----------
+        x, within : array, shape (nobs, k)
+            Regressors, and free of effects.
+        """
+        change = (estimates - self.estimates)[:, 1:]
+        assert self.location is not None and self.scale is not None
+        return Fitted(
+            estimates,
+            self.fixed + change[2:] @ (within - x).T,
+            self.location + within @ change[0],
+            self.scale + within @ change[1],
+        )
+
+
 def label(
     mean: FixedEffectsResults,
     taus: tuple[float, ...],
-    estimates: Array,
     cov: Array,
-    fixed: Array,
-    scale: Array | None,
+    found: Fitted,
     *,
     method: str,
     cov_type: str,
     options: Mapping[str, Any],
     model: PanelQuantile,
 ) -> PanelQuantileResults:
-    """Arrays of `PanelQuantile.fit` with their names.
-
-    Parameters
-    ----------
-    estimates, cov : arrays, shapes (p (k + 1),) and its square
-        Rows of k + 1: for Canay constant and slopes of each quantile; else of location, scale
-        and each quantile, with q in the place of the constant.
-    fixed : array, shape (number of quantiles, nobs)
-    scale : array, shape (nobs,), or None for Canay
-    """
+    """Arrays of `PanelQuantile.fit` with their names; ``cov`` of all estimates, row by row."""
     names = [*(["const"] if method == "canay" else ["q"]), *map(str, model.x.columns)]
     heads: list[Any] = [*([] if method == "canay" else ["location", "scale"]), *taus]
     keys = pd.MultiIndex.from_product([heads, names], names=["quantile", "variable"])
-    values = pd.Series(estimates, keys)
+    values = pd.Series(found.estimates.ravel(), keys)
     every = pd.DataFrame(cov, keys, keys)
     kind = {"bootstrap": "entity bootstrap", "clustered": "clustered by entity"}
     common = _Common(mean, method, kind.get(cov_type, cov_type), options, model)
     if method == "canay":
         results = {
-            repr(tau): common.at(tau, values[tau], every.loc[tau, tau], fixed[j])
+            repr(tau): common.at(tau, values[tau], every.loc[tau, tau], found.fixed[j])
             for j, tau in enumerate(taus)
         }
         return PanelQuantileResults(mean, method, common.cov_type, results, every)
     slopes = names[1:]
     results = {
-        repr(tau): common.at(tau, values[tau][slopes], _part(every, tau, slopes), fixed[j])
+        repr(tau): common.at(tau, values[tau][slopes], _part(every, tau, slopes), found.fixed[j])
         for j, tau in enumerate(taus)
     }
     rows = pd.MultiIndex.from_product([taus, slopes], names=keys.names)
@@ -256,8 +301,10 @@ def label(
         common.cov_type,
         results,
         every.loc[rows, rows],
-        location=common.part("location", values["location"][slopes], every, model.y, mean.fitted),
-        scale=common.part("scale", values["scale"][slopes], every, size, scale),
+        location=common.part(
+            "location", values["location"][slopes], every, model.y, found.location
+        ),
+        scale=common.part("scale", values["scale"][slopes], every, size, found.scale),
         q=pd.Series({tau: values[tau, "q"] for tau in taus}, name="q").rename_axis("quantile"),
     )
 
@@ -276,13 +323,17 @@ class _Common:
     options: Mapping[str, Any]
     model: PanelQuantile
 
+    @property
+    def name(self) -> str:
+        return _name(self.method, self.options["jackknife"])
+
     def at(self, tau: float, params: pd.Series, cov: pd.DataFrame, fixed: Array) -> QuantileResults:
         """The model at one quantile."""
         y, x = self.model.y, self.model.x
         fitted = params.get("const", 0.0) + x @ params[x.columns] + fixed
         null = y - np.quantile(y, tau, method="inverted_cdf")
         loss = check_loss((y - fitted).to_numpy(), tau) / check_loss(null.to_numpy(), tau)
-        name = f"Panel quantile regression ({_NAMES[self.method]}), quantile {tau:g}"
+        name = f"Panel quantile regression ({self.name}), quantile {tau:g}"
         return self._result(name, params, cov, fitted, {"pseudo": 1 - loss}, {"quantile": tau})
 
     def part(
@@ -290,7 +341,7 @@ class _Common:
     ) -> QuantileResults:
         """The model of the location, or of the scale, whose outcome is the absolute residual."""
         cov = _part(every, kind, list(params.index))
-        name = f"Panel quantile regression ({_NAMES[self.method]}), {kind}"
+        name = f"Panel quantile regression ({self.name}), {kind}"
         squared = dict(self.mean.rsquared) if kind == "location" else {}
         fitted = pd.Series(fitted, outcome.index)
         return self._result(name, params, cov, fitted, squared, {}, outcome)

@@ -19,7 +19,7 @@ import pandas as pd
 
 import nqp_spatial.models._threshold_options as _options
 from nqp_spatial import checks
-from nqp_spatial._messages import first
+from nqp_spatial._messages import first, outside
 from nqp_spatial.core import threshold as core
 from nqp_spatial.core.projection import projection
 from nqp_spatial.core.threshold_grid import Candidates, candidates
@@ -243,7 +243,7 @@ class PanelThreshold:
                 f"of the {options.trim_by} in a regime and were not searched, first "
                 f"{first(lost, 3)}.",
                 DataWarning,
-                stacklevel=4,
+                stacklevel=outside(),
             )
         return found
 
@@ -305,5 +305,5 @@ def _warn_if_fixed(q: pd.Series) -> None:
             f"The threshold variable {q.name!r} is constant over time in every entity: regimes are "
             "groups of entities, and none moves from one to the other.",
             DataWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from nqp_spatial._width import lines_of, width
 from nqp_spatial.compare import WeightComparison
+from nqp_spatial.diagnostics import Heterogeneity
 from nqp_spatial.panel import PanelData
 from nqp_spatial.results import Results, TestResult, stars
-from nqp_spatial.study.outcomes import truth_applies
-from nqp_spatial.study.schema import Study
-from nqp_spatial.study.words import WORDS, model_label
+from nqp_spatial.robustness import Robustness
+from nqp_spatial.study.data.outcomes import truth_applies
+from nqp_spatial.study.output.words import WORDS, model_label
+from nqp_spatial.study.schema.study import Study
 from nqp_spatial.tables import Table
 from nqp_spatial.transform import Report
 
@@ -51,6 +52,12 @@ class StudyResult:
         By ``outcome/model`` or ``outcome/model/weights``, then by name.
     frames : dict of str to dict of str to DataFrame
         What some models have besides, such as "first-stage"; keys as those of ``tests``.
+    fits : dict of str to object
+        What ``fit`` returned, such as `MediationResults`; keys as those of ``tests``.
+    robustness : dict of str to Robustness
+    heterogeneity : dict of str to Heterogeneity
+    diagnostics : dict of str to DataFrame
+        Those that the file asks for, such as "vif".
     autocorrelation : DataFrame or None
         Moran's I and Geary's C, index (outcome, weights, period).
     tables : dict of str to Table
@@ -76,6 +83,10 @@ class StudyResult:
     long_run: Mapping[str, pd.DataFrame]
     tests: Mapping[str, Mapping[str, TestResult]]
     frames: Mapping[str, Mapping[str, pd.DataFrame]]
+    fits: Mapping[str, Any]
+    robustness: Mapping[str, Robustness]
+    heterogeneity: Mapping[str, Heterogeneity]
+    diagnostics: Mapping[str, pd.DataFrame]
     autocorrelation: pd.DataFrame | None
     tables: Mapping[str, Table]
     indices: Mapping[str, Any]
@@ -105,7 +116,7 @@ class StudyResult:
 
     @property
     def variable(self) -> str:
-        """The regressor whose effects are shown: the policy, or the first control."""
+        """The regressor whose effects are shown: policy, regressor, or the first control."""
         return self.study.regressors[0]
 
     def summary(self, lang: str | None = None) -> str:
@@ -115,6 +126,8 @@ class StudyResult:
         parts += [self._block(key, words) for key in self.comparisons]
         if not self.comparisons:
             parts.append(self._regressions(words))
+        parts += [self._varied(name, words) for name in self.robustness]
+        parts += [self._grouped(name, words) for name in self.heterogeneity]
         parts.append(self._tail(words))
         return "\n\n".join(parts)
 
@@ -137,31 +150,48 @@ class StudyResult:
     def _block(self, key: str, words: Mapping[str, str]) -> str:
         """One model: a line for each W, and one for the truth of simulated data."""
         outcome, model = key.split("/")
+        variable = self.study.variable_of(model)
         title = words["effects"].format(
-            variable=self.variable, outcome=outcome, model=model_label(model)
+            variable=variable, outcome=outcome, model=model_label(model, words["lang"])
         )
         header = ["W", *(words[e] for e in EFFECTS), "rho", "R2"]
         rows = [self._row(key, name) for name in self.comparisons[key].results]
-        if truth_applies(self.truth, outcome, self.variable):
+        if truth_applies(self.truth, outcome, variable):
             assert self.truth is not None
             values = [f"{self.truth[e]:.4f}" for e in (*EFFECTS, "rho")]
             rows.append([words["truth"], *values, ""])
         return "\n".join([title, *aligned([header, *rows])])
 
     def _row(self, key: str, name: str) -> list[str]:
-        effects = self.effects[key].xs((name, self.variable), level=("weights", "variable"))
+        variable = self.study.variable_of(key.split("/")[1])
+        effects = self.effects[key].xs((name, variable), level=("weights", "variable"))
         result = self.comparisons[key].results[name]
         cells = [_cell(effects.loc[e]) for e in EFFECTS]
         return [name, *cells, f"{result.rho:.4f}", _plain(result.rsquared.get("within"))]
 
     def _regressions(self, words: Mapping[str, str]) -> str:
-        rows = [
-            [key, _cell(result.to_frame().loc[self.variable])]
-            for key, result in self.results.items()
-            if self.variable in result.params
-        ]
+        rows = []
+        for key, result in self.results.items():
+            variable = self.study.variable_of(key.split("/")[1])
+            for name in result.params.index:
+                if name == variable or name.startswith(f"{variable}["):  # of a regime
+                    told = key if name == self.variable else f"{key}, {name}"
+                    rows.append([told, _cell(result.to_frame().loc[name])])
         lines = aligned(rows) if rows else []
         return "\n".join([words["coefficients"].format(variable=self.variable), *lines])
+
+    def _varied(self, name: str, words: Mapping[str, str]) -> str:
+        varied = self.robustness[name]
+        head = words["robustness"].format(name=name, variable=varied.focus)
+        rows = [[label, _cell(row)] for label, row in varied.to_frame().iterrows()]
+        return "\n".join([head, *aligned([[str(a), b] for a, b in rows])])
+
+    def _grouped(self, name: str, words: Mapping[str, str]) -> str:
+        groups = self.heterogeneity[name]
+        variable = groups.variables[0]
+        head = words["heterogeneity"].format(name=name, variable=variable)
+        frame = groups.estimates(variable).droplevel("variable")
+        return "\n".join([head, *aligned([[str(g), _cell(row)] for g, row in frame.iterrows()])])
 
     def _tail(self, words: Mapping[str, str]) -> str:
         lines = [words["stars"]]
@@ -183,6 +213,7 @@ class StudyResult:
         relative = [path.relative_to(self.output).as_posix() for path in self.files]
         kinds = (
             ("tables/effects.", "open_effects"),
+            *((f"tables/{name}.", "open_regression") for name in list(self.study.tables)[:1]),
             ("tables/regression.", "open_regression"),
             ("maps/", "open_map"),
             ("results.json", "open_json"),
@@ -216,20 +247,14 @@ def _plain(value: float | None) -> str:
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines with columns of equal width; Chinese characters take two places."""
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        padded = [c + " " * (w - _width(c)) for c, w in zip(row, widths, strict=True)]
+        padded = [c + " " * (w - width(c)) for c, w in zip(row, widths, strict=True)]
         lines.append(("  " + "  ".join(padded)).rstrip())
     return lines
 
 
 def _wrapped(line: str) -> list[str]:
-    """Sentences broken at 96 characters; tables and Chinese text as they are."""
-    if line.startswith("  ") or _width(line) > len(line):
-        return [line]
-    return wrap(line, 96, break_on_hyphens=False, break_long_words=False)
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    """Sentences in lines of 96 columns; tables as they are."""
+    return [line] if line.startswith("  ") else lines_of(line, 96)

@@ -15,9 +15,9 @@ from nqp_spatial._messages import first, suggest
 from nqp_spatial.exceptions import DataError, FileFormatError, IdMismatchError, OptionError
 from nqp_spatial.matching import CityMatch, match_cities
 from nqp_spatial.reading import read_table
-from nqp_spatial.study.data import bundled_polygons
-from nqp_spatial.study.graphs import Ground, raw_weights
-from nqp_spatial.study.weights_schema import KINDS
+from nqp_spatial.study.data.prepare import bundled_polygons
+from nqp_spatial.study.fits.graphs import Ground, raw_weights
+from nqp_spatial.study.schema.weights import KINDS
 
 OPTIONS = (
     *("islands", "order", "power", "cutoff_km", "threshold_km", "k", "function"),

@@ -14,17 +14,21 @@ from nqp_spatial import diagnostics
 from nqp_spatial.compare import WeightComparison
 from nqp_spatial.exceptions import DataWarning
 from nqp_spatial.results import Results, TestResult
-from nqp_spatial.study import graphs as _graphs
-from nqp_spatial.study.data import StudyData, prepare
-from nqp_spatial.study.fitting import fit
-from nqp_spatial.study.loading import load
-from nqp_spatial.study.log import RunLog
-from nqp_spatial.study.output import Folder
-from nqp_spatial.study.pictures import write_maps, write_plots
-from nqp_spatial.study.printing import make_tables, write_tables
+from nqp_spatial.robustness import Robustness
+from nqp_spatial.study.data.prepare import StudyData, prepare
+from nqp_spatial.study.fits import graphs as _graphs
+from nqp_spatial.study.fits.comparing import compare
+from nqp_spatial.study.fits.diagnosing import diagnose
+from nqp_spatial.study.fits.fitting import fit
+from nqp_spatial.study.loading.load import load
+from nqp_spatial.study.loading.naming import check_names
+from nqp_spatial.study.loading.source import Source
+from nqp_spatial.study.output.folder import Folder
+from nqp_spatial.study.output.log import RunLog
+from nqp_spatial.study.output.pictures import write_maps, write_plots
+from nqp_spatial.study.output.printing import make_tables, write_tables
 from nqp_spatial.study.result import StudyResult
-from nqp_spatial.study.schema import Study
-from nqp_spatial.study.source import Source
+from nqp_spatial.study.schema.study import Study
 from nqp_spatial.tables import Table
 
 if TYPE_CHECKING:
@@ -90,8 +94,20 @@ def run_study(
 
 
 def _n_steps(study: Study) -> int:
-    each = [2 * len(study.weights) if o.spatial else 2 for o in study.fitted.values()]
-    return 5 + len(study.weights) + len(study.outcomes) * sum(each)
+    spatial = [study.fitted[model].spatial for _, model in _fits(study)]
+    fits = sum(2 * len(study.weights) if own else 2 for own in spatial)
+    return 6 + len(study.weights) + fits + len(study.blocks) + len(study.heterogeneity)
+
+
+def _fits(study: Study) -> list[tuple[str, str]]:
+    """Outcome and model of each fit; a model with an outcome of its own comes beside the first."""
+    main = study.outcome_names[0]
+    return [
+        (options.outcome or outcome, model)
+        for outcome in study.outcome_names
+        for model, options in study.fitted.items()
+        if options.outcome is None or outcome == main
+    ]
 
 
 def _default_folder(study: Study, source: Source) -> Path:
@@ -110,14 +126,19 @@ class Found:
     comparisons: dict[str, WeightComparison] = field(default_factory=dict)
     effects: dict[str, pd.DataFrame] = field(default_factory=dict)
     long_run: dict[str, pd.DataFrame] = field(default_factory=dict)
+    fits: dict[str, Any] = field(default_factory=dict)
     tests: dict[str, dict[str, TestResult]] = field(default_factory=dict)
     frames: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict)
+    robustness: dict[str, Robustness] = field(default_factory=dict)
+    heterogeneity: dict[str, diagnostics.Heterogeneity] = field(default_factory=dict)
+    diagnostics: dict[str, pd.DataFrame] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
 
 
 def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int) -> StudyResult:
     with log.step("reading data"):
         data = prepare(study, source)
+        check_names(study, source, data)
     found = Found(data, _graphs.build(study, source, data, log))
     with log.step("autocorrelation"):
         if study.diagnostics.autocorrelation and found.graphs:
@@ -130,18 +151,25 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
                     DataWarning,
                     stacklevel=2,
                 )
-    for outcome in study.outcome_names:
-        for model in study.fitted:
-            with source.at("models", model):
-                fit(study, found, outcome, model, log, n_jobs)
+    for outcome, model in _fits(study):
+        with source.at("models", model):
+            fit(study, found, outcome, model, log, n_jobs)
+    compare(study, source, found, log, n_jobs)
+    with log.step("diagnostics"):
+        diagnose(study, source, found)
     with log.step("tables"):
-        make_tables(study, found)
+        make_tables(study, source, found)
         write_tables(study, found, folder)
     with log.step("plots"):
         write_plots(study, found, folder)
     with log.step("maps"):
         write_maps(study, source, found, folder, log)
     files = folder.finish(study, source, found, log)
+    return _result(study, found, log, folder.path, files)
+
+
+def _result(study: Study, found: Found, log: RunLog, path: Path, files: list[Path]) -> StudyResult:
+    data = found.data
     return StudyResult(
         study=study,
         panel=data.panel,
@@ -152,6 +180,10 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
         long_run=found.long_run,
         tests=found.tests,
         frames=found.frames,
+        fits=found.fits,
+        robustness=found.robustness,
+        heterogeneity=found.heterogeneity,
+        diagnostics=found.diagnostics,
         autocorrelation=found.autocorrelation,
         tables=found.tables,
         indices=data.indices,
@@ -159,7 +191,7 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
         truth=data.truth,
         simulated=data.simulated,
         warnings=tuple(text for _, text in log.warned),
-        output=folder.path,
+        output=path,
         files=tuple(files),
         seconds=log.seconds,
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nqp_spatial._messages import check_option
+from nqp_spatial._width import width
 from nqp_spatial.exceptions import DataError
 
 LANGUAGES = ("en", "zh")
@@ -112,12 +112,6 @@ def column_widths(grid: Grid) -> list[int]:
 def one_line(text: str) -> str:
     """Text without line breaks or runs of blanks."""
     return " ".join(text.split())
-
-
-def width(text: str) -> int:
-    """Columns of a terminal that a text takes: two for each East Asian wide character."""
-    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
-    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
 def pad(text: str, size: int, align: str) -> str:

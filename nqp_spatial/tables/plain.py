@@ -6,7 +6,8 @@ import re
 import unicodedata
 from html import escape
 
-from nqp_spatial.tables.layout import Grid, Row, one_line, pad, spans, width
+from nqp_spatial._width import width
+from nqp_spatial.tables.layout import Grid, Row, one_line, pad, spans
 
 GAP = "  "
 

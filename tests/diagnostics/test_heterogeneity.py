@@ -23,6 +23,8 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 REGIONS = ["东部", "中部", "西部"]
 
 

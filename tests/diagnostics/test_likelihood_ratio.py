@@ -21,6 +21,8 @@ from nqp_spatial.diagnostics import likelihood_ratio  # noqa: E402
 from nqp_spatial.exceptions import DataWarning, OptionError  # noqa: E402
 from nqp_spatial.results import Results  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 
 @pytest.fixture(scope="module")
 def data():

@@ -28,6 +28,8 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.models.panel import PooledOLS, RandomEffects
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 REFERENCE = Path(__file__).parents[1] / "reference"
 
 

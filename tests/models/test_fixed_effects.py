@@ -24,6 +24,8 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 REFERENCE = Path(__file__).parents[1] / "reference"
 EFFECT = {"pooled": None, "individual": "entity", "time": "time", "twoways": "twoway"}
 
@@ -439,10 +441,23 @@ def test_cluster_labels_that_do_not_fit(frame):
         specification.fit(clusters=labels.iloc[1:])
     with pytest.raises(DuplicateKeysError, match=r"\('c00', 2000\)"):
         specification.fit(clusters=pd.concat([labels, labels.iloc[:1]]))
-    with pytest.raises(DataError, match="clusters is not indexed by"):
-        specification.fit(clusters=labels.groupby(level=0).first())
+    by_entity = labels.groupby(level=0).first()
+    with pytest.raises(IdMismatchError, match="'c00'"):
+        specification.fit(clusters=by_entity.iloc[1:])
+    with pytest.raises(DuplicateKeysError, match="more than one label for 'c00'"):
+        specification.fit(clusters=pd.concat([by_entity, by_entity.iloc[:1]]))
     with pytest.raises(OptionError, match="3 cluster dimensions"):
         specification.fit(clusters=frame)
+
+
+def test_clusters_by_entity_are_those_of_its_rows(frame):
+    labels = pd.Series({f"c{i:02d}": i // 2 for i in range(40)}, name="pair")
+    labels = labels[labels.index.isin(frame.index.get_level_values(0))]
+    rows = pd.Series(labels.reindex(frame.index.get_level_values(0)).array, index=frame.index)
+    model = FixedEffects.from_formula("y ~ a", frame)
+    one, other = (model.fit(clusters=c) for c in (labels.sample(frac=1, random_state=1), rows))
+    assert_allclose(one.cov, other.cov, rtol=1e-12)
+    assert one.df_resid == labels.nunique() - 1
 
 
 def test_other_effects_that_do_not_fit(frame):

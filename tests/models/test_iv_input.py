@@ -23,6 +23,8 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.models.iv import IV2SLS
 from nqp_spatial.models.iv_results import ConfidenceSet
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 N, T = 25, 7
 
 

@@ -20,6 +20,8 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 X = ["x1", "x2"]
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -281,7 +283,9 @@ def test_singletons_are_counted_or_dropped(firms):
     assert_allclose(dropped.cov, by_hand.cov, rtol=1e-10)
     assert dropped.nobs == len(rest)
     assert "n_singletons" not in dropped.extra_statistics
-    assert any("alone in a category" in note for note in dropped.notes)
+    assert set(dropped.singletons) == set(firms.index[once]) and not len(kept.singletons)
+    told = f"{once.sum()} of {len(firms)} rows are alone in a category of the effects (singletons)"
+    assert any(note.startswith(told) for note in dropped.notes) and told in dropped.summary()
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nothing to drop, nothing to say
         FixedEffects(rest["y"], rest[X], effects="time", singletons="drop")

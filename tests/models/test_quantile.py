@@ -21,6 +21,8 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.models.quantile import PanelQuantile
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 REFERENCE = Path(__file__).parents[1] / "reference"
 TAUS = (0.15, 0.5, 0.83)
 KINDS = {

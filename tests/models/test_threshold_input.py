@@ -20,6 +20,8 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.models.threshold import PanelThreshold
 
+pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
+
 
 @pytest.fixture
 def frame():

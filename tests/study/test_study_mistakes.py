@@ -19,7 +19,7 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.study import DEMO, TEMPLATE, run_study
-from nqp_spatial.study.loading import load
+from nqp_spatial.study.loading.load import load
 
 
 def line_of(path: Path, marker: str) -> int:

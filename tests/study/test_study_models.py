@@ -159,7 +159,7 @@ def test_hausman_of_random_effects(spatial):
     assert found["statistic"] == expected.statistic
     assert found["pvalue"] == expected.pvalue
     assert "hausman" not in written(spatial)["models"]["y/sdm/near"]["tests"]
-    assert "hausman" in (spatial.output / "tables" / "tests.md").read_text("utf-8")
+    assert "Hausman" in (spatial.output / "tables" / "tests.md").read_text("utf-8")
 
 
 def test_the_first_stage_of_a_spatial_iv(spatial):

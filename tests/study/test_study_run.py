@@ -28,6 +28,8 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.study import run_study
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*There are only")  # few clusters, told on purpose
+
 N, T = COLUMNS * ROWS, 5
 QUICK = {"output.tables": ["md"], "output.plots": [], "output.maps": False, "maps": None}
 
@@ -453,7 +455,8 @@ def test_periods_that_the_table_has_in_part(project):
 
 def test_warnings_are_given_and_logged(project):
     with pytest.warns(WindowWarning, match="weights: economic: The base window 2010 to 2014"):
-        result = run_study(project, overrides={**QUICK, "weights.economic.window": [2010, 2014]})
+        changes = {"weights.economic.window": [2010, 2014], "models.fe": {"cov_type": "robust"}}
+        result = run_study(project, overrides={**QUICK, **changes})
     assert "WindowWarning: The base window 2010 to 2014" in (result.output / "run.log").read_text()
     assert "end it before 2012." in result.warnings[0]
     assert "1 warning(s)" in result.summary()

@@ -1,0 +1,277 @@
+"""Tables that a study file names, read, matched and joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nqp_spatial._messages import first, suggest
+from nqp_spatial.datasets import load_castle
+from nqp_spatial.exceptions import IdMismatchError, MatchError, MissingValuesError
+from nqp_spatial.matching import match_cities
+from nqp_spatial.panel import PanelData
+from nqp_spatial.reading import read_table
+from nqp_spatial.study.data import bundled
+from nqp_spatial.study.loading.source import Key, Source
+from nqp_spatial.study.schema import study as schema
+from nqp_spatial.study.schema.study import Study
+
+
+@dataclass
+class Inputs:
+    """The tables of a study.
+
+    Attributes
+    ----------
+    files : dict of str to Path
+        Those that were read, by what the study file calls them.
+    simulated : list of str
+        Notes of those that are simulated.
+    """
+
+    study: Study
+    source: Source
+    files: dict[str, Path] = field(default_factory=dict)
+    simulated: list[str] = field(default_factory=list)
+    _further: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def read(self, key: Key, text: str, encoding: str | None = None) -> pd.DataFrame:
+        """A file, or a table of the package, with its keys among its columns."""
+        if text.startswith("bundled:"):
+            return self._bundled(key, text)
+        path = self.source.file(key, text)
+        with self.source.at(*key):
+            frame = read_table(path, encoding=encoding)
+        self.files[text] = path
+        return frame
+
+    def file(self, key: Key, text: str) -> Path:
+        """The path of a file that is no table.
+
+        Raises
+        ------
+        StudyFileError
+            There is none.
+        """
+        path = self.source.file(key, text)
+        if not path.is_file():
+            raise self.source.error(key, f"there is no file {str(path)!r}. Check the path.")
+        return path
+
+    def _bundled(self, key: Key, text: str) -> pd.DataFrame:
+        known = (*bundled.PANELS, *bundled.FURTHER)
+        if text not in known:
+            raise self.source.error(
+                key, f"expected a path or one of {', '.join(known)}; found {text!r}."
+                + suggest(text, known)
+            )  # fmt: skip
+        frame = bundled.table(text, seed=self.study.seed, lang=self.study.language)
+        attrs = dict(frame.attrs)
+        if attrs.get("simulated"):
+            self.simulated.append(str(attrs["note"]))
+        frame = frame.reset_index() if any(frame.index.names) else frame
+        frame.attrs = attrs
+        return frame
+
+    def further(self, name: str, key: Key) -> pd.DataFrame:
+        """A table of ``data.tables``; the key is that of the step that names it."""
+        tables = self.study.data.tables
+        if name not in tables:
+            known = f"They are: {', '.join(tables)}." if tables else "There are none."
+            raise self.source.error(
+                key,
+                f"no table under data.tables is called {name!r}. {known}{suggest(name, tables)}",
+            )
+        if name not in self._further:
+            entry = tables[name]
+            at: Key = ("data", "tables", name)
+            if isinstance(entry, str):
+                self._further[name] = self.read(at, entry)
+            else:
+                frame = self.read((*at, "table"), entry.table, entry.encoding)
+                if entry.entity is not None:
+                    check_columns(self.source, frame.columns, {(*at, "entity"): entry.entity})
+                    with self.source.at(*at):
+                        frame = matched(
+                            frame, entry.entity, entry.match_cities, self.source,
+                            (*at, "match_cities"),
+                        )  # fmt: skip
+                self._further[name] = frame
+        return self._further[name]
+
+
+# ---------------------------------------------------------------- the table of the study
+
+
+def panel(inputs: Inputs) -> PanelData:
+    """The table of the study on its (entity, time) index, with what is merged into it."""
+    whole = _table(inputs)
+    for i in range(len(inputs.study.data.merge)):
+        whole = _merged(whole, i, inputs)
+    return whole
+
+
+def _table(inputs: Inputs) -> PanelData:
+    study, source = inputs.study, inputs.source
+    data = study.data
+    if data.table == "bundled:castle":
+        return _same_keys(load_castle(), study, source)  # with its polygons
+    if data.table.startswith("bundled:"):
+        frame = bundled.table(data.table, seed=study.seed, lang=study.language)
+        return _same_keys(PanelData.from_frame(frame), study, source)
+    frame = inputs.read(("data", "table"), data.table, data.encoding)
+    check_columns(
+        source, frame.columns, {("data", n): getattr(data, n) for n in ("entity", "time")}
+    )
+    assert data.entity is not None and data.time is not None  # the schema asks for both
+    with source.at("data", "match_cities"):
+        frame = matched(frame, data.entity, data.match_cities, source, ("data", "match_cities"))
+    with source.at("data", "table"):
+        return PanelData.from_frame(frame, entity=data.entity, time=data.time)
+
+
+def _same_keys(panel: PanelData, study: Study, source: Source) -> PanelData:
+    """A bundled panel has its keys already; other names are a mistake."""
+    for name, own in zip(("entity", "time"), panel.frame.index.names, strict=True):
+        given = getattr(study.data, name)
+        if given not in (None, own):
+            raise source.error(
+                ("data", name), f"{study.data.table} calls it {own!r}, found {given!r}."
+            )
+    if study.data.match_cities:
+        raise source.error(("data", "match_cities"), f"{study.data.table} has its codes already.")
+    return panel
+
+
+def matched(
+    frame: pd.DataFrame, column: str, options: Any, source: Source, key: Key
+) -> pd.DataFrame:
+    """The frame with adcodes in place of names or codes."""
+    if options is False:
+        return frame
+    options = schema.Match() if options is True else options
+    if options.province is not None:
+        check_columns(source, frame.columns, {(*key, "province"): options.province})
+    found = match_cities(
+        frame[column],
+        year=options.year,
+        level=options.level,
+        province=None if options.province is None else frame[options.province],
+        counties=options.counties,
+    )
+    try:
+        codes = found.require()
+    except MatchError as error:
+        raise MatchError(
+            f"{error} Every name with its reason: nqp-spatial cities match FILE --column {column} "
+            "--output report.csv"
+        ) from error
+    return frame.assign(**{column: codes.astype("int64")})
+
+
+def check_columns(source: Source, known: Sequence[str] | pd.Index, wanted: dict[Key, Any]) -> None:
+    """Raise `StudyFileError` for every name that is not a column, with the nearest."""
+    problems = [
+        (key, f"there is no column {name!r}. The columns are {first(known, 12)}."
+              + suggest(name, known))
+        for key, name in wanted.items()
+        if name is not None and name not in known
+    ]  # fmt: skip
+    if problems:
+        raise source.errors(problems)
+
+
+def told(panel: PanelData, notes: Sequence[str]) -> PanelData:
+    """The panel with the word that tables joined to it are simulated."""
+    if not notes:
+        return panel
+    all_notes = tuple(dict.fromkeys((*panel.notes, *notes)))
+    frame = panel.frame.copy(deep=False)
+    frame.attrs = {**panel.frame.attrs, "simulated": True, "notes": list(all_notes)}
+    return replace(panel, frame=frame, notes=all_notes)
+
+
+# ---------------------------------------------------------------- further tables
+
+
+def _merged(panel: PanelData, number: int, inputs: Inputs) -> PanelData:
+    """The panel with columns of another table, matched by label; nothing is left empty."""
+    study, source, merge = inputs.study, inputs.source, inputs.study.data.merge[number]
+    key: Key = ("data", "merge", number)
+    table = inputs.read((*key, "table"), merge.table, merge.encoding)
+    wanted: dict[Key, str | None] = {(*key, n): getattr(merge, n) for n in ("entity", "time")}
+    wanted |= {(*key, "columns", i): name for i, name in enumerate(merge.columns)}
+    check_columns(source, table.columns, wanted)
+    check_columns(source, panel.columns, {(*key, "by"): merge.by})
+    twice = [name for name in merge.columns if name in panel.columns]
+    if twice:
+        raise source.error((*key, "columns"), f"the panel has {first(twice)} already. Rename it.")
+    with source.at(*key):
+        table = matched(table, merge.entity, merge.match_cities, source, (*key, "match_cities"))
+        try:
+            if merge.time is None:
+                return panel.with_columns(**_by_entity(table, merge, panel))
+            other = PanelData.from_frame(table, entity=merge.entity, time=merge.time)
+            if merge.by is not None:
+                return panel.with_columns(**_by_place(other, merge, panel))
+            return panel.with_columns(**{name: other[name] for name in merge.columns})
+        except IdMismatchError as error:
+            if not study.data.match_cities or merge.match_cities:
+                raise
+            raise IdMismatchError(
+                f"{error} If {merge.entity!r} holds names or codes of other years, add "
+                "match_cities: true here."
+            ) from error
+
+
+def _by_entity(table: pd.DataFrame, merge: schema.Merge, panel: PanelData) -> dict[str, pd.Series]:
+    """Columns of a table of entities, repeated in every period."""
+    repeated = table[merge.entity][table[merge.entity].duplicated()]
+    if len(repeated):
+        raise IdMismatchError(
+            f"{merge.table} has several rows for {first(repeated.unique())}. If it has periods, "
+            "name their column with time:."
+        )
+    indexed = table.set_index(merge.entity)
+    labels = _places(merge, panel)
+    lacking = pd.Index(labels.unique()).difference(indexed.index)
+    if len(lacking):
+        raise IdMismatchError(
+            f"{merge.table} lacks {len(lacking)} entities of the panel, first {first(lacking)}."
+        )
+    return {
+        name: pd.Series(indexed[name].reindex(labels).array, index=panel.frame.index)
+        for name in merge.columns
+    }
+
+
+def _by_place(other: PanelData, merge: schema.Merge, panel: PanelData) -> dict[str, pd.Series]:
+    """Columns of a table of places and periods, for the place of each row."""
+    index = panel.frame.index
+    wanted = pd.MultiIndex.from_arrays([_places(merge, panel), index.get_level_values(1)])
+    lacking = wanted[~wanted.isin(other.frame.index)].unique()
+    if len(lacking):
+        raise IdMismatchError(
+            f"{merge.table} lacks {len(lacking)} pairs of {merge.by!r} and period, first "
+            f"{first(lacking, 3)}."
+        )
+    return {
+        name: pd.Series(other[name].reindex(wanted).array, index=index) for name in merge.columns
+    }
+
+
+def _places(merge: schema.Merge, panel: PanelData) -> pd.Index:
+    """What the rows of the panel are matched by: their entities, or a column of theirs."""
+    if merge.by is None:
+        return panel.frame.index.get_level_values(0)
+    labels = panel[merge.by]
+    if labels.isna().any():
+        raise MissingValuesError(
+            f"{merge.by!r} is empty in {int(labels.isna().sum())} rows, first "
+            f"{first(labels.index[labels.isna()], 3)}: nothing to match them by."
+        )
+    return pd.Index(labels)

@@ -1,0 +1,339 @@
+"""The panel of a study: table, matched names, further tables, period, outcome, policy, polygons."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from nqp_spatial import cities, indices
+from nqp_spatial._messages import check_option, first
+from nqp_spatial.datasets import bundled
+from nqp_spatial.exceptions import (
+    DataError,
+    DataWarning,
+    MissingValuesError,
+    UnbalancedPanelError,
+)
+from nqp_spatial.panel import PanelData
+from nqp_spatial.study.data import expressions, inputs, transforming
+from nqp_spatial.study.data.ground import entity_groups
+from nqp_spatial.study.data.inputs import Inputs, check_columns
+from nqp_spatial.study.data.outcomes import outcome_keys, with_indices, with_policy
+from nqp_spatial.study.loading.source import Key, Source
+from nqp_spatial.study.schema import study as schema
+from nqp_spatial.study.schema import weights as weights_schema
+from nqp_spatial.study.schema.group_variables import rule_columns
+from nqp_spatial.study.schema.study import IndexOutcome, Study
+from nqp_spatial.transform import Report
+
+
+@dataclass(frozen=True, eq=False)
+class StudyData:
+    """What the models are fitted on, and what the weights are built from.
+
+    Attributes
+    ----------
+    panel : PanelData
+        The periods and entities of the study, with outcome and policy.
+    whole : PanelData
+        The same entities in every period of the table: base windows may lie before the study.
+    first_treated : Series or None
+        By entity, missing if never.
+    indices : dict of str to IndexResult, PCAResult or TopsisResult
+        Of the outcomes and of the steps of ``data.transforms``, by column.
+    truth : dict or None
+        Of simulated data.
+    files : dict of str to Path
+        Tables and layers that were read, by what the study file calls them.
+    transforms : list of Report
+        What each step of ``data.transforms`` did.
+    step_frames : dict of str to DataFrame
+        What indices found besides columns, by kind and column ("rank-size-structure"), and the
+        members of groups ("aggregate").
+    flows : dict of str to CoPatents
+        By the column that was made from them.
+    """
+
+    panel: PanelData
+    whole: PanelData
+    first_treated: pd.Series | None
+    indices: dict[str, Any] = field(default_factory=dict)
+    truth: dict[str, Any] | None = None
+    simulated: bool = False
+    files: dict[str, Path] = field(default_factory=dict)
+    transforms: list[Report] = field(default_factory=list)
+    step_frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    flows: dict[str, Any] = field(default_factory=dict)
+
+
+def prepare(study: Study, source: Source) -> StudyData:
+    """Read and join everything that ``data``, ``outcome`` and ``policy`` name.
+
+    Raises
+    ------
+    NqpError
+        By its own class; the message begins with file, line and key.
+    """
+    tables = Inputs(study, source)
+    whole = inputs.panel(tables)
+    systems = _systems(study, source, tables.files)
+    done = transforming.apply(whole, _window(whole, study, source).frame.index, study, tables)
+    whole = inputs.told(done.panel, tables.simulated)
+    panel = _selected(_window(whole, study, source), study, source)
+    if study.data.aggregate is not None:
+        panel, done.frames["aggregate"] = _aggregated(panel, study, source)
+        whole = panel
+    _check_columns(study, source, panel, systems)
+    whole = _with_polygons(whole, study, source, tables.files)
+    panel = replace(panel, polygons=whole.polygons)
+    panel = _complete(panel.restrict(entities=panel.entities), study, source, systems)
+    panel, found = with_indices(panel, study, source, systems)
+    attrs = whole.frame.attrs
+    whole = whole.restrict(entities=panel.entities)
+    panel, first_treated = with_policy(panel, whole, study, source)
+    return StudyData(
+        panel=panel,
+        whole=whole,
+        first_treated=first_treated,
+        indices=found | done.indices,
+        truth=attrs.get("truth"),
+        simulated=bool(attrs.get("simulated")),
+        files=tables.files,
+        transforms=done.reports,
+        step_frames=done.frames,
+        flows=done.flows,
+    )
+
+
+# ---------------------------------------------------------------- columns
+
+
+def _systems(
+    study: Study, source: Source, files: dict[str, Path]
+) -> dict[str, indices.IndicatorSystem]:
+    """The indicator systems by the name of their outcome."""
+    systems = {}
+    for key, outcome in outcome_keys(study):
+        if not isinstance(outcome, IndexOutcome):
+            continue
+        name, place = outcome.index.indicators, (*key, "index", "indicators")
+        if name == schema.BUNDLED_SYSTEM:
+            path = Path(indices.__file__).parent / "nqp_indicators.yaml"
+        else:
+            path = files[name] = source.file(place, name)
+        with source.at(*place):
+            systems[outcome.name] = indices.IndicatorSystem.from_yaml(path)
+    return systems
+
+
+def _check_columns(
+    study: Study, source: Source, panel: PanelData, systems: dict[str, indices.IndicatorSystem]
+) -> None:
+    """Every column that the file names must be in the table; all mistakes at once."""
+    wanted: dict[Key, Any] = {}
+    for key, outcome in outcome_keys(study):
+        if isinstance(outcome, str):
+            wanted[key] = outcome
+        else:
+            place = (*key, "index", "indicators")
+            absent = [c for c in systems[outcome.name].columns if c not in panel.columns]
+            if absent:
+                wanted[place] = absent[0]
+            elif outcome.name in panel.columns:
+                raise source.error(
+                    (*key, "name"), f"the table has a column {outcome.name!r} already. Rename it."
+                )
+    if study.policy is not None:
+        wanted |= {("policy", n): getattr(study.policy, n) for n in ("column", "cohort")}
+    wanted[("regressor",)] = study.regressor
+    wanted |= {("controls", i): name for i, name in enumerate(study.controls)}
+    for name, weights in study.weights.items():
+        wanted |= _weights_columns(("weights", name), weights)
+    for model, options in study.fitted.items():
+        named = [*options.columns(), *options.groups()]
+        wanted |= {("models", model, *key): column for key, column in named}
+    check_columns(source, panel.columns, wanted)
+
+
+def _weights_columns(key: Key, weights: Any) -> dict[Key, Any]:
+    """Columns of the panel that weights are built from."""
+    wanted: dict[Key, Any] = {}
+    if isinstance(
+        weights, weights_schema.Economic | weights_schema.Nested | weights_schema.Gravity
+    ):
+        wanted[(*key, "column")] = weights.column
+    points = getattr(weights, "points", None)
+    if isinstance(points, list):
+        wanted |= {(*key, "points", i): name for i, name in enumerate(points)}
+    if isinstance(weights, weights_schema.Nested) and not isinstance(weights.geo, str):
+        wanted |= _weights_columns((*key, "geo"), weights.geo)
+    return wanted
+
+
+# ---------------------------------------------------------------- sample
+
+_LEFT_OUT = {
+    "en": "Rows where {where}; {left} of {n} rows are left out, among them all of {gone} of {of} "
+    "entities.",
+    "zh": "样本为满足 {where} 的观测，共{n}行中剔除{left}行，其中{of}个个体中有{gone}个全部剔除。",
+}
+_GROUPED = {
+    "en": "The entities are {n} groups by {by!r} of {of} entities.",
+    "zh": "个体为按 {by} 划分的{n}个组，由{of}个个体汇总而成。",
+}
+
+
+def _selected(panel: PanelData, study: Study, source: Source) -> PanelData:
+    """The rows for which ``data.where`` is true, with a note."""
+    where, key = study.data.where, ("data", "where")
+    if where is None:
+        return panel
+    with source.at(*key):
+        kept = expressions.kept(where, panel.frame)
+        if not kept.any():
+            raise DataError(f"{where!r} is true of none of {panel.nobs} rows.")
+    gone = panel.n_entities - panel.frame.index[kept].get_level_values(0).nunique()
+    note = _LEFT_OUT[study.language].format(
+        where=where, left=int((~kept).sum()), n=panel.nobs, gone=gone, of=panel.n_entities
+    )
+    return _with_rows(panel, panel.frame[kept], note)
+
+
+def _with_rows(panel: PanelData, frame: pd.DataFrame, note: str) -> PanelData:
+    """A panel of these rows, with a note."""
+    notes = (*panel.notes, note)
+    kept = PanelData.from_frame(frame).frame
+    kept.index = kept.index.remove_unused_levels()
+    kept.attrs = {**panel.frame.attrs, "notes": list(notes)}
+    new = replace(panel, frame=kept, notes=notes)
+    return new.restrict(entities=new.entities)
+
+
+def _aggregated(panel: PanelData, study: Study, source: Source) -> tuple[PanelData, pd.DataFrame]:
+    """Groups in place of entities, and the members of each."""
+    options, key = study.data.aggregate, ("data", "aggregate")
+    assert options is not None  # the caller looks
+    if study.data.polygons is not None:
+        raise source.error(
+            ("data", "polygons"),
+            f"data.aggregate puts groups by {options.by!r} in place of the entities that the "
+            "polygons are of. Take polygons out, or aggregate.",
+        )
+    wanted: dict[Key, Any] = {(*key, "by"): options.by}
+    wanted |= {(*key, *at): name for at, name in rule_columns(options)}
+    check_columns(source, panel.columns, wanted)
+    with source.at(*key):
+        groups: Any = entity_groups(panel.frame, options.by)
+        values, report = indices.aggregate(
+            panel.frame, groups, options.how, missing=options.missing
+        )
+        grouped = PanelData.from_frame(values.rename_axis([options.by, panel.frame.index.names[1]]))
+    note = _GROUPED[study.language].format(
+        n=grouped.n_entities, by=options.by, of=groups.index.isin(panel.entities).sum()
+    )
+    return _with_rows(replace(grouped, labels=panel.labels), grouped.frame, note), _members(report)
+
+
+def _members(report: indices.AggregateReport) -> pd.DataFrame:
+    """Members of each group, and their cells without a value."""
+    by_group = report.members["members"].groupby(level=0)
+    counts = pd.DataFrame({"members": by_group.max(), "periods": by_group.size()})
+    empty = report.missing.groupby("group").size().reindex(counts.index, fill_value=0)
+    return counts.assign(missing=empty).rename_axis("group")
+
+
+def _with_polygons(
+    panel: PanelData, study: Study, source: Source, files: dict[str, Path]
+) -> PanelData:
+    name, key = study.data.polygons, ("data", "polygons")
+    if name is None:
+        return panel
+    with source.at(*key):
+        if name.startswith("bundled:"):
+            layer = bundled_polygons(name, study.language)
+        else:
+            path = files[name] = source.file(key, name)
+            assert study.data.polygon_id is not None  # `loading` asks for it
+            layer = cities.read_polygons(path, study.data.polygon_id, crs=study.data.polygon_crs)
+        return panel.with_polygons(layer)
+
+
+def bundled_polygons(name: str, lang: str) -> gpd.GeoDataFrame:
+    """A layer of the package, with its note in the language."""
+    check_option("polygons", name, schema.BUNDLED_POLYGONS)
+    if name == "bundled:us-states":
+        return gpd.read_file(bundled("us_states", "states.shp")).set_index("state")
+    layer = cities.load_cities()
+    layer.attrs["note"] = cities.BASE_MAP_NOTE[lang]
+    return layer
+
+
+def _window(panel: PanelData, study: Study, source: Source) -> PanelData:
+    if study.data.periods is None:
+        return panel
+    start, end = study.data.periods
+    key: Key = ("data", "periods")
+    try:
+        chosen = [p for p in panel.periods if start <= p <= end]
+    except TypeError:
+        raise source.error(
+            key,
+            f"{start!r} is not of the kind of the table's periods, such as "
+            f"{first(panel.periods, 1)}.",
+        ) from None
+    if not chosen:
+        raise source.error(
+            key,
+            f"no period of the table is between {start!r} and {end!r}. It has "
+            f"{first([panel.periods[0]])} to {first([panel.periods[-1]])}.",
+        )
+    if chosen[0] != start or chosen[-1] != end:
+        warnings.warn(
+            f"{source.where(key)}: of {start!r} to {end!r} the table has {first([chosen[0]])} to "
+            f"{first([chosen[-1]])}.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return panel.restrict(periods=chosen)
+
+
+def _complete(
+    panel: PanelData, study: Study, source: Source, systems: dict[str, indices.IndicatorSystem]
+) -> PanelData:
+    """A panel without gaps in the columns used; gaps are an error unless the file drops them."""
+    columns = [o for o in study.outcomes if isinstance(o, str)]
+    columns += [c for system in systems.values() for c in system.columns]
+    columns += [study.regressor] if study.regressor else []
+    columns += study.controls
+    columns += [study.policy.column] if study.policy and study.policy.column else []
+    columns += [c for options in study.fitted.values() for c in options.complete()]
+    columns = list(dict.fromkeys(columns))
+    how = study.data.incomplete
+    if how == "drop":
+        panel = panel.drop_incomplete(columns)
+    elif how == "keep":
+        panel = _complete_rows(panel, columns)
+    with source.at("data"):
+        try:
+            panel.check(columns, balanced=bool(study.spatial) and how != "keep")
+        except (MissingValuesError, UnbalancedPanelError) as error:
+            raise type(error)(
+                f"{error} In a study file: `incomplete: drop` under data leaves those entities out."
+            ) from error
+    return panel
+
+
+def _complete_rows(panel: PanelData, columns: list[str]) -> PanelData:
+    """The rows without empty cells; those left out are named in a note and a warning."""
+    empty = panel.frame[columns].isna().any(axis=1)
+    if not empty.any():
+        return panel
+    rows = panel.frame.index[empty]
+    note = f"{len(rows)} rows with empty cells were left out: {first(rows, 5)}."
+    warnings.warn(note, DataWarning, stacklevel=2)
+    return _with_rows(panel, panel.frame[~empty], note)

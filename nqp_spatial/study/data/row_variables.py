@@ -1,0 +1,211 @@
+"""Columns from several ones of the same row: formulas, labels, and indices of indicators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nqp_spatial import indices
+from nqp_spatial._messages import first, suggest
+from nqp_spatial.exceptions import DataError
+from nqp_spatial.indices._columns import indicator_columns
+from nqp_spatial.study.data import expressions
+from nqp_spatial.study.data.ground import Answer, Ground, Values
+from nqp_spatial.study.data.indicators import indicator_system
+from nqp_spatial.study.data.inputs import check_columns
+from nqp_spatial.study.loading.source import Key
+from nqp_spatial.study.schema import row_variables as schema
+
+# ---------------------------------------------------------------- of a row
+
+
+def compute(step: schema.Compute, ground: Ground) -> Answer:
+    """A formula."""
+    with ground.inputs.source.at(*ground.key, "formula"):
+        return Answer(expressions.computed(step.formula, ground.frame))
+
+
+def recode(step: schema.Recode, ground: Ground) -> Answer:
+    """Other values for those of a column."""
+    column = ground.frame[step.column]
+    keys = _keys_like(column, step, ground)
+    odd = column[column.notna() & ~column.isin(list(keys))]
+    if len(odd):
+        raise ground.inputs.source.error(
+            (*ground.key, "values"),
+            f"{step.column!r} has {first(odd.unique())} in {len(odd)} rows, first "
+            f"{first(odd.index, 3)}, and no value is given for it."
+            + suggest(odd.iloc[0], list(step.values)),
+        )
+    return Answer(column.astype(object).map(keys).infer_objects())
+
+
+def _keys_like(column: pd.Series, step: schema.Recode, ground: Ground) -> dict[Any, Any]:
+    """The listed values as the column has them: text, numbers, or true and false."""
+    kinds = {"true": True, "false": False}
+    if pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+        return {kinds.get(key.lower(), key): value for key, value in step.values.items()}
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return dict(step.values)
+    keys: dict[Any, Any] = {}
+    for key, value in step.values.items():
+        try:
+            keys[float(key)] = value
+        except ValueError:
+            raise ground.inputs.source.error(
+                (*ground.key, "values", key),
+                f"{step.column!r} has numbers such as {first(column.dropna().unique(), 3)}, "
+                f"found {key!r}.",
+            ) from None
+    return keys
+
+
+def combine(step: schema.Combine, ground: Ground) -> Answer:
+    """Labels of several columns as one."""
+    frame = ground.frame
+    levels = {"entity": 0, "time": 1} | {str(n): i for i, n in enumerate(frame.index.names)}
+    parts = [
+        frame[name] if name in frame.columns else frame.index.to_frame().iloc[:, levels[name]]
+        for name in step.columns
+    ]
+    empty = pd.concat(parts, axis=1).isna().any(axis=1)
+    labels = [step.separator.join(map(str, row)) for row in zip(*parts, strict=True)]
+    return Answer(pd.Series(labels, index=frame.index, dtype=object).mask(empty))
+
+
+def interact(step: schema.Interact, ground: Ground) -> Answer:
+    """The product of columns."""
+    frame = ground.frame[step.columns].copy()
+    for name in step.centre:
+        frame[name] = frame[name] - frame[name].mean()
+    product = frame.iloc[:, 0]
+    for name in step.columns[1:]:
+        product = product * frame[name]
+    return Answer(product)
+
+
+# ---------------------------------------------------------------- indices of indicators
+
+
+def _rows_once(step: Any, ground: Ground, columns: list[str]) -> pd.DataFrame:
+    """The rows that an index is computed over: all, or one for each group and period."""
+    if step.group is None:
+        return ground.frame
+    ground.groups(step.group)
+    keys = [ground.labels(step.group).rename(None), pd.Series(ground.time, ground.frame.index)]
+    by_group = ground.frame[columns].groupby(keys)
+    several = by_group.nunique(dropna=False) > 1
+    if several.to_numpy().any():
+        name = several.columns[several.any()][0]
+        where = several.index[several[name]]
+        raise DataError(
+            f"{name!r} is not the same for all of a {step.group!r} in {len(where)} cases, first "
+            f"{first(where, 3)}: with group: indicators are attributes of groups. Make them with a "
+            "step of the kind group."
+        )
+    return by_group.first()
+
+
+def _scores(step: Any, ground: Ground, scores: Values) -> Values:
+    """Scores on the rows of the panel."""
+    if step.group is None:
+        return scores
+    found = ground.on_rows(scores, step.group)
+    return found.iloc[:, 0] if isinstance(scores, pd.Series) else found
+
+
+def entropy(step: schema.Entropy, ground: Ground) -> Answer:
+    """The entropy index, and the indices of its groups if they are asked for."""
+    system = indicator_system(step.indicators, step.title, ground.inputs, ground.key)
+    _check_system(system, ground)
+    rows = _rows_once(step, ground, system.columns)
+    result = indices.entropy(rows, system, **step.options())
+    scores = result.score.to_frame(step.title)
+    if step.sub_indices:
+        scores = scores.join(result.group_scores.add_prefix(f"{step.title}_"))
+    frames = {f"entropy-{step.title}": result.group_weights}
+    return Answer(_scores(step, ground, scores), frames, result)
+
+
+def pca(step: schema.PCA, ground: Ground) -> Answer:
+    """The score of the principal components."""
+    system = indicator_system(step.indicators, step.title, ground.inputs, ground.key)
+    _check_system(system, ground)
+    rows = _rows_once(step, ground, system.columns)
+    result = indices.pca(rows, system, **step.options())
+    score = result.score
+    if step.range == "unit":
+        score = (score - score.min()) / (score.max() - score.min())
+    test = result.bartlett
+    tests = pd.DataFrame(
+        {
+            "statistic": [float(result.kmo["overall"]), test.statistic],
+            "df": [np.nan, test.df],
+            "pvalue": [np.nan, test.pvalue],
+        },
+        index=pd.Index(["KMO", "Bartlett"], name="test"),
+    )
+    frames = {f"pca-{step.title}": result.explained, f"kmo-bartlett-{step.title}": tests}
+    return Answer(_scores(step, ground, score), frames, result)
+
+
+def topsis(step: schema.Topsis, ground: Ground) -> Answer:
+    """The closeness to the best values."""
+    system = indicator_system(step.indicators, step.title, ground.inputs, ground.key)
+    _check_system(system, ground)
+    rows = _rows_once(step, ground, system.columns)
+    result = indices.topsis(rows, system, **step.options())
+    return Answer(_scores(step, ground, result.score), {}, result)
+
+
+def _check_system(system: indices.IndicatorSystem, ground: Ground) -> None:
+    at: Key = (*ground.key, "indicators")
+    wanted: dict[Key, Any] = {(*at, name): name for name in system.columns}
+    check_columns(ground.inputs.source, ground.frame.columns, wanted)
+
+
+def coupling(step: schema.Coupling, ground: Ground) -> Answer:
+    """Coupling degree, level and coordination degree."""
+    systems = ground.frame[step.systems]
+    if step.standardise == "minmax":
+        systems = indicator_columns(systems, step.systems)  # complete numbers that vary
+        systems = (systems - systems.min()) / (systems.max() - systems.min())
+    return Answer(indices.coupling(systems, **step.options()))
+
+
+# ---------------------------------------------------------------- of a row or a period
+
+
+def rta(step: schema.RTA, ground: Ground) -> Answer:
+    """The reciprocal variance of counts."""
+    found = indices.rta(ground.frame, step.counts, **step.options())
+    counts = ground.frame[step.counts]
+    equal = np.ptp(counts.to_numpy(dtype=float), axis=1) == 0
+    capped = pd.Series(False, found.index) if step.cap is None else found == step.cap
+    frame = pd.DataFrame(
+        {"rows": [len(found), int(equal.sum()), int(capped.sum())]},
+        index=pd.Index(["all", "equal counts", "at the cap"], name="rta"),
+    )
+    return Answer(found, {f"rta-{step.title}": frame})
+
+
+def industrial_structure(step: schema.IndustrialStructure, ground: Ground) -> Answer:
+    """The level of the industrial structure."""
+    return Answer(indices.industrial_structure(ground.frame, step.sectors, **step.options()))
+
+
+def location_quotient(step: schema.LocationQuotient, ground: Ground) -> Answer:
+    """Shares over those of all entities, or of the group."""
+    part = ground.frame[step.part[0]] if len(step.part) == 1 else ground.frame[step.part]
+    whole = None if step.whole is None else ground.frame[step.whole]
+    groups = ground.groups(step.group)
+    found = indices.location_quotient(part, whole, groups=groups)
+    return Answer(found)
+
+
+def krugman(step: schema.Krugman, ground: Ground) -> Answer:
+    """The specialisation of entities."""
+    groups = ground.groups(step.group)
+    return Answer(indices.krugman(ground.frame[step.sectors], groups=groups, **step.options()))

@@ -1,0 +1,1 @@
+"""Weights, models, comparisons and diagnostics of a study, through the public API."""

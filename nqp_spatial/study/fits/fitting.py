@@ -1,0 +1,138 @@
+"""The models of a study, fitted through the public API: once, or under each W."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from nqp_spatial.compare import WeightComparison, compare_weights
+from nqp_spatial.diagnostics import hausman
+from nqp_spatial.exceptions import DataWarning, EstimationError
+from nqp_spatial.models import DynamicResults
+from nqp_spatial.results import TestResult
+from nqp_spatial.study.data.rows import check_entities, restricted
+from nqp_spatial.study.fits.estimation import FAMILIES, Call, call
+from nqp_spatial.study.fits.further import Fitted
+from nqp_spatial.study.output.log import RunLog
+from nqp_spatial.study.output.words import model_label
+from nqp_spatial.study.schema.model_keys import Model
+from nqp_spatial.study.schema.models import Regression
+from nqp_spatial.study.schema.study import Study
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
+
+    from nqp_spatial.study.steps import Found
+
+
+def fit(study: Study, found: Found, outcome: str, model: str, log: RunLog, n_jobs: int) -> None:
+    """One model of one outcome; what it gives is put into ``found``."""
+    options, key = study.fitted[model], f"{outcome}/{model}"
+    label = f"{model_label(model)}: {outcome}"
+    data = restricted(found.data, options.where, model_label(model, study.language), study.language)
+    asked = call(study, data, outcome, options, n_jobs)
+    if options.spatial:
+        check_entities(found.data, data)
+        comparison = _compare(label, asked, found.graphs, log, n_jobs)
+        found.comparisons[key] = comparison
+        found.effects[key] = comparison.effects(**effects_options(study))
+        _long_run(found, key)
+        fitted = {f"{key}/{name}": result for name, result in comparison.results.items()}
+    else:
+        with log.step(label):
+            fitted = {key: asked.specify().fit(**asked.fit)}
+    for place, result in fitted.items():
+        with log.step(f"{label}, tests"):
+            own = getattr(options, "seed", None)
+            seed = study.seed if own is None else own
+            whole = Fitted(result, asked, options, seed, n_jobs, study.language)
+            _keep(study, found, place, whole)
+
+
+def _compare(
+    label: str, asked: Call, graphs: Mapping[str, Graph], log: RunLog, n_jobs: int
+) -> WeightComparison:
+    """The model under each W, one after another, so that each warning says under which."""
+    if n_jobs != 1:
+        with log.step(label):
+            spec = asked.specify(*next(iter(graphs.items())))
+            return compare_weights(spec, graphs, n_jobs=n_jobs, **asked.fit)
+    results: dict[str, Any] = {}
+    for name, graph in graphs.items():
+        with log.step(f"{label}, {name}"):
+            spec = asked.specify(name, graph)
+            results |= compare_weights(spec, {name: graph}, **asked.fit).results
+    return WeightComparison(results)
+
+
+def effects_options(study: Study) -> dict[str, Any]:
+    """Options of ``effects()`` as the file says."""
+    if study.effects.method == "delta":
+        return {}
+    return {"method": "simulation", "draws": study.effects.draws, "seed": study.seed}
+
+
+def stationary(comparison: WeightComparison) -> dict[str, DynamicResults]:
+    """The dynamic results whose long run is defined: not explosive, nor at the bound of rho."""
+    return {
+        name: result
+        for name, result in comparison.results.items()
+        if isinstance(result, DynamicResults)
+        and result.spectral_radius < 1
+        and not result.cov.isna().any(axis=None)
+    }
+
+
+def _long_run(found: Found, key: str) -> None:
+    """Long-run effects of a dynamic model, where they are defined."""
+    parts = {
+        name: result.effects(horizon="long")
+        for name, result in stationary(found.comparisons[key]).items()
+    }
+    if parts:
+        found.long_run[key] = pd.concat(parts, names=["weights"])
+
+
+def _keep(study: Study, found: Found, key: str, whole: Fitted) -> None:
+    """The estimates of a result, its tests and its further frames."""
+    family, result, options = FAMILIES[whole.options.model], whole.result, whole.options
+    found.fits[key] = result
+    for name, part in family.parts(result).items():
+        found.results[f"{key}/{name}" if name else key] = part
+    tests = getattr(result, "tests", None)
+    interaction = getattr(result, "interaction_test", None)
+    found.tests[key] = {
+        **(tests if isinstance(tests, Mapping) else {}),
+        **({} if interaction is None else {"interaction": interaction}),
+        **_random_or_fixed(study, found, key, result, options),
+    }
+    found.frames[key] = family.more(whole)
+
+
+def _random_or_fixed(
+    study: Study, found: Found, key: str, result: Any, options: Model
+) -> dict[str, TestResult]:
+    """Hausman's test of random effects: the form that needs no other fit, and classical ones."""
+    if getattr(options, "effects", None) == "random":
+        return {"hausman": hausman(None, result)}
+    if options.model != "re":
+        return {}
+    tests: dict[str, TestResult] = {"hausman": hausman(None, result, form="robust")}
+    for name, other in study.fitted.items():
+        if _beside(other, options):
+            fixed = found.results[f"{key.split('/')[0]}/{name}"]
+            for form in ("classical", "sigmamore"):
+                try:
+                    tests[f"hausman {form} ({name})"] = hausman(fixed, result, form=form)
+                except EstimationError as error:  # the difference of two covariances may be odd
+                    warnings.warn(f"hausman {form}: {error}", DataWarning, stacklevel=2)
+    return tests
+
+
+def _beside(other: Model, options: Model) -> bool:
+    """Entity effects alone, on the same outcome, regressors and rows."""
+    entity = isinstance(other, Regression) and other.effects == "entity" and other.plain
+    return entity and other.equation == options.equation

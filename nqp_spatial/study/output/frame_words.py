@@ -1,0 +1,249 @@
+"""Titles and headings of the tables that a study makes of frames, in English and Chinese."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+_AT = {"en": 0, "zh": 1}
+
+TITLES: dict[str, tuple[str, str]] = {
+    "first-stage": ("first stage", "第一阶段"),
+    "weak-instruments": ("weak instruments", "弱工具变量检验"),
+    "reduced-form": ("reduced form", "简约式"),
+    "instruments": ("instruments", "工具变量"),
+    "specification": ("specification tests", "模型设定检验"),
+    "stationarity": ("stationarity", "平稳性"),
+    "thresholds": ("thresholds", "门槛值"),
+    "confidence-sets": ("confidence sets", "门槛值的置信集"),
+    "regimes": ("regimes", "各门槛区间的系数"),
+    "distinct": ("distinct thresholds", "相邻门槛值的区分"),
+    "threshold-test": ("threshold effects", "门槛效应检验"),
+    "equality": ("equal slopes at all quantiles", "各分位点系数相等的检验"),
+    "indirect": ("indirect effects", "中介效应"),
+    "mediation-tests": ("tests of indirect effects", "中介效应检验"),
+    "decision": ("what follows for each mediator", "中介效应的判定"),
+    "marginal-effects": ("marginal effects", "边际效应"),
+    "johnson-neyman": ("where the effect is significant", "效应显著的区间"),
+    "robustness": ("Robustness", "稳健性检验"),
+    "heterogeneity": ("Heterogeneity", "异质性分析"),
+    "vif": ("Variance inflation factors", "方差膨胀因子"),
+    "condition-index": ("Condition indices", "条件指数"),
+    "effects-f": ("F tests of fixed effects", "固定效应的F检验"),
+    "effects-lm": ("Breusch-Pagan LM tests of random effects", "随机效应的BP-LM检验"),
+    "tests": ("Tests", "检验"),
+    "transforms": ("Transformations", "数据变换"),
+    "aggregate": ("Groups in place of entities", "按组汇总"),
+    "entropy": ("Entropy weights", "熵值法权重"),
+    "pca": ("Principal components", "主成分分析"),
+    "topsis": ("TOPSIS weights", "TOPSIS权重"),
+    "malmquist": ("Malmquist index", "Malmquist指数"),
+    "rank-size": ("Rank-size rule", "位序规模法则"),
+    "keyword-frequency": ("Keywords", "关键词词频"),
+    "keywords": ("Keywords", "关键词词频"),
+    "co-patents": ("Joint patent applications", "联合申请专利"),
+    "kmo-bartlett": ("Suitability for principal components", "主成分分析的适用性检验"),
+    "rta": ("Reciprocal of the variance", "方差倒数指数"),
+    "inequality": ("Inequality, mean by period", "不平等指标的各期均值"),
+    "market-integration": ("Market integration", "市场整合"),
+}
+
+# Of columns and levels of the index; those that `tables.from_frame` knows are not here.
+_HEADINGS: dict[str, tuple[str, str]] = {
+    "outcome": ("Outcome", "被解释变量"),
+    "model": ("Model", "模型"),
+    "test": ("Test", "检验"),
+    "null": ("Null hypothesis", "原假设"),
+    "df": ("df", "自由度"),
+    "F": ("F", "F统计量"),
+    "F_statistic": ("F", "F统计量"),
+    "partial_rsquared": ("Partial R²", "偏R²"),
+    "threshold": ("Threshold", "门槛值"),
+    "level": ("Level", "层级"),
+    "candidates": ("Candidates", "候选值个数"),
+    "connected": ("Connected", "连通"),
+    "found": ("Found as", "搜索次序"),
+    "regime": ("Regime", "区间"),
+    "label": ("Range", "范围"),
+    "nobs": ("Observations", "观测值"),
+    "n_entities": ("Entities", "个体数"),
+    "crit_10": ("10%", "10%临界值"),
+    "crit_5": ("5%", "5%临界值"),
+    "crit_1": ("1%", "1%临界值"),
+    "critical": ("Critical value", "临界值"),
+    "variable": ("Variable", "变量"),
+    "instrument": ("Instrument", "工具变量"),
+    "endogenous": ("Endogenous", "内生变量"),
+    "group": ("Group", "组别"),
+    "groups": ("Groups", "组别"),
+    "equation": ("Equation", "方程"),
+    "lag": ("Lag", "滞后期"),
+    "period": ("Period", "时期"),
+    "used": ("Used", "是否使用"),
+    "mediator": ("Mediator", "中介变量"),
+    "share": ("Share", "占比"),
+    "a": ("a", "a"),
+    "b": ("b", "b"),
+    "lower_bc": ("Lower (bias-corrected)", "下限(偏差校正)"),
+    "upper_bc": ("Upper (bias-corrected)", "上限(偏差校正)"),
+    "line": ("Step", "步骤"),
+    "finding": ("Finding", "结论"),
+    "region": ("Region", "区段"),
+    "significant": ("Significant", "是否显著"),
+    "sign": ("Sign", "符号"),
+    "variation": ("Variation", "检验方式"),
+    "rows_left_out": ("Rows left out", "剔除行数"),
+    "cells_changed": ("Cells changed", "改动单元格数"),
+    "effects": ("Effects", "效应"),
+    "vif": ("VIF", "VIF"),
+    "tolerance": ("Tolerance", "容忍度"),
+    "dimension": ("Dimension", "维"),
+    "condition_index": ("Condition index", "条件指数"),
+    "step": ("Step", "步骤"),
+    "column": ("Column", "变量"),
+    "sum": ("Sum", "合计"),
+    "rows": ("Rows", "行数"),
+    "cells": ("Cells", "单元格数"),
+    "missing_before": ("Empty before", "变换前缺失"),
+    "missing_after": ("Empty after", "变换后缺失"),
+    "mean": ("Mean", "均值"),
+    "std": ("Std. dev.", "标准差"),
+    "min": ("Min", "最小值"),
+    "max": ("Max", "最大值"),
+    "component": ("Component", "主成分"),
+    "eigenvalue": ("Eigenvalue", "特征值"),
+    "cumulative": ("Cumulative", "累计占比"),
+    "parent": ("Parent", "上级维度"),
+    "weight": ("Weight", "权重"),
+    "weight_in_parent": ("Weight in parent", "上级内权重"),
+    "members": ("Members", "成员数"),
+    "periods": ("Periods", "时期数"),
+    "missing": ("Empty", "缺失"),
+    "n_cities": ("Cities", "城市数"),
+    "exponent": ("Exponent", "指数"),
+    "rsquared": ("R²", "R²"),
+    "structure": ("Structure", "空间结构"),
+    "word": ("Word", "词"),
+    "count": ("Hits", "命中次数"),
+    "in_text": ("In text", "文本出现次数"),
+    "reports": ("Reports", "报告数"),
+    "number": ("Number", "数量"),
+    "co-patents": ("Applications", "专利申请"),
+    "compared_with": ("Compared with", "比较对象"),
+    "first": ("First", "第一个"),
+    "second": ("Second", "第二个"),
+    "pair": ("Pair", "门槛对"),
+    "nobs_between": ("Observations between", "其间观测值"),
+    "share_between": ("Share between", "其间占比"),
+    "entities_between": ("Entities between", "其间个体数"),
+    "sets_overlap": ("Sets overlap", "置信集重叠"),
+    "sets_reach": ("Sets reach", "置信集相及"),
+    "distinct": ("Distinct", "可区分"),
+}
+
+# Of one kind of frame.
+_OWN_HEADINGS: dict[tuple[str, str], tuple[str, str]] = {
+    ("confidence-sets", "level"): ("Level", "置信水平"),
+    ("entropy", "group"): ("Group", "维度"),
+}
+
+# Of rows, where they are words of ours and no names of the user's: by heading.
+_ROWS: dict[str, dict[str, tuple[str, str]]] = {
+    "test": {
+        "ar1": ("AR(1)", "AR(1)检验"),
+        "ar2": ("AR(2)", "AR(2)检验"),
+        "ar3": ("AR(3)", "AR(3)检验"),
+        "sargan": ("Sargan", "Sargan检验"),
+        "hansen": ("Hansen", "Hansen检验"),
+        "wald": ("Wald", "Wald检验"),
+        "hausman": ("Hausman", "Hausman检验"),
+        "underidentification": ("Underidentification", "识别不足检验"),
+        "overidentification": ("Overidentification", "过度识别检验"),
+        "endogeneity": ("Endogeneity", "内生性检验"),
+        "anderson_rubin": ("Anderson-Rubin", "Anderson-Rubin检验"),
+        "interaction": ("Interaction", "交互项检验"),
+        "sobel": ("Sobel", "Sobel检验"),
+        "goodman-1": ("Goodman 1 (Aroian)", "Goodman检验1 (Aroian)"),
+        "goodman-2": ("Goodman 2", "Goodman检验2"),
+    },
+    "rta": {
+        "all": ("All", "全部"),
+        "equal counts": ("Equal counts", "三类数目相等"),
+        "at the cap": ("At the cap", "取上限"),
+    },
+    "co-patents": {
+        "applications": ("Applications", "申请总数"),
+        "of one city": ("Of one city", "单一城市申请"),
+        "joint": ("Joint", "联合申请"),
+        "counted": ("Counted", "计入"),
+        "not counted": ("Not counted", "未计入"),
+        "repeated rows": ("Repeated rows", "重复行"),
+    },
+    "effects": {
+        "entity": ("Entity", "个体"),
+        "time": ("Time", "时间"),
+        "entity and time": ("Entity and time", "个体与时间"),
+        "time, given entity": ("Time, given entity", "时间 (已含个体)"),
+    },
+}
+# Of rows of one frame.
+_OWN_ROWS: dict[tuple[str, str], dict[str, tuple[str, str]]] = {
+    ("threshold-test", "model"): {
+        "single": ("Single", "单一门槛"),
+        "double": ("Double", "双重门槛"),
+        "triple": ("Triple", "三重门槛"),
+    },
+    ("indirect", "model"): {"single": ("Single", "单独"), "parallel": ("Parallel", "并行")},
+    ("mediation-tests", "model"): {"single": ("Single", "单独"), "parallel": ("Parallel", "并行")},
+}
+
+
+def frame_label(name: str, lang: str) -> str:
+    """The title of a frame; ``entropy-inn`` is that of entropy, with the name after it."""
+    for known in sorted(TITLES, key=len, reverse=True):
+        if name == known or name.startswith(f"{known}-"):
+            rest = name[len(known) + 1 :]
+            return TITLES[known][_AT[lang]] + (f": {rest}" if rest else "")
+    return name
+
+
+# Headings that are names of the user's, and stay.
+_USERS = {("marginal-effects", "index"), ("condition-index", "columns")}
+
+
+def headed(frame: pd.DataFrame, name: str, lang: str) -> pd.DataFrame:
+    """The frame ``name`` with printed headings, and with our words in its rows."""
+    found = frame.set_axis(_index(frame.index, name, lang))
+    found.attrs = dict(frame.attrs)
+    if found.columns.nlevels == 1:
+        own = 1 if (name, "columns") in _USERS else len(found.columns)  # ours, which come first
+        heads = [_heading(column, name, lang) for column in found.columns[:own]]
+        found.columns = pd.Index([*heads, *found.columns[own:]])
+    return found
+
+
+def _heading(head: Any, name: str, lang: str) -> Any:
+    """The printed form of a heading of a frame."""
+    for (kind, own), words in _OWN_HEADINGS.items():
+        if head == own and (name == kind or name.startswith(f"{kind}-")):
+            return words[_AT[lang]]
+    return _HEADINGS[head][_AT[lang]] if head in _HEADINGS else head
+
+
+def _index(index: pd.Index, name: str, lang: str) -> pd.Index:
+    """Levels by their headings; labels that are words of ours in the language."""
+    if (name, "index") in _USERS:
+        return index
+    columns = []
+    for level, head in enumerate(index.names):
+        labels = index.get_level_values(level)
+        words = _OWN_ROWS.get((name, str(head)), _ROWS.get(str(head), {}))
+        if words:
+            shown = [words[label][_AT[lang]] if label in words else label for label in labels]
+            labels = pd.Index(shown, name=head)
+        columns.append(labels.rename(_heading(head, name, lang)))
+    plain = isinstance(index, pd.RangeIndex) and index.name is None  # which is not printed
+    if plain:
+        return index
+    return pd.MultiIndex.from_arrays(columns) if len(columns) > 1 else columns[0]

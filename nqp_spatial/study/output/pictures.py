@@ -1,0 +1,178 @@
+"""Plots and maps of a study."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from nqp_spatial.cities import load_agglomerations
+from nqp_spatial.exceptions import DataWarning, MissingValuesError, UnstableModelError
+from nqp_spatial.models.moderation_results import ModerationResults
+from nqp_spatial.models.quantile_results import PanelQuantileResults
+from nqp_spatial.models.threshold_results import PanelThresholdResults
+from nqp_spatial.robustness import Robustness
+from nqp_spatial.study.data.prepare import bundled_polygons
+from nqp_spatial.study.loading.source import Source
+from nqp_spatial.study.output.folder import Folder
+from nqp_spatial.study.output.log import RunLog
+from nqp_spatial.study.schema.study import CHINA, Study
+
+if TYPE_CHECKING:
+    from nqp_spatial.study.steps import Found
+
+
+def write_plots(study: Study, found: Found, folder: Folder) -> None:
+    """Effects under each W, and Moran's I by period."""
+    from nqp_spatial import plots
+
+    if not study.output.plots:
+        return
+    notes, lang = found.data.panel.notes, study.language
+    for key, effects in found.effects.items():
+        frame = effects.xs(study.variable_of(key.split("/")[1]), level="variable")
+        figure = plots.forest(frame, notes=notes, title=_label(study, key), lang=lang)
+        _save(figure, folder, _file("forest", key, study), study)
+    for outcome, moran in found.moran.items():
+        drawn = plots.moran_by_period(moran, notes=notes, lang=lang).get_figure()
+        _save(drawn, folder, _file("moran", f"{outcome}/", study), study)
+    for name, figure in _figures(study, found):
+        _save(figure, folder, name, study)
+
+
+def _figures(study: Study, found: Found) -> Iterator[tuple[str, Any]]:
+    """Of models that have a plot of their own, of groups and of variations."""
+    lang = study.language
+    for key, result in found.fits.items():
+        outcome, model = key.split("/")[:2]
+        variable = study.variable_of(model)
+        drawn: Any = None
+        if isinstance(result, PanelThresholdResults):
+            kind, drawn = "threshold", result.plot_lr(lang=lang)
+        elif isinstance(result, PanelQuantileResults) and len(result.quantiles) > 1:
+            kind, drawn = "quantiles", result.plot(variable, lang=lang)
+        elif isinstance(result, ModerationResults):
+            kind, drawn = "marginal-effects", result.plot(lang=lang)
+        if drawn is not None:
+            main = study.fitted[model].outcome or study.outcome_names[0]
+            parts = [kind, *([] if outcome == main else [outcome]), model]
+            yield "-".join(parts), _figure(drawn)
+    for name, varied in found.robustness.items():
+        if (drawn := draw_variations(varied, lang)) is not None:
+            yield name, _figure(drawn)
+    for name, groups in found.heterogeneity.items():
+        yield f"heterogeneity-{name}", _figure(groups.plot(lang=lang))
+
+
+_OTHER_UNITS = {
+    "en": "Not drawn, as the outcome or the regressor is another: {names}.",
+    "zh": "被解释变量或解释变量不同, 未绘出: {names}。",
+}
+
+
+def draw_variations(varied: Robustness, lang: str) -> Any:
+    """The forest plot of variations whose coefficient has the units of the base."""
+    from nqp_spatial import heterogeneity_plots
+
+    frame = varied.to_frame()
+    units = {
+        name: (fit.result.dependent, fit.focus, _is_standardised(fit))
+        for name, fit in varied.fits.items()
+    }
+    base = units[varied.order[0]]
+    others = [name for name, unit in units.items() if unit != base]
+    if len(varied.fits) - len(others) < 2:
+        return None
+    told = [_OTHER_UNITS[lang].format(names=", ".join(others))] if others else []
+    return heterogeneity_plots.forest(
+        frame.drop(index=others),
+        variable=varied.focus,
+        reference=float(frame["estimate"].iloc[0]),
+        notes=[*told, *varied.notes],
+        lang=lang,
+    )
+
+
+def _is_standardised(fit: Any) -> bool:
+    report = fit.sample.report
+    return report is not None and report.transform == "standardise"
+
+
+def _figure(drawn: Any) -> Any:
+    """The figure of axes."""
+    return drawn if hasattr(drawn, "savefig") else drawn.get_figure()
+
+
+def _label(study: Study, key: str) -> str:
+    """``did → nqp``, in the printed names."""
+    outcome, model = key.split("/")
+    names = [study.variable_of(model), outcome]
+    return " → ".join(study.labels.get(name, name) for name in names)
+
+
+def _file(name: str, key: str, study: Study) -> str:
+    """The name of a file: the main outcome and the last spatial model have no suffix."""
+    outcome, model = key.split("/")
+    parts = [name]
+    if outcome != study.outcome_names[0]:
+        parts.append(outcome)
+    if model and model != study.spatial[-1]:
+        parts.append(model)
+    return "-".join(parts)
+
+
+def _save(figure: Any, folder: Folder, name: str, study: Study) -> None:
+    import matplotlib.pyplot as plt
+
+    from nqp_spatial import plots
+
+    for suffix in study.output.plots:
+        plots.save(figure, folder.new("plots", f"{name}.{suffix}"))
+    plt.close(figure)
+
+
+def write_maps(study: Study, source: Source, found: Found, folder: Folder, log: RunLog) -> None:
+    """A web map and its printed twin for each W that is mapped."""
+    polygons = found.data.panel.polygons
+    asked = study.output.maps is True or study.maps is not None
+    main = [k for k in found.comparisons if k.startswith(f"{study.outcome_names[0]}/")]
+    if polygons is None or not main:
+        if asked:
+            key = ("maps",) if study.maps is not None else ("output", "maps")
+            lacks = "polygons under data" if polygons is None else "a spatial model"
+            raise source.error(key, f"a map needs {lacks}, and the study has none.")
+        log.note("no maps: the study has no polygons or no spatial model")
+        return
+    if study.output.maps is False:
+        return
+    results = found.comparisons[main[-1]].results
+    variable = study.variable_of(main[-1].split("/")[1])
+    for name in study.maps if study.maps is not None else list(results)[:1]:
+        with source.at("weights", name):
+            try:
+                _map(study, results[name], name, variable, polygons, folder)
+            except (UnstableModelError, MissingValuesError) as error:  # the tables say it too
+                warnings.warn(f"No map under {name!r}: {error}", DataWarning, stacklevel=2)
+
+
+def _map(
+    study: Study, result: Any, name: str, variable: str, polygons: Any, folder: Folder
+) -> None:
+    import matplotlib.pyplot as plt
+
+    from nqp_spatial import maps, plots
+
+    options = {"lang": study.language, **_context(study)}
+    page = maps.spillovers(result, polygons, variable, **options)
+    figure = maps.spillovers_figure(result, polygons, variable, **options)
+    page.save(str(folder.new("maps", f"spillovers-{name}.html")))
+    plots.save(figure, folder.new("maps", f"spillovers-{name}.png"))
+    plt.close(figure)
+
+
+def _context(study: Study) -> dict[str, Any]:
+    """What the bundled cities bring along: outlines of agglomerations, and the other units."""
+    if study.data.polygons != CHINA:
+        return {}
+    background = bundled_polygons(CHINA, study.language)
+    return {"agglomerations": load_agglomerations(), "background": background}

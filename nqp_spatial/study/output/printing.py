@@ -1,0 +1,230 @@
+"""The tables of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nqp_spatial import tables
+from nqp_spatial.panel import PanelData
+from nqp_spatial.study.data import transforming
+from nqp_spatial.study.data.outcomes import truth_applies
+from nqp_spatial.study.fits.diagnosing import df_text
+from nqp_spatial.study.fits.fitting import effects_options, stationary
+from nqp_spatial.study.loading.source import Source
+from nqp_spatial.study.output.folder import Folder
+from nqp_spatial.study.output.frame_words import frame_label, headed
+from nqp_spatial.study.output.regressions import regression_tables
+from nqp_spatial.study.output.words import WORDS, model_label
+from nqp_spatial.study.result import EFFECTS
+from nqp_spatial.study.schema.comparisons import either
+from nqp_spatial.study.schema.study import Study
+from nqp_spatial.weights import describe
+
+if TYPE_CHECKING:
+    from nqp_spatial.study.steps import Found
+
+
+def make_tables(study: Study, source: Source, found: Found) -> None:
+    """All of them, by the name of their files."""
+    panel = found.data.panel
+    shared: dict[str, Any] = {"labels": study.labels, "lang": study.language}
+    noted = {**shared, "notes": panel.notes}
+    for outcome in dict.fromkeys([*study.outcome_names, *(k.split("/")[0] for k in found.effects)]):
+        _effects(study, found, outcome, shared)
+    for outcome in study.outcome_names:
+        made = regression_tables(study, source, found, outcome, shared)
+        found.tables |= {_named(name, outcome, study): table for name, table in made.items()}
+        if found.autocorrelation is not None:
+            name = _named("autocorrelation", outcome, study)
+            found.tables[name] = tables.autocorrelation(
+                found.autocorrelation.xs(outcome, level="outcome"), **noted
+            )
+    _tests(study, found, noted)
+    _frames(study, found, noted)
+    _comparisons(study, source, found, shared)
+    _described(study, source, found, shared)
+    if found.graphs:
+        found.tables["weights"] = tables.weights(describe(found.graphs), **noted)
+    if found.data.transforms:
+        found.tables["transforms"] = _printed(
+            transforming.columns(found.data.transforms), "transforms", study, noted
+        )
+    for outcome, index in found.data.indices.items():
+        name = "index-weights" if len(found.data.indices) == 1 else f"index-weights-{outcome}"
+        found.tables[name] = tables.index_weights(index.weights, **noted)
+    for name, frame in getattr(found.data, "step_frames", {}).items():
+        found.tables[name] = _printed(frame, name, study, noted)
+
+
+def _printed(
+    frame: pd.DataFrame, name: str, study: Study, options: dict[str, Any], head: str = ""
+) -> tables.Table:
+    """A frame with a title and headings in the language of the study."""
+    title = f"{head}{frame_label(name, study.language)}"
+    shown = headed(frame, name, study.language)
+    own = shown.attrs.get("notes", ())  # which `from_frame` prints too
+    notes = [note for note in options["notes"] if note not in own]
+    return tables.from_frame(shown, title=title, **{**options, "notes": notes})
+
+
+def write_tables(study: Study, found: Found, folder: Folder) -> None:
+    """Each table in each format, and every cell that a transformation touched."""
+    if found.data.transforms:
+        cells = transforming.cells(found.data.transforms)
+        cells.to_csv(folder.new("transforms.csv"), index=False, encoding="utf-8-sig")
+    for name, table in found.tables.items():
+        for suffix in study.output.tables:
+            table.save(folder.new("tables", f"{name}.{suffix}"))
+
+
+def _named(name: str, outcome: str, study: Study) -> str:
+    """The name of a file: that of the main outcome has no suffix."""
+    return name if outcome == study.outcome_names[0] else f"{name}-{outcome}"
+
+
+# ---------------------------------------------------------------- models
+
+
+def _effects(study: Study, found: Found, outcome: str, shared: dict[str, Any]) -> None:
+    """Effects under each W, in the short and the long run, and the truth of simulated data."""
+    spatial = [key for key in found.comparisons if key.startswith(f"{outcome}/")]
+    for key in spatial:
+        model = key.split("/")[1]
+        variable = study.variable_of(model)
+        extra = "" if key == spatial[-1] else f"-{model}"
+        found.tables[_named("effects", outcome, study) + extra] = found.comparisons[key].table(
+            variable=variable, **shared, **effects_options(study)
+        )
+        if key in found.long_run:
+            name = _named("effects-long-run", outcome, study) + extra
+            found.tables[name] = _long_run(study, found, key, shared)
+    truth = found.data.truth
+    if spatial and truth is not None and _true(study, truth, spatial[-1]):
+        words = WORDS[study.language]
+        found.tables["truth"] = tables.from_frame(
+            _truth_frame(study, found, spatial[-1], truth),
+            title=words["truth_title"],
+            lang=study.language,
+            labels={**shared["labels"], "rho": "ρ", "truth": words["true_value"]},
+            notes=(words["drawn"].format(W=truth["W"]), *found.data.panel.notes),
+        )
+
+
+def _true(study: Study, truth: Mapping[str, Any], key: str) -> bool:
+    outcome, model = key.split("/")
+    return truth_applies(truth, outcome, study.variable_of(model))
+
+
+def _long_run(study: Study, found: Found, key: str, shared: dict[str, Any]) -> tables.Table:
+    comparison, words = found.comparisons[key], WORDS[study.language]
+    results = stationary(comparison)
+    lacking = [name for name in comparison.results if name not in results]
+    notes = (words["not_stationary"].format(names=", ".join(lacking)),) if lacking else ()
+    return tables.effects(
+        results,
+        study.variable_of(key.split("/")[1]),
+        horizon="long",
+        title=words["long_run_title"],
+        notes=notes,
+        **shared,
+    )
+
+
+def _tests(study: Study, found: Found, noted: dict[str, Any]) -> None:
+    """Every test of every model, with its null hypothesis."""
+    rows = {
+        (key.split("/")[0], _column(key, study), name): {
+            "statistic": test.statistic,
+            "df": df_text(test.df),
+            "pvalue": test.pvalue,
+            "null": test.null,
+        }
+        for key, tests in found.tests.items()
+        for name, test in tests.items()
+    }
+    if rows:
+        index = pd.MultiIndex.from_tuples(list(rows), names=["outcome", "model", "test"])
+        frame = pd.DataFrame(list(rows.values()), index=index)
+        found.tables["tests"] = _printed(frame, "tests", study, noted)
+
+
+def _frames(study: Study, found: Found, noted: dict[str, Any]) -> None:
+    """What a model has besides estimates and tests, such as its first stage."""
+    for key, frames in found.frames.items():
+        outcome, *rest = key.split("/", 2)
+        for name, frame in frames.items():
+            own = study.fitted[rest[0]].outcome is not None
+            file = "-".join([name if own else _named(name, outcome, study), *rest])
+            found.tables[file] = _printed(frame, name, study, noted, f"{_column(key, study)}: ")
+
+
+def _comparisons(study: Study, source: Source, found: Found, shared: dict[str, Any]) -> None:
+    """Variations of a regression, and groups, each with what was found in a line below."""
+    blocks = study.blocks
+    for name, varied in found.robustness.items():
+        with source.at("robustness"):
+            found.tables[name] = varied.table(
+                title=frame_label("robustness", study.language),
+                **either(blocks[name].keep, blocks[name].drop),
+                **shared,
+            )
+        frame = varied.to_frame()[["estimate", "std_error", "pvalue", "nobs", "rows_left_out"]]
+        notes = {**shared, "notes": varied.notes}
+        found.tables[f"{name}-summary"] = _printed(
+            frame, "robustness", study, notes, f"{varied.focus}: "
+        )
+    for name, groups in found.heterogeneity.items():
+        asked = study.heterogeneity[name]
+        head = f"{frame_label('heterogeneity', study.language)}: {name}"
+        with source.at("heterogeneity", name):
+            found.tables[f"heterogeneity-{name}"] = groups.table(
+                title=head, **either(asked.keep, asked.drop), **shared
+            )
+
+
+def _described(study: Study, source: Source, found: Found, shared: dict[str, Any]) -> None:
+    """Descriptive statistics, correlations, and the other diagnostics."""
+    panel, asked = found.data.panel, study.diagnostics
+    columns = asked.descriptive or _used(study, panel)
+    with source.at("diagnostics", "descriptive"):
+        found.tables["descriptive"] = tables.descriptive(panel, columns=columns, **shared)
+    if asked.correlation:
+        named = asked.correlation if isinstance(asked.correlation, list) else None
+        columns = named or [*study.outcome_names, *study.regressors]
+        with source.at("diagnostics", "correlation"):
+            found.tables["correlation"] = tables.correlation(panel, columns=columns, **shared)
+    for name, frame in found.diagnostics.items():
+        options = {**shared, "notes": panel.notes}
+        found.tables[name] = _printed(frame, name, study, options)
+
+
+def _used(study: Study, panel: PanelData) -> list[str]:
+    """Columns of the models with numbers, those that all share first."""
+    own = [name for options in study.fitted.values() for _, name in options.columns()]
+    columns = dict.fromkeys([*study.outcome_names, *study.regressors, *own])
+    return [name for name in columns if pd.api.types.is_numeric_dtype(panel[name].dtype)]
+
+
+def _column(key: str, study: Study) -> str:
+    """``SDM: adjacency``."""
+    model, *part = key.split("/", 2)[1:]
+    return ": ".join([model_label(model, study.language), *part])
+
+
+def _truth_frame(study: Study, found: Found, key: str, truth: Mapping[str, Any]) -> pd.DataFrame:
+    """Rows direct, indirect, total, rho; the truth, then estimate and standard error by W."""
+    variable = study.variable_of(key.split("/")[1])
+    columns: dict[tuple[str, str], list[float]] = {
+        ("truth", ""): [float(truth[name]) for name in (*EFFECTS, "rho")]
+    }
+    for name, result in found.comparisons[key].results.items():
+        effects = found.effects[key].xs((name, variable), level=("weights", "variable"))
+        spatial = {"estimate": result.params, "std_error": result.std_errors}
+        for column, whole in spatial.items():
+            values = [float(effects.loc[e, column]) for e in EFFECTS]
+            columns[name, column] = [*values, float(whole.get("rho", np.nan))]
+    return pd.DataFrame(columns, index=[*EFFECTS, "rho"])

@@ -1,0 +1,95 @@
+"""Formulas of columns in a study file: what they may say, and what they give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from nqp_spatial.exceptions import DataError, NotNumericError, OptionError
+from nqp_spatial.study.data.expressions import computed, kept, names
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    index = pd.MultiIndex.from_product([["p", "q"], [2000, 2001]], names=["city", "year"])
+    return pd.DataFrame(
+        {
+            "a": [1.0, 2.0, 0.0, np.nan],
+            "人口 数": [1, 2, 3, 4],
+            "g": ["x", "y", "x", "y"],
+            "log": [3, 3, 3, 3],
+            "占比（%）": [0.5, 1, 1.5, 2],
+            "yes": [True, False, True, False],
+        },
+        index=index,
+    )
+
+
+NAN = float("nan")
+VALUES = {
+    "100 * a / `人口 数`": [100, 100, 0, NAN],
+    "log(`人口 数`)": np.log([1, 2, 3, 4]),
+    "`占比（%）` / `人口 数` + 0 * `占比（%）`": [0.5, 0.5, 0.5, 0.5],
+    "`year` - 2000": [0, 1, 0, 1],
+    "log + 1": [4, 4, 4, 4],  # a column, where it is not called
+    "sqrt(`人口 数`) ** 2": [1, 2, 3, 4],
+    "exp(log(`人口 数`)) - abs(-a)": [0, 0, 3, NAN],
+    "a > 0": [1, 1, 0, NAN],  # not 0 where the cell is empty
+    "a * (a <= 1)": [1, 0, 0, NAN],
+    "g == 'x'": [1, 0, 1, 0],
+    "g in ['x', 'z']": [1, 0, 1, 0],
+    "1 < `人口 数` <= 3": [0, 1, 1, 0],
+    "year >= 2001 and not g == 'x'": [0, 1, 0, 1],
+    "city == 'q' or yes": [1, 0, 1, 1],
+    "yes": [1, 0, 1, 0],
+    "2": [2, 2, 2, 2],
+}
+
+
+@pytest.mark.parametrize("expression", VALUES)
+def test_values_of_a_formula(frame, expression):
+    found = computed(expression, frame)
+    assert found.index.equals(frame.index)
+    assert_allclose(found.to_numpy(dtype=float), VALUES[expression], rtol=1e-15, atol=1e-15)
+
+
+def test_the_columns_of_a_formula():
+    assert names("100 * `new firms` / b + log(b) - year") == ["new firms", "b", "year"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "error", "part"),
+    [
+        ("a.__class__", OptionError, r"'a.__class__', which formulas of a study file do not have"),
+        ("__import__('os').getcwd()", OptionError, "The functions are log"),
+        ("(lambda: 1)()", OptionError, "The functions are log"),
+        ("[a for a in g]", OptionError, "do not have"),
+        ("a[0]", OptionError, "do not have"),
+        ("a if a else a", OptionError, "do not have"),
+        ("f'{a}'", OptionError, "do not have"),
+        ("None", OptionError, "do not have"),
+        ("@a", OptionError, "cannot be read"),
+        ("a = 3", OptionError, "cannot be read"),
+        ("a +", OptionError, r"cannot be read.*such as 100 \* firms / population"),
+        ("lgo(a)", OptionError, r"'lgo\(a\)'.*Did you mean 'log'"),
+        ("log(a, 2)", OptionError, r"The functions are log\(x\)"),
+        ("a.sum()", OptionError, "The functions are"),
+        ("aa + 1", OptionError, "names 'aa', which is no column.*'city', 'year', 'a'"),
+        ("g + 1", OptionError, "cannot be evaluated"),
+        ("g", NotNumericError, "not numbers"),
+        ("log(a)", DataError, r"infinite or undefined in 1 row\(s\), first \('q', 2000\)"),
+        ("1 / a", DataError, "division by zero"),
+    ],
+)
+def test_formulas_that_cannot_be(frame, expression, error, part):
+    with pytest.raises(error, match=part):
+        computed(expression, frame)
+
+
+def test_rows_that_are_kept(frame):
+    assert kept("a > 0 and year == 2000", frame).tolist() == [True, False, False, False]
+    assert kept("a < 5", frame).tolist() == [True, True, True, False]  # an empty cell is not
+    with pytest.raises(OptionError, match="It must be true or false for each row"):
+        kept("a + 1", frame)
