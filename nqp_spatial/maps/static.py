@@ -77,7 +77,7 @@ def spillovers_figure(
             ax.set_title(text[key], loc="left")
             ax.text(0, 1, significance(data, key, text), transform=ax.transAxes, va="top", size=7.5)
         figure.suptitle(title or text["spillovers"].format(variable=variable))
-        plots.write_notes(figure, data.notes, width=150)
+        plots.write_notes(figure, data.notes)
         plots.check_glyphs(figure)
     return figure
 

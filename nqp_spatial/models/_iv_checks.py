@@ -104,7 +104,7 @@ def warn(
         warnings.warn(
             f"Weak instruments: the smallest conditional first-stage F is {weakest:.2f}, below "
             f"{_WEAK:g}, so that estimates lean towards least squares and intervals are too "
-            "short. See first_stage() of the result.",
+            "short. See first_stage_statistics of the result.",
             DataWarning,
             stacklevel=outside(),
         )
@@ -112,8 +112,8 @@ def warn(
         low, high = design.spectrum.interval
         warnings.warn(
             f"rho = {found.rho:.4f} is outside its interval ({low:.4f}, {high:.4f}), which "
-            "instrumental variables do not impose: no effect is defined. Look at first_stage(), "
-            "or estimate by maximum likelihood.",
+            "instrumental variables do not impose: no effect is defined. Look at "
+            "first_stage_statistics, or estimate by maximum likelihood.",
             BoundaryWarning,
             stacklevel=outside(),
         )

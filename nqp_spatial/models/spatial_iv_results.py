@@ -78,6 +78,13 @@ class SpatialIVResults(SpatialResults):
         Endogenous regressors; the lag of y is ``W_`` and its name.
     instruments, dropped_instruments : tuple of str
         Excluded instruments used, and those left out as collinear.
+    first_stage_statistics : DataFrame, one row for each endogenous regressor
+        Strength of the excluded instruments. "partial_rsquared" and "f" (df in ``attrs["df"]``) ask
+        whether they move the regressor at all, "conditional_f" whether they move it apart from the
+        other endogenous regressors (Sanderson and Windmeijer 2016), which is what identifies
+        several; below 10 they are weak. "robust_f" and "conditional_robust_f" are the same under
+        ``cov_type``; NaN with equal variances, or if the covariance has no inverse. With a spatial
+        error all are of the filtered equation.
     """
 
     raw: Any
@@ -125,24 +132,6 @@ class SpatialIVResults(SpatialResults):
         name = self.treatment if variable is None else variable
         self._response.position(name)
         return self.effects(**options).xs(name, level="variable")
-
-    def first_stage(self) -> pd.DataFrame:
-        """Strength of the excluded instruments, one row for each endogenous regressor.
-
-        "partial_rsquared" and "f" (df in ``attrs["df"]``) ask whether the instruments move the
-        regressor at all, "conditional_f" whether they move it apart from the other endogenous
-        regressors (Sanderson and Windmeijer 2016), which is what identifies several; below 10 they
-        are weak. "robust_f" and "conditional_robust_f" are the same under ``cov_type``; NaN with
-        equal variances, or if the covariance has no inverse. With a spatial error all are of the
-        filtered equation.
-
-        Returns
-        -------
-        DataFrame, index endogenous (that of the lag of y is ``W_`` and its name)
-        """
-        frame = self.first_stage_statistics.copy()
-        frame.attrs = dict(self.first_stage_statistics.attrs)
-        return frame
 
     @property
     def overidentification(self) -> TestResult:

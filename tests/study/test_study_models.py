@@ -165,7 +165,7 @@ def test_hausman_of_random_effects(spatial):
 def test_the_first_stage_of_a_spatial_iv(spatial):
     frame = spatial.frames["y/spatial_iv/far"]["first-stage"]
     assert list(frame.index) == ["d", "W_y"]
-    expected = spatial.results["y/spatial_iv/far"].first_stage()
+    expected = spatial.results["y/spatial_iv/far"].first_stage_statistics
     pd.testing.assert_frame_equal(frame, expected)
     assert (spatial.output / "tables" / "first-stage-spatial_iv-far.md").is_file()
     tests = written(spatial)["models"]["y/spatial_iv/far"]["tests"]

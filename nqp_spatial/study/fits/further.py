@@ -45,7 +45,7 @@ def of_iv(fitted: Fitted) -> Frames:
 
 def of_spatial_iv(fitted: Fitted) -> Frames:
     """First stages, the spatial lag among them."""
-    return {"first-stage": fitted.result.first_stage()}
+    return {"first-stage": fitted.result.first_stage_statistics}
 
 
 def of_dynamic(fitted: Fitted) -> Frames:
