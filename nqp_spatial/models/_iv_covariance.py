@@ -1,4 +1,8 @@
-"""Covariance of the moments H'u by name, with the small-sample factors of ``_covariance``."""
+"""Covariance of the moments H'u by name.
+
+Factors count the observations that the fixed effects leave, without entity effects nested in
+clusters, and not the regressors; G / (G - 1) for clusters, T / (T - 1) for Driscoll and Kraay.
+"""
 
 from __future__ import annotations
 

@@ -199,8 +199,10 @@ class SpatialIV:
             the 2SLS residuals (two steps).
         cov_type : {"asymptotic", "robust", "clustered", "driscoll-kraay", "conley"}
             Of the moments: equal variances; unequal; correlated within clusters, within periods
-            and over time, or within a distance. Factors are those of ``models/_covariance.py``:
-            sigma2 and S count the observations that the fixed effects leave, not the regressors.
+            and over time, or within a distance. sigma2 and S count the observations that the fixed
+            effects leave (with clusters, entity effects nested in them are not counted), not the
+            regressors; S has G / (G - 1) for G clusters and T / (T - 1) for Driscoll and Kraay.
+            Inference is normal, as usual for moments.
         clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
             As in :meth:`SpatialDurbin.fit`.
 
