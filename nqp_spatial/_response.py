@@ -19,6 +19,7 @@ from nqp_spatial.exceptions import OptionError, UnstableModelError
 Array = npt.NDArray[np.float64]
 
 KINDS = ("direct", "indirect", "total")
+_ROUNDING = 1e-12  # of a variance, as a share of the largest it could be
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +106,29 @@ class Response:
         return block
 
 
+def standard_errors(gradient: Array, cov: Array) -> Array:
+    """Of functions with gradients of shape (..., p); NaN where ``cov`` is not positive definite.
+
+    A negative variance within rounding of zero is zero.
+    """
+    variance = np.einsum("...i,ij,...j->...", gradient, cov, gradient)
+    largest = (np.abs(gradient) @ np.sqrt(np.diag(cov))) ** 2
+    variance = np.where(variance < -_ROUNDING * largest, np.nan, np.maximum(variance, 0.0))
+    return np.asarray(np.sqrt(variance))
+
+
 def average_weights(response: Response) -> dict[str, Weights]:
     """Weights of (beta, theta) in the direct, indirect and total effect, at the estimate."""
     multiplier = response.multiplier()
     direct = core.average_direct(response.spectrum, multiplier.rho)
     total = core.average_total(multiplier)
     return {"direct": direct, "indirect": total - direct, "total": total}
+
+
+def check_list(name: str, value: object) -> None:
+    """Raise `OptionError` if one name was given where a list of them belongs."""
+    if isinstance(value, str):
+        raise OptionError(f"{name}={value!r} is text. Give a list: {name}=[{value!r}].")
 
 
 def check_level(level: float) -> None:

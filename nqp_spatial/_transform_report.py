@@ -114,7 +114,7 @@ def transformed(
     prefix: str,
     numbers: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Transformed:
-    """pd.Series | pd.DataFrame in the shape of the input, and the report."""
+    """Values in the shape of the input, and the report."""
     values = pd.DataFrame({f"{prefix}{n}" if prefix else n: x for n, x in columns.items()})
     values.index = frame.index
     values.attrs = dict(data.attrs)  # notes, such as that the data are simulated, stay with them

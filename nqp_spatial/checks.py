@@ -125,8 +125,9 @@ def balanced(index: pd.MultiIndex) -> None:
     raise UnbalancedPanelError(
         f"{len(missing)} of {total} (entity, time) pairs are missing, first {first(missing, 3)}. "
         "The spatial lag needs every entity in every period. Drop those entities with "
-        "PanelData.drop_incomplete(); or restrict W to those present, with unbalanced='submatrix' "
-        "and correction='adjusted-score'; or fit FixedEffects, which needs no lag."
+        "PanelData.drop_incomplete(); or, in static models with fixed effects by maximum "
+        "likelihood, restrict W to those present, with unbalanced='submatrix' and "
+        "correction='adjusted-score'; or fit FixedEffects, which needs no lag."
     )
 
 

@@ -27,7 +27,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial._messages import check_option
-from nqp_spatial._response import KINDS, Response, check_level
+from nqp_spatial._response import KINDS, Response, check_level, check_list, standard_errors
 from nqp_spatial.core import dynamic_path
 from nqp_spatial.core.dynamic import Dynamics
 from nqp_spatial.exceptions import OptionError, UnstableModelError
@@ -142,6 +142,7 @@ def effects_path(
     if not isinstance(horizons, Integral) or horizons < 0:
         raise OptionError(f"horizons={horizons!r} must be a whole number, 0 or more.")
     check_level(level)
+    check_list("variables", variables)
     short, (tau, eta) = response.short, response.dynamics
     multiplier = short.multiplier()
     arguments = (short.W, short.spectrum, tau, eta, multiplier.rho, int(horizons))
@@ -155,8 +156,7 @@ def effects_path(
             estimate, gradient = moments[kind].path(beta, theta)
             if shock == "permanent":
                 estimate, gradient = estimate.cumsum(), gradient.cumsum(axis=0)
-            variance = np.einsum("hi,ij,hj->h", gradient, response.cov_of(r), gradient)
-            error = np.sqrt(np.maximum(variance, 0.0))
+            error = standard_errors(gradient, response.cov_of(r))
             for h in range(len(estimate)):
                 rows[kind, name, h] = (estimate[h], error[h])
     frame = _framed(short, rows, shock, level)
@@ -216,8 +216,7 @@ def counterfactual(
         for column, position in enumerate([short.beta[r], short.theta[r], *shared]):
             if position >= 0:
                 gradient[..., position] += slopes[..., column]
-    variance = np.einsum("tni,ij,tnj->tn", gradient, short.cov, gradient)
-    error = np.sqrt(np.maximum(variance, 0.0))
+    error = standard_errors(gradient, short.cov)
     width, without = short.critical(level) * error, y - effect
     return {
         "actual": y,

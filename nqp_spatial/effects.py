@@ -8,13 +8,21 @@ diagonal element of S_r, the total effect its mean row sum, the indirect effect 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial._messages import check_option, first
-from nqp_spatial._response import KINDS, Response, average_weights, check_level
+from nqp_spatial._response import (
+    KINDS,
+    Response,
+    average_weights,
+    check_level,
+    check_list,
+    standard_errors,
+)
 from nqp_spatial.core import multiplier as core
 from nqp_spatial.core import multiplier_draws
 from nqp_spatial.core.multiplier import Weights
@@ -58,7 +66,8 @@ def average_effects(
     response : Response
     method : {"delta", "simulation"}
         "delta" uses analytic derivatives; "simulation" draws the parameters from their normal
-        (or t) distribution (LeSage and Pace 2009, p. 39). Near rho = 1 the draws of an effect have
+        distribution (LeSage and Pace 2009, p. 39), and where inference is by t, from t once more
+        for the percentiles. Near rho = 1 the draws of an effect have
         no variance to converge to: then trust the percentiles, not std_error. Where rho is large
         and the panel small its percentiles cover better than the symmetric intervals of "delta".
     draws, seed : int
@@ -148,7 +157,7 @@ def _delta(response: Response, level: float) -> pd.DataFrame:
     estimate = on_beta * beta + on_theta * theta  # (3, k)
     d_rho = d_beta * beta + d_theta * theta
     gradient = np.stack(np.broadcast_arrays(on_beta, on_theta, d_rho), axis=-1)
-    error = np.sqrt(np.einsum("akp,kpq,akq->ak", gradient, cov, gradient))
+    error = np.stack([standard_errors(gradient[:, r], cov[r]) for r in range(k)], axis=1)
     width = response.critical(level) * error
     values = np.stack([estimate, error, estimate - width, estimate + width], axis=-1)
     frame = _frame(response, values)
@@ -168,48 +177,61 @@ def _simulated(
     level: float,
     transform: str | None,
 ) -> pd.DataFrame:
-    if draws < 2:
-        raise OptionError(f"draws={draws} is too few. Type draws=1000 or more.")
-    sample, redrawn = _draw(response, draws, np.random.default_rng(seed))
+    if not isinstance(draws, Integral) or draws < 2:
+        why = "too few" if isinstance(draws, Integral) else "not a whole number"
+        raise OptionError(f"draws={draws!r} is {why}. Type draws=1000 or more.")
+    rng = np.random.default_rng(seed)
+    sample, redrawn = _draw(response, draws, rng)
     weights = _average_weights(response, sample)
+    tails, heavier = sample, weights
+    if response.df is not None:  # for percentiles: a standard error is not one of t
+        tails, more = _draw(response, draws, rng, df=response.df)
+        heavier, redrawn = _average_weights(response, tails), redrawn + more
     at_estimate = _delta(response, level)["estimate"]
     rows = np.empty((len(KINDS), len(response.variables), 4))
     plain = rows.copy()
     for r, name in enumerate(response.variables):
-        beta, theta = response.coefficients(r, sample)
         for a, kind in enumerate(KINDS):
-            values = beta * weights[kind][0] + theta * weights[kind][1]
+            values = _combined(response, r, sample, weights[kind])
+            wide = _combined(response, r, tails, heavier[kind])
             point = at_estimate[kind, name]
-            plain[a, r] = _describe(values, point, centre, level)
+            plain[a, r] = _describe(values, wide, point, centre, level)
             if transform:
-                values, point = 100 * np.expm1(values), 100 * np.expm1(point)
-            rows[a, r] = _describe(values, point, centre, level)
+                values, wide, point = (100 * np.expm1(v) for v in (values, wide, point))
+            rows[a, r] = _describe(values, wide, point, centre, level)
     frame = _frame(response, rows)
     frame["pvalue"] = _frame(response, plain)["pvalue"]  # of no effect, whatever the units
     frame.attrs = {"method": "simulation", "draws": draws, "seed": seed, "redrawn": redrawn}
     return frame
 
 
+def _combined(response: Response, r: int, sample: Array, weights: tuple[Array, Array]) -> Array:
+    beta, theta = response.coefficients(r, sample)
+    return np.asarray(beta * weights[0] + theta * weights[1])
+
+
 def _describe(
-    values: Array, point: float, centre: str, level: float
+    values: Array, tails: Array, point: float, centre: str, level: float
 ) -> tuple[float, float, float, float]:
-    """Centre, standard deviation and percentiles of draws."""
+    """Centre and standard deviation of ``values``, percentiles of ``tails``, both being draws."""
     tail = (1 - level) / 2
-    lower, upper = np.quantile(values, [tail, 1 - tail])
+    lower, upper = np.quantile(tails, [tail, 1 - tail])
     middle = float(values.mean()) if centre == "mean" else float(point)
     return middle, float(values.std(ddof=1)), float(lower), float(upper)
 
 
-def _draw(response: Response, draws: int, rng: np.random.Generator) -> tuple[Array, int]:
+def _draw(
+    response: Response, draws: int, rng: np.random.Generator, *, df: float | None = None
+) -> tuple[Array, int]:
     """Parameters from their normal or t distribution, with rho inside its interval."""
     low, high = response.spectrum.interval
-    root = np.linalg.cholesky(response.cov)
+    root = _root(response.cov)
     kept: list[Array] = []
     have = redrawn = 0
     while have < draws:
         steps = rng.standard_normal((draws - have, len(root))) @ root.T
-        if response.df is not None:
-            steps *= np.sqrt(response.df / rng.chisquare(response.df, (len(steps), 1)))
+        if df is not None:
+            steps *= np.sqrt(df / rng.chisquare(df, (len(steps), 1)))
         sample = response.params + steps
         inside = np.ones(len(sample), dtype=bool)
         if response.rho >= 0:
@@ -223,6 +245,22 @@ def _draw(response: Response, draws: int, rng: np.random.Generator) -> tuple[Arr
                 'Use method="delta", and look at the estimate of rho first.'
             )
     return np.concatenate(kept), redrawn
+
+
+def _root(cov: Array) -> Array:
+    """R with R R' = cov, which may be singular (few clusters) but have no negative variance."""
+    try:
+        return np.asarray(np.linalg.cholesky(cov))
+    except np.linalg.LinAlgError:
+        scale = np.sqrt(np.diag(cov))
+        values, vectors = np.linalg.eigh(cov / np.outer(scale, scale))
+    if values[0] < -1e-10 * values[-1]:
+        raise OptionError(
+            "The covariance of the estimates is not positive definite, which happens with few "
+            "clusters in two dimensions, or with a kernel in space, so that no parameters can be "
+            'drawn from it. Use method="delta", or fit with another cov_type=.'
+        )
+    return np.asarray(scale[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _average_weights(response: Response, sample: Array) -> dict[str, tuple[Array, Array]]:
@@ -281,6 +319,7 @@ def entity_effects(
 
 def _positions(units: pd.Index, entities: Sequence[object] | pd.Index | None) -> core.Positions:
     """Where the entities that are wanted stand among ``units``."""
+    check_list("entities", entities)
     if entities is None:
         if len(units) > _MANY:
             raise OptionError(
@@ -319,5 +358,4 @@ def _by_entity(response: Response, r: int, weights: Weights) -> tuple[Array, Arr
     """Effects of shape (n,) and their standard errors."""
     beta, theta = (float(value) for value in response.coefficients(r))
     gradient = weights.gradient(beta, theta)
-    variance = np.einsum("ni,ij,nj->n", gradient, response.cov_of(r), gradient)
-    return weights.effect(beta, theta), np.sqrt(variance)
+    return weights.effect(beta, theta), standard_errors(gradient, response.cov_of(r))

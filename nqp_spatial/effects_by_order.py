@@ -7,12 +7,13 @@ neighbours, order 2 theirs (LeSage and Pace 2009, section 2.7.3).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial._response import KINDS, Response, average_weights
+from nqp_spatial._response import KINDS, Response, average_weights, check_list, standard_errors
 from nqp_spatial.core import multiplier as core
 from nqp_spatial.exceptions import OptionError
 
@@ -45,8 +46,10 @@ def effects_by_order(
         (beta, theta, rho) with an exact gradient, so those of sums allow for the covariance of
         their terms.
     """
-    if orders < 0:
-        raise OptionError(f"orders={orders} is negative. Type orders=5, for example.")
+    if not isinstance(orders, Integral) or orders < 0:
+        why = "negative" if isinstance(orders, Integral) else "not a whole number"
+        raise OptionError(f"orders={orders!r} is {why}. Type orders=5, for example.")
+    check_list("variables", variables)
     rho, whole = response.rho_estimate, average_weights(response)
     terms = core.by_order(response.W, orders)
     rows: dict[tuple[str, str, object], tuple[float, float]] = {}
@@ -87,4 +90,4 @@ def _share(kind: str, diagonal: float, row_sum: float) -> float:
 
 
 def _error(gradient: Array, cov: Array) -> float:
-    return float(np.sqrt(max(float(gradient @ cov @ gradient), 0.0)))
+    return float(standard_errors(gradient, cov))

@@ -15,6 +15,8 @@ from nqp_spatial.exceptions import DataError, MissingValuesError, NotNumericErro
 from nqp_spatial.panel import PanelData
 
 _MOVES_ROWS = re.compile(r"(?<!\w)lag\s*\(|\.(?:shift|diff|rolling|cumsum|pct_change)\s*\(")
+_FUNCTION = re.compile(r"\w+\((?:[^()]|\([^()]*\))*\)|\{[^{}]*\}")  # Python inside, not terms
+_POWER = re.compile(r"(?<![\w)\]`])(`[^`]+`|[^\W\d][\w.]*)\s*(?:\*\*|\^)\s*\d")
 _COLOURS = re.compile("[\u29da\u29db]|\x1b?\\[[0-9;]*m")  # formulaic marks where it stopped
 
 
@@ -51,6 +53,13 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
             f"{moved.group()!r} in {formula!r} would take rows of another entity. Make the column "
             "first, for example frame.groupby(level=0)['x'].shift()."
         )
+    plain = _FUNCTION.sub("", str(formula))
+    if power := _POWER.search(plain):
+        name = power[1]
+        raise OptionError(
+            f"{power.group()!r} in {formula!r} is the interaction of {name} with itself, which is "
+            f"{name} alone. For the square write I({name} ** 2)."
+        )
     try:
         parsed = Formula(formula)
         if not hasattr(parsed, "lhs") or not hasattr(parsed.rhs, "required_variables"):
@@ -66,7 +75,7 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
             )
         _check_factors(parsed, frame)
         with np.errstate(all="ignore"):  # the model names the cells of log(0)
-            matrices = parsed.get_model_matrix(frame, na_action="ignore")
+            matrices = parsed.get_model_matrix(_wide(parsed, frame), na_action="ignore")
         left, right = pd.DataFrame(matrices.lhs), pd.DataFrame(matrices.rhs)
     except (FormulaicError, AttributeError, SyntaxError) as error:
         reason = _COLOURS.sub("", str(error))
@@ -79,6 +88,23 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
     y = left.iloc[:, 0]
     y.attrs, right.attrs = dict(frame.attrs), dict(frame.attrs)
     return y, right
+
+
+def _wide(parsed: Formula, frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns used; whole numbers as floats, whose products and powers do not overflow.
+
+    Those in ``C()`` are labels and stay.
+    """
+    factors = (str(f) for side in (parsed.lhs, parsed.rhs) for t in side for f in t.factors)
+    labels = " ".join(factor for factor in factors if factor.startswith("C("))
+    used = frame[sorted(set(parsed.required_variables))]
+    whole = [
+        name
+        for name in used
+        if pd.api.types.is_integer_dtype(used[name].dtype)
+        and not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", labels)
+    ]
+    return used.astype(dict.fromkeys(whole, float))
 
 
 def _check_factors(parsed: Formula, frame: pd.DataFrame) -> None:

@@ -75,7 +75,7 @@ def marginal_effects(
     missing = [name for name in ("estimate", "lower", "upper") if name not in frame]
     if missing:
         raise DataError(f"The frame has no column {missing}. Give what marginal_effects() gives.")
-    with _drawing(ax, (5.2, 3.6), notes) as ax:
+    with _drawing(ax, (5.2, 3.6), notes, lang) as ax:
         ax.axhline(0, color=GREY, lw=0.8, zorder=1)
         label = text["band"].format(100 * level)
         if values is None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from nqp_spatial import checks
 from nqp_spatial._messages import first, suggest
+from nqp_spatial._notes import listed, note
 from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
@@ -27,6 +28,12 @@ from nqp_spatial.weights import as_graph
 if TYPE_CHECKING:
     import geopandas as gpd
     from libpysal.graph import Graph
+
+
+_WORDS = {
+    "en": {"dropped": "{n} entities with gaps were left out ({name}): {which}."},
+    "zh": {"dropped": "剔除{n}个数据有缺失的个体({name}): {which}。"},
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -295,9 +302,9 @@ class PanelData:
                 "to fewer periods or columns first: panel.missing_pairs() and missing_cells() "
                 "say where the gaps are."
             )
-        note = f"{len(dropped)} entities with gaps were left out ({name}): {first(dropped, 10)}."
+        said = note(_WORDS, "dropped", n=len(dropped), name=name, which=listed(dropped, 10))
         kept = self.restrict(entities=self.entities.difference(dropped))
-        notes = (*self.notes, note)
+        notes = (*self.notes, said)
         return replace(kept, frame=_noted(kept.frame, notes), notes=notes)
 
 

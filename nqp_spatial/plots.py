@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial._messages import check_option, first
+from nqp_spatial._notes import in_language
 from nqp_spatial._width import lines_of
 from nqp_spatial._words import words
 from nqp_spatial.exceptions import DataError, DataWarning, OutputError
@@ -136,10 +137,10 @@ def save(figure: Figure, path: str | PathLike[str]) -> Path:
     return path
 
 
-def write_notes(figure: Figure, notes: Iterable[str]) -> None:
+def write_notes(figure: Figure, notes: Iterable[str], lang: str = "en") -> None:
     """Print notes below everything else, in lines no wider than the figure."""
     columns = int(_COLUMNS * figure.get_size_inches()[0])
-    if lines := [line for note in notes for line in lines_of(str(note), columns)]:
+    if lines := _lines(notes, columns, lang):
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color=GREY)
 
 
@@ -187,7 +188,7 @@ def forest(
         axes[0][0].set_ylim(len(weights) - 0.5, -0.5)
         if title:
             figure.suptitle(title)
-        write_notes(figure, (text["estimate"], *notes))
+        write_notes(figure, (text["estimate"], *notes), lang)
         check_glyphs(figure)
     return figure
 
@@ -227,7 +228,7 @@ def effects(
         check_option("variable", variable, variables)
         variables = [variable]
     kinds = list(frame.index.unique("effect"))
-    with _drawing(ax, (5.2, 1.2 + 0.55 * len(variables)), notes) as ax:
+    with _drawing(ax, (5.2, 1.2 + 0.55 * len(variables)), notes, lang) as ax:
         for i, kind in enumerate(kinds):
             part = frame.xs(kind, level="effect").reindex(variables)
             place = np.arange(len(variables)) + (i - (len(kinds) - 1) / 2) * 0.22
@@ -273,7 +274,7 @@ def moran_by_period(
     frame = frame if frame.index.nlevels > 1 else pd.concat({"": frame}, names=["weights"])
     frame = frame.set_axis(frame.index.set_names(["weights", "period"]), axis=0)
     frame = _checked(frame, ("weights", "period"), (statistic, "expected", "pvalue"))
-    with _drawing(ax, (6.0, 3.4), notes) as ax:
+    with _drawing(ax, (6.0, 3.4), notes, lang) as ax:
         _expected(ax, frame["expected"], text["expected"])
         for i, (name, group) in enumerate(frame.groupby(level="weights", sort=False)):
             part = group.droplevel("weights").sort_index()
@@ -332,7 +333,9 @@ def _few_ticks(n: int = 5, *, integer: bool = False) -> Any:
 
 
 @contextmanager
-def _drawing(ax: Axes | None, size: tuple[float, float], notes: Iterable[str]) -> Iterator[Axes]:
+def _drawing(
+    ax: Axes | None, size: tuple[float, float], notes: Iterable[str], lang: str
+) -> Iterator[Axes]:
     """The caller's Axes or new ones, with fonts set while drawing and notes below."""
     import matplotlib.pyplot as plt
 
@@ -343,13 +346,18 @@ def _drawing(ax: Axes | None, size: tuple[float, float], notes: Iterable[str]) -
         yield ax
         figure: Any = ax.get_figure()
         if own:
-            write_notes(figure, notes)
-        elif lines := [line for note in notes for line in lines_of(str(note), 80)]:
+            write_notes(figure, notes, lang)
+        elif lines := _lines(notes, 80, lang):
             ax.annotate(
                 "\n".join(lines), (0, 0), (0, -34), "axes fraction", "offset points",
                 va="top", fontsize=7.5, color=GREY,
             )  # fmt: skip
         check_glyphs(figure)
+
+
+def _lines(notes: Iterable[str], columns: int, lang: str) -> list[str]:
+    said = (str(in_language(note, lang)) for note in notes)
+    return [line for note in said for line in lines_of(note, columns)]
 
 
 def _checked(frame: pd.DataFrame, levels: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:

@@ -73,7 +73,7 @@ def coefficients(
             f"it has columns {list(frame.columns)}."
         )
     frame = frame.sort_index()
-    with _drawing(ax, (5.2, 3.4), notes) as ax:
+    with _drawing(ax, (5.2, 3.4), notes, lang) as ax:
         ax.axhline(0, color=GREY, lw=0.8, zorder=1)
         ax.fill_between(frame.index, frame["lower"], frame["upper"], color=COLOURS[0], alpha=0.18,
                         lw=0, zorder=2)  # fmt: skip

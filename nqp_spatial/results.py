@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -13,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial._messages import first
-from nqp_spatial.exceptions import OptionError
+from nqp_spatial._messages import first, outside
+from nqp_spatial.exceptions import DataWarning, OptionError
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,11 @@ class Results:
         """
         text = [restriction] if isinstance(restriction, str) else list(restriction)
         matrix, values = _restrictions(text, list(self.params.index))
+        if np.linalg.matrix_rank(matrix) < len(matrix):
+            raise OptionError(
+                f"The restrictions ({', '.join(text)}) depend on each other. Leave out the one "
+                "that repeats."
+            )
         return wald(
             matrix @ self.params.to_numpy() - values,
             matrix @ self.cov.to_numpy() @ matrix.T,
@@ -251,26 +257,37 @@ def wald(
 
     Chi-squared(q); with ``df_resid`` the statistic over q, compared with F(q, df_resid).
 
-    Raises
-    ------
-    OptionError
-        If the covariance of the vector is singular: a restriction repeats or contradicts another.
+    Warns
+    -----
+    DataWarning
+        If the covariance of the vector is not positive definite, as with as many restrictions as
+        clusters, or a kernel that is not positive definite: there is no statistic then, but NaN.
     """
     q = len(difference)
     df = q if df_resid is None else (q, df_resid)
     if np.isnan(covariance).any():  # no covariance was estimated (rho at its bound)
         return TestResult(name, null, np.nan, df, np.nan)
     scale = np.sqrt(np.abs(np.diag(covariance)))  # so that units do not decide what is singular
-    if (scale == 0).any() or np.linalg.matrix_rank(covariance / np.outer(scale, scale)) < q:
-        raise OptionError(
-            f"The restrictions ({null}) depend on each other. Leave out the one that repeats."
+    if (scale == 0).any() or not _definite(covariance / np.outer(scale, scale)):
+        warnings.warn(
+            f"The covariance of what is tested ({null}) is not positive definite: there are no "
+            "more clusters or periods than restrictions, or the kernel is not positive definite. "
+            "The test is nan. Test fewer restrictions, or use another cov_type=.",
+            DataWarning,
+            stacklevel=outside(),
         )
+        return TestResult(name, null, np.nan, df, np.nan)
     scaled = difference / scale
     statistic = float(scaled @ np.linalg.solve(covariance / np.outer(scale, scale), scaled))
     if df_resid is None:
         return TestResult(name, null, statistic, df, float(stats.chi2(q).sf(statistic)))
     statistic /= q
     return TestResult(name, null, statistic, df, float(stats.f(q, df_resid).sf(statistic)))
+
+
+def _definite(correlation: npt.NDArray[np.float64]) -> bool:
+    values = np.linalg.eigvalsh(correlation)
+    return bool(values[0] > len(values) * np.finfo(float).eps * values[-1])
 
 
 def _restrictions(

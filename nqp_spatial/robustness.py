@@ -13,7 +13,9 @@ import pandas as pd
 import nqp_spatial._variations as _var
 from nqp_spatial import parallel
 from nqp_spatial._messages import check_option, first, outside
+from nqp_spatial._notes import Note, in_language, note
 from nqp_spatial._provenance import versions
+from nqp_spatial._transform_report import Report
 from nqp_spatial._variations import Sample, Variation
 from nqp_spatial.exceptions import DataWarning, NqpError, OptionError
 from nqp_spatial.models import FixedEffects
@@ -28,6 +30,54 @@ if TYPE_CHECKING:
 __all__ = ["BASE", "Robustness", "Variation", "robustness"]
 
 BASE = {"en": "base", "zh": "基准"}
+_WORDS = {
+    "en": {
+        "where": "where {what} ({lost} of {n} rows left out)",
+        "rows": "rows given",
+        "transform": "{name}({options}) of {columns} ({cells} cells{lost})",
+        "winsorise": "winsorise",
+        "three_sigma": "three_sigma",
+        "log": "log",
+        "lag": "lag",
+        "growth": "growth",
+        "standardise": "standardise",
+        "interpolate": "interpolate",
+        "lost": ", {n} rows left out",
+        "data": "other data ({n} rows)",
+        "replace": "{new} for {old}",
+        "option": "{name}={value}",
+        "given": "given",
+        "none": "None",
+        "add": "add {names}",
+        "drop": "drop {names}",
+        "outcome": "outcome {value}",
+        "effects": "effects {value}",
+        "cov_type": "cov_type {value}",
+    },
+    "zh": {
+        "where": "样本为满足 {what} 的观测 (共{n}行中剔除{lost}行)",
+        "rows": "给定条件",
+        "transform": "对{columns}作{name} ({options}; 改动{cells}个单元格{lost})",
+        "winsorise": "缩尾处理",
+        "three_sigma": "3σ处理",
+        "log": "对数变换",
+        "lag": "滞后",
+        "growth": "增长率变换",
+        "standardise": "标准化",
+        "interpolate": "插值",
+        "lost": ", 剔除{n}行",
+        "data": "使用另一数据表 ({n}行)",
+        "replace": "以{new}替换{old}",
+        "option": "{name}={value}",
+        "given": "给定",
+        "none": "无",
+        "add": "加入{names}",
+        "drop": "去掉{names}",
+        "outcome": "被解释变量为{value}",
+        "effects": "固定效应: {value}",
+        "cov_type": "标准误: {value}",
+    },
+}
 _COLUMNS = {
     "variable": "object",
     "estimate": "float",
@@ -198,39 +248,51 @@ def _own(how: Mapping[str, Any], variation: Variation) -> dict[str, Any]:
     return {k: v for k, v in how.items() if k not in belong or k in variation.fit}
 
 
-def describe(variation: Variation, found: Sample) -> str:
+def describe(variation: Variation, found: Sample) -> Note:
     """What departs from the base, in words, with the rows and cells it touched."""
-    told = []
+    told: list[str] = []
     for key in variation.changes:
         value = getattr(variation, key)
         if key == "where":
-            what = value if isinstance(value, str) else "rows given"
-            told.append(f"where {what} ({len(found.outside)} of {found.n_before} rows left out)")
+            what = value if isinstance(value, str) else note(_WORDS, "rows")
+            lost = len(found.outside)
+            told.append(note(_WORDS, "where", what=what, lost=lost, n=found.n_before))
         elif key == "transform" and found.report is not None:
-            report = found.report
-            options = ", ".join(f"{k}={v!r}" for k, v in report.options.items())
-            lost = f", {len(found.emptied)} rows left out" if len(found.emptied) else ""
-            told.append(
-                f"{report.transform}({options}) of {', '.join(map(str, report.columns.index))} "
-                f"({len(report.cells)} cells{lost})"
-            )
+            told.append(_transformed(found, found.report))
         elif key == "data":
-            told.append(f"other data ({found.n_before} rows)")
+            told.append(note(_WORDS, "data", n=found.n_before))
         elif key == "replace":
-            told += [f"{new} for {old}" for old, new in value.items()]
+            told += [note(_WORDS, "replace", old=old, new=new) for old, new in value.items()]
         elif key in ("options", "fit"):
-            told += [f"{name}={_short(v)}" for name, v in value.items()]
+            told += [note(_WORDS, "option", name=n, value=_short(v)) for n, v in value.items()]
         elif key in ("add", "drop"):
             names = [value] if isinstance(value, str) else value
-            told.append(f"{key} {', '.join(names)}")
+            told.append(note(_WORDS, key, names=", ".join(names)))
         else:
-            told.append(f"{key} {value}")
-    return "; ".join(told)
+            told.append(note(_WORDS, key, value=note(_WORDS, "none") if value is None else value))
+    return _joined("; ", told)
+
+
+def _transformed(found: Sample, report: Report) -> Note:
+    name = report.transform
+    return note(
+        _WORDS,
+        "transform",
+        name=note(_WORDS, name) if name in _WORDS["zh"] else name,
+        options=", ".join(f"{k}={v!r}" for k, v in report.options.items()),
+        columns=", ".join(map(str, report.columns.index)),
+        cells=len(report.cells),
+        lost=note(_WORDS, "lost", n=len(found.emptied)) if len(found.emptied) else "",
+    )
+
+
+def _joined(separator: str, parts: Sequence[str]) -> Note:
+    return Note(separator.join(parts), separator.join(in_language(part, "zh") for part in parts))
 
 
 def _short(value: object) -> str:
     plain = isinstance(value, str | int | float | list | tuple) or value is None
-    return repr(value) if plain else "given"
+    return repr(value) if plain else note(_WORDS, "given")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -311,7 +373,9 @@ class Robustness:
         """
         from nqp_spatial import tables
 
-        told = [f"{name}: {fit.changed}" for name, fit in self.fits.items() if fit.changed]
+        told: list[str] = [
+            _joined(": ", [name, fit.changed]) for name, fit in self.fits.items() if fit.changed
+        ]
         told += [f"{name}: {type(error).__name__}" for name, error in self.errors.items()]
         return tables.regression(self.results, path, notes=[*told, *notes], **options)
 

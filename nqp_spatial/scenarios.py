@@ -14,7 +14,7 @@ import pandas as pd
 
 from nqp_spatial import checks
 from nqp_spatial._messages import check_option, first
-from nqp_spatial._response import check_level
+from nqp_spatial._response import check_level, check_list, standard_errors
 from nqp_spatial.core import multiplier as core
 from nqp_spatial.core.multiplier import Multiplier, Weights
 from nqp_spatial.effects import KINDS, TRANSFORMS, Response, average_weights, percent
@@ -63,6 +63,11 @@ def group_effects(
 
 def _members(groups: pd.Series, entities: pd.Index) -> dict[object, Array]:
     """Indicator of the members of each group, shape (n,); cells belong where their entity does."""
+    if not isinstance(groups, pd.Series):
+        raise DataError(
+            f"groups is a {type(groups).__name__}. Give a Series with the group of each entity, "
+            "such as pd.Series({entity: group, ...})."
+        )
     if isinstance(entities, pd.MultiIndex) and groups.index.nlevels == 1:
         entities = entities.get_level_values(0)
     known = groups.dropna()
@@ -114,7 +119,7 @@ def combined_effects(
             ):
                 if place >= 0:
                     gradient[place] += value
-        error = float(np.sqrt(gradient @ response.cov @ gradient))
+        error = float(standard_errors(gradient, response.cov))
         pvalue = float(response.pvalue(estimate / error)) if error > 0 else np.nan
         bounds = (estimate - width * error, estimate + width * error)
         rows[kind] = (estimate, error, pvalue, *bounds)
@@ -194,6 +199,7 @@ def _shifts(
     """Change of each regressor in each unit, by the regressor's position."""
     if not isinstance(changes, Mapping) or not changes:
         raise OptionError('Name what changes, and by how much: {"did": 1}.')
+    check_list("entities", entities)
     everyone = pd.Index(entities) if entities is not None else units
     out = {}
     for name, change in changes.items():
@@ -254,11 +260,6 @@ def _joint(response: Response, shifts: Mapping[int, Array]) -> tuple[Array, Arra
     return np.asarray(effect), np.stack(slopes, axis=-1), cov
 
 
-def _errors(gradient: Array, cov: Array) -> Array:
-    variance = np.einsum("...i,ij,...j->...", gradient, cov, gradient)
-    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
-
-
 def _inference(
     response: Response,
     estimate: Array,
@@ -268,7 +269,7 @@ def _inference(
     transform: str | None,
 ) -> pd.DataFrame:
     """Estimate, std_error, pvalue, lower, upper; for per cent on the scale of ln(1 + e / 100)."""
-    error = _errors(gradient, cov)
+    error = standard_errors(gradient, cov)
     width = response.critical(level)
     middle, spread = estimate, error
     if transform:
@@ -307,7 +308,7 @@ def counterfactual(
     check_level(level)
     shifts = {response.position(name): change.T for name, change in changes.items()}
     effect, gradient, cov = _joint(response, shifts)
-    effect, error = effect.T, _errors(gradient, cov).T
+    effect, error = effect.T, standard_errors(gradient, cov).T
     width = response.critical(level) * error
     without = y - effect
     return {
@@ -333,7 +334,7 @@ def _delta(response: Response, r: int, weights: Weights) -> tuple[Array, Array]:
     """Effects and standard errors, of the shape of the weights."""
     beta, theta = (float(value) for value in response.coefficients(r))
     gradient = weights.gradient(beta, theta)
-    return weights.effect(beta, theta), _errors(gradient, response.cov_of(r))
+    return weights.effect(beta, theta), standard_errors(gradient, response.cov_of(r))
 
 
 def by_name(

@@ -81,6 +81,6 @@ def likelihood_ratio(
             ax.set_ylim(bottom=0)
             ax.legend(loc="upper right")
         axes[0][0].set_ylabel(text["ratio"])
-        write_notes(figure, notes)
+        write_notes(figure, notes, lang)
         check_glyphs(figure)
     return figure

@@ -53,7 +53,7 @@ def winsorise(
     by: str | None = None,
     method: str = "linear",
 ) -> Transformed:
-    """pd.Series | pd.DataFrame beyond the quantiles p and 1 - p moved to these quantiles.
+    """Values beyond the quantiles p and 1 - p moved to these quantiles.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def log(
     Raises
     ------
     DataError
-        pd.Series | pd.DataFrame of zero or below, which are named.
+        Values of zero or below, which are named.
     """
     check_option("nonpositive", nonpositive, ("error", "missing"))
     if not np.isfinite(offset):

@@ -21,7 +21,12 @@ from nqp_spatial.core import multiplier_draws  # noqa: E402
 from nqp_spatial.core.spectrum import SeriesSpectrum, prepare  # noqa: E402
 from nqp_spatial.core.trace_error import trace_g_error  # noqa: E402
 from nqp_spatial.effects import Response, average_effects, entity_effects  # noqa: E402
-from nqp_spatial.exceptions import IslandWarning, OptionError, UnstableModelError  # noqa: E402
+from nqp_spatial.exceptions import (  # noqa: E402
+    DataError,
+    IslandWarning,
+    OptionError,
+    UnstableModelError,
+)
 
 N = 25
 KINDS = ("direct", "indirect", "total")
@@ -294,6 +299,19 @@ def test_bad_options_are_named():
         res.effects(centre="mean")
     with pytest.raises(OptionError, match=r"draws=1 is too few"):
         res.effects(method="simulation", draws=1)
+    for draws in (100.0, "100"):
+        with pytest.raises(OptionError, match=f"draws={draws!r} is not a whole number"):
+            res.effects(method="simulation", draws=draws)
+    with pytest.raises(OptionError, match=r"orders=2.5 is not a whole number"):
+        res.effects_by_order(2.5)
+    with pytest.raises(OptionError, match=r"Give a list: variables=\['x1'\]"):
+        res.effects_by_order(2, "x1")
+    for wanted in (res.entity_effects, lambda v, e: res.discrete_change(v, 1, entities=e)):
+        with pytest.raises(OptionError, match=r"Give a list: entities=\['a'\]"):
+            wanted("x1", "a")
+    for groups in ("province", {0: "a"}):
+        with pytest.raises(DataError, match=rf"groups is a {type(groups).__name__}. Give a Series"):
+            res.group_effects("x1", groups)
     with pytest.raises(OptionError, match=r"level=95"):
         res.effects(level=95)
     with pytest.raises(OptionError, match="variable='x9' is not known"):

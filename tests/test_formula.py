@@ -158,3 +158,31 @@ def test_data_must_be_labelled(frame):
         split_formula("y ~ x", frame[["y", "x"]].to_numpy())
     with pytest.raises(DataError, match="y is not indexed by"):
         FixedEffects.from_formula("y ~ x", frame.reset_index())
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "int64"])
+def test_products_of_whole_numbers_do_not_overflow(frame, kind):
+    large = 100 if kind.endswith("8") else 30_000 if kind == "int16" else 4_000_000_000
+    whole = frame.assign(n=np.array([large, large - 3] * 10), m=np.array([2, large] * 10))
+    small = whole.astype({"n": kind, "m": kind})
+    x = split_formula("y ~ n:m + I(n ** 2) + n", small)[1]
+    exact = [[int(a) * int(b), int(a) ** 2, int(a)] for a, b in whole[["n", "m"]].to_numpy()]
+    found = x[["n:m", "I(n ** 2)", "n"]].to_numpy()
+    np.testing.assert_allclose(found, np.array(exact, dtype=float), rtol=1e-15)
+
+
+def test_whole_numbers_that_are_labels_stay(frame):
+    x = split_formula("y ~ x + C(k)", frame.assign(k=np.arange(20) % 3))[1]
+    assert list(x.columns) == ["x", "C(k)[T.1]", "C(k)[T.2]"]
+
+
+@pytest.mark.parametrize("formula", ["y ~ a ** 2", "y ~ b + a**2", "y ~ a^3", "y ~ b:a ** 2"])
+def test_a_power_of_one_term_is_no_square(formula):
+    """Formulas of this kind take a ** 2 as interactions of a with itself, that is, a."""
+    index = pd.MultiIndex.from_product([["u", "v"], [1, 2]])
+    frame = pd.DataFrame({"y": [1.0, 2, 3, 5], "a": [1.0, 2, 4, 8], "b": [3.0, 1, 2, 2]}, index)
+    with pytest.raises(OptionError, match=r"write I\(a \*\* 2\)"):
+        split_formula(formula, frame)
+    squared = split_formula("y ~ I(a ** 2)", frame)[1]
+    assert list(squared.iloc[:, 0]) == [1, 4, 16, 64]
+    assert split_formula("y ~ (a + b) ** 2", frame)[1].shape[1] == 3

@@ -280,7 +280,7 @@ def test_table_has_a_column_for_each_and_tells_what_changed(frame, tmp_path):
     for part in (text, str(table)):
         assert "早期" in part
         assert "基准" in part
-        assert "24 of 96 rows left out" in part
+        assert "样本为满足" in part and "共96行中剔除24行" in part
         assert f"{estimate(found, '早期'):.4f}" in part
     assert list(found.results) == ["基准", "早期"]
 

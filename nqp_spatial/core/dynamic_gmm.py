@@ -190,7 +190,8 @@ class Estimate:
     Attributes
     ----------
     one, two : Step
-        The second is always made, for Hansen's test.
+        The second is always made, for Hansen's test; NaN where one step is asked for and entities
+        are too few for two.
     steps : {1, 2}
     robust : bool
         Sandwich after one step, Windmeijer's correction after two.
@@ -261,13 +262,26 @@ def estimate(system: System, *, steps: int = 2, robust: bool = True) -> Estimate
     S = _dense(G.T @ G)
     A, singular = inverse(S)
     singular = singular or doubtful
-    two = weigh(system, A)
+    two = _second(system, A, one, needed=steps == 2)
     sandwich = one.gain @ S @ one.gain.T
     if steps == 1:
         cov = sandwich if robust else sigma2 * one.bread
     else:
         cov = _windmeijer(system, G, two, sandwich) if robust else two.bread
     return Estimate(system, one, two, steps, robust, (cov + cov.T) / 2, sigma2, S, singular)
+
+
+def _second(system: System, A: Array, one: Step, *, needed: bool) -> Step:
+    """The second step; NaN if it is not needed and fewer entities than parameters leave none."""
+    try:
+        return weigh(system, A)
+    except np.linalg.LinAlgError:
+        if needed:
+            raise
+    delta, resid, bread, gain = (
+        np.full_like(values, np.nan) for values in (one.delta, one.resid, one.bread, one.gain)
+    )
+    return Step(delta, resid, A, bread, gain, np.nan)
 
 
 def _windmeijer(system: System, G: sparse.csr_array, two: Step, sandwich: Array) -> Array:

@@ -160,12 +160,19 @@ def canay(
     beta, resid = location[0][:, 0], location[1][:, 0]
     fixed = y - x @ beta - resid
     fixed = fixed - np.average(fixed, weights=absorb.weight)
-    X = np.column_stack([np.ones(len(y)), x])
+    # deviations from means, beside which large ones would be lost in the solver's tolerance
+    means = np.average(x, axis=0, weights=absorb.weight)
+    level = float(np.average(y, weights=absorb.weight))
+    X = np.column_stack([np.ones(len(y)), x - means])
     found: list[Array] = []
     for j, tau in enumerate(quantiles):
-        start = guess[j] if guess is not None else (found[-1] if found else None)
-        found.append(quantile_regression(y - fixed, X, tau, absorb.weight, start))
-    return np.array(found), fixed
+        start = found[-1] if found else None
+        if guess is not None:
+            start = np.r_[guess[j][0] + means @ guess[j][1:] - level, guess[j][1:]]
+        found.append(quantile_regression(y - fixed - level, X, tau, absorb.weight, start))
+    coefficients = np.array(found)
+    coefficients[:, 0] += level - coefficients[:, 1:] @ means
+    return coefficients, fixed
 
 
 def quantile_regression(

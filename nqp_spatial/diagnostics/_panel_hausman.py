@@ -18,7 +18,9 @@ from scipy import stats
 
 import nqp_spatial.models._least_squares as _ls
 import nqp_spatial.models._panel_covariance as _panel
+from nqp_spatial._hypotheses import hypothesis
 from nqp_spatial._messages import check_option, first
+from nqp_spatial._notes import listed
 from nqp_spatial.core.collinear import absorbed, dependent
 from nqp_spatial.core.error_components import means
 from nqp_spatial.exceptions import EstimationError, OptionError
@@ -56,7 +58,7 @@ def compare(
     d = (fe.params[names] - re.params[names]).to_numpy()
     covs = V_fe.to_numpy(), V_re.to_numpy()
     statistic, df = quadratic_form(d, *covs, names, instead="robust")
-    null = f"fixed and random effects estimate the same {first(names, 8)} (random effects)"
+    null = hypothesis("random", names=listed(names, 8))
     tail = float(stats.chi2(df).sf(statistic))
     return TestResult(f"Hausman ({form} form)", null, statistic, df, tail), tuple(names), None
 
@@ -92,7 +94,7 @@ def _robust(
     x = pd.concat([equation.x, added], axis=1)
     augmented = _ls.Equation(equation.y, x, equation.rows, x.shape[1])
     found = _ls.estimate(augmented, augmented.prepare(_panel.CovarianceOptions()))
-    null = f"deviations of {first(names, 8)} from entity means add nothing (random effects)"
+    null = hypothesis("deviations", names=listed(names, 8))
     name = "Hausman (robust form)"
     beta, cov = found.params[labels].to_numpy(), found.cov.loc[labels, labels].to_numpy()
     groups = int(model._entity.max()) + 1
@@ -126,10 +128,13 @@ def quadratic_form(
     negative = int((values < -noise).sum())
     if negative:
         signs = ", ".join("+" if v > noise else "-" if v < -noise else "0" for v in values)
+        some = np.abs(values) > noise
+        plain = float(((vectors[:, some].T @ (difference / scale)) ** 2 / values[some]).sum())
         raise EstimationError(
             f"The covariance of fixed effects less that of random effects is not positive "
             f"semi-definite: {negative} of {len(values)} eigenvalues are negative ({signs}; "
-            f"parameters {first(names, 8)}), so that the test is not defined here. Use "
+            f"parameters {first(names, 8)}), so that the test is not defined here: inverted all "
+            f"the same, as other programs do, it gives {plain:.6g}, which is no chi-squared. Use "
             f"form='{instead}', which always is."
         )
     kept = values > noise

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from scipy import stats
 
 from nqp_spatial import checks
+from nqp_spatial._hypotheses import hypothesis
 from nqp_spatial._messages import check_option
 from nqp_spatial.exceptions import (
     ConstantColumnError,
@@ -151,7 +152,7 @@ def moran_residuals(resids: pd.Series, graph: Any) -> TestResult:
     score = (statistic - expected) / np.sqrt(variance)
     return TestResult(
         name=f"Moran's I of residuals (I = {statistic:.4f})",
-        null="no spatial correlation in the residuals",
+        null=hypothesis("spatial"),
         statistic=float(score),
         df=0,
         pvalue=float(2 * stats.norm.sf(abs(score))),

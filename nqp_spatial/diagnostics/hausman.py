@@ -19,7 +19,9 @@ from scipy import stats
 import nqp_spatial.diagnostics._panel_hausman as _panel
 import nqp_spatial.models._lags as _lags
 import nqp_spatial.models._random_effects as _random_effects
+from nqp_spatial._hypotheses import hypothesis
 from nqp_spatial._messages import check_option, first
+from nqp_spatial._notes import listed
 from nqp_spatial.core.collinear import TOLERANCE, dependent
 from nqp_spatial.diagnostics._panel_hausman import quadratic_form
 from nqp_spatial.exceptions import EstimationError, OptionError
@@ -163,7 +165,7 @@ def _mundlak(re: SpatialResults) -> HausmanResult:
         form="baltagi",
     )
     tested = tuple(names[j] for j in kept)
-    null = f"coefficients of the entity means of {first(tested, 8)} are zero (random effects)"
+    null = hypothesis("means", names=listed(tested, 8))
     test, asymptotic = mundlak_test(found.delta, found.cov, Z, kept, null=null)
     return _labelled(test, "mundlak", tested, asymptotic)
 
@@ -262,7 +264,7 @@ def _classical(fe: SpatialResults, re: SpatialResults, parameters: str) -> Hausm
     V_fe, V_re = (result.cov.loc[names, names].to_numpy() for result in (fe, re))
     statistic, df = quadratic_form(difference, V_fe, V_re, names)
     pvalue = float(stats.chi2(df).sf(statistic)) if np.isfinite(statistic) else np.nan
-    null = f"fixed and random effects estimate the same {first(names, 8)} (random effects)"
+    null = hypothesis("random", names=listed(names, 8))
     test = TestResult("Hausman (classical form)", null, statistic, df, pvalue)
     return _labelled(test, "classical", tuple(names))
 

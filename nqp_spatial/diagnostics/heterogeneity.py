@@ -39,9 +39,21 @@ _COLUMNS = {
     "nobs": "Int64",
     "n_entities": "Int64",
 }
-_NOTE = {
-    "en": "Equality of {variable}, {groups}: {tests}",
-    "zh": "{variable}的组间系数差异检验, {groups}: {tests}",
+_WORDS = {
+    "en": {
+        "note": "Equality of {variable}, {groups}: {tests}",
+        "permutation": "permutation",
+        "interaction": "interaction",
+        "sur": "sur",
+        "all": "all",
+    },
+    "zh": {
+        "note": "{variable}的组间系数差异检验, {groups}: {tests}",
+        "permutation": "费舍尔置换检验",
+        "interaction": "交互项检验",
+        "sur": "似无相关检验",
+        "all": "全部",
+    },
 }
 
 
@@ -271,8 +283,8 @@ class Heterogeneity:
         """
         from nqp_spatial import tables
 
-        check_option("lang", lang, _NOTE)
-        told = [*self._test_notes(_NOTE[lang]), *notes]
+        check_option("lang", lang, _WORDS)
+        told = [*self._test_notes(lang), *notes]
         return tables.regression(self.results, path, lang=lang, notes=told, **options)
 
     def plot(
@@ -288,8 +300,8 @@ class Heterogeneity:
 
         name = self._known(self.variables[0] if variable is None else variable)
         frame = self.estimates(name, level=level).xs(name, level="variable")
-        check_option("lang", lang, _NOTE)
-        notes = self._test_notes(_NOTE[lang], name)
+        check_option("lang", lang, _WORDS)
+        notes = self._test_notes(lang, name)
         return heterogeneity_plots.forest(
             frame, variable=name, level=level, ax=ax, notes=[*notes, *self.notes], lang=lang
         )
@@ -302,14 +314,21 @@ class Heterogeneity:
         check_option("variable", variable, self.variables)
         return variable
 
-    def _test_notes(self, template: str, variable: str | None = None) -> list[str]:
+    def _test_notes(self, lang: str, variable: str | None = None) -> list[str]:
         """A line for each comparison, with the p-value of each test."""
+        words = _WORDS[lang]
         lines: dict[tuple[str, str], list[str]] = {}
         for (name, compared, test), result in self.tests.items():
             if variable is None or name == variable:
-                lines.setdefault((name, compared), []).append(f"{test} p = {result.pvalue:.3f}")
+                told = f"{words[test]} {_ptext(result.pvalue)}"
+                lines.setdefault((name, compared), []).append(told)
+        every = {_tests.ALL: words["all"]}
         return [
-            template.format(variable=name, groups=compared, tests=", ".join(told))
+            words["note"].format(
+                variable=every.get(name, name),
+                groups=every.get(compared, compared),
+                tests=", ".join(told),
+            )
             for (name, compared), told in lines.items()
         ]
 
@@ -319,6 +338,10 @@ class Heterogeneity:
 
     def _repr_html_(self) -> str:
         return str(self.to_frame().to_html(float_format=lambda value: f"{value:.4g}"))
+
+
+def _ptext(value: float) -> str:
+    return "p < 0.001" if value < 0.0005 else f"p = {value:.3f}"
 
 
 def _chosen(variable: str | Sequence[str] | None, model: FixedEffects) -> list[str]:

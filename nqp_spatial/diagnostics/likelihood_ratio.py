@@ -6,6 +6,8 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import scipy.sparse as sp
 from scipy import stats
 
 from nqp_spatial._messages import first
@@ -112,6 +114,8 @@ def _check_same(restricted: Results, full: Results) -> None:
         raise _incomparable(f"{full.dependent!r} has other values in one of them, first at {where}")
     if not _same_weights(restricted, full):
         raise _incomparable("they have different weights")
+    if not _same_precision(restricted, full):
+        raise _incomparable("their observation weights differ, or one has none")
     changed = _changed_regressors(restricted, full)
     if changed:
         raise _incomparable(f"{first(changed)} has other values in one of them")
@@ -133,8 +137,40 @@ def _same_weights(restricted: Results, full: Results) -> bool:
     """Whether both have the same weights, or one has none and so fits any."""
     if not (hasattr(restricted, "graph") and hasattr(full, "graph")):
         return True
+    if any(_stacked(result) for result in (restricted, full)):
+        W, other_W = (_by_cell(getattr(result, "design", None)) for result in (restricted, full))
+        return bool(abs(W - other_W).max() <= 1e-12 * abs(W).max())
     one, other = (_links(result) for result in (restricted, full))
     return bool(one.index.equals(other.index) and np.allclose(one, other, rtol=1e-12, atol=0))
+
+
+def _stacked(result: Any) -> bool:
+    """Whether periods may differ in W, in entities or in observation weights."""
+    return hasattr(getattr(result, "design", None), "cells")
+
+
+def _by_cell(design: Any) -> sp.csr_array:
+    """W among all (entity, time) pairs, in sorted order."""
+    if hasattr(design, "cells"):
+        cells, W = design.cells, design.W
+    else:
+        cells = pd.MultiIndex.from_product([design.periods, design.entities]).swaplevel()
+        W = sp.csr_array(sp.block_diag([design.W] * design.n_periods, format="csr"))
+    order = cells.argsort()
+    return sp.csr_array(W[order][:, order])
+
+
+def _same_precision(restricted: Results, full: Results) -> bool:
+    """Whether the observation weights, one where there are none, are the same."""
+    designs: list[Any] = [getattr(result, "design", None) for result in (restricted, full)]
+    roots = [getattr(design, "root", None) for design in designs]
+    if all(root is None for root in roots):
+        return True
+    one, other = (
+        np.ones(restricted.nobs) if root is None else root[design.cells.argsort()] ** 2
+        for design, root in zip(designs, roots, strict=True)
+    )
+    return bool(np.allclose(one, other, rtol=1e-12, atol=0))
 
 
 def _links(result: Any) -> Any:
@@ -153,13 +189,22 @@ def _changed_regressors(restricted: Results, full: Results) -> list[str]:
 
 
 def _columns(design: Any) -> dict[str, Any]:
-    return {name: design.x[..., j] for j, name in enumerate(design.x_names)}
+    return {
+        name: design.series(design.x[..., j], name).to_numpy()
+        for j, name in enumerate(design.x_names)
+    }
 
 
 def _check_nested(restricted: Results, full: Results) -> None:
     names, larger = list(restricted.params.index), list(full.params.index)
     extra = [name for name in names if name not in larger]
     if extra == ["lambda"] and _common_factor(names, larger):
+        if _changes_effects(restricted):
+            raise OptionError(
+                f"{restricted.model_name} is not contained in {full.model_name} where W differs "
+                "between periods: the spatial error filters the fixed effects too, and what is "
+                "left of them is no fixed effect. Compare AIC."
+            )
         extra = []
     if extra:
         raise OptionError(
@@ -171,6 +216,14 @@ def _check_nested(restricted: Results, full: Results) -> None:
             f"{full.model_name} has no more parameters than {restricted.model_name}, so that there "
             "is nothing to test. Give the smaller model first."
         )
+
+
+def _changes_effects(result: Any) -> bool:
+    """Whether (I - lambda W) of entity or period effects is more than such effects."""
+    if not (_stacked(result) and result.effects_included):
+        return False
+    design = result.design
+    return not design.constant or ("time" in result.effects_included and not design.row_normalised)
 
 
 def _common_factor(names: list[str], larger: list[str]) -> bool:

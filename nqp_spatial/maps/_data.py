@@ -11,6 +11,7 @@ import pandas as pd
 from geopandas import GeoDataFrame
 
 from nqp_spatial._messages import check_option, first, suggest
+from nqp_spatial._notes import in_language
 from nqp_spatial._words import LAYERS
 from nqp_spatial.exceptions import IdMismatchError, MissingValuesError, OptionError
 from nqp_spatial.maps import _geometry
@@ -155,7 +156,7 @@ def notes(res: Any, *frames: GeoDataFrame | None, lang: str = "en") -> tuple[str
     """
     from nqp_spatial.cities import BASE_MAP_NOTE
 
-    found = [*getattr(res, "notes", ())]
+    found = [in_language(note, lang) for note in getattr(res, "notes", ())]
     for frame in frames:
         note = None if frame is None else frame.attrs.get("note")
         found += [note] if isinstance(note, str) else list(note or ())

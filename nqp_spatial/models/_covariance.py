@@ -32,8 +32,8 @@ from nqp_spatial.core.spatial_ml import Estimate
 from nqp_spatial.exceptions import DataWarning, DuplicateKeysError, EstimationError, OptionError
 from nqp_spatial.models._design import Design
 from nqp_spatial.models._stacked import StackedDesign
-from nqp_spatial.weights import inverse_distance, sparse_for
 from nqp_spatial.weights._options import positive
+from nqp_spatial.weights._points import points_of
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -138,7 +138,7 @@ def _left(found: Estimate, design: Design, nested: Sequence[str] = ()) -> int:
     sizes = {"entity": design.n_entities, "time": design.n_periods}
     counted = zip(sizes, design.counted(found.scale), strict=True)
     free = [sizes[name] for name, yes in counted if yes and name in nested]
-    rank = sum(free) - (len(free) == 2)
+    rank = design.y.size - found.scale.n if len(free) == 2 else sum(free)
     return found.scale.n + max(rank - 1, 0) - (len(found.cov) - 1)
 
 
@@ -261,28 +261,29 @@ def _check_conley(options: CovarianceOptions) -> None:
 
 
 def _conley_kernel(design: Design, options: CovarianceOptions) -> Array:
-    """Weights of pairs of entities by distance, shape (n_entities, n_entities)."""
+    """Weights of pairs of entities by distance, shape (n_entities, n_entities).
+
+    Entities at one place, such as firms of a city, have the weight of an entity with itself.
+    """
     kernel = options.kernel or "bartlett"
     cutoff, places = options.cutoff_km, options.coordinates
     assert cutoff is not None  # checked with the options
     checks.same_ids(design.entities, pd.Index(places.index), "the panel", "coordinates")
-    graph = inverse_distance(places.loc[design.entities], cutoff_km=cutoff, islands="ignore")
-    W = sparse_for(graph, design.entities).tocoo()
-    if W.nnz == 0:
+    points = points_of(places.loc[design.entities], ties=True)
+    i, j, km = points.pairs(cutoff)
+    i, j = (design.entities.get_indexer(points.ids[end]) for end in (i, j))
+    if not len(km):
         warnings.warn(
             f"No two entities are within cutoff_km={cutoff:g}: nothing is correlated in space.",
             DataWarning,
             stacklevel=outside(),
         )
     n = design.n_entities
-    if W.nnz == n * (n - 1) and kernel == "uniform":
+    if 2 * len(km) == n * (n - 1) and kernel == "uniform":
         raise OptionError(
             f"All entities are within cutoff_km={cutoff:g} of each other, so that the scores "
             "sum to zero. Choose a smaller cutoff."
         )
-    km = 1 / W.data
-    projected = getattr(getattr(places, "crs", None), "is_projected", False)
     weights = np.eye(n)
-    share = km / (1000 * cutoff if projected else cutoff)
-    weights[W.row, W.col] = 1 - share if kernel == "bartlett" else 1.0
+    weights[i, j] = weights[j, i] = 1 - km / cutoff if kernel == "bartlett" else 1.0
     return weights

@@ -139,7 +139,8 @@ class Design:
 
     def counted(self, scale: Scale) -> tuple[bool, bool]:
         """Whether entity effects, and period effects, are counted off ``scale.n``."""
-        return scale.n_periods < self.n_periods, scale.unit_roots > 0
+        time = scale.n < self.n_entities * scale.n_periods
+        return scale.n_periods < self.n_periods, time
 
     def period_basis(self, scale: Scale) -> sp.csr_array | None:
         """Orthonormal period dummies of stacked cells, if ``scale.n`` is less their rank."""
@@ -241,6 +242,8 @@ def checked_frames(
     """Outcome and regressors on one sorted index, complete and numeric, with regressor names."""
     x = x.to_frame() if isinstance(x, pd.Series) else x
     checks.panel_index(y, "y")
+    if isinstance(y, pd.DataFrame):
+        raise DataError("y is a DataFrame. Give one column: frame['name'].")
     checks.panel_index(x, "x")
     y, x = _one_index(y, x)
     names = _names(x)

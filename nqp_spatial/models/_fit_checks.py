@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from nqp_spatial._messages import missing_dependency, outside
+from nqp_spatial._notes import note
 from nqp_spatial.core.spatial_ml import Estimate, scale_of
 from nqp_spatial.core.spectrum import Spectrum
 from nqp_spatial.exceptions import BoundaryWarning, EstimationError, OptionError
@@ -16,15 +17,31 @@ from nqp_spatial.models._stacked import StackedDesign
 _NEAR = 0.99  # share of the way to its bound beyond which rho is called close to it
 
 
+_WORDS = {
+    "en": {
+        "unbounded": "W has no negative real eigenvalue, so that nothing bounds rho from below: "
+        "rho was sought in ({low:.4g}, {high:.4g}), where sums over orders of neighbours converge.",
+        "complex": "W has complex eigenvalues: rho was sought in ({low:.4g}, {high:.4g}), between "
+        "the inverses of its extreme real ones.",
+    },
+    "zh": {
+        "unbounded": "W没有负的实特征值, ρ没有下界: 在各阶邻居之和收敛的区间"
+        "({low:.4g}, {high:.4g})内搜索ρ。",
+        "complex": "W有复特征值: 在其最小与最大实特征值的倒数之间({low:.4g}, {high:.4g})搜索ρ。",
+    },
+}
+
+
 def complex_note(spectrum: Spectrum) -> list[str]:
     """Between which bounds rho was sought if not all eigenvalues are real."""
-    if not np.iscomplexobj(getattr(spectrum, "eigenvalues", 0.0)):
-        return []
+    omega = np.asarray(getattr(spectrum, "eigenvalues", 0.0))
+    real = omega[np.abs(omega.imag) < 1e-9].real  # as in core.spectrum_structure.bounds
     low, high = spectrum.interval
-    return [
-        f"W has complex eigenvalues: rho was sought in ({low:.4g}, {high:.4g}), between the "
-        "inverses of its extreme real ones."
-    ]
+    if omega.size > 1 and not (real < -1e-9).any():
+        return [note(_WORDS, "unbounded", low=low, high=high)]
+    if not np.iscomplexobj(omega):
+        return []
+    return [note(_WORDS, "complex", low=low, high=high)]
 
 
 def prepared(design: Design, logdet: str, *, adjusted: bool = False) -> Spectrum:

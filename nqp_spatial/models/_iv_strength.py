@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from nqp_spatial._hypotheses import hypothesis
 from nqp_spatial._messages import outside
 from nqp_spatial.core import spatial_iv, stock_yogo, weak_iv
 from nqp_spatial.exceptions import DataWarning
@@ -41,7 +42,7 @@ def weak_instruments(
         n_instruments=q,
         underidentification=TestResult(
             "Anderson LM" if equal else "Kleibergen-Paap rk LM",
-            "the instruments leave a combination of the endogenous regressors unmoved",
+            hypothesis("underidentified"),
             ranks.lm,
             ranks.df,
             float(stats.chi2(ranks.df).sf(ranks.lm)),

@@ -87,8 +87,9 @@ class Estimate:
 class LeastSquaresResults(Results):
     """Least squares on transformed columns.
 
-    ``raw`` is linearmodels' result for columns that are already transformed and divided by powers
-    of two, its covariance without the small-sample factor: read the numbers of this object instead.
+    ``raw`` is linearmodels' result for columns that are already transformed, freed of the constant
+    and divided by powers of two, its covariance without the small-sample factor: read the numbers
+    of this object instead.
 
     Attributes
     ----------
@@ -189,36 +190,52 @@ class PanelModel(ABC, Generic[R]):
 def estimate(equation: Equation, how: _panel.Prepared) -> Estimate:
     """Least squares with the covariance asked for."""
     index = _rows.plain_index(equation.y.index)
-    y, x = equation.y.set_axis(index), equation.x.set_axis(index)
+    columns, back = _freed_of_constant(equation.x)
+    y, x = equation.y.set_axis(index), columns.set_axis(index)
     size = np.sqrt((x**2).mean())
     scale = pd.Series(2.0 ** np.round(np.log2(size)), index=x.columns)
     cov_type = how.options.cov_type
     model = PanelOLS(y, x / scale, check_rank=False)  # checked in a way that units do not matter to
     raw = model.fit(debiased=False, auto_df=False, count_effects=False, **_asked(how, index))
     factor, df = small_sample(equation, cov_type, how.labels)
-    outer = np.outer(scale, scale)
+    back = back / scale.to_numpy()
     names = x.columns
-    params = (raw.params / scale).rename("estimate")
-    resid = (equation.y - equation.x @ params).rename("resid")
-    bread = pd.DataFrame(np.linalg.inv((x / scale).T @ (x / scale)) / outer, names, names)
-    unadjusted = bread * float((resid**2).sum()) / (len(y) - equation.rank)
+    resid = (equation.y - columns @ (raw.params / scale)).rename("resid")
+    inner = np.linalg.inv((x / scale).T @ (x / scale))
+    variance = float((resid**2).sum()) / (len(y) - equation.rank)
     if cov_type in ("kernel", "conley"):
         assert how.sums is not None
-        M = how.sums(equation.x.to_numpy() * resid.to_numpy()[:, None])
-        cov = pd.DataFrame(factor * bread.to_numpy() @ M @ bread.to_numpy(), names, names)
+        M = how.sums((columns / scale).to_numpy() * resid.to_numpy()[:, None])
+        spread = inner @ M @ inner
     else:
-        cov = raw.cov * factor / outer
+        spread = raw.cov.to_numpy()
+    cov = pd.DataFrame(factor * back @ spread @ back.T, names, names)
     _rows.check_variances(cov, cov_type)
     return Estimate(
-        params=params,
+        params=pd.Series(back @ raw.params.to_numpy(), names, name="estimate"),
         cov=cov,
-        unadjusted=unadjusted,
+        unadjusted=pd.DataFrame(variance * back @ inner @ back.T, names, names),
         resid=resid,
         df=None if equation.normal else df,
         label=how.label,
         raw=raw,
         notes=how.record | {"small_sample_factor": factor},
     )
+
+
+def _freed_of_constant(x: pd.DataFrame) -> tuple[pd.DataFrame, Array]:
+    """Columns less what they have of the constant, and what takes estimates back to all of them.
+
+    The fit is the same, but X'X keeps its digits where means are large beside deviations.
+    """
+    back = np.eye(x.shape[1])
+    if "const" not in x:
+        return x, back
+    at, constant = x.columns.get_loc("const"), x["const"].to_numpy()
+    share = constant @ x.to_numpy() / (constant @ constant)
+    share[at] = 0.0
+    back[at] -= share
+    return x - np.outer(constant, share), back
 
 
 def _asked(how: _panel.Prepared, index: pd.MultiIndex) -> dict[str, Any]:

@@ -23,9 +23,10 @@ def panel_notes(*columns: pd.Series | pd.DataFrame) -> tuple[str, ...]:
 
 
 def plain_index(index: pd.MultiIndex) -> pd.MultiIndex:
-    """The index, text periods as 0, 1, ...: linearmodels takes numbers or dates."""
+    """The index, text and categorical periods as 0, 1, ...: linearmodels takes numbers or dates."""
     periods = index.levels[1]
-    if not (pd.api.types.is_object_dtype(periods) or pd.api.types.is_string_dtype(periods)):
+    text = pd.api.types.is_object_dtype(periods) or pd.api.types.is_string_dtype(periods)
+    if not text and not isinstance(periods.dtype, pd.CategoricalDtype):
         return index
     codes = pd.factorize(index.get_level_values(1), sort=True)[0]
     return pd.MultiIndex.from_arrays([index.get_level_values(0), codes], names=index.names)

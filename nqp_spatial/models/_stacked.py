@@ -19,6 +19,7 @@ from libpysal.graph import Graph
 
 from nqp_spatial import checks
 from nqp_spatial._messages import first
+from nqp_spatial._notes import note
 from nqp_spatial.core.likelihood import Scale
 from nqp_spatial.core.projection import Projection, projection
 from nqp_spatial.core.spectrum import Spectrum, prepare
@@ -37,6 +38,19 @@ from nqp_spatial.weights import as_graph, check_time_varying
 Array = npt.NDArray[np.float64]
 
 UNBALANCED = ("error", "submatrix", "renormalised")
+_WORDS = {
+    "en": {
+        "submatrix": "{n} (entity, time) pairs are absent: W is restricted to those present in "
+        "each period.",
+        "renormalised": "{n} (entity, time) pairs are absent: W is restricted to those present in "
+        "each period, its rows scaled back to their sums.",
+    },
+    "zh": {
+        "submatrix": "缺少{n}个(个体, 时期)观测: 各期的W限于当期有观测的个体。",
+        "renormalised": "缺少{n}个(个体, 时期)观测: 各期的W限于当期有观测的个体, "
+        "各行缩放至原行和。",
+    },
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +112,7 @@ class StackedDesign(Design):
         notes = [*_design.notes_of(y), *_design.notes_of(x)]
         absent = len(entities) * len(periods) - len(cells)
         if absent:
-            rows = ", its rows scaled back to their sums" if unbalanced == "renormalised" else ""
-            notes.append(
-                f"{absent} (entity, time) pairs are absent: W is restricted to those present in "
-                f"each period{rows}."
-            )
+            notes.append(note(_WORDS, unbalanced, n=absent))
         return cls(
             y=y.reindex(cells).to_numpy(dtype=float, copy=True)[None, :],
             x=values[None, ...],

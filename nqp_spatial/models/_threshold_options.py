@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -105,7 +105,8 @@ def threshold_column(threshold: Any, x: pd.DataFrame, index: pd.MultiIndex) -> p
 
 def regime_names(regime: Any, known: Sequence[str]) -> list[str]:
     """Names of regressors whose slopes depend on the regime, each once and known."""
-    names = [regime] if isinstance(regime, str) else list(regime)
+    several = isinstance(regime, Iterable) and not isinstance(regime, str)
+    names = [str(name) for name in regime] if several else [str(regime)]
     if not names:
         raise OptionError("regime is empty. Name the regressors whose slopes change: regime=['x'].")
     for name in names:
@@ -116,7 +117,7 @@ def regime_names(regime: Any, known: Sequence[str]) -> list[str]:
             )
         if names.count(name) > 1:
             raise OptionError(f"regime has {name!r} twice. Name it once.")
-    return [str(name) for name in names]
+    return names
 
 
 def regime_labels(name: str, values: Sequence[float], boundary: str) -> list[str]:

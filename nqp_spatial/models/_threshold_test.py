@@ -61,7 +61,7 @@ def draws(
 
 
 def table(search: ThresholdSearch, found: pd.DataFrame) -> pd.DataFrame:
-    """F, bootstrap p-values and critical values, in the order in which thresholds were found."""
+    """F, bootstrap p-values of so many draws, critical values, in the order of the search."""
     lines = []
     values = search.problem.candidates.values
     for step, (name, own) in zip(search.path.steps, found.items(), strict=True):
@@ -72,6 +72,7 @@ def table(search: ThresholdSearch, found: pd.DataFrame) -> pd.DataFrame:
                 "threshold": values[step.found],
                 "F": statistic,
                 "pvalue": float((own > statistic).mean()),
+                "draws": len(own),
                 **{
                     column: float(np.quantile(own, level, method="inverted_cdf"))
                     for column, level in LEVELS.items()

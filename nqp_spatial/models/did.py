@@ -20,7 +20,7 @@ import pandas as pd
 from nqp_spatial import checks
 from nqp_spatial._messages import first, outside
 from nqp_spatial.core.spectrum import Spectrum
-from nqp_spatial.exceptions import DataWarning, OptionError, TreatmentError
+from nqp_spatial.exceptions import DataError, DataWarning, OptionError, TreatmentError
 from nqp_spatial.models.spatial import SpatialDurbin
 from nqp_spatial.models.spatial_results import SpatialResults
 
@@ -33,7 +33,8 @@ class SpatialDiD(SpatialDurbin):
     y : Series
         Outcome, indexed by (entity, time).
     treatment : Series
-        0 before and 1 from the first treated period on, same index.
+        0 before and 1 from the first treated period on, same index. Without a name it is called
+        "treatment".
     x : DataFrame or None
         Controls.
     graph, durbin, effects, correction, unbalanced, observation_weights
@@ -75,6 +76,10 @@ class SpatialDiD(SpatialDurbin):
         observation_weights: pd.Series | None = None,
     ) -> None:
         checks.panel_index(treatment, "treatment")
+        if isinstance(treatment, pd.DataFrame):
+            raise DataError("treatment is a DataFrame. Give one column: frame['name'].")
+        if treatment.name is None:
+            treatment = treatment.rename("treatment")
         self.treated_entities = _check_treatment(treatment)
         self.treatment = str(treatment.name)
         regressors = _together(treatment, x)

@@ -22,6 +22,7 @@ import nqp_spatial.models._lags as _lags
 import nqp_spatial.models._spatial_model as _spatial_model
 import nqp_spatial.models._time as _time
 from nqp_spatial._messages import check_option, first, outside
+from nqp_spatial._notes import note
 from nqp_spatial.core import dynamic
 from nqp_spatial.core.collinear import dependent
 from nqp_spatial.core.multiplier import Multiplier
@@ -42,6 +43,11 @@ from nqp_spatial.models.dynamic_results import DynamicResults
 Array = npt.NDArray[np.float64]
 
 NAMES = ("tau", "eta")
+_WORDS = {
+    "en": {"given": "Given {given}: estimates, residuals and fitted values are for {start} to "
+    "{end}."},
+    "zh": {"given": "以{given}为初始期: 估计、残差与拟合值属于{start}至{end}。"},
+}  # fmt: skip
 _INCLUDED = {None: (), "entity": ("entity",), "time": ("time",), "twoway": ("entity", "time")}
 
 
@@ -245,7 +251,7 @@ class _Dynamic(_spatial_model.SpatialModel):
             effects_included=_INCLUDED[self.effects],
             extra_statistics=statistics,
             provenance=self._provenance(spectrum, found.rho, cov_type, lagged),
-            raw=found,
+            raw=replace(found, multiplier=None),  # a factor cannot be pickled
             design=design,
             lagged=lagged,
             spectrum=spectrum,
@@ -272,12 +278,12 @@ class _Dynamic(_spatial_model.SpatialModel):
         facts = super()._provenance(spectrum, rho, cov_type, lagged)
         periods = self.observed.periods
         given, start, end = (first([periods[i]]) for i in (0, 1, -1))
-        note = f"Given {given}: estimates, residuals and fitted values are for {start} to {end}."
+        said = note(_WORDS, "given", given=given, start=start, end=end)
         facts["data_sha256"] = self.observed.fingerprint()
         if facts["options"]["correction"] != "none":  # not that of static models
             facts["options"]["correction"] += " (dynamic)"
         facts["options"] |= {"time_lag": self.time_lag, "space_time_lag": self.space_time_lag}
-        facts["notes"] = (*facts["notes"], note)
+        facts["notes"] = (*facts["notes"], said)
         return facts
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 import nqp_spatial.models._time as _time
 from nqp_spatial import dynamic_effects, scenarios
@@ -86,18 +85,19 @@ class DynamicResults(SpatialResults):
         Returns
         -------
         Series
-            estimate, std_error, statistic (chi-squared with one degree of freedom), pvalue (of
-            tau + rho + eta = 1, two-sided), spectral_radius.
+            estimate, std_error, statistic (chi-squared with one degree of freedom, or F with
+            ``df_resid`` in its denominator), pvalue (of tau + rho + eta = 1, two-sided),
+            spectral_radius.
         """
         present = [name for name in ("tau", "rho", "eta") if name in self.params]
         estimate = float(self.params[present].sum())
         error = float(np.sqrt(self.cov.loc[present, present].to_numpy().sum()))
-        statistic = ((estimate - 1) / error) ** 2
+        test = self.wald_test(" + ".join(present) + " = 1")
         values = {
             "estimate": estimate,
             "std_error": error,
-            "statistic": statistic,
-            "pvalue": float(stats.chi2(1).sf(statistic)),
+            "statistic": test.statistic,
+            "pvalue": test.pvalue,
             "spectral_radius": self.spectral_radius,
         }
         return pd.Series(values, name=" + ".join(present))

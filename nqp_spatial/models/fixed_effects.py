@@ -25,6 +25,7 @@ import nqp_spatial.models._effects as _fx
 import nqp_spatial.models._least_squares as _ls
 from nqp_spatial import checks
 from nqp_spatial._messages import check_option, first, outside
+from nqp_spatial._notes import note
 from nqp_spatial._provenance import versions
 from nqp_spatial.core import absorb
 from nqp_spatial.core.collinear import dependent
@@ -46,6 +47,15 @@ _INCLUDED: dict[str | None, tuple[str, ...]] = {
     "entity": ("entity",),
     "time": ("time",),
     "twoway": ("entity", "time"),
+}
+
+
+_WORDS = {
+    "en": {
+        "singletons": "{lost} of {n} rows are alone in a category of the effects (singletons) and "
+        "were left out."
+    },
+    "zh": {"singletons": "{n}行中有{lost}行在某个固定效应类别中仅此一行(单例观测), 已剔除。"},
 }
 
 
@@ -194,11 +204,12 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         if gone.all():
             raise EstimationError("Every row is alone in a category of the effects.")
         told = first(self.y.index[gone], 3)
-        note = f"{int(gone.sum())} of {len(gone)} rows are alone in a category of the effects"
-        self._notes = (*self._notes, f"{note} (singletons) and were left out.")
+        counts = {"lost": int(gone.sum()), "n": len(gone)}
+        self._notes = (*self._notes, note(_WORDS, "singletons", **counts))
+        alone = "{lost} of {n} rows are alone in a category of the effects".format(**counts)
         self._singletons = self.y.index[gone].remove_unused_levels()
         warnings.warn(
-            f"{note}, first {told}: they are left out.", DataWarning, stacklevel=outside()
+            f"{alone}, first {told}: they are left out.", DataWarning, stacklevel=outside()
         )
         kept = self.y.index[~gone].remove_unused_levels()
         self.y, self.x = self.y.reindex(kept), self.x.reindex(kept)

@@ -76,6 +76,7 @@ class _Fits(DynamicGMMModel):
         try:
             found = dynamic_gmm.estimate(self.system, steps=steps, robust=cov_type == "robust")
         except np.linalg.LinAlgError as error:
+            self._check_second_step(steps)
             raise EstimationError(
                 "The instruments do not identify the parameters: some combination of regressors is "
                 "uncorrelated with all of them. Allow more lags in gmm_lags, or use fewer lags."
@@ -83,6 +84,16 @@ class _Fits(DynamicGMMModel):
         self._check_fit(found)
         self._warn(found)
         return label_results(self, found, cov_type=cov_type, small=small, orders=orders)
+
+    def _check_second_step(self, steps: int) -> None:
+        """Raise if two steps have more parameters than entities, which bound the weights' rank."""
+        groups, k = self.system.n_groups, self.system.moment_slopes.shape[1]
+        if steps == 2 and groups < k:
+            raise EstimationError(
+                f"Two steps weigh the moments by what {groups} entities say of their covariance, "
+                f"too few for {k} parameters, time effects among them. Type steps=1 or "
+                "effects=None."
+            )
 
     def _check_fit(self, found: dynamic_gmm.Estimate) -> None:
         if np.linalg.norm(found.one.resid) <= 1e-10 * np.linalg.norm(self.system.outcome):

@@ -11,7 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from nqp_spatial._hypotheses import hypothesis
 from nqp_spatial._messages import check_option, first
+from nqp_spatial._notes import listed, note
 from nqp_spatial._provenance import versions
 from nqp_spatial.core import dynamic_gmm
 from nqp_spatial.core.gmm_instruments import Column
@@ -25,6 +27,20 @@ Array = npt.NDArray[np.float64]
 
 LEVELS = "gmm levels"
 _DIFFERENCE = "difference-in-hansen: "
+_WORDS = {
+    "en": {
+        "differences": "There are {n} gaps within entities, ending at {where}: lags and "
+        "differences over them were not formed.",
+        "lags": "There are {n} gaps within entities, ending at {where}: lags over them were not "
+        "formed.",
+        "absent": "{lost} of {n} entities have no usable row, first {which}.",
+    },
+    "zh": {
+        "differences": "个体内有{n}处间断, 止于{where}: 未跨间断取滞后与差分。",
+        "lags": "个体内有{n}处间断, 止于{where}: 未跨间断取滞后。",
+        "absent": "{n}个个体中有{lost}个没有可用的观测: {which}。",
+    },
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -141,7 +157,7 @@ def _difference(
     member = np.logical_or.reduce([_in_group(instruments, group) for group in groups])[used]
     statistic, df = dynamic_gmm.without(found, np.flatnonzero(member))
     fall = found.hansen - statistic
-    words = f"the instruments of {', '.join(groups)} are exogenous"
+    words = hypothesis("exogenous_group", group=", ".join(groups))
     return _chi2("Difference-in-Hansen", words, fall, found.df - df)
 
 
@@ -220,10 +236,10 @@ def _specification(found: dynamic_gmm.Estimate, orders: int) -> dict[str, TestRe
     tests = {}
     for order in range(1, orders + 1):
         z = dynamic_gmm.serial_correlation(found, order)
-        null = f"no correlation of order {order} in differenced residuals"
+        null = hypothesis("serial", order=order)
         pvalue = float(2 * stats.norm.sf(abs(z)))
         tests[f"ar{order}"] = TestResult(f"Arellano-Bond AR({order})", null, z, 0, pvalue)
-    null = "all instruments are exogenous"
+    null = hypothesis("exogenous")
     tests["sargan"] = _chi2("Sargan", null, found.sargan, found.df)
     tests["hansen"] = _chi2("Hansen J", null, found.hansen, found.df)
     return tests
@@ -241,7 +257,7 @@ def _differences(found: dynamic_gmm.Estimate, instruments: pd.DataFrame) -> dict
 
 def _wald(params: pd.Series, cov: pd.DataFrame, df: float | None) -> TestResult:
     names = list(params.index)
-    null = f"the coefficients of {first(names)} are zero"
+    null = hypothesis("zero", names=listed(names))
     found = wald(params.to_numpy(), cov.loc[names, names].to_numpy(), null=null)
     if df is None:
         return found
@@ -299,20 +315,15 @@ def _sample(model: DynamicGMMModel) -> tuple[pd.Series, list[str]]:
         "entities_given": len(there),
         "entities_used": len(there) - len(absent),
     }
-    notes = []
+    notes: list[str] = []
     if counts["gaps"]:
         at = np.argwhere(broken)[:3]
         labels = model._grid.labels(at[:, 0], at[:, 1] + 1, [None, None])
         over = "differences" if model.transformation == "difference" else "lags"
-        notes.append(
-            f"There are {counts['gaps']} gaps within entities, ending at {first(labels, 3)}: lags "
-            f"{'and differences ' if over == 'differences' else ''}over them were not formed."
-        )
+        notes.append(note(_WORDS, over, n=counts["gaps"], where=listed(labels, 3)))
     if len(absent):
-        notes.append(
-            f"{len(absent)} of {len(there)} entities have no usable row, first "
-            f"{first(model._grid.entities[absent], 3)}."
-        )
+        which = listed(model._grid.entities[absent], 3)
+        notes.append(note(_WORDS, "absent", lost=len(absent), n=len(there), which=which))
     return pd.Series(counts, name="count"), notes
 
 

@@ -30,7 +30,9 @@ import nqp_spatial.models._iv_strength as _iv_strength
 import nqp_spatial.models._panel_covariance as _panel
 import nqp_spatial.models._panel_rows as _panel_rows
 import nqp_spatial.models.fixed_effects as _fixed
-from nqp_spatial._messages import check_option, first
+from nqp_spatial._hypotheses import hypothesis
+from nqp_spatial._messages import check_option
+from nqp_spatial._notes import listed
 from nqp_spatial._provenance import versions
 from nqp_spatial.core import spatial_iv, weak_iv
 from nqp_spatial.exceptions import EstimationError, OptionError
@@ -314,7 +316,7 @@ class IV2SLS:
             overidentification=over,
             endogeneity=TestResult(
                 "Endogeneity (first-stage residuals)",
-                f"{first(self.endogenous)} exogenous",
+                hypothesis("exogenous_regressors", names=listed(self.endogenous)),
                 regressions.endogeneity,
                 (k2, regressions.df),
                 tail,
@@ -361,6 +363,6 @@ def _least_squares(
 
 def _overidentification(found: spatial_iv.Solution, label: str) -> TestResult:
     name = "Sargan" if label == "unadjusted" else "Hansen J"
-    null = "all instruments are exogenous"
+    null = hypothesis("exogenous")
     tail = float(stats.chi2(found.df).sf(found.statistic)) if found.df else np.nan
     return TestResult(name, null, found.statistic, found.df, tail)

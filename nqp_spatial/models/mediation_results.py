@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial._messages import check_option
+from nqp_spatial._notes import note
 from nqp_spatial.core.mediation import PRODUCT_TESTS, product_error
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models import _mediation_decision as _decision
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
 MODELS = ("single", "parallel")
 INTERVALS = ("bias-corrected", "percentile")
+_WORDS = {
+    "en": {
+        "drawn": "Bootstrap of entities, {draws} draws, seed {seed}.",
+        "null": "no effect of {treatment} through {mediator}",
+    },
+    "zh": {
+        "drawn": "自助法对个体有放回抽样, 共{draws}次, 随机种子{seed}。",
+        "null": "{treatment}没有经{mediator}的效应",
+    },
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,6 +111,10 @@ class MediationResults:
         frame.attrs["notes"] = (*self.notes, *self._bootstrap_note())
         return frame
 
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """The indirect effects, as `indirect`."""
+        return self.indirect(level)
+
     def _row(self, model: str, mediator: str, level: float) -> dict[str, float]:
         c = float(self.total.params[self.treatment])
         draws = self.draws[model, mediator].to_numpy()
@@ -141,7 +156,7 @@ class MediationResults:
         error = product_error(a, se_a, b, se_b, kind)
         z = a * b / error
         name = {"sobel": "Sobel", "goodman-1": "Goodman 1 (Aroian)", "goodman-2": "Goodman 2"}
-        null = f"no effect of {self.treatment} through {mediator}"
+        null = note(_WORDS, "null", treatment=self.treatment, mediator=mediator)
         return TestResult(name[kind], null, z, 0, float(2 * stats.norm.sf(abs(z))))
 
     def tests(self) -> pd.DataFrame:
@@ -295,7 +310,7 @@ class MediationResults:
     def _bootstrap_note(self) -> tuple[str, ...]:
         if self.seed is None:
             return ()
-        return (f"Bootstrap of entities, {len(self.draws)} draws, seed {self.seed}.",)
+        return (note(_WORDS, "drawn", draws=len(self.draws), seed=self.seed),)
 
     @property
     def nobs(self) -> int:

@@ -11,6 +11,7 @@ import pandas as pd
 import nqp_spatial.models._effects as _fx
 from nqp_spatial import checks
 from nqp_spatial._messages import first
+from nqp_spatial._notes import note
 from nqp_spatial.core.collinear import absorbed
 from nqp_spatial.exceptions import (
     ConstantColumnError,
@@ -23,6 +24,21 @@ from nqp_spatial.models.fixed_effects import FixedEffects
 from nqp_spatial.models.moderation_results import ModerationResults, Moderator
 from nqp_spatial.panel import PanelData
 from nqp_spatial.results import Results
+
+_WORDS = {
+    "en": {
+        "absorbed": "The fixed effects absorb the own effect of {names}, which has no coefficient "
+        "therefore.",
+        "centred": "{product} is the product of both less their means ({first:.6g} and "
+        "{second:.6g}).",
+        "plain": "{product} is the product of both as they are, not centred.",
+    },
+    "zh": {
+        "absorbed": "{names}自身的效应被固定效应吸收, 因此没有系数。",
+        "centred": "{product}为两变量去均值(均值为{first:.6g}和{second:.6g})后的乘积。",
+        "plain": "{product}为两变量原值的乘积, 未去均值。",
+    },
+}
 
 
 class Moderation:
@@ -148,28 +164,24 @@ class Moderation:
         self, x: pd.Series, effects: str | None, other_effects: Any, centre: bool
     ) -> tuple[pd.DataFrame, list[str]]:
         """x, the moderator's own effects that are not absorbed, and products; notes on both."""
-        m, notes = self.moderator, []
+        m = self.moderator
+        notes: list[str] = []
         kept = {name: m.columns[name] for name in m.columns}
         if effects is not None or other_effects is not None:
             gone = _absorbed(m.columns, effects, other_effects)
             kept = {name: values for name, values in kept.items() if name not in gone}
             if gone:
-                notes.append(
-                    f"The fixed effects absorb the own effect of {', '.join(gone)}, which has no "
-                    "coefficient therefore."
-                )
+                notes.append(note(_WORDS, "absorbed", names=", ".join(gone)))
         middle = float(x.mean()) if centre else 0.0
         products = {
             product: (x - middle) * (m.columns[name] - m.centre)
             for name, product in zip(m.columns, m.products, strict=True)
         }
         if centre:
-            notes.append(
-                f"{self.x}:{m.name} is the product of both less their means ({middle:.6g} and "
-                f"{m.centre:.6g})."
-            )
+            means = {"first": middle, "second": m.centre}
+            notes.append(note(_WORDS, "centred", product=f"{self.x}:{m.name}", **means))
         elif m.kind == "numeric":
-            notes.append(f"{self.x}:{m.name} is the product of both as they are, not centred.")
+            notes.append(note(_WORDS, "plain", product=f"{self.x}:{m.name}"))
         return pd.DataFrame({self.x: x, **kept, **products}), notes
 
 

@@ -156,6 +156,15 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
                 f"{self.x.shape[1]} regressors and a constant. Use fewer regressors, or "
                 "FixedEffects."
             )
+        y = self.y.to_numpy()
+        around = y - error_components.means(y[:, None], self._entity)[self._entity, 0]
+        if np.linalg.norm(around) <= 1e-10 * np.linalg.norm(y - y.mean()):
+            raise ConstantColumnError(
+                f"{self.y.name!r} does not vary over time in any entity, which leaves no variance "
+                "within entities. Fit PooledOLS to one row of each."
+            )
+        if found.sigma2_e * found.df_within <= 1e-20 * float(around @ around):
+            raise _exact(self.y)
 
     @cached_property
     def _theta(self) -> pd.Series:
@@ -266,6 +275,14 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
         self._dy, self._dx = self._differenced()
         _check_columns(self._dy, self._dx, int(constant), " once differenced")
+        moved = self._dy - self._dy.mean() if constant else self._dy
+        columns = self._dx - self._dx.mean() if constant else self._dx
+        scaled = (columns / np.linalg.norm(columns, axis=0)).to_numpy()
+        left = moved - scaled @ np.linalg.lstsq(scaled, moved, rcond=None)[0]
+        if np.linalg.norm(moved) <= 1e-12 * np.linalg.norm(self.y):
+            raise ConstantColumnError(f"{self.y.name!r} does not vary once differenced.")
+        if np.linalg.norm(left) <= 1e-10 * np.linalg.norm(moved):
+            raise _exact(self.y)
 
     def _differenced(self) -> tuple[pd.Series, pd.DataFrame]:
         index = self.y.index
@@ -314,6 +331,13 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
             rank=equation.rank,
             model=self,
         )
+
+
+def _exact(y: pd.Series) -> EstimationError:
+    return EstimationError(
+        f"The regressors fit {y.name!r} exactly, so that nothing can be inferred. Is the outcome "
+        "among the regressors, or built from them?"
+    )
 
 
 def _provenance(

@@ -139,6 +139,8 @@ class PanelQuantile:
             Counts observations whose fitted scale is not positive, and draws left out.
         """
         _check_options(method, cov_type, scale_weights, jackknife)
+        if method == "canay" and "const" in self.x:
+            raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
         taus = checked_quantiles(quantiles)
         replications = _boot.check_whole("replications", replications, _boot.LEAST)
         seed = _boot.check_whole("seed", seed, 0)
@@ -186,6 +188,7 @@ class PanelQuantile:
     def _halves(self, data: _Data) -> list[tuple[split_panel.Rows, split_panel.Rows]]:
         """Splits of the periods; raise, naming entities, where they are too few."""
         counts = self.y.index.get_level_values(0).value_counts(sort=False)
+        counts = counts[counts > 0]  # a categorical counts what no row has
         short = counts.index[counts < 2 * split_panel.LEAST].sort_values()
         if len(short):
             raise DataError(

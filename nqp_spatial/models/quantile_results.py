@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nqp_spatial._hypotheses import hypothesis
 from nqp_spatial._messages import check_option, first
+from nqp_spatial._notes import listed
 from nqp_spatial.core.panel_quantile import check_loss
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.fixed_effects import FixedEffectsResults
@@ -161,7 +163,8 @@ class PanelQuantileResults:
         estimates = np.array([self.quantile(q).params[variable] for q, _ in keys])
         contrast = np.eye(len(keys))[1:] - np.eye(len(keys))[:1]
         cov = contrast @ self.cov.loc[keys, keys].to_numpy() @ contrast.T
-        null = f"{variable} is the same at {first([q for q, _ in keys], 9)}"
+        at = listed([q for q, _ in keys], 9)
+        null = hypothesis("same", variable=variable, quantiles=at)
         return wald(contrast @ estimates, cov, null=null, name="Equal slopes")
 
     def plot(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from nqp_spatial._hypotheses import hypothesis
 from nqp_spatial._messages import first
 from nqp_spatial.core.spatial_iv import FirstStage, Solution, System
 from nqp_spatial.exceptions import OptionError
@@ -144,7 +145,7 @@ class SpatialIVResults(SpatialResults):
         solution: Solution = self.raw.solution
         name = "Hansen J" if self.robust else "Sargan"
         pvalue = float(stats.chi2(solution.df).sf(solution.statistic)) if solution.df else np.nan
-        null = "all instruments are exogenous"
+        null = hypothesis("exogenous")
         return TestResult(name, null, solution.statistic, solution.df, pvalue)
 
     @cached_property

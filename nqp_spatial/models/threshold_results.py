@@ -12,6 +12,7 @@ import pandas as pd
 
 import nqp_spatial.models._threshold_test as _threshold_test
 from nqp_spatial._messages import check_option
+from nqp_spatial._notes import note
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models._threshold_search import ThresholdSearch
 from nqp_spatial.results import Results
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEVELS = (0.90, 0.95, 0.99)
+_WORDS = {
+    "en": {
+        "residual": "Bootstrap of residual vectors of entities, {draws} draws, seed {seed}.",
+        "wild": "Bootstrap of signs of entities' residuals, {draws} draws, seed {seed}.",
+    },
+    "zh": {
+        "residual": "自助法对个体的残差向量有放回抽样, 共{draws}次, 随机种子{seed}。",
+        "wild": "自助法对个体的残差随机变号, 共{draws}次, 随机种子{seed}。",
+    },
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,9 +160,10 @@ class PanelThresholdResults(Results):
         -------
         DataFrame
             Index model (single, double, triple); columns threshold (the one that is new), F,
-            pvalue (share of draws above F, which can be zero), crit_10, crit_5, crit_1. F is
-            (S_0 - S_1) / (S_1 / df), df = N(T-1) with entity effects, with the threshold as it was
-            first found. ``tables.from_frame`` prints it.
+            pvalue (share of draws above F, which can be zero: less than 1 / draws), draws, crit_10,
+            crit_5, crit_1. F is (S_0 - S_1) / (S_1 / df), df = N(T-1) with entity effects, with the
+            threshold as it was first found. ``tables.from_frame`` prints it, a p-value of zero of
+            100 draws as <0.01.
 
         Raises
         ------
@@ -168,9 +180,8 @@ class PanelThresholdResults(Results):
             checkpoint=checkpoint,
         )
         frame = _threshold_test.table(self._search, found)
-        how = {"residual": "residual vectors of entities", "wild": "signs of entities' residuals"}
-        note = f"Bootstrap of {how[method]}, {replications} draws, seed {seed}."
-        frame.attrs["notes"] = (*self.provenance["notes"], note)
+        drawn = note(_WORDS, method, draws=replications, seed=seed)
+        frame.attrs["notes"] = (*self.provenance["notes"], drawn)
         return frame
 
     def bootstrap(

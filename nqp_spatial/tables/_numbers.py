@@ -40,10 +40,16 @@ def number(value: Any, digits: int = 4) -> str:
     return text.lstrip("-") if value == 0 else text
 
 
-def pvalue(value: Any) -> str:
-    """Three decimals; ``<0.001`` where these would print 0.000."""
+def pvalue(value: Any, draws: Any = None) -> str:
+    """Three decimals; ``<0.001`` where these would print 0.000.
+
+    A share of random draws that is zero is below 1 / ``draws`` and no more: ``<0.01`` of 100.
+    """
     if _is_missing(value):
         return MISSING
+    if float(value) == 0 and not _is_missing(draws):
+        thousandths = max(1, math.ceil(1000 / int(draws)))
+        return f"<{thousandths / 1000:g}"
     return "<0.001" if float(value) < 0.0005 else f"{float(value):.3f}"
 
 

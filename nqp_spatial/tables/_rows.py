@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial._messages import check_option
+from nqp_spatial._notes import in_language
 from nqp_spatial.results import stars as stars_of
 from nqp_spatial.tables import _numbers as numbers
 from nqp_spatial.tables import _words as words
@@ -182,9 +183,12 @@ def result_notes(models: Sequence[Any], style: Style) -> list[str]:
     """Notes of the results, with the columns they belong to unless that is all of them."""
     groups = _grouped(models, [model.notes for model in models])
     return [
-        note if len(own) == len(models) else style.word("only").format(style.join(own), note)
-        for note, own in groups.items()
+        note if len(own) == len(models) else _only(note, own, style) for note, own in groups.items()
     ]
+
+
+def _only(note: str, columns: Sequence[str], style: Style) -> str:
+    return style.word("only").format(style.join(columns), in_language(note, style.lang))
 
 
 def column_numbers(models: Sequence[Any]) -> list[str]:

@@ -40,7 +40,9 @@ def from_frame(
     frame : DataFrame
         Levels of its index become columns of labels; levels of its columns become header lines.
         An unnamed RangeIndex is not printed. Columns named pvalue, p, p_... or ..._pvalue are
-        p-values, with three decimals. Notes in ``frame.attrs["notes"]`` are printed too.
+        p-values, with three decimals; beside a column named draws a p-value of zero is the share
+        of so many draws, and printed as <0.01 of 100. Notes in ``frame.attrs["notes"]`` are printed
+        too.
     path : str or Path, optional
         Where to save the table: .docx, .tex, .html, .xlsx or .md.
     title : str
@@ -164,7 +166,10 @@ def _from_frame(
     if frame.empty:
         raise DataError(f"The frame has shape {frame.shape}: there is nothing to print.")
     stubs = _stub_columns(frame, lang, labels, names)
-    body = [_column(frame.iloc[:, i], digits, lang, labels, names) for i in range(frame.shape[1])]
+    draws = frame["draws"].tolist() if "draws" in frame else [None] * len(frame)
+    body = [
+        _column(frame.iloc[:, i], draws, digits, lang, labels, names) for i in range(frame.shape[1])
+    ]
     sides = ["r" if _has_numbers(frame.iloc[:, i]) else "l" for i in range(frame.shape[1])]
     table = Table(
         title=title,
@@ -202,11 +207,16 @@ def _stub_columns(
 
 
 def _column(
-    values: pd.Series, digits: int, lang: str, labels: Mapping[str, str], names: Names
+    values: pd.Series,
+    draws: Sequence[Any],
+    digits: int,
+    lang: str,
+    labels: Mapping[str, str],
+    names: Names,
 ) -> list[str]:
     last = values.name[-1] if isinstance(values.name, tuple) else values.name
     if _is_pvalue(str(last)) and pd.api.types.is_float_dtype(values.dtype):
-        return [numbers.pvalue(value) for value in values]
+        return [numbers.pvalue(*pair) for pair in zip(values, draws, strict=True)]
     return [_cell(value, lang, labels, names, digits) for value in values]
 
 

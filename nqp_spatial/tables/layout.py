@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nqp_spatial._messages import check_option
+from nqp_spatial._notes import in_language
 from nqp_spatial._width import width
 from nqp_spatial.exceptions import DataError
 
@@ -46,6 +47,7 @@ class Grid:
     align : tuple of {"l", "c", "r"}
         One letter a column; columns of labels are ``"l"``.
     notes : tuple of str
+        Those that know both languages are taken in that of the table.
     lang : {"en", "zh"}
 
     Raises
@@ -65,6 +67,8 @@ class Grid:
 
     def __post_init__(self) -> None:
         check_option("lang", self.lang, LANGUAGES)
+        said = tuple(in_language(note, self.lang) for note in self.notes)
+        object.__setattr__(self, "notes", said)
         for letter in self.align:
             check_option("align", letter, ALIGNMENTS)
         for row in self.rows:

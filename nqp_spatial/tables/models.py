@@ -40,6 +40,11 @@ PROTOCOL = (
 )
 SPATIAL = ("rho", "lambda")
 LAST = ("Intercept", "const", *SPATIAL)  # below all others, unless ``order`` says otherwise
+_SEVERAL = {  # what .fit() returns, and which of its parts are results
+    "PanelQuantileResults": "one quantile, res.quantile(0.5)",
+    "MediationResults": "its regressions, *res.steps.values()",
+    "Heterogeneity": "its groups, *res.results.values()",
+}
 
 
 def regression(
@@ -181,7 +186,7 @@ def effects(
     rows += fixed_effects_rows(models, style) if effects_rows else []
     rows += statistics_rows(models, _statistics(models, statistics), style)
     if "method" in options:
-        notes = (style.word("method").format(options["method"]), *as_notes(notes))
+        notes = (style.word("method").format(style.word(str(options["method"]))), *as_notes(notes))
     return _finish(models, columns, rows, hidden, style, title, notes, path)
 
 
@@ -217,9 +222,10 @@ def _models(results: Any, columns: Sequence[str] | None) -> tuple[list[Any], Seq
 def _check_model(model: Any, number: int) -> None:
     missing = [name for name in PROTOCOL if not hasattr(model, name)]
     if missing:
+        kind = type(model).__name__
         raise OptionError(
-            f"Column ({number}) is a {type(model).__name__}, which is not a result: it has no "
-            f"{first(missing, 3)}. Give what .fit() returns."
+            f"Column ({number}) is a {kind}, which is not a result: it has no "
+            f"{first(missing, 3)}. Give {_SEVERAL.get(kind, 'what .fit() returns')}."
         )
     repeated = model.params.index[model.params.index.duplicated()]
     if len(repeated):

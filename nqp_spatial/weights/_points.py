@@ -104,7 +104,7 @@ class Points:
         return np.column_stack([flat * np.cos(lon), flat * np.sin(lon), up])
 
 
-def points_of(data: Any) -> Points:
+def points_of(data: Any, *, ties: bool = False) -> Points:
     """Points of a layer (polygons by their centroid) or of a frame with columns lon, lat.
 
     The centroid of a polygon in degrees is that of an azimuthal equal-area map centred on the
@@ -114,13 +114,15 @@ def points_of(data: Any) -> Points:
     Parameters
     ----------
     data : GeoDataFrame, GeoSeries, or DataFrame with columns lon and lat in degrees (WGS 84)
+    ties : bool
+        Whether entities may be at the same place.
 
     Raises
     ------
     GeometryError, CRSError
         Missing or impossible coordinates, or coordinates that do not fit the CRS.
     TiesError
-        If two entities are at the same place.
+        If two entities are at the same place, unless ``ties``.
     """
     if isinstance(data, gpd.GeoDataFrame | gpd.GeoSeries):
         points = _from_layer(data)
@@ -131,6 +133,8 @@ def points_of(data: Any) -> Points:
             f"Expected a GeoDataFrame, or a DataFrame with columns lon and lat, got "
             f"{type(data).__name__}."
         )
+    if ties:
+        return points
     i, j, _ = points.pairs(SAME_PLACE_KM)
     if len(i):
         same = list(zip(points.ids[i], points.ids[j], strict=True))

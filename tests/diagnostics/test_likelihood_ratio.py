@@ -201,6 +201,70 @@ def test_other_weights(data, graph):
         likelihood_ratio(fit(data, other, durbin=[]), fit(data, graph))
 
 
+def test_where_periods_differ(data):
+    """W of later periods, observation weights, and what gaps do to W are compared too."""
+    W, ring = panels.contiguity(12), np.roll(np.eye(12), 1, axis=1)
+    years = list(data.index.unique(1))
+    same = {t: (W, range(12)) for t in years}
+    later = {t: (W if t == years[0] else ring, range(12)) for t in years}
+    rng = np.random.default_rng(0)
+    v = pd.Series(rng.uniform(0.5, 2, len(data)), data.index)
+
+    def pair(one, other, *, frame=data, **options):
+        options = {"effects": "entity", "correction": "none", **options}
+        y, x = frame["y"], frame[["x1", "x2"]]
+        first = nqp.SpatialLag(y, x, one.pop("graph"), **one, **options).fit()
+        return first, nqp.SpatialDurbin(y, x, other.pop("graph"), **other, **options).fit()
+
+    with pytest.raises(OptionError, match="they have different weights"):
+        likelihood_ratio(*pair({"graph": same}, {"graph": later}))
+    weighted = {"graph": same, "observation_weights": v}
+    for other in ({"graph": same}, {"graph": same, "observation_weights": 1 / v}):
+        with pytest.raises(OptionError, match="their observation weights differ, or one has none"):
+            likelihood_ratio(*pair(dict(weighted), dict(other)))
+    few = data[rng.uniform(size=len(data)) > 0.1]
+    ways = [{"graph": (W, range(12)), "unbalanced": u} for u in ("submatrix", "renormalised")]
+    with pytest.raises(OptionError, match="they have different weights"):
+        likelihood_ratio(*pair(*ways, frame=few))
+    shuffled = {**weighted, "observation_weights": v.sample(frac=1, random_state=1)}
+    found = pair(dict(weighted), shuffled)
+    expected = 2 * (found[1].loglik - found[0].loglik)
+    assert_allclose(likelihood_ratio(*found).statistic, expected, rtol=1e-12)
+
+
+def test_a_spatial_error_is_no_common_factor_where_w_changes(data):
+    """(I - lambda W_t) mu changes over time, which the entity effects of SDM cannot follow."""
+    W, ring = panels.contiguity(12), np.roll(np.eye(12), 1, axis=1)
+    years = list(data.index.unique(1))
+    changing = {t: (W if t == years[0] else ring, range(12)) for t in years}
+    y, x = data["y"], data[["x1", "x2"]]
+
+    def pair(graph, effects):
+        options = {"effects": effects, "correction": "none"}
+        models = (nqp.SpatialError, nqp.SpatialDurbin)
+        return [model(y, x, graph, **options).fit() for model in models]
+
+    with pytest.raises(OptionError, match="not contained in Spatial Durbin model where W differs"):
+        likelihood_ratio(*pair(changing, "entity"))
+    for graph, effects in ((changing, None), ({t: (W, range(12)) for t in years}, "entity")):
+        small, large = pair(graph, effects)
+        expected = 2 * (large.loglik - small.loglik)
+        assert expected > 0
+        assert_allclose(likelihood_ratio(small, large).statistic, expected, rtol=1e-12)
+
+
+def test_one_graph_and_the_same_graph_for_each_period_are_the_same(data, graph):
+    options = {"effects": "entity", "correction": "none"}
+    y, x = data["y"], data[["x1", "x2"]]
+    full = fit(data, graph, **options)
+    mapping = dict.fromkeys(data.index.unique(1), graph)
+    ratios = [
+        likelihood_ratio(nqp.SpatialLag(y, x, w, **options).fit(), full).statistic
+        for w in (graph, mapping)
+    ]
+    assert_allclose(*ratios, rtol=1e-6)
+
+
 def test_a_model_without_likelihood_and_what_is_no_result(data, graph):
     res = fit(data, graph)
     for loglik in (None, np.nan):

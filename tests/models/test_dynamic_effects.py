@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import dynamic_panels as dyn
 import geopandas as gpd
 import matplotlib as mpl
@@ -10,11 +12,12 @@ import pandas as pd
 import pytest
 import spatial_panels  # noqa: F401  (makes the references findable)
 from numpy.testing import assert_allclose
+from scipy import stats
 from shapely.geometry import box
 
 import independent_dynamic as independent  # isort: skip
 from nqp_spatial import maps, tables
-from nqp_spatial.exceptions import OptionError, UnstableModelError
+from nqp_spatial.exceptions import DataWarning, OptionError, UnstableModelError
 from nqp_spatial.models.dynamic import DynamicSpatialDurbin
 
 mpl.use("Agg")
@@ -221,6 +224,24 @@ def test_stationarity(usual):
     assert_allclose(found[["statistic", "pvalue"]], [wald.statistic, wald.pvalue], rtol=1e-9)
     A = np.linalg.solve(np.eye(dyn.N) - res.rho * W, res.tau * np.eye(dyn.N) + res.eta * W)
     assert_allclose(found["spectral_radius"], np.abs(np.linalg.eigvals(A)).max(), rtol=1e-9)
+
+
+def test_stationarity_has_the_distribution_of_the_coefficients():
+    """F(1, N - 1) after errors clustered by entity, as tau itself has t(N - 1)."""
+    with pytest.warns(DataWarning, match="only 16 clusters"):
+        res = dyn.model(n_periods=20)[0].fit(cov_type="clustered")
+    found = res.stationarity()
+    names = ["tau", "rho", "eta"]
+    error = np.sqrt(np.ones(3) @ res.cov.loc[names, names].to_numpy() @ np.ones(3))
+    z = (res.params[names].sum() - 1) / error
+    assert_allclose(found["statistic"], z**2, rtol=1e-9)
+    assert_allclose(found["pvalue"], 2 * stats.t(dyn.N - 1).sf(abs(z)), rtol=1e-7)
+
+
+def test_results_can_be_pickled(usual):
+    res, _ = usual
+    frames = [r.effects(horizon="long") for r in (res, pickle.loads(pickle.dumps(res)))]
+    pd.testing.assert_frame_equal(*frames)
 
 
 def test_tests_are_those_of_a_dynamic_model(usual):

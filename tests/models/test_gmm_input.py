@@ -220,3 +220,22 @@ def test_gaps_are_told_and_counted():
     assert "2 of 60 entities have no usable row" in found.summary()
     assert found.extra_statistics["n_entities"] == found.sample["entities_used"] == 58
     assert len(found.resids) == found.nobs == found.sample["rows_transformed"]
+
+
+def test_one_step_needs_no_second_with_fewer_entities_than_parameters():
+    """Just identified, so that the estimate is (Z'X)^-1 Z'y under any weights."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(8, 12)).cumsum(axis=1)
+    index = pd.MultiIndex.from_product([range(8), range(12)])
+    gmm = DifferenceGMM(pd.Series(y.ravel(), index, name="y"), gmm_lags=(2, 2), collapse=True)
+    with pytest.raises(EstimationError, match="8 entities say .* for 11 parameters.*steps=1"):
+        gmm.fit()
+    with pytest.warns(DataWarning, match="11 instruments for 8 entities"):
+        found = gmm.fit(steps=1)
+    dy = np.diff(y, axis=1)
+    dummies = np.tile(np.eye(10), (8, 1))
+    X = np.column_stack([dy[:, :-1].ravel(), dummies])
+    Z = np.column_stack([y[:, :-2].ravel(), dummies])
+    expected = np.linalg.solve(Z.T @ X, Z.T @ dy[:, 1:].ravel())[0]
+    assert found.params["L1.y"] == pytest.approx(expected, rel=1e-9)
+    assert np.isnan(found.tests["hansen"].statistic)

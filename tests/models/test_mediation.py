@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
 
-from nqp_spatial import FixedEffects
+from nqp_spatial import FixedEffects, tables
 from nqp_spatial.exceptions import (
     CollinearityError,
     ConstantColumnError,
@@ -270,6 +271,13 @@ def test_the_table_has_the_papers_columns(fitted):
         f"经创新的间接效应: {row['indirect']:.4f} (Sobel z = {sobel.statistic:.3f}"
     )
     assert f"[{row['lower_bc']:.4f}, {row['upper_bc']:.4f}]" in note
+
+
+def test_frames_and_columns_of_tables(fitted):
+    assert_frame_equal(fitted.to_frame(0.9), fitted.indirect(0.9))
+    with pytest.raises(OptionError, match=r"not a result.*Give its regressions, \*res\.steps"):
+        tables.regression([fitted])
+    assert tables.regression([*fitted.steps.values()]).to_frame().shape[1] == len(fitted.steps)
 
 
 def test_the_table_is_saved(fitted, tmp_path):

@@ -376,3 +376,39 @@ def test_options(panels):
             model(y, x.rename(columns={"value": "const"}), **options)
     with pytest.raises(EstimationError, match="at least two clusters"):
         RandomEffects(y, x).fit(clusters=pd.Series("a", y.index, name="g"))
+
+
+@pytest.mark.parametrize("model", [PooledOLS, RandomEffects])
+@pytest.mark.parametrize("cov_type", ["unadjusted", "clustered", "kernel"])
+def test_large_means_cost_no_digits_of_slopes(panels, model, cov_type):
+    y, x = panels["balanced"]
+    x = x / x.std()
+    expected = model(y, x).fit(cov_type=cov_type)
+    found = model(y + 1e8, x + 1e6).fit(cov_type=cov_type)
+    names = list(x.columns)
+    assert_allclose(found.params[names], expected.params[names], rtol=1e-7)
+    assert_allclose(found.cov.loc[names, names], expected.cov.loc[names, names], rtol=1e-7)
+    shift = 1e8 - 1e6 * expected.params[names].sum()
+    assert found.params["const"] == pytest.approx(expected.params["const"] + shift, rel=1e-9)
+
+
+@pytest.mark.parametrize("model", [RandomEffects, FirstDifference])
+def test_outcomes_that_leave_no_errors_are_refused(panels, model):
+    y, x = panels["balanced"]
+    fixed = pd.Series(y.index.codes[0] ** 2.0, y.index, name="fixed")
+    for outcome in (x["value"] + 2 * x["capital"], x["value"] + fixed):
+        with pytest.raises(EstimationError, match="fit 'y' exactly"):
+            model(outcome.rename("y"), x)
+    with pytest.raises(ConstantColumnError, match="'fixed' does not vary"):
+        model(fixed, x)
+
+
+def test_periods_in_categories_are_periods(panels):
+    y, x = panels["balanced"]
+    labels = y.index.get_level_values(1)
+    unused = pd.CategoricalIndex(labels, categories=[*sorted(set(labels)), 2100], ordered=True)
+    index = pd.MultiIndex.from_arrays([y.index.get_level_values(0), unused], names=y.index.names)
+    for model in (PooledOLS, RandomEffects, FirstDifference):
+        found = model(y.set_axis(index), x.set_axis(index)).fit(cov_type="driscoll-kraay")
+        expected = model(y, x).fit(cov_type="driscoll-kraay")
+        assert_frame_equal(found.to_frame(), expected.to_frame())

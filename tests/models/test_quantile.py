@@ -268,6 +268,16 @@ def test_repeated_and_absent_quantiles_are_refused(data, fitted):
     assert model.fit((0.9, 0.1), cov_type="robust").quantiles == (0.1, 0.9)
 
 
+def test_large_means_move_the_constant_of_canay_only(data):
+    y, x = data["y"], data[["a", "b"]]
+    taus, how = (0.25, 0.5), {"method": "canay", "replications": 20}
+    expected = PanelQuantile(y, x).fit(taus, **how).params
+    found = PanelQuantile(y + 1e8, x + 1e8).fit(taus, **how).params
+    np.testing.assert_allclose(found.loc[["a", "b"]], expected.loc[["a", "b"]], rtol=1e-5)
+    with pytest.raises(OptionError, match="'const', as the constant is"):
+        PanelQuantile(y, x.rename(columns={"a": "const"})).fit(taus, **how)
+
+
 def test_entities_observed_once_are_named(data):
     once = data.drop([("c05", year) for year in data.loc["c05"].index[1:]])
     with pytest.raises(DataError, match=r"1 entities are observed once, first 'c05'.*level='city'"):

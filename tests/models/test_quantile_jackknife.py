@@ -170,6 +170,18 @@ def test_entities_of_few_periods_are_named():
         PanelQuantile(frame["y"], frame[["a"]]).fit((0.5,), jackknife=True)
 
 
+def test_entities_that_only_their_categories_have_are_none():
+    frame = panel([8] * 22)
+    names, years = (frame.index.get_level_values(i) for i in (0, 1))
+    labels = pd.CategoricalIndex(names, categories=[*names.unique(), "elsewhere"])
+    index = pd.MultiIndex.from_arrays([labels, years], names=frame.index.names)
+    expected, found = (
+        PanelQuantile(f["y"], f[["a"]]).fit((0.5,), jackknife=True, replications=20)
+        for f in (frame, frame.set_axis(index))
+    )
+    pd.testing.assert_frame_equal(found.to_frame(), expected.to_frame())
+
+
 def test_a_policy_that_begins_in_the_second_half_is_named():
     frame = panel([8] * 22)
     began = (frame.index.get_level_values(1) >= 2006) & (frame.index.codes[0] % 2 == 0)

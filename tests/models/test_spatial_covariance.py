@@ -1,5 +1,6 @@
 """Covariances of fit(cov_type=...) against least squares, loops with geodesics, and mistakes."""
 
+import dataclasses
 import itertools
 import json
 import sys
@@ -33,6 +34,7 @@ from nqp_spatial.exceptions import (
     DuplicateKeysError,
     EstimationError,
     IdMismatchError,
+    IslandWarning,
     OptionError,
 )
 from nqp_spatial.models import _covariance
@@ -100,6 +102,7 @@ def by_row(labels, index):
 )
 @pytest.mark.parametrize("lags", [False, True])
 @pytest.mark.filterwarnings("ignore:There are only:nqp_spatial.exceptions.DataWarning")
+@pytest.mark.filterwarnings("ignore:The covariance of what is:nqp_spatial.exceptions.DataWarning")
 def test_without_rho_the_inference_is_that_of_fixed_effects(data, weights, effects, kind, lags):
     """Which in turn is that of reghdfe and fixest (test_fixed_effects)."""
     ours = {
@@ -135,6 +138,34 @@ def test_without_rho_the_inference_is_that_of_fixed_effects(data, weights, effec
     )
 
 
+@pytest.mark.parametrize("effects", ["twoway", "entity", "time"])
+@pytest.mark.parametrize("clusters", ["entity", "time", ["entity", "time"]])
+@pytest.mark.filterwarnings("ignore:There are only:nqp_spatial.exceptions.DataWarning")
+def test_clusters_after_the_analytic_correction(data, weights, effects, clusters):
+    """Period effects that are nested in clusters of periods are not counted there either."""
+    x = data[["x1", "x2"]]
+    chosen = {"cov_type": "clustered", "clusters": clusters}
+    model = SLX(data["y"], x, weights, durbin=[], effects=effects, correction="bias-corrected")
+    least = FixedEffects(data["y"], x, effects=effects).fit(**chosen)
+    assert_allclose(model.fit(**chosen).cov, least.cov, rtol=1e-9)
+
+
+@pytest.mark.parametrize("clusters", ["entity", "time", ["entity", "time"]])
+@pytest.mark.filterwarnings("ignore:There are only:nqp_spatial.exceptions.DataWarning")
+def test_clusters_where_two_parts_share_no_period(data, weights, clusters):
+    """The dummies of both kinds of effects then have rank N + T - 2."""
+    even = data.index.get_level_values(0).isin(NAMES[::2])
+    years = data.index.get_level_values(1)
+    parts = data[even == (years < years.min() + 3)]
+    x, chosen = parts[["x1", "x2"]], {"cov_type": "clustered", "clusters": clusters}
+    options = {"correction": "adjusted-score", "unbalanced": "submatrix"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IslandWarning)
+        model = SLX(parts["y"], x, weights, durbin=[], **options)
+    least = FixedEffects(parts["y"], x).fit(**chosen)
+    assert_allclose(model.fit(**chosen).cov, least.cov, rtol=1e-8)
+
+
 def geodesic_kernel(places, cutoff_km, kernel):
     """Weights of pairs, one geodesic at a time."""
     geod, n = Geod(ellps="WGS84"), len(places)
@@ -167,6 +198,20 @@ def test_conley_of_slx_is_the_double_sum_with_geodesics(
     left = N * T - 3 if effects is None else (N - 1) * (T - 1) - 2
     factor = N * T / left
     assert_allclose(result.cov, bread @ M @ bread * factor, rtol=1e-9)
+
+
+def test_entities_at_one_place_are_correlated_in_full(data, weights, places):
+    """As at a metre from each other, where the Bartlett weight is 1 - 0.001 / 500."""
+    same, near = places.copy(), places.copy()
+    same.iloc[1] = same.iloc[0]
+    near.iloc[1] = near.iloc[0] + [0.0, 0.001 / 111.0]
+    model = durbin(data, weights, SLX, durbin=[])
+    one, other = (
+        model.fit(cov_type="conley", cutoff_km=500, coordinates=where) for where in (same, near)
+    )
+    assert_allclose(one.std_errors, other.std_errors, rtol=1e-5)
+    apart = model.fit(cov_type="conley", cutoff_km=500, coordinates=places)
+    assert (np.abs(one.std_errors / apart.std_errors - 1) > 1e-3).all()
 
 
 def test_conley_equals_fixest_and_a_sphere_but_for_the_ellipsoid(shared):
@@ -313,6 +358,52 @@ def test_simulated_effects_have_the_tails_of_t(data, weights):
     drawn = result.effects(method="simulation", draws=40_000, seed=0).loc[("indirect", "x1")]
     width = (drawn["upper"] - drawn["lower"]) / 2 / result.std_errors["W_x1"]
     assert_allclose(width, stats.t(22).ppf(0.975), rtol=0.012)  # 1.96 would be 0.055 away
+
+
+def test_simulated_standard_errors_are_not_those_of_t(data, weights):
+    """With 5 clusters draws of t(4) have a standard deviation of sqrt(2) standard errors."""
+    five = pd.Series([i % 5 for i in range(N)], index=NAMES, name="five")
+    with pytest.warns(DataWarning, match="only 5 clusters"):
+        result = durbin(data, weights, SLX).fit(cov_type="clustered", clusters=five)
+    drawn = result.effects(method="simulation", draws=40_000, seed=0)
+    delta = result.effects()
+    direct = [("direct", "x1"), ("direct", "x2")]  # coefficients themselves
+    assert_allclose(drawn.loc[direct, "std_error"], delta.loc[direct, "std_error"], rtol=0.02)
+    expected = 2 * stats.t(4).sf((drawn["estimate"] / drawn["std_error"]).abs())
+    assert_allclose(drawn["pvalue"], expected, rtol=1e-9)
+
+
+def test_no_draws_from_a_covariance_with_a_negative_variance(data, weights):
+    result = durbin(data, weights, SLX, durbin=[]).fit()
+    worse = result.cov.copy()
+    worse.loc["x1", "x2"] = worse.loc["x2", "x1"] = 1.5 * np.sqrt(
+        worse.loc["x1", "x1"] * worse.loc["x2", "x2"]
+    )
+    result = dataclasses.replace(result, cov=worse)
+    with pytest.raises(OptionError, match='not positive definite.*method="delta"'):
+        result.effects(method="simulation", seed=1)
+    sd = result.std_errors
+    along = {"x1": 1 / sd["x1"], "x2": -1 / sd["x2"]}  # variance 1 + 1 - 3
+    found = result.combined_effects(along)
+    assert found.loc["direct", ["std_error", "pvalue", "lower", "upper"]].isna().all()
+    changed = result.discrete_change(along)
+    assert changed.loc["changed", ["std_error", "pvalue", "lower", "upper"]].isna().all()
+    assert np.isfinite(result.effects().loc[("direct", "x1")]).all()
+    with pytest.warns(DataWarning, match=r"tested \(x1 = 0, x2 = 0\) is not positive definite"):
+        test = result.wald_test(["x1 = 0", "x2 = 0"])
+    assert np.isnan(test.statistic) and np.isnan(test.pvalue)
+
+
+def test_more_restrictions_than_clusters_have_no_wald_test(data, weights):
+    """Rank two for three clusters: four coefficients cannot be tested, one can."""
+    three = pd.Series([i % 3 for i in range(N)], index=NAMES, name="three")
+    with pytest.warns(DataWarning, match="only 3 clusters"):
+        result = durbin(data, weights, SLX).fit(cov_type="clustered", clusters=three)
+    with pytest.warns(DataWarning, match="no more clusters or periods than restrictions"):
+        assert np.isnan(result.wald_test([f"{name} = 0" for name in result.params.index]).pvalue)
+    assert np.isfinite(result.wald_test("x1 = 0").pvalue)
+    drawn = result.effects(method="simulation", draws=20_000, seed=0).loc[("direct", "x1")]
+    assert_allclose(drawn["std_error"], result.std_errors["x1"], rtol=0.03)
 
 
 def test_tables_say_which(data, weights, options, places):

@@ -86,6 +86,16 @@ def test_rows_are_matched_by_label(data, graph):
     assert_allclose(SpatialDiD(*parts, graph).fit().params, specify(data, graph).fit().params)
 
 
+def test_a_treatment_without_a_name(data, graph):
+    named = specify(data, graph).fit().policy_effects()
+    y, x, did = data["y"], data.drop(columns=["y", "did"]), data["did"].rename(None)
+    unnamed = SpatialDiD(y, did, x, graph).fit()
+    assert unnamed.treatment == "treatment"
+    pd.testing.assert_frame_equal(unnamed.policy_effects(), named)
+    with pytest.raises(DataError, match=r"treatment is a DataFrame. Give one column"):
+        SpatialDiD(y, data[["did"]], x, graph)
+
+
 def test_truth_values_and_nullable_treatments(data, graph):
     expected = specify(data, graph).fit().params
     for kind in (bool, "boolean", "Int64", float):

@@ -372,7 +372,37 @@ def test_rows_of_y_and_x_must_be_the_same(data, graph):
         SpatialDurbin(data["y"], text, graph)
 
 
+def test_the_note_on_the_interval_of_rho(data):
+    """Eigenvalues by hand: roots of one for rings of directed links; zeros if none leads back."""
+    ids = data.index.unique(0)
+    n = len(ids)
+
+    def notes(W):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", IslandWarning)
+            model = SpatialDurbin(data["y"], data[["x1"]], (W, ids), effects="entity")
+        weights = model.fit().provenance
+        return weights["weights"]["rho_interval"], " ".join(weights["notes"])
+
+    three = np.zeros((n, n))
+    for start in range(0, n - n % 3, 3):
+        for j in range(3):
+            three[start + j, start + (j + 1) % 3] = 1.0
+    interval, text = notes(three)  # exp(2 pi i j / 3): none is real and negative
+    assert_allclose(interval, (-1, 1), rtol=1e-9)
+    assert "no negative real eigenvalue" in text and "(-1, 1)" in text
+    interval, text = notes(np.triu(np.ones((n, n)), 1))
+    assert_allclose(interval, (-1 / (n - 1), 1 / (n - 1)))
+    assert "no negative real eigenvalue" in text
+    four = np.zeros((n, n))
+    for j in range(4):
+        four[j, (j + 1) % 4] = 1.0
+    assert "complex eigenvalues: rho was sought in (-1, 1)" in notes(four)[1]  # 1, i, -1, -i
+
+
 def test_bare_arrays_and_flat_indices_are_refused(data, graph):
+    with pytest.raises(DataError, match=r"y is a DataFrame. Give one column"):
+        SpatialDurbin(data[["y"]], data[["x1"]], graph)
     with pytest.raises(DataError, match="y is a ndarray"):
         SpatialDurbin(data["y"].to_numpy(), data[["x1"]], graph)
     with pytest.raises(DataError, match="x is a ndarray"):

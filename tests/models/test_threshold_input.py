@@ -38,6 +38,7 @@ def model_of(frame, **options):
     [
         ({"regime": "ino"}, r"regime has 'ino'.*Known are 'inno', 'edu'.*Did you mean 'inno'"),
         ({"regime": []}, "regime is empty"),
+        ({"regime": 0}, "regime has '0', which is not a regressor"),
         ({"regime": ["edu", "edu"]}, "regime has 'edu' twice"),
         ({"threshold": "inn"}, r"threshold='inn' is not a column of x.*Did you mean 'inno'"),
         ({"effects": "city"}, r"effects='city' is not known"),

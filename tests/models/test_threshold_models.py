@@ -302,7 +302,8 @@ def test_protocol_and_tables(frame):
     assert result.fit_statistics["n_regimes"] == 2
     test = result.test(replications=99)
     lines = str(tables.from_frame(test, lang="zh"))
-    assert "single" in lines and "99 draws, seed 0" in lines
+    assert "single" in lines and "共99次, 随机种子0" in lines
+    assert "99 draws, seed 0" in str(tables.from_frame(test))
     with pytest.raises(AttributeError):
         result.nobs = 1
 

@@ -501,6 +501,14 @@ def test_headings_in_chinese(tmp_path):
     assert "第一阶段" in text_of(result, "chosen")
     assert "方差膨胀因子" in text_of(result, "vif")
     assert "地区: x1 的分组系数" in result.summary()
+    for table in result.tables.values():
+        assert not re.search(r"[A-Za-z]{2,} [a-z]{2,}", "\n".join(table.notes)), table.notes
+    assert "后期: 样本为满足 year > 2007 的观测 (共200行中剔除75行)" in str(
+        result.tables["robustness"]
+    )
+    assert "差分残差不存在1阶自相关" in text_of(result, "tests")
+    assert "所有工具变量均外生" in text_of(result, "tests")
+    assert "卡方分布" in text_of(result, "weak-instruments-z_iv")
     from docx import Document
 
     document = Document(str(result.output / "tables" / "threshold-test-threshold.docx"))

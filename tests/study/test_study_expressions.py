@@ -93,3 +93,11 @@ def test_rows_that_are_kept(frame):
     assert kept("a < 5", frame).tolist() == [True, True, True, False]  # an empty cell is not
     with pytest.raises(OptionError, match="It must be true or false for each row"):
         kept("a + 1", frame)
+
+
+def test_whole_numbers_do_not_overflow(frame):
+    small = frame.assign(n=np.array([100, 99, 2, 3], dtype="int8"))
+    assert_allclose(computed("100 * n / 2", small), [5000, 4950, 100, 150])
+    assert_allclose(computed("n * n + n", small), [10_100, 9_900, 6, 12])
+    large = frame.assign(n=[4_000_000_000, 1, 2, 3])
+    assert_allclose(computed("n * n * n", large), [6.4e28, 1, 8, 27])

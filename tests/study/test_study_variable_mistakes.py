@@ -9,6 +9,7 @@ from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
     DuplicateKeysError,
+    NotNumericError,
     OptionError,
     StudyFileError,
 )
@@ -97,6 +98,11 @@ MISTAKES = {
         r"transforms\[0\]: 'z' is zero or",
     ),
     "{kind: inequality, values: p, into: g}": (StudyFileError, r"such as into: \{theil_t: theil_t"),
+    "{kind: interact, columns: [a, group], into: e}": (NotNumericError, "'group' holds text"),
+    "{kind: rank_size, size: p, group: group, period: [[2012]], into: {structure: s}}": (
+        StudyFileError,
+        r"no row is of \[\[2012\]\]",
+    ),
     "{kind: rank_size, size: p, group: group, period: 1999, into: {structure: s}}": (
         StudyFileError,
         r"\[0\].period: no row is of 1999. The periods are 2010, 2011",

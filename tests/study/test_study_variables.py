@@ -379,3 +379,15 @@ def test_what_steps_did_is_in_the_results(tmp_path):
     assert "1 entropy" in text and "2 winsorise" in text
     assert (result.output / "tables" / "index-weights.md").is_file()
     assert (result.output / "tables" / "rta-rta.md").is_file()
+
+
+def test_products_of_small_integers_do_not_overflow(tmp_path):
+    whole = grouped().assign(a=lambda f: np.arange(len(f)) % 90 + 10, b=100)
+    path = steps(tmp_path, "{kind: interact, columns: [a, b], into: ab}", frame=whole)
+    stata = whole.astype({"a": "int8", "b": "int8"}).reset_index()
+    stata.to_stata(tmp_path / "panel.dta", write_index=False, version=118)
+    text = path.read_text(encoding="utf-8").replace("panel.csv", "panel.dta")
+    path.write_text(text, encoding="utf-8")
+    found = data_of(path).panel.frame
+    assert found["a"].dtype == "int8"
+    assert_allclose(found["ab"], (whole["a"] * 100).reindex(found.index))

@@ -124,10 +124,11 @@ def _evaluated(expression: str, frame: pd.DataFrame) -> tuple[pd.Series, list[st
 
 
 def _values(frame: pd.DataFrame, name: str) -> pd.Series:
-    """A column, or a level of the index, by row."""
-    if name in frame.columns:
-        return pd.Series(frame[name])
-    return pd.Series(frame.index.get_level_values(name).array)
+    """A column, or a level of the index, by row; whole numbers as floats, which do not overflow."""
+    in_frame = name in frame.columns
+    found = frame[name] if in_frame else pd.Series(frame.index.get_level_values(name).array)
+    whole = pd.api.types.is_integer_dtype(found.dtype)
+    return pd.Series(found.astype(float) if whole else found)
 
 
 def computed(expression: str, frame: pd.DataFrame) -> pd.Series:

@@ -68,7 +68,7 @@ def _of_groups(
     groups: Any = ground.groups(step.group)
     size = ground.frame[step.size]
     if step.period is not None:
-        size = size[ground.time == step.period]
+        size = size[[time == step.period for time in ground.time]]
         if size.empty:
             raise ground.inputs.source.error(
                 (*ground.key, "period"),

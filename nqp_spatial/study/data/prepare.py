@@ -12,6 +12,7 @@ import pandas as pd
 
 from nqp_spatial import cities, indices
 from nqp_spatial._messages import check_option, first
+from nqp_spatial._notes import listed, note
 from nqp_spatial.datasets import bundled
 from nqp_spatial.exceptions import (
     DataError,
@@ -177,6 +178,10 @@ def _weights_columns(key: Key, weights: Any) -> dict[Key, Any]:
 
 # ---------------------------------------------------------------- sample
 
+_EMPTY = {
+    "en": {"rows": "{n} rows with empty cells were left out: {which}."},
+    "zh": {"rows": "{n}行含有缺失值, 已剔除: {which}。"},
+}
 _LEFT_OUT = {
     "en": "Rows where {where}; {left} of {n} rows are left out, among them all of {gone} of {of} "
     "entities.",
@@ -334,6 +339,6 @@ def _complete_rows(panel: PanelData, columns: list[str]) -> PanelData:
     if not empty.any():
         return panel
     rows = panel.frame.index[empty]
-    note = f"{len(rows)} rows with empty cells were left out: {first(rows, 5)}."
-    warnings.warn(note, DataWarning, stacklevel=2)
-    return _with_rows(panel, panel.frame[~empty], note)
+    said = note(_EMPTY, "rows", n=len(rows), which=listed(rows, 5))
+    warnings.warn(said, DataWarning, stacklevel=2)
+    return _with_rows(panel, panel.frame[~empty], said)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nqp_spatial import indices
+from nqp_spatial import checks, indices
 from nqp_spatial._messages import first, suggest
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.indices._columns import indicator_columns
@@ -77,7 +77,9 @@ def combine(step: schema.Combine, ground: Ground) -> Answer:
 
 def interact(step: schema.Interact, ground: Ground) -> Answer:
     """The product of columns."""
-    frame = ground.frame[step.columns].copy()
+    for name in step.columns:
+        checks.numeric(ground.frame[name], name)
+    frame = ground.frame[step.columns].astype(float)  # small integers would overflow
     for name in step.centre:
         frame[name] = frame[name] - frame[name].mean()
     product = frame.iloc[:, 0]

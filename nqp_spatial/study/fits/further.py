@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from nqp_spatial._notes import in_language
+
 if TYPE_CHECKING:
     from nqp_spatial.study.fits.estimation import Call
 
@@ -79,9 +81,12 @@ def of_quantile(fitted: Fitted) -> Frames:
         return {}
     names = [name for name in result.params.index if name != "const"]
     tests = {name: result.equality(name) for name in names}
-    columns = ("statistic", "df", "pvalue", "null")
-    rows = {name: [getattr(test, c) for c in columns] for name, test in tests.items()}
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns))
+    rows = {
+        name: [test.statistic, test.df, test.pvalue, in_language(test.null, fitted.lang)]
+        for name, test in tests.items()
+    }
+    columns = ["statistic", "df", "pvalue", "null"]
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return {"equality": frame.rename_axis("variable")}
 
 

@@ -103,6 +103,7 @@ _HEADINGS: dict[str, tuple[str, str]] = {
     "step": ("Step", "步骤"),
     "column": ("Column", "变量"),
     "sum": ("Sum", "合计"),
+    "spectral_radius": ("Spectral radius", "谱半径"),
     "rows": ("Rows", "行数"),
     "cells": ("Cells", "单元格数"),
     "missing_before": ("Empty before", "变换前缺失"),
@@ -133,7 +134,7 @@ _HEADINGS: dict[str, tuple[str, str]] = {
     "compared_with": ("Compared with", "比较对象"),
     "first": ("First", "第一个"),
     "second": ("Second", "第二个"),
-    "pair": ("Pair", "门槛对"),
+    "thresholds": ("Thresholds", "门槛对"),
     "nobs_between": ("Observations between", "其间观测值"),
     "share_between": ("Share between", "其间占比"),
     "entities_between": ("Entities between", "其间个体数"),
@@ -166,6 +167,12 @@ _ROWS: dict[str, dict[str, tuple[str, str]]] = {
         "sobel": ("Sobel", "Sobel检验"),
         "goodman-1": ("Goodman 1 (Aroian)", "Goodman检验1 (Aroian)"),
         "goodman-2": ("Goodman 2", "Goodman检验2"),
+        "moran": ("Moran", "残差的莫兰指数检验"),
+        "Anderson LM": ("Anderson LM", "Anderson LM统计量"),
+        "Kleibergen-Paap rk LM": ("Kleibergen-Paap rk LM", "Kleibergen-Paap rk LM统计量"),
+        "Kleibergen-Paap rk Wald F": ("Kleibergen-Paap rk Wald F", "Kleibergen-Paap rk F统计量"),
+        "Cragg-Donald F": ("Cragg-Donald F", "Cragg-Donald F统计量"),
+        "Effective F": ("Effective F", "有效F统计量"),
     },
     "rta": {
         "all": ("All", "全部"),
@@ -179,6 +186,7 @@ _ROWS: dict[str, dict[str, tuple[str, str]]] = {
         "counted": ("Counted", "计入"),
         "not counted": ("Not counted", "未计入"),
         "repeated rows": ("Repeated rows", "重复行"),
+        "cities outside the panel": ("Cities outside the panel", "面板外的城市"),
     },
     "effects": {
         "entity": ("Entity", "个体"),
@@ -199,6 +207,40 @@ _OWN_ROWS: dict[tuple[str, str], dict[str, tuple[str, str]]] = {
 }
 
 
+# Cells that are words of ours, by frame and column.
+_CELLS: dict[tuple[str, str], dict[str, tuple[str, str]]] = {
+    ("instruments", "group"): {
+        "exogenous": ("exogenous", "外生变量"),
+        "external": ("external", "外部工具变量"),
+        "time": ("time", "时间"),
+        "gmm levels": ("gmm levels", "gmm水平方程"),
+    },
+    ("instruments", "equation"): {
+        "transformed": ("transformed", "变换方程"),
+        "level": ("level", "水平方程"),
+        "both": ("both", "两个方程"),
+    },
+    ("weak-instruments", "compared_with"): {
+        "chi-squared": ("chi-squared", "卡方分布"),
+        "not tabulated": ("not tabulated", "无临界值表"),
+        "Stock-Yogo, 10% maximal size": (
+            "Stock-Yogo, 10% maximal size",
+            "Stock-Yogo, 最大检验水平10%",
+        ),
+        "Montiel Olea-Pflueger, 10% of worst-case bias": (
+            "Montiel Olea-Pflueger, 10% of worst-case bias",
+            "Montiel Olea-Pflueger, 最大偏误的10%",
+        ),
+    },
+}
+# Rows that end in a name of the user's: how they begin.
+_BEGINNINGS: dict[str, tuple[str, str]] = {
+    "difference-in-hansen: ": ("Difference-in-Hansen: ", "Hansen差分检验: "),
+    "hausman classical ": ("Hausman, classical ", "Hausman检验, 经典形式 "),
+    "hausman sigmamore ": ("Hausman, sigmamore ", "Hausman检验, sigmamore形式 "),
+}
+
+
 def frame_label(name: str, lang: str) -> str:
     """The title of a frame; ``entropy-inn`` is that of entropy, with the name after it."""
     for known in sorted(TITLES, key=len, reverse=True):
@@ -216,6 +258,9 @@ def headed(frame: pd.DataFrame, name: str, lang: str) -> pd.DataFrame:
     """The frame ``name`` with printed headings, and with our words in its rows."""
     found = frame.set_axis(_index(frame.index, name, lang))
     found.attrs = dict(frame.attrs)
+    for (kind, column), cells in _CELLS.items():
+        if name == kind and column in found.columns:
+            found[column] = [_row(cell, cells, lang) for cell in found[column]]
     if found.columns.nlevels == 1:
         own = 1 if (name, "columns") in _USERS else len(found.columns)  # ours, which come first
         heads = [_heading(column, name, lang) for column in found.columns[:own]]
@@ -231,6 +276,16 @@ def _heading(head: Any, name: str, lang: str) -> Any:
     return _HEADINGS[head][_AT[lang]] if head in _HEADINGS else head
 
 
+def _row(label: Any, words: dict[str, tuple[str, str]], lang: str) -> Any:
+    """A label of ours in the language; a name of the user's as it is."""
+    if label in words:
+        return words[label][_AT[lang]]
+    for beginning, said in _BEGINNINGS.items():
+        if str(label).startswith(beginning):
+            return said[_AT[lang]] + str(label).removeprefix(beginning)
+    return label
+
+
 def _index(index: pd.Index, name: str, lang: str) -> pd.Index:
     """Levels by their headings; labels that are words of ours in the language."""
     if (name, "index") in _USERS:
@@ -240,7 +295,7 @@ def _index(index: pd.Index, name: str, lang: str) -> pd.Index:
         labels = index.get_level_values(level)
         words = _OWN_ROWS.get((name, str(head)), _ROWS.get(str(head), {}))
         if words:
-            shown = [words[label][_AT[lang]] if label in words else label for label in labels]
+            shown = [_row(label, words, lang) for label in labels]
             labels = pd.Index(shown, name=head)
         columns.append(labels.rename(_heading(head, name, lang)))
     plain = isinstance(index, pd.RangeIndex) and index.name is None  # which is not printed

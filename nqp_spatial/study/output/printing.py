@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial import tables
+from nqp_spatial._notes import in_language
 from nqp_spatial.panel import PanelData
 from nqp_spatial.study.data import transforming
 from nqp_spatial.study.data.outcomes import truth_applies
@@ -141,7 +142,7 @@ def _tests(study: Study, found: Found, noted: dict[str, Any]) -> None:
             "statistic": test.statistic,
             "df": df_text(test.df),
             "pvalue": test.pvalue,
-            "null": test.null,
+            "null": in_language(test.null, study.language),
         }
         for key, tests in found.tests.items()
         for name, test in tests.items()
