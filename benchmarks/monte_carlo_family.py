@@ -82,7 +82,8 @@ def default_replications(cell: Cell) -> int:
     if cell.task.startswith("null"):
         return 2000 if cell.n_entities == 49 else 1000
     if cell.task in ("SAC", "GNS"):
-        return 500 if cell.n_entities == 49 else 300
+        few = cell.errors != "normal"
+        return (200 if few else 500) if cell.n_entities == 49 else (100 if few else 300)
     if cell.task == "SEM" and cell.effects == "random":
         return 500 if cell.n_entities == 49 else 200
     if cell.task == "SDM" and cell.errors == "normal" and cell.effects != "random":
