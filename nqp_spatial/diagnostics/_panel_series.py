@@ -71,6 +71,7 @@ def prepare(y: pd.Series, *, demean: bool) -> PanelSeries:
     if demean:
         values = values - values.groupby(level=1).transform("mean")
     codes, entities = pd.factorize(values.index.get_level_values(0))
+    entities = entities.rename(values.index.names[0])
     if len(entities) < 2:
         raise EstimationError(f"{name!r} has one entity; panel tests need two or more.")
     period, times = _positions(values.index)

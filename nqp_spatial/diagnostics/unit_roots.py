@@ -374,12 +374,15 @@ def _check_without_lags(fits: pd.DataFrame, options: _Options) -> None:
 
 def _no_moments(fits: pd.DataFrame, kind: str) -> str:
     row = fits.iloc[0]
-    needed = f"{IPS_EXACT_PERIODS[0]}" if kind != "w-tbar" else "10, and more with 5 to 8 lags"
+    if kind == "w-tbar":
+        range_ = "at 10 rows of an entity's regression (more with 5 to 8 lags) and end at 8 lags"
+    else:
+        range_ = f"at {IPS_EXACT_PERIODS[0]} rows of an entity's regression"
     return (
-        f"The published moments of {kind} begin at {needed} rows of an entity's regression and end "
-        f"at 8 lags: {len(fits)} entities are outside, first {first(fits.index)} "
-        f"({int(row['nobs'])} rows with {int(row['lags'])} lags). Use fewer lags, leave those "
-        "entities out, or use test='fisher'; without lags statistic='z-tbar' begins at 6 rows."
+        f"The published moments of {kind} begin {range_}: {len(fits)} entities are outside, "
+        f"{first(fits.index)}; the first has {int(row['nobs'])} rows and {int(row['lags'])} lags. "
+        "Use fewer lags, leave those entities out, or use test='fisher'; without lags "
+        "statistic='z-tbar' begins at 6 rows."
     )
 
 

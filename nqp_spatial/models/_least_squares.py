@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from linearmodels.panel import PanelOLS
+from scipy.linalg import solve_triangular
 
 import nqp_spatial.models._effects as _fx
 import nqp_spatial.models._panel_covariance as _panel
@@ -87,9 +88,8 @@ class Estimate:
 class LeastSquaresResults(Results):
     """Least squares on transformed columns.
 
-    ``raw`` is linearmodels' result for columns that are already transformed, freed of the constant
-    and divided by powers of two, its covariance without the small-sample factor: read the numbers
-    of this object instead.
+    ``raw`` is linearmodels' result for an orthogonal basis of the transformed columns, its
+    covariance without the small-sample factor: read the numbers of this object instead.
 
     Attributes
     ----------
@@ -190,22 +190,19 @@ class PanelModel(ABC, Generic[R]):
 def estimate(equation: Equation, how: _panel.Prepared) -> Estimate:
     """Least squares with the covariance asked for."""
     index = _rows.plain_index(equation.y.index)
-    columns, back = _freed_of_constant(equation.x)
+    columns, back = _orthogonal(equation.x)
     y, x = equation.y.set_axis(index), columns.set_axis(index)
-    size = np.sqrt((x**2).mean())
-    scale = pd.Series(2.0 ** np.round(np.log2(size)), index=x.columns)
     cov_type = how.options.cov_type
-    model = PanelOLS(y, x / scale, check_rank=False)  # checked in a way that units do not matter to
+    model = PanelOLS(y, x, check_rank=False)  # checked in a way that units do not matter to
     raw = model.fit(debiased=False, auto_df=False, count_effects=False, **_asked(how, index))
     factor, df = small_sample(equation, cov_type, how.labels)
-    back = back / scale.to_numpy()
     names = x.columns
-    resid = (equation.y - columns @ (raw.params / scale)).rename("resid")
-    inner = np.linalg.inv((x / scale).T @ (x / scale))
+    resid = (equation.y - columns @ raw.params).rename("resid")
+    inner = np.eye(len(names)) / len(y)
     variance = float((resid**2).sum()) / (len(y) - equation.rank)
     if cov_type in ("kernel", "conley"):
         assert how.sums is not None
-        M = how.sums((columns / scale).to_numpy() * resid.to_numpy()[:, None])
+        M = how.sums(columns.to_numpy() * resid.to_numpy()[:, None])
         spread = inner @ M @ inner
     else:
         spread = raw.cov.to_numpy()
@@ -223,19 +220,24 @@ def estimate(equation: Equation, how: _panel.Prepared) -> Estimate:
     )
 
 
-def _freed_of_constant(x: pd.DataFrame) -> tuple[pd.DataFrame, Array]:
-    """Columns less what they have of the constant, and what takes estimates back to all of them.
+def _orthogonal(x: pd.DataFrame) -> tuple[pd.DataFrame, Array]:
+    """An orthogonal basis of the columns, and what takes estimates back from it to them.
 
-    The fit is the same, but X'X keeps its digits where means are large beside deviations.
+    The fit is the same, but keeps its digits where columns are nearly collinear, such as a
+    regressor and its product with a column whose mean is large beside its deviations, or where
+    units differ: X'X is the identity times the number of rows. A constant stays one.
     """
-    back = np.eye(x.shape[1])
-    if "const" not in x:
-        return x, back
-    at, constant = x.columns.get_loc("const"), x["const"].to_numpy()
-    share = constant @ x.to_numpy() / (constant @ constant)
-    share[at] = 0.0
-    back[at] -= share
-    return x - np.outer(constant, share), back
+    order = sorted(range(x.shape[1]), key=lambda j: x.columns[j] != "const")
+    values = x.to_numpy()[:, order]
+    size = 2.0 ** np.round(np.log2(np.linalg.norm(values, axis=0)))
+    Q, R = np.linalg.qr(values / size)
+    turned = np.where(np.diag(R) < 0, -1.0, 1.0) * np.sqrt(len(x))
+    inverse = solve_triangular(R, np.eye(len(order))) * turned / size[:, None]
+    back = np.empty_like(inverse)
+    back[np.ix_(order, order)] = inverse
+    basis = np.empty_like(values)
+    basis[:, order] = Q * turned
+    return pd.DataFrame(basis, x.index, x.columns), back
 
 
 def _asked(how: _panel.Prepared, index: pd.MultiIndex) -> dict[str, Any]:

@@ -72,6 +72,9 @@ class Moderation:
 
     Notes
     -----
+    The regression is always run on the product of both less their means, which keeps its digits
+    where means are large beside deviations, and its estimates taken to the plain product.
+
     Where the fixed effects absorb the moderator's own effect, as entity effects do if it is
     constant over time, that column is left out, which changes nothing else; a note says so.
     """
@@ -98,6 +101,8 @@ class Moderation:
         self.x = str(x.name)
         moderator = moderator.reindex(x.index)
         self.moderator = _read(moderator, x, centre=centre)
+        self._middle = 0.0 if self.moderator.kind == "categories" else float(x.mean())
+        self._centred = centre
         columns, notes = self._columns(x, effects, other_effects, centre)
         if controls is not None:
             checks.same_rows(x.index, controls.index, "x", "controls")
@@ -158,7 +163,27 @@ class Moderation:
         )
         values = {field.name: getattr(fitted, field.name) for field in fields(Results)}
         values["model_name"] = "Moderation"
-        return ModerationResults(**values, x=self.x, moderator=self.moderator)
+        if not self._centred:
+            values |= self._as_products(fitted.params, fitted.cov)
+        return ModerationResults(
+            **values,
+            x=self.x,
+            moderator=self.moderator,
+            centred_params=fitted.params,
+            centred_cov=fitted.cov,
+        )
+
+    def _as_products(self, params: pd.Series, cov: pd.DataFrame) -> dict[str, Any]:
+        """Estimates of the plain product from those of (x - a)(m - c) = xm - c x - a m + ac."""
+        m = self.moderator
+        T = pd.DataFrame(np.eye(len(params)), params.index, params.index)
+        for name, product in zip(m.columns, m.products, strict=True):
+            T.loc[self.x, product] = -m.mean
+            if name in T:
+                T.loc[name, product] = -self._middle
+            if "const" in T:
+                T.loc["const", product] = self._middle * m.mean
+        return {"params": (T @ params).rename(params.name), "cov": T @ cov @ T.T}
 
     def _columns(
         self, x: pd.Series, effects: str | None, other_effects: Any, centre: bool
@@ -172,13 +197,12 @@ class Moderation:
             kept = {name: values for name, values in kept.items() if name not in gone}
             if gone:
                 notes.append(note(_WORDS, "absorbed", names=", ".join(gone)))
-        middle = float(x.mean()) if centre else 0.0
         products = {
-            product: (x - middle) * (m.columns[name] - m.centre)
+            product: (x - self._middle) * (m.columns[name] - m.mean)
             for name, product in zip(m.columns, m.products, strict=True)
         }
         if centre:
-            means = {"first": middle, "second": m.centre}
+            means = {"first": self._middle, "second": m.mean}
             notes.append(note(_WORDS, "centred", product=f"{self.x}:{m.name}", **means))
         elif m.kind == "numeric":
             notes.append(note(_WORDS, "plain", product=f"{self.x}:{m.name}"))
@@ -230,8 +254,8 @@ def _read(moderator: pd.Series, x: pd.Series, *, centre: bool) -> Moderator:
         checks.usable_column(values, name)
         columns = pd.DataFrame({name: values.astype(float)})
         kind = "binary" if values.nunique() == 2 else "numeric"
-        middle = float(columns[name].mean()) if centre else 0.0
-        return Moderator(name, kind, columns, (f"{x.name}:{name}",), middle, ())
+        mean = float(columns[name].mean())
+        return Moderator(name, kind, columns, (f"{x.name}:{name}",), mean, ())
     if centre:
         raise OptionError(f"centre=True, but {name!r} holds categories. Leave centre out.")
     coded = values.astype("category").cat.remove_unused_categories()

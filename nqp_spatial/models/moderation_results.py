@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -35,8 +35,8 @@ class Moderator:
         The moderator itself, or dummies of its categories but the base.
     products : tuple of str
         Names of the products with x, one a column.
-    centre : float
-        What is taken from the moderator in the product.
+    mean : float
+        Of the numbers; 0 for categories.
     labels : tuple
         Categories, the base first.
     """
@@ -45,7 +45,7 @@ class Moderator:
     kind: str
     columns: pd.DataFrame
     products: tuple[str, ...]
-    centre: float
+    mean: float
     labels: tuple[Any, ...]
 
     @property
@@ -66,10 +66,16 @@ class ModerationResults(Results):
     x : str
         The regressor whose effect is moderated.
     moderator : Moderator
+    centred_params : Series
+    centred_cov : DataFrame
+        Of the regression whose product has both variables less their means; of categories those of
+        ``params`` and ``cov``. Effects are computed from them.
     """
 
     x: str = ""
     moderator: Moderator | None = None
+    centred_params: pd.Series = field(default_factory=pd.Series, repr=False)
+    centred_cov: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
     citation: ClassVar[str] = (
         "Brambor, T., Clark, W. R. and Golder, M. (2006). Understanding interaction models: "
@@ -120,8 +126,8 @@ class ModerationResults(Results):
             raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
         index, weights = self._weights(at)
         names = [self.x, *self._m.products]
-        params = self.params[names].to_numpy()
-        cov = self.cov.loc[names, names].to_numpy()
+        params = self.centred_params[names].to_numpy()
+        cov = self.centred_cov.loc[names, names].to_numpy()
         estimate = weights @ params
         error = np.sqrt(np.einsum("ij,jk,ik->i", weights, cov, weights))
         t = estimate / error
@@ -151,7 +157,7 @@ class ModerationResults(Results):
                 [np.ones(len(place)), np.eye(len(m.labels))[place][:, 1:]]
             )
         points = self._points(at)
-        return points.tolist(), np.column_stack([np.ones(len(points)), points - m.centre])
+        return points.tolist(), np.column_stack([np.ones(len(points)), points - m.mean])
 
     def _points(self, at: Any) -> Array:
         values = self._m.values
@@ -224,8 +230,8 @@ class ModerationResults(Results):
     def _bounds(self, level: float) -> list[float]:
         """Values where the t statistic of the effect is critical: roots of a quadratic."""
         (product,) = self._m.products
-        b, d = self.params[[self.x, product]]
-        v = self.cov.loc[[self.x, product], [self.x, product]].to_numpy()
+        b, d = self.centred_params[[self.x, product]]
+        v = self.centred_cov.loc[[self.x, product], [self.x, product]].to_numpy()
         square = float(self._distribution().ppf(1 - level / 2)) ** 2
         polynomial = [
             d * d - square * v[1, 1],
@@ -234,7 +240,7 @@ class ModerationResults(Results):
         ]
         roots = np.roots(polynomial)
         real = roots[np.abs(roots.imag) <= 1e-9 * np.abs(roots)].real
-        return sorted(float(root) + self._m.centre for root in real)
+        return sorted(float(root) + self._m.mean for root in real)
 
     def plot(self, *, level: float = 0.95, ax: Axes | None = None, lang: str = "en") -> Axes:
         """The effect of x over the moderator with its band, and the moderator's distribution."""

@@ -522,7 +522,9 @@ def test_too_short_for_the_lags_names_the_entities(series):
         unit_root(part, test="fisher", lags=2)
     with pytest.raises(EstimationError, match=r"too short in 1 entities, 'a'"):
         unit_root(part, test="fisher", lags="aic", max_lags=2)
-    with pytest.raises(EstimationError, match=r"begin at 10.*first 'a' \(4 rows with 1 lags\)"):
+    with pytest.raises(
+        EstimationError, match=r"begin at 10 .*'a'; the first has 4 rows and 1 lags"
+    ):
         unit_root(part, lags=1)
 
 

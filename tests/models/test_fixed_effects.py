@@ -500,3 +500,17 @@ def test_driscoll_kraay_needs_periods(frame):
     specification = FixedEffects(one["y"], one[["a"]], effects=None)
     with pytest.raises(EstimationError, match="at least two periods"):
         specification.fit(cov_type="driscoll-kraay", bandwidth=0)
+
+
+@pytest.mark.parametrize("cov_type", ["unadjusted", "robust", "clustered", "driscoll-kraay"])
+def test_errors_keep_their_digits_where_columns_are_nearly_collinear(cov_type):
+    """x beside z + 1e8 x: errors of x are those of the regression on x and z, times matrices."""
+    rng = np.random.default_rng(11)
+    index = pd.MultiIndex.from_product([range(30), range(8)], names=["city", "year"])
+    frame = pd.DataFrame(rng.normal(size=(240, 3)), index, ["y", "x", "z"])
+    frame["near"] = frame["z"] + 1e7 * frame["x"]
+    plain = FixedEffects(frame["y"], frame[["x", "z"]]).fit(cov_type=cov_type)
+    mixed = FixedEffects(frame["y"], frame[["x", "near"]]).fit(cov_type=cov_type)
+    assert_allclose(mixed.params["near"], plain.params["z"], rtol=1e-6)
+    assert_allclose(mixed.std_errors["near"], plain.std_errors["z"], rtol=1e-6)
+    assert_allclose(mixed.std_errors["x"], 1e7 * plain.std_errors["z"], rtol=1e-6)

@@ -77,6 +77,27 @@ def test_a_centred_product_moves_the_slope_to_the_mean(data):
     assert_allclose(centred.resids, plain.resids, atol=1e-9)
 
 
+@pytest.mark.parametrize("cov_type", ["unadjusted", "robust", "clustered", "driscoll-kraay"])
+def test_means_beside_which_deviations_are_small_take_no_digits(data, cov_type):
+    """The product less both means and the plain one are the same regression."""
+    far = data.assign(b=data["b"] + 1e8)
+    plain, near = fit(far, cov_type=cov_type), fit(data, cov_type=cov_type)
+    assert_allclose(plain.params["a:b"], near.params["a:b"], rtol=1e-6)
+    assert_allclose(plain.std_errors["a:b"], near.std_errors["a:b"], rtol=1e-6)
+    effects, expected = (each.marginal_effects("quantiles") for each in (plain, near))
+    columns = ["estimate", "std_error", "lower", "upper"]
+    assert_allclose(effects[columns], expected[columns], rtol=1e-6)
+    bounds, known = (np.array(each.johnson_neyman().attrs["bounds"]) for each in (plain, near))
+    assert_allclose(bounds - 1e8, known, atol=1e-5)
+
+
+def test_the_constant_of_an_uncentred_product(data):
+    result = fit(data, effects=None)
+    columns = np.column_stack([np.ones(len(data)), data[["a", "b"]], data["a"] * data["b"]])
+    expected = np.linalg.lstsq(columns, data["y"], rcond=None)[0]
+    assert_allclose(result.params[["const", "a", "b", "a:b"]], expected, rtol=1e-9)
+
+
 def test_categories_give_the_slope_of_each_group(data):
     """Slopes by group without entity effects: as many regressions as groups."""
     result = fit(data, "stage", effects=None)
