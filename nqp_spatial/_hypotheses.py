@@ -20,6 +20,8 @@ WORDS: dict[str, dict[str, str]] = {
         "random": "fixed and random effects estimate the same {names} (random effects)",
         "deviations": "deviations of {names} from entity means add nothing (random effects)",
         "spatial": "no spatial correlation in the residuals",
+        "lag_beside_error": "rho = 0, lambda locally free",
+        "error_beside_lag": "lambda = 0, rho locally free",
     },
     "zh": {
         "exogenous": "所有工具变量均外生",
@@ -33,6 +35,8 @@ WORDS: dict[str, dict[str, str]] = {
         "random": "固定效应与随机效应对{names}的估计无系统差异 (随机效应)",
         "deviations": "{names}的组内离差项的系数均为零 (随机效应)",
         "spatial": "残差不存在空间自相关",
+        "lag_beside_error": "rho = 0 (允许lambda局部不为零)",
+        "error_beside_lag": "lambda = 0 (允许rho局部不为零)",
     },
 }
 

@@ -125,6 +125,10 @@ class BoundaryWarning(NqpWarning):
     """The spatial parameter is at the edge of its admissible interval."""
 
 
+class IdentificationWarning(NqpWarning):
+    """The data hardly tell different values of the spatial parameters apart."""
+
+
 class DroppedLagWarning(NqpWarning):
     """A spatial lag was left out because it is collinear after the fixed effects."""
 

@@ -58,7 +58,6 @@ def test_a_run_writes_its_table_and_says_which_peers_are_missing(environment, ca
 
 def test_the_version_a_reference_is_spreg_s_estimate(environment):
     """W times demeaned y: another program's numbers for the column that compares with it."""
-    pytest.importorskip("spreg")
     _cases.simulate(_cases.voronoi(25), 4, k=2).write(environment)
     limits = peers.Limits(repeats=1, longest=10, seconds=120, gigabytes=12)
     script = str(FOLDER / "_peers.py")

@@ -349,7 +349,6 @@ def test_castle_two_way_effects_equal_r(castle, case):
 
 def test_castle_source_gives_the_printed_estimate():
     """All 50 states, as printed from Stata 17 xtdidregress: 0.0693984 (0.0558596)."""
-    pytest.importorskip("causaldata", reason="the castle data can only be rebuilt with causaldata")
     spec = importlib.util.spec_from_file_location("build", bundled("us_states", "build.py"))
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)

@@ -407,7 +407,6 @@ def test_c_variations(study_c):
 
 @pytest.fixture(scope="module")
 def study_d(tmp_path_factory):
-    pytest.importorskip("jieba")
     folder = tmp_path_factory.mktemp("study_d")
     return run_study("d", folder), folder, load_simulated_study("d")
 

@@ -348,7 +348,6 @@ def test_c_firms_and_outliers(c):
 
 @pytest.fixture(scope="module")
 def d(tmp_path_factory):
-    pytest.importorskip("jieba")
     module = example("study_d")
     simulated = load_simulated_study("d")
     panel, group, _ = module.variables(simulated)

@@ -897,7 +897,8 @@ class Foreign:
 
 
 def test_maketables_takes_our_results_beside_others(two_models):
-    maketables = pytest.importorskip("maketables")
+    import maketables  # imports half a dozen table libraries
+
     made = maketables.ETable([two_models[0], Foreign()], coef_fmt="b:.4f* \n (se:.4f)")
     printed = made.make(type="tex")
     assert "0.0178" in printed

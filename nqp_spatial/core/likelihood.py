@@ -16,9 +16,9 @@ about (I - lambda W) S is in the small matrix R0 - lambda R1. A search then cost
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ Array = npt.NDArray[np.float64]
 EXACT = 1e-20  # share of the sum of squares below which nothing is left to explain
 _GRID = 41  # points at which the profile is looked at before the search, if that is cheap
 _COARSE = 9  # if it is dear
+ALIKE = 1.92  # log-likelihood: half the 95 % point of chi-squared(1), as 1.96 standard errors off
+_APART = 1e-2  # share of the interval beyond which two peaks are not one
 
 
 class Jacobian(Protocol):
@@ -58,6 +60,15 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class Peak:
+    """A maximum that is not the highest, ``drop`` below it in the log-likelihood."""
+
+    rho: float
+    lambda_: float
+    drop: float
+
+
+@dataclass(frozen=True)
 class Optimum:
     """Maximum of the likelihood.
 
@@ -70,6 +81,8 @@ class Optimum:
     sigma2, loglik : float
     at_bound : bool
         Whether the search for rho or lambda ended at the edge of the admissible interval.
+    others : tuple of Peak
+        Nearly as high (`ALIKE`), the highest first; none if ``at_bound``.
     """
 
     delta: Array
@@ -78,6 +91,7 @@ class Optimum:
     sigma2: float
     loglik: float
     at_bound: bool
+    others: tuple[Peak, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,6 +167,19 @@ class Compressed:
         return least <= EXACT * self._total
 
 
+def apart(rho: float, lambda_: float, others: Iterable[Peak], width: float) -> tuple[Peak, ...]:
+    """Peaks nearly as high as the one at rho and lambda, the highest first, each only once.
+
+    ``width`` is that of the admissible interval.
+    """
+    known = [Peak(rho, lambda_, 0.0)]
+    for peak in sorted(others, key=lambda peak: peak.drop):
+        steps = (max(abs(peak.rho - p.rho), abs(peak.lambda_ - p.lambda_)) for p in known)
+        if peak.drop < ALIKE and min(steps) > _APART * width:
+            known.append(peak)
+    return tuple(known[1:])
+
+
 def log_jacobian(spectrum: Jacobian, scale: Scale, rho: float) -> float:
     """T' [ln|I - rho W| - c ln(1 - rho)]."""
     unit = scale.unit_roots * np.log1p(-rho) if scale.unit_roots else 0.0
@@ -195,10 +222,10 @@ def maximise(
     if error and lag and not spectrum.cheap:
         return _maximise_jointly(data, spectrum, scale)
 
-    def best_rho(lambda_: float) -> tuple[float, bool]:
+    def best_rho(lambda_: float) -> _Found:
         found = data.residual(lambda_, lag=lag)
         if not lag:
-            return 0.0, False
+            return _Found(0.0)
         return _search(
             lambda rho: gaussian(found.ssr(rho), scale.n) + log_jacobian(spectrum, scale, rho),
             lambda rho: (
@@ -209,37 +236,35 @@ def maximise(
         )
 
     def profile(lambda_: float) -> float:
-        rho = best_rho(lambda_)[0]
+        rho = best_rho(lambda_).value
         ssr = data.residual(lambda_, lag=lag).ssr(rho)
         jacobian = log_jacobian(spectrum, scale, rho) if lag else 0.0
         return gaussian(ssr, scale.n) + jacobian + log_jacobian(spectrum, scale, lambda_)
 
     def profile_slope(lambda_: float) -> float:  # by the envelope theorem
-        rho = best_rho(lambda_)[0]
+        rho = best_rho(lambda_).value
         ssr = data.residual(lambda_, lag=lag).ssr(rho)
         fit = -0.5 * scale.n * data.slope(rho, lambda_) / ssr
         return fit + jacobian_slope(spectrum, scale, lambda_)
 
-    lambda_, error_at_bound = _search(profile, profile_slope, spectrum) if error else (0.0, False)
-    rho, lag_at_bound = best_rho(lambda_)
-    return _optimum(data, spectrum, scale, rho, lambda_, lag_at_bound or error_at_bound, lag, error)
-
-
-def _optimum(
-    data: Compressed,
-    spectrum: Jacobian,
-    scale: Scale,
-    rho: float,
-    lambda_: float,
-    at_bound: bool,
-    lag: bool,
-    error: bool,
-) -> Optimum:
-    ssr = data.residual(lambda_, lag=lag).ssr(rho)
-    loglik = gaussian(ssr, scale.n)
-    loglik += log_jacobian(spectrum, scale, rho) if lag else 0.0
-    loglik += log_jacobian(spectrum, scale, lambda_) if error else 0.0
-    return Optimum(data.delta(rho, lambda_), rho, lambda_, ssr / scale.n, loglik, at_bound)
+    outer = _search(profile, profile_slope, spectrum) if error else _Found(0.0)
+    inner = best_rho(outer.value)
+    others = [Peak(rho, outer.value, drop) for rho, drop in inner.others]
+    others += [Peak(best_rho(value).value, value, drop) for value, drop in outer.others]
+    ssr = data.residual(outer.value, lag=lag).ssr(inner.value)
+    jacobian = log_jacobian(spectrum, scale, inner.value) if lag else 0.0
+    jacobian += log_jacobian(spectrum, scale, outer.value) if error else 0.0
+    at_bound = inner.at_bound or outer.at_bound
+    low, high = spectrum.interval
+    return Optimum(
+        data.delta(inner.value, outer.value),
+        inner.value,
+        outer.value,
+        ssr / scale.n,
+        gaussian(ssr, scale.n) + jacobian,
+        at_bound,
+        () if at_bound else apart(inner.value, outer.value, others, high - low),
+    )
 
 
 def _maximise_jointly(data: Compressed, spectrum: Jacobian, scale: Scale) -> Optimum:
@@ -259,10 +284,28 @@ def _maximise_jointly(data: Compressed, spectrum: Jacobian, scale: Scale) -> Opt
     r = 0.6 * min(-low, high)
     starts = ([0.0, 0.0], [r, 0.0], [0.0, r], [r, -r], [-r, r])
     runs = [minimize(objective, s, method="Nelder-Mead", options=options) for s in starts]
-    rho, lambda_ = min(runs, key=lambda run: float(run.fun)).x
     margin = 1e-5 * (high - low)
-    inside = all(low + margin < value < high - margin for value in (rho, lambda_))
-    return _optimum(data, spectrum, scale, float(rho), float(lambda_), not inside, True, True)
+
+    def inside(run: Any) -> bool:
+        return bool(np.all((run.x > low + margin) & (run.x < high - margin)))
+
+    best = min(runs, key=lambda run: float(run.fun))
+    rho, lambda_ = map(float, best.x)
+    others = [
+        Peak(float(run.x[0]), float(run.x[1]), float(run.fun - best.fun))
+        for run in runs
+        if inside(run)
+    ]
+    sigma2 = data.residual(lambda_, lag=True).ssr(rho) / scale.n
+    return Optimum(
+        data.delta(rho, lambda_),
+        rho,
+        lambda_,
+        sigma2,
+        -float(best.fun),
+        not inside(best),
+        apart(rho, lambda_, others, high - low) if inside(best) else (),
+    )
 
 
 def _grid(low: float, high: float, points: int) -> Array:
@@ -282,9 +325,18 @@ def _peaks(heights: Array) -> npt.NDArray[np.intp]:
     return np.flatnonzero((heights >= padded[:-2]) & (heights >= padded[2:]))
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Where one parameter is best, whether that is an edge, other peaks and how much lower."""
+
+    value: float
+    at_bound: bool = False
+    others: tuple[tuple[float, float], ...] = ()
+
+
 def _search(
     loglik: Callable[[float], float], score: Callable[[float], float], spectrum: Jacobian
-) -> tuple[float, bool]:
+) -> _Found:
     """Maximise over the admissible interval: brackets, Brent, then the root of the score."""
     low, high = spectrum.interval
     edge = 1e-9 * (high - low)
@@ -300,9 +352,17 @@ def _search(
         brackets = [(grid[max(i - 1, 0)], grid[min(i + 1, last)]) for i in peaks]
     climb = _climb if spectrum.cheap else _climb_dear
     found = [climb(loglik, score, left, right) for left, right in brackets]
-    rho = found[0] if len(found) == 1 else max(found, key=loglik)
     margin = 1e-5 * (high - low)
-    return rho, bool(rho - low < margin or high - rho < margin)
+
+    def at_edge(value: float) -> bool:
+        return bool(value - low < margin or high - value < margin)
+
+    if len(found) == 1:
+        return _Found(found[0], at_edge(found[0]))
+    heights = {value: loglik(value) for value in found}
+    best = max(found, key=heights.__getitem__)
+    others = [(v, heights[best] - heights[v]) for v in found if v != best and not at_edge(v)]
+    return _Found(best, at_edge(best), tuple(others))
 
 
 def _climb(

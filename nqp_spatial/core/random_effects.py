@@ -21,7 +21,7 @@ data, made once, so that nothing of size NT x NT is ever formed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,7 @@ from scipy.linalg import solve_triangular
 from scipy.ndimage import maximum_filter
 from scipy.optimize import minimize
 
+from nqp_spatial.core.likelihood import ALIKE, Peak, apart
 from nqp_spatial.core.random_effects_information import Point, covariance
 from nqp_spatial.core.random_effects_moments import Columns, Moments, trace_of_solution
 from nqp_spatial.core.spectrum import Spectrum
@@ -73,6 +74,8 @@ class RandomEffectsEstimate:
         Those of "rho", "lambda", "phi" that are at the edge of what is admissible.
     converged : bool
         Whether the last Newton step was negligible, so that this is a maximum.
+    others : tuple of Peak
+        Maxima of the likelihood that are nearly as high.
     """
 
     delta: Array
@@ -86,6 +89,7 @@ class RandomEffectsEstimate:
     resid: Array
     at_bound: tuple[str, ...]
     converged: bool
+    others: tuple[Peak, ...] = ()
 
 
 def estimate(
@@ -126,7 +130,17 @@ def estimate(
     model = _Model(y, Z, W, spectrum, lag, error, form if error else "kkp")
     if model.is_exact:
         return model.exact()
-    return model.label(*_search(model))
+    best, *rest = _search(model)
+    found = model.label(*best)
+    low, high = spectrum.interval
+    others = [
+        Peak(float(point[0]), float(point[1]), best[1] - value)
+        for point, value, converged in rest
+        if converged and best[1] - value < ALIKE and not model.at_bound(point)
+    ]
+    if found.at_bound:
+        return found
+    return replace(found, others=apart(found.rho, found.lambda_, others, high - low))
 
 
 class _Model:
@@ -277,14 +291,15 @@ class _Model:
         delta = solve_triangular(self._R, pooled + self._gls(root, rho))
         resid = self.y - rho * (self.W @ self.y.T).T - self.Z @ delta
         phi = float(np.expm1(tau)) / self.n_periods
-        at_bound, names = self._at_bound(point), self._names()
+        at_bound, names = self.at_bound(point), self._names()
         where = Point(delta, rho, lambda_, tau, s2)
         cov = covariance(where, self.Z, self.W, self.spectrum, self.form, names, at_bound)
         return RandomEffectsEstimate(
             delta, rho, lambda_, s2, phi, value, cov, names, resid, at_bound, converged
         )
 
-    def _at_bound(self, point: Array) -> tuple[str, ...]:
+    def at_bound(self, point: Array) -> tuple[str, ...]:
+        """Those of "rho", "lambda", "phi" that are at an edge."""
         names = []
         for name, free, x, (low, high) in zip(
             ("rho", "lambda", "phi"), self.free, point, self.bounds, strict=True
@@ -305,8 +320,8 @@ def _unexplained(X: Array) -> float:
     return float(np.square(within[:, -1] - fitted).sum())
 
 
-def _search(model: _Model) -> tuple[Array, float, bool]:
-    """Maximise: a grid, since there may be several maxima, then a climb from the best of them."""
+def _search(model: _Model) -> list[tuple[Array, float, bool]]:
+    """Maxima, the highest first: a grid, since there may be several, and climbs from its best."""
     spatial = [np.linspace(low, high, _GRID + 2)[1:-1] for low, high in model.bounds[:2]]
     rhos, lambdas = (
         grid if free else np.zeros(1) for grid, free in zip(spatial, model.free[:2], strict=True)
@@ -315,7 +330,8 @@ def _search(model: _Model) -> tuple[Array, float, bool]:
     peaks = np.argwhere(values == maximum_filter(values, size=3, mode="nearest"))
     peaks = peaks[np.argsort(-values[tuple(peaks.T)], kind="stable")][:_STARTS]
     starts = [np.array([rhos[a], lambdas[b], _TAUS[c]]) for a, b, c in peaks]
-    return max((_climb(model, start) for start in starts), key=lambda found: found[1])
+    found = [_climb(model, start) for start in starts]
+    return sorted(found, key=lambda peak: -peak[1])
 
 
 def _climb(model: _Model, start: Array) -> tuple[Array, float, bool]:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from nqp_spatial.core import covariance
-from nqp_spatial.core.likelihood import Compressed, Optimum, Scale, maximise
+from nqp_spatial.core.likelihood import Compressed, Optimum, Peak, Scale, maximise
 from nqp_spatial.core.multiplier import Multiplier
 from nqp_spatial.core.spectrum import Spectrum
 from nqp_spatial.core.within import demean
@@ -52,6 +52,8 @@ class Estimate:
         Inverse of minus the expected derivative of the score, where that is not ``cov``.
     multiplier : Multiplier or None
         At rho, if it was factorised.
+    others : tuple of Peak
+        Maxima of the likelihood that are nearly as high.
     """
 
     delta: Array
@@ -69,6 +71,7 @@ class Estimate:
     spatial: tuple[float, ...]
     bread: Array | None = None
     multiplier: Multiplier | None = None
+    others: tuple[Peak, ...] = ()
 
 
 def lag(W: sp.csr_array, values: Array) -> Array:
@@ -184,6 +187,7 @@ def estimate(
         g=parts.g,
         spatial=(*[rho] * lag, *[lambda_] * error),
         multiplier=parts.multiplier,
+        others=optimum.others,
     )
 
 

@@ -108,6 +108,7 @@ def estimate(
         g=None if g is None else g[None, :],
         spatial=(*[optimum.rho] * lag, *[optimum.lambda_] * error),
         bread=bread,
+        others=optimum.others,
     )
 
 

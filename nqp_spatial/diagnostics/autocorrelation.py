@@ -117,7 +117,7 @@ def moran_residuals(resids: pd.Series, graph: Any) -> TestResult:
     The weights of the pooled cross-sections are block-diagonal. The test does not allow for the
     estimation of the model that left the residuals, so it is a description more than a test: after
     fixed effects it rejects a true null in 6 to 12 % of samples at 5 %, and after a model with rho
-    almost never (docs/monte_carlo_family.md). ``lm_tests(correction="lee-yu")`` has the right size.
+    almost never (docs/monte_carlo_family.md). ``lm_tests`` have the right size.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 import nqp_spatial.models._lags as _lags
+from nqp_spatial._hypotheses import hypothesis
 from nqp_spatial._messages import check_option
 from nqp_spatial.core import lagrange
 from nqp_spatial.core.spatial_ml import scale_of
@@ -28,8 +29,8 @@ Array = npt.NDArray[np.float64]
 _TESTS = {
     "lag": ("LM lag", "rho = 0"),
     "error": ("LM error", "lambda = 0"),
-    "robust_lag": ("Robust LM lag", "rho = 0, lambda locally free"),
-    "robust_error": ("Robust LM error", "lambda = 0, rho locally free"),
+    "robust_lag": ("Robust LM lag", hypothesis("lag_beside_error")),
+    "robust_error": ("Robust LM error", hypothesis("error_beside_lag")),
     "joint": ("LM lag and error", "rho = lambda = 0"),
 }
 
@@ -39,9 +40,9 @@ def lm_tests(
     x: pd.DataFrame,
     graph: Any,
     *,
-    effects: str | None = None,
+    effects: str | None = "twoway",
     durbin: Sequence[str] | None = (),
-    correction: str = "none",
+    correction: str = "lee-yu",
 ) -> dict[str, TestResult]:
     r"""Lagrange multiplier tests of a spatial lag and a spatial error in a panel.
 
@@ -63,17 +64,18 @@ def lm_tests(
         Regressors on the same index.
     graph : libpysal Graph or W, or (matrix, ids)
         Weights on exactly the entities of the panel; matched by label, taken as they are.
-    effects : {None, "entity", "time", "twoway"}
+    effects : {"twoway", "entity", "time", None}
         Fixed effects. With None a constant is estimated.
     durbin : sequence of str
         Regressors whose spatial lag is in the null too, None for all: tests of SLX against SDM
         ("lag") and SDEM ("error"). The robust forms are weak there: they rest on W(WX), whose
         coefficient vanishes with theta.
-    correction : {"none", "lee-yu"}
-        "none" takes demeaned data as they are, and W times demeaned y, as splm and Elhorst [2]_
-        do; it rejects too often (see Notes). "lee-yu" tests what is left after the transformation
-        of Lee and Yu [3]_ and has the right size; it needs a row-normalised W with time or two-way
-        effects.
+    correction : {"lee-yu", "none"}
+        "lee-yu" tests what is left after the transformation of Lee and Yu [3]_ and has the right
+        size; it needs a row-normalised W with time or two-way effects. "none" takes demeaned data
+        as they are, and W times demeaned y, as splm and Elhorst [2]_ do: with it the values of
+        other programs come out, but it rejects too often (see Notes). Without fixed effects both
+        are the same.
 
     Returns
     -------
@@ -112,7 +114,8 @@ def lm_tests(
     twoway    8.8   9.5   8.8   10.1  13.3  18.1
     ========  ==========  ==========  ==========
 
-    With "lee-yu" all of them, the robust forms and the joint test are between 4.6 and 5.3.
+    That is "none". With "lee-yu" all of them, the robust forms and the joint test are between 4.6
+    and 5.3.
 
     References
     ----------

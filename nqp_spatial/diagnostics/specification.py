@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from nqp_spatial._messages import check_option
+from nqp_spatial._notes import Note, in_language, note
 from nqp_spatial.diagnostics.lagrange import lm_tests
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 from nqp_spatial.exceptions import OptionError
@@ -34,6 +36,71 @@ if TYPE_CHECKING:
     from nqp_spatial.tables import Table
 
 _STEPS = {"lm": "LM, least squares", "lr": "LR, Durbin against", "wald": "Wald, Durbin against"}
+_NULLS = {"sar": "theta = 0", "sem": "theta + rho beta = 0", "slx": "rho = 0"}
+_LABELS = {
+    "en": {
+        "lag": "LM lag",
+        "error": "LM error",
+        "robust_lag": "Robust LM lag",
+        "robust_error": "Robust LM error",
+        "joint": "Joint LM",
+        **{name: name.upper() for name in _NULLS},
+        "step": "Step",
+        "test": "Test",
+        "null": "Null hypothesis",
+    },
+    "zh": {
+        "lag": "LM-lag",
+        "error": "LM-error",
+        "robust_lag": "稳健LM-lag",
+        "robust_error": "稳健LM-error",
+        "joint": "联合LM",
+        **{name: name.upper() for name in _NULLS},
+        "step": "步骤",
+        "test": "检验",
+        "df": "自由度",
+        "null": "原假设",
+        _STEPS["lm"]: "最小二乘残差的LM检验",
+        _STEPS["lr"]: "LR检验: 杜宾模型可否简化为",
+        _STEPS["wald"]: "Wald检验: 杜宾模型可否简化为",
+    },
+}
+_TITLE = {"en": "Specification tests", "zh": "空间模型设定检验"}
+_WORDS = {
+    "en": {
+        "recommended": "Recommended at the {level} level: {model}.",
+        "found": "LM tests reject least squares in favour of {models}.",
+        "lag": "a spatial lag",
+        "error": "a spatial error",
+        "both": "a spatial lag and a spatial error",
+        "kept": "{model} ({null}) is not rejected against the Durbin model (LR, {p}).",
+        "rejected": "{model} ({null}) is rejected against the Durbin model (LR, {p}).",
+        "points": "The robust LM tests point to {models} as well.",
+        "but": "But the robust LM tests point to {models}, so that the Durbin model, which "
+        "contains both, is kept.",
+        "none": "Neither LM test rejects least squares ({lag} for a lag, {error} for an error).",
+        "but_rho": "But rho is not zero in the Durbin model ({p}).",
+        "nor_rho": "Nor is rho different from zero in the Durbin model ({p}).",
+        "matter": "Lags of regressors matter (theta = 0: {p}).",
+        "no_matter": "Lags of regressors do not matter (theta = 0: {p}).",
+    },
+    "zh": {
+        "recommended": "在{level}水平上建议采用: {model}。",
+        "found": "LM检验拒绝最小二乘模型, 支持{models}。",
+        "lag": "空间滞后",
+        "error": "空间误差",
+        "both": "空间滞后与空间误差",
+        "kept": "LR检验不拒绝将杜宾模型简化为{model}({null}, {p})。",
+        "rejected": "LR检验拒绝将杜宾模型简化为{model}({null}, {p})。",
+        "points": "稳健LM检验同样指向{models}。",
+        "but": "但稳健LM检验指向{models}, 故保留包含二者的杜宾模型。",
+        "none": "两项LM检验均不拒绝最小二乘模型(滞后{lag}, 误差{error})。",
+        "but_rho": "但杜宾模型中ρ显著不为零({p})。",
+        "nor_rho": "杜宾模型中ρ也不显著({p})。",
+        "matter": "解释变量的空间滞后项显著(theta = 0: {p})。",
+        "no_matter": "解释变量的空间滞后项不显著(theta = 0: {p})。",
+    },
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +115,7 @@ class SpecificationPath:
         "sar", "sem", "slx" and "sdm".
     recommendation : {"ols", "sar", "sem", "slx", "sdm"}
     reasons : tuple of str
+        Tables in Chinese have them in Chinese.
     level : float
         Significance level of the decisions.
     """
@@ -55,14 +123,14 @@ class SpecificationPath:
     tests: Mapping[tuple[str, str], TestResult]
     results: Mapping[str, SpatialResults]
     recommendation: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Note, ...]
     level: float
 
     def to_frame(self) -> pd.DataFrame:
         """One row per test: index (step, test); statistic, df, pvalue, null."""
         rows = {
-            (_STEPS[step], name): (test.statistic, test.df, test.pvalue, test.null)
-            for (step, name), test in self.tests.items()
+            (_STEPS[step], name): (test.statistic, test.df, test.pvalue, null)
+            for ((step, name), test), null in zip(self.tests.items(), self._nulls(), strict=True)
         }
         frame = pd.DataFrame.from_dict(
             rows, orient="index", columns=["statistic", "df", "pvalue", "null"]
@@ -70,17 +138,45 @@ class SpecificationPath:
         frame.index = pd.MultiIndex.from_tuples(list(rows), names=["step", "test"])
         return frame
 
-    def table(self, path: str | Path | None = None, **options: Any) -> Table:
-        """The tests as a three-line table, with the recommendation and its reasons below."""
+    def table(
+        self,
+        path: str | Path | None = None,
+        *,
+        lang: str = "en",
+        labels: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Table:
+        """The tests as a three-line table, with the recommendation and its reasons below.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where to save the table: .docx, .tex, .html, .xlsx or .md.
+        lang : {"en", "zh"}
+        labels : mapping of str to str, optional
+            Other names of steps, tests and columns than those of the language.
+        **options
+            ``title``, ``digits``.
+        """
         from nqp_spatial import tables
 
+        check_option("lang", lang, _TITLE)
         notes = (*self._verdict(), *next(iter(self.results.values())).notes)
-        options = {"title": "Specification tests", **options}
-        return tables.from_frame(self.to_frame(), path, notes=notes, **options)
+        options = {"title": _TITLE[lang], **options}
+        frame = self.to_frame()
+        frame["null"] = [in_language(null, lang) for null in self._nulls()]
+        labels = {**_LABELS[lang], **(labels or {})}
+        return tables.from_frame(frame, path, notes=notes, lang=lang, labels=labels, **options)
 
-    def _verdict(self) -> tuple[str, ...]:
-        head = f"Recommended at the {self.level:.0%} level: {self.recommendation.upper()}."
-        return (head, *self.reasons)
+    def _nulls(self) -> list[str]:
+        """The null of each test: of LM tests their own, of the others what it is for them all."""
+        return [
+            test.null if step == "lm" else _NULLS[name] for (step, name), test in self.tests.items()
+        ]
+
+    def _verdict(self) -> tuple[Note, ...]:
+        level, model = f"{self.level:.0%}", self.recommendation.upper()
+        return (note(_WORDS, "recommended", level=level, model=model), *self.reasons)
 
     def __repr__(self) -> str:
         return "\n".join([format_frame(self.to_frame()), "", *self._verdict()])
@@ -143,48 +239,40 @@ def specification_path(
 
 def _decide(
     tests: Mapping[tuple[str, str], TestResult], level: float
-) -> tuple[str, tuple[str, ...]]:
+) -> tuple[str, tuple[Note, ...]]:
     """The model that the rule points to, and each reason in a sentence."""
     p = {key: test.pvalue for key, test in tests.items()}
     spatial = [name for name in ("lag", "error") if p["lm", name] < level]
     if not spatial:
         return _without_dependence(p, level)
-    found = " and a spatial ".join(spatial)
-    reasons = [f"LM tests reject least squares in favour of a spatial {found}."]
+    found = note(_WORDS, "both" if len(spatial) > 1 else spatial[0])
+    reasons = [note(_WORDS, "found", models=found)]
     kept = {name: p["lr", name] >= level for name in ("sar", "sem")}
-    for name, words in (("sar", "theta = 0"), ("sem", "theta + rho beta = 0")):
-        verb = "is not rejected" if kept[name] else "is rejected"
-        reasons.append(
-            f"{name.upper()} ({words}) {verb} against the Durbin model (LR, {_p(p['lr', name])})."
-        )
+    for name, is_kept in kept.items():
+        facts = {"model": name.upper(), "null": _NULLS[name], "p": _p(p["lr", name])}
+        reasons.append(note(_WORDS, "kept" if is_kept else "rejected", **facts))
     points = "lag" if p["lm", "robust_lag"] < p["lm", "robust_error"] else "error"
     simple = {"lag": "sar", "error": "sem"}[points]
     if kept[simple]:
-        reasons.append(f"The robust LM tests point to the spatial {points} as well.")
+        reasons.append(note(_WORDS, "points", models=note(_WORDS, points)))
         return simple, tuple(reasons)
     if any(kept.values()):
-        reasons.append(
-            f"But the robust LM tests point to the spatial {points}, so that the Durbin model, "
-            "which contains both, is kept."
-        )
+        reasons.append(note(_WORDS, "but", models=note(_WORDS, points)))
     return "sdm", tuple(reasons)
 
 
 def _without_dependence(
     p: Mapping[tuple[str, str], float], level: float
-) -> tuple[str, tuple[str, ...]]:
+) -> tuple[str, tuple[Note, ...]]:
     """What is left when the residuals of least squares show nothing."""
-    reasons = [
-        f"Neither LM test rejects least squares ({_p(p['lm', 'lag'])} for a lag, "
-        f"{_p(p['lm', 'error'])} for an error)."
-    ]
+    reasons = [note(_WORDS, "none", lag=_p(p["lm", "lag"]), error=_p(p["lm", "error"]))]
+    rho, theta = _p(p["wald", "slx"]), _p(p["wald", "sar"])
     if p["wald", "slx"] < level:
-        reasons.append(f"But rho is not zero in the Durbin model ({_p(p['wald', 'slx'])}).")
+        reasons.append(note(_WORDS, "but_rho", p=rho))
         return "sdm", tuple(reasons)
-    reasons.append(f"Nor is rho different from zero in the Durbin model ({_p(p['wald', 'slx'])}).")
+    reasons.append(note(_WORDS, "nor_rho", p=rho))
     matter = p["wald", "sar"] < level
-    verb = "matter" if matter else "do not matter"
-    reasons.append(f"Lags of regressors {verb} (theta = 0: {_p(p['wald', 'sar'])}).")
+    reasons.append(note(_WORDS, "matter" if matter else "no_matter", p=theta))
     return "slx" if matter else "ols", tuple(reasons)
 
 

@@ -7,10 +7,15 @@ import warnings
 import numpy as np
 
 from nqp_spatial._messages import missing_dependency, outside
-from nqp_spatial._notes import note
+from nqp_spatial._notes import Note, note
 from nqp_spatial.core.spatial_ml import Estimate, scale_of
 from nqp_spatial.core.spectrum import Spectrum
-from nqp_spatial.exceptions import BoundaryWarning, EstimationError, OptionError
+from nqp_spatial.exceptions import (
+    BoundaryWarning,
+    EstimationError,
+    IdentificationWarning,
+    OptionError,
+)
 from nqp_spatial.models._design import Design
 from nqp_spatial.models._stacked import StackedDesign
 
@@ -23,11 +28,16 @@ _WORDS = {
         "rho was sought in ({low:.4g}, {high:.4g}), where sums over orders of neighbours converge.",
         "complex": "W has complex eigenvalues: rho was sought in ({low:.4g}, {high:.4g}), between "
         "the inverses of its extreme real ones.",
+        "peaks": "The likelihood has another maximum, at {at}, which is lower by {drop:.2g} only: "
+        "the data hardly tell them apart, and standard errors, which describe one of them, are too "
+        "small for {names}.",
     },
     "zh": {
         "unbounded": "W没有负的实特征值, ρ没有下界: 在各阶邻居之和收敛的区间"
         "({low:.4g}, {high:.4g})内搜索ρ。",
         "complex": "W有复特征值: 在其最小与最大实特征值的倒数之间({low:.4g}, {high:.4g})搜索ρ。",
+        "peaks": "似然函数在{at}处另有极大值, 仅低{drop:.2g}: 数据几乎无法区分二者, "
+        "而标准误只描述其中之一, 对{names}而言偏小。",
     },
 }
 
@@ -42,6 +52,20 @@ def complex_note(spectrum: Spectrum) -> list[str]:
     if not np.iscomplexobj(omega):
         return []
     return [note(_WORDS, "complex", low=low, high=high)]
+
+
+def tell_of_peaks(found: Estimate) -> list[Note]:
+    """Warn of where else the likelihood is nearly as high, and the note that results have."""
+    if not found.others:
+        return []
+    peak = found.others[0]
+    values = {"rho": (found.rho, peak.rho), "lambda": (found.lambda_, peak.lambda_)}
+    values = {name: pair for name, pair in values.items() if any(pair)}
+    at = ", ".join(f"{name} = {other:.4f}" for name, (_, other) in values.items())
+    told = note(_WORDS, "peaks", at=at, drop=peak.drop, names=", ".join(values))
+    remedy = " Leave one of the two out, or rely on effects only." if len(values) > 1 else ""
+    warnings.warn(f"{told}{remedy}", IdentificationWarning, stacklevel=outside())
+    return [told]
 
 
 def prepared(design: Design, logdet: str, *, adjusted: bool = False) -> Spectrum:

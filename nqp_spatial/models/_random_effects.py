@@ -77,6 +77,7 @@ def _common(found: RandomEffectsEstimate, y: Array, W: sp.csr_array) -> Estimate
         regressors=np.empty((*y.shape, 0)),
         g=None,
         spatial=(),
+        others=found.others,
     )
 
 

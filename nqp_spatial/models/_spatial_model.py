@@ -213,6 +213,15 @@ class SpatialModel:
             If no degrees of freedom are left, or the regressors fit y exactly.
         OptionError
             For options that are unknown or do not belong together.
+
+        Warns
+        -----
+        BoundaryWarning
+            If rho or lambda is at the edge of its interval, or close to it.
+        IdentificationWarning
+            If the likelihood has another maximum, lower by less than 1.92 (half the 95 per cent
+            point of chi-squared with one degree of freedom): with both rho and lambda, or an
+            asymmetric W.
         """
         options = CovarianceOptions(
             cov_type, clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
@@ -313,6 +322,8 @@ class SpatialModel:
             **spatial,
             "sigma2": found.sigma2,
         }
+        facts = self._provenance(spectrum, found.rho, cov_type, lagged)
+        notes = (*facts["notes"], *_fit_checks.tell_of_peaks(found))
         return self._results_class()(
             params=params,
             cov=cov,
@@ -327,7 +338,7 @@ class SpatialModel:
             df_resid=covariance.df,
             effects_included=_INCLUDED[self.effects],
             extra_statistics=statistics,
-            provenance=self._provenance(spectrum, found.rho, cov_type, lagged),
+            provenance=facts | {"notes": notes},
             raw=replace(found, resid=resid, multiplier=None),  # a factor cannot be pickled
             **self._results_fields(lagged, spectrum),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from functools import cache
 
@@ -382,7 +383,8 @@ def test_probes_are_signs():
 # -- CHOLMOD -----------------------------------------------------------------------------------
 
 needs_cholmod = pytest.mark.skipif(
-    cholmod() is None, reason="scikit-sparse 0.4 is not installed: CHOLMOD is NOT tested"
+    cholmod() is None and os.environ.get("NQP_REQUIRE_CHOLMOD") != "1",
+    reason="scikit-sparse 0.4 is not installed: CHOLMOD is NOT tested (extra 'cholmod')",
 )
 
 

@@ -45,6 +45,7 @@ def graph(frame):
 
 
 def run(frame, graph, **options):
+    options = {"effects": None, "correction": "none", **options}
     return diagnostics.lm_tests(frame["y"], frame[["x1", "x2"]], graph, **options)
 
 
@@ -63,7 +64,8 @@ def test_cigarettes_as_splm_and_plain_numpy(shared, effects, source):
     data = pd.read_csv(folder / "cigar.csv").set_index(["state", "year"])
     W = panels.row(np.loadtxt(folder / "cigar_w.csv", delimiter=","))
     graph = weights.as_graph(W, ids=range(1, 47))
-    found = diagnostics.lm_tests(data["logc"], data[["logp", "logy"]], graph, effects=effects)
+    given = data["logc"], data[["logp", "logy"]], graph
+    found = diagnostics.lm_tests(*given, effects=effects, correction="none")
     table = panels.read("lagrange_cigar.csv")
     rows = table[(table["source"] == source) & (table["effects"] == (effects or "none"))]
     assert rows["test"].tolist() == KEYS[:4]
@@ -86,6 +88,7 @@ def test_one_cross_section_as_spdep(kind, null):
         data["CRIME"],
         data[["INC", "HOVAL"]],
         weights.as_graph(W, ids=range(1, 50)),
+        effects=None,
         durbin=None if null == "lags" else (),
     )
     table = panels.read("lagrange_columbus.csv").query("weights == @kind and null == @null")
@@ -134,6 +137,17 @@ def test_lags_in_the_null_are_columns_of_x(effects):
         assert_allclose(statistics(found)[:2], expected, rtol=1e-9)
 
 
+def test_the_default_is_that_of_the_models(frame, graph):
+    given = frame["y"], frame[["x1", "x2"]], graph
+    asked = diagnostics.lm_tests(*given, effects="twoway", correction="lee-yu")
+    assert statistics(diagnostics.lm_tests(*given)) == statistics(asked)
+
+
+def test_without_fixed_effects_both_corrections_are_the_same(frame, graph):
+    one, other = (run(frame, graph, correction=c) for c in ("none", "lee-yu"))
+    assert statistics(one) == statistics(other)
+
+
 def test_joint_is_either_sum(frame, graph):
     for correction in ("none", "lee-yu"):
         lag, error, robust_lag, robust_error, joint = statistics(
@@ -149,7 +163,9 @@ def test_rows_and_weights_are_matched_by_label(frame, graph, effects):
     order = list("圳深州广海上京北")
     W = panels.contiguity(8)[::-1, ::-1]
     turned = weights.as_graph(W, ids=order)
-    found = diagnostics.lm_tests(shuffled["y"], frame[["x2", "x1"]], turned, effects=effects)
+    found = diagnostics.lm_tests(
+        shuffled["y"], frame[["x2", "x1"]], turned, effects=effects, correction="none"
+    )
     assert_allclose(statistics(found), expected, rtol=1e-8)
     relabelled = frame.rename(index=dict(zip("北京上海广州深圳", range(8), strict=True)))
     graph = weights.as_graph(panels.contiguity(8), ids=range(8))

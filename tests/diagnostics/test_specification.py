@@ -93,6 +93,13 @@ def test_data_without_dependence_stay_with_least_squares(tmp_path):
     table = path.table(tmp_path / "path.html")
     text = (tmp_path / "path.html").read_text(encoding="utf-8")
     assert "Simulated numbers." in text and "OLS" in text and "Specification tests" in str(table)
+    assert "Robust LM lag" in str(table) and "Null hypothesis" in str(table)
+    chinese = str(path.table(lang="zh"))
+    assert "空间模型设定检验" in chinese and "建议采用: OLS" in chinese
+    assert "稳健LM-lag" in chinese and "rho = 0 (允许lambda局部不为零)" in chinese
+    assert not [word for word in ("rejects", "Durbin", "spatial", "locally") if word in chinese]
+    with pytest.raises(OptionError, match="lang"):
+        path.table(lang="fr")
 
 
 def test_a_level_outside_the_unit_interval():

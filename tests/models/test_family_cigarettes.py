@@ -25,6 +25,10 @@ from nqp_spatial import (
     weights,
 )
 
+# small panels have likelihoods with several peaks: test_family_peaks.py
+pytestmark = pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.IdentificationWarning")
+
+
 CLASSES = {
     "SAR": SpatialLag,
     "SDM": SpatialDurbin,

@@ -14,6 +14,10 @@ import independent_likelihood as independent  # isort: skip
 from nqp_spatial import GNS, SAC, SpatialDurbinError, SpatialError
 from nqp_spatial.exceptions import IslandWarning
 
+# small panels have likelihoods with several peaks: test_family_peaks.py
+pytestmark = pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.IdentificationWarning")
+
+
 MODELS = {  # class, rho, lambda, which regressors have a lag
     "SEM": (SpatialError, False, True, []),
     "SDEM": (SpatialDurbinError, False, True, None),

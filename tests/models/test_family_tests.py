@@ -18,6 +18,10 @@ from nqp_spatial import (
     SpatialLag,
 )
 
+# small panels have likelihoods with several peaks: test_family_peaks.py
+pytestmark = pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.IdentificationWarning")
+
+
 CLASSES = {
     "sar": SpatialLag,
     "sdm": SpatialDurbin,

@@ -22,6 +22,10 @@ from nqp_spatial.exceptions import (
     WeightsError,
 )
 
+# small panels have likelihoods with several peaks: test_family_peaks.py
+pytestmark = pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.IdentificationWarning")
+
+
 T, N = 4, 11
 FULL = np.ones((T, N), dtype=bool)
 

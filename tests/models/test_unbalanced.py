@@ -24,6 +24,10 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.models import _covariance
 
+# small panels have likelihoods with several peaks: test_family_peaks.py
+pytestmark = pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.IdentificationWarning")
+
+
 T, N = 4, 12
 GAPS = stacked.gaps(T, N, seed=2)
 

@@ -3,10 +3,9 @@
 import pytest
 from libpysal.graph import Graph
 
+from nqp_spatial import cities
 from nqp_spatial import weights as w
 from nqp_spatial.exceptions import DataWarning, IslandWarning
-
-cities = pytest.importorskip("nqp_spatial.cities")
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from shapely.geometry import box
 
+from nqp_spatial import PanelData
 from nqp_spatial import weights as w
 from nqp_spatial.exceptions import (
     DataError,
@@ -401,9 +402,8 @@ def test_permuting_the_entities_permutes_the_graph(values, seed):
 
 
 def test_panel_data_is_a_panel():
-    nqp_panel = pytest.importorskip("nqp_spatial.panel")
     long = pd.DataFrame({"city": [1, 1, 2, 2], "year": [2009, 2010] * 2, "g": [1.0, 3, 4, 8]})
-    data = nqp_panel.PanelData.from_frame(long, entity="city", time="year")
+    data = PanelData.from_frame(long, entity="city", time="year")
     graph = w.economic((data, "g"), window=(2009, 2010))
     assert graph.unique_ids.tolist() == [1, 2]
     assert dense(graph).tolist() == [[0, 1 / 4], [1 / 4, 0]]
