@@ -34,7 +34,7 @@ from nqp_spatial.exceptions import EstimationError
 Array = npt.NDArray[np.float64]
 
 MODELS = ("SDM", "SAR", "SEM")
-RHOS = (0.0, 0.4, 0.8)
+RHOS = (-0.3, 0.0, 0.4, 0.8)
 CORRELATED = 0.3  # c under the alternative
 COLUMNS = ("mundlak", "asymptotic", "classical", "not_psd")
 
@@ -112,21 +112,15 @@ def cell(
 
 
 def cells(replications: int) -> Iterator[tuple[tuple[Any, ...], pd.Series]]:
-    """Size on the lattice, power there, then 277 cities, with fewer replications where dear."""
-    small, cities = lattice(7), place(277).W
-    fewer = max(replications // 4, 1)
-    plans = [
-        *((small, 5, 0.0, model) for model in MODELS),
-        *((small, 5, CORRELATED, model) for model in MODELS),
-        *((small, 12, 0.0, model) for model in ("SDM", "SAR")),
-        *((cities, 5, 0.0, model) for model in ("SDM", "SAR")),
-        (small, 12, 0.0, "SEM"),
-    ]
+    """Size on the lattice and for 277 cities, and power; fewer replications where dear."""
+    sizes = [(lattice(7), 5), (lattice(7), 12), (place(277).W, 5), (place(277).W, 12)]
+    plans = [(*size, 0.0, model) for size in sizes for model in MODELS]
+    plans += [(*sizes[0], CORRELATED, model) for model in MODELS]
     for W, n_periods, c, model in plans:
         for rho in RHOS:
-            count = fewer if c or W is cities else replications
+            count = replications // (4 if model == "SEM" or c else 1)
             key = (c, model, W.shape[0], n_periods, rho)
-            yield key, cell(W, n_periods, model, rho, c, count)
+            yield key, cell(W, n_periods, model, rho, c, max(count, 1))
 
 
 def markdown(found: dict[tuple[Any, ...], pd.Series]) -> str:

@@ -45,17 +45,22 @@ class Scores:
         Symmetric B of the parameters that have one.
     cells : tuple of array, shape (n,), optional
         Period and entity of each cell, where cells are stacked in one row of shape (1, n).
+    extra : array, shape (n_periods, n_entities, p), optional
+        Contributions of cells that are neither.
     """
 
     resid: Array
     linear: Array
     quadratic: Mapping[int, Array]
     cells: tuple[Codes, Codes] | None = None
+    extra: Array | None = None
 
     @property
     def own(self) -> Array:
         """Linear and diagonal parts of each cell, shape (n_periods, n_entities, p)."""
         out = self.linear * self.resid[..., None]
+        if self.extra is not None:
+            out += self.extra
         square = self.resid**2 - np.mean(self.resid**2)
         for position, B in self.quadratic.items():
             out[..., position] += np.diag(B) * square
@@ -101,15 +106,21 @@ def scores_of(found: Estimate, W: sp.csr_array, periods: sp.csr_array | None = N
         linear[..., k] = found.g / found.sigma2
     quadratic = {p - 1: np.eye(n_entities) / (2 * found.sigma2**2)}
     for position, value in zip(range(k, p - 1), found.spatial, strict=True):
-        G = np.linalg.solve(np.eye(n_entities) - value * W.toarray(), W.toarray())
+        G = multiplier_of(W, value)
         if found.scale.unit_roots:
             G = G - G.mean(axis=0)
             G = G - G.mean(axis=1, keepdims=True)
         if periods is not None:
             G = G - periods @ (periods.T @ G)
             G = G - (G @ periods) @ periods.T
-        quadratic[position] = 0.5 * (G + G.T) / found.sigma2
+        quadratic[position] = G / found.sigma2
     return Scores(found.resid, linear, quadratic)
+
+
+def multiplier_of(W: sp.csr_array, value: float) -> Array:
+    """The symmetric part of W (I - value W)^-1, dense."""
+    G = np.linalg.solve(np.eye(W.shape[0]) - value * W.toarray(), W.toarray())
+    return np.asarray(0.5 * (G + G.T))
 
 
 def robust(scores: Scores) -> Array:

@@ -96,12 +96,7 @@ def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Cova
     if options.cov_type == "asymptotic" or np.isnan(found.cov).any():
         return Covariance(found.cov, None)
     stacked = isinstance(design, StackedDesign)
-    if design.W.shape[0] > _LARGEST:
-        of = "entity-periods" if stacked else "entities"
-        raise EstimationError(
-            f"cov_type={options.cov_type!r} needs dense matrices of {design.W.shape[0]} {of}; "
-            f"{_LARGEST} is the most. Use cov_type='asymptotic'."
-        )
+    check_size(design, options)
     scores = sandwich.scores_of(found, design.whitened_W, design.period_basis(found.scale))
     if stacked:
         scores = replace(scores, cells=(design.period_codes[0], design.entity_codes[0]))
@@ -110,7 +105,7 @@ def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Cova
     if options.cov_type == "robust":
         M = sandwich.robust(scores)
     elif options.cov_type == "clustered":
-        M, factor, df = _clustered(scores, found, design, options)
+        M, factor, df = clustered(scores, found, design, options)
     elif options.cov_type == "driscoll-kraay":
         if design.n_periods < 2:
             raise EstimationError("Driscoll-Kraay errors need at least two periods.")
@@ -122,6 +117,21 @@ def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Cova
         _check_lags("serial_lags", serial, design.n_periods)
         M = sandwich.conley(scores, _conley_kernel(design, options), serial)
     bread = found.cov if found.bread is None else found.bread
+    return Covariance(between(bread, M, factor, options), float(df))
+
+
+def check_size(design: Design, options: CovarianceOptions) -> None:
+    """Raise if W is too large for what a sandwich needs."""
+    if design.W.shape[0] > _LARGEST:
+        of = "entity-periods" if isinstance(design, StackedDesign) else "entities"
+        raise EstimationError(
+            f"cov_type={options.cov_type!r} needs dense matrices of {design.W.shape[0]} {of}; "
+            f"{_LARGEST} is the most. Use cov_type='asymptotic'."
+        )
+
+
+def between(bread: Array, M: Array, factor: float, options: CovarianceOptions) -> Array:
+    """The sandwich, if its variances are positive."""
     cov = sandwich.sandwich(bread, M, factor)
     negative = np.diag(cov) <= 0
     if negative.any():
@@ -130,7 +140,7 @@ def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Cova
             "with few clusters or periods, or a kernel that is not positive definite. Use fewer "
             "dimensions, another cutoff, or kernel='bartlett'."
         )
-    return Covariance(cov, float(df))
+    return cov
 
 
 def _left(found: Estimate, design: Design, nested: Sequence[str] = ()) -> int:
@@ -142,9 +152,10 @@ def _left(found: Estimate, design: Design, nested: Sequence[str] = ()) -> int:
     return found.scale.n + max(rank - 1, 0) - (len(found.cov) - 1)
 
 
-def _clustered(
+def clustered(
     scores: sandwich.Scores, found: Estimate, design: Design, options: CovarianceOptions
 ) -> tuple[Array, float, int]:
+    """M, the small-sample factor, and the degrees of freedom of t."""
     dimensions = _dimensions("entity" if options.clusters is None else options.clusters, design)
     codes = [code for _, code in dimensions]
     M = sum(sandwich.clustered(scores, code) for code in codes)
@@ -153,6 +164,11 @@ def _clustered(
     few = fewest(dimensions)
     kinds = {"entity": design.entity_codes, "time": design.period_codes}
     nested = [name for name, own in kinds.items() if any(_nested(own, code) for code in codes)]
+    if scores.extra is not None and "entity" not in nested:
+        raise OptionError(
+            "With random effects clusters have to hold entities as a whole, which are correlated "
+            "over time. Use clusters='entity', labels by entity, or ['entity', 'time']."
+        )
     factor = few / (few - 1) * (design.y.size - 1) / _left(found, design, nested)
     return np.asarray(M), factor, few - 1
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+import nqp_spatial.models._covariance as _covariance
 from nqp_spatial._messages import outside
+from nqp_spatial.core import random_effects_sandwich
 from nqp_spatial.core.likelihood import Scale
 from nqp_spatial.core.random_effects import RandomEffectsEstimate, estimate
 from nqp_spatial.core.spatial_ml import Estimate
-from nqp_spatial.exceptions import BoundaryWarning, EstimationError
+from nqp_spatial.exceptions import BoundaryWarning, EstimationError, OptionError
+from nqp_spatial.models._covariance import Covariance, CovarianceOptions
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -58,10 +62,55 @@ def fit(
     return _common(found, design.y, design.W), found
 
 
+def covariance(
+    found: Estimate,
+    own: RandomEffectsEstimate,
+    design: Design,
+    Z: Array,
+    options: CovarianceOptions,
+) -> tuple[Covariance, RandomEffectsEstimate]:
+    """The covariance that was asked for, without phi, and the estimate with that of all.
+
+    Raises
+    ------
+    OptionError
+        If it is not one for random effects: without a spatial error, by clusters of entities.
+    """
+    if options.cov_type == "asymptotic":
+        return Covariance(found.cov, None), own
+    if options.cov_type != "clustered":
+        raise OptionError(
+            f"cov_type={options.cov_type!r} takes errors of an entity as uncorrelated once random "
+            "effects are removed. With random effects use cov_type='clustered' or 'asymptotic'."
+        )
+    if "lambda" in own.names:
+        raise OptionError(
+            "cov_type='clustered' with random effects needs a model without a spatial error, where "
+            "the random effects cannot be told from the means of errors. Use effects='entity', "
+            "SpatialLag or SpatialDurbin, or cov_type='asymptotic'."
+        )
+    if np.isnan(found.cov).any():
+        return Covariance(found.cov, None), own
+    _covariance.check_size(design, options)
+    scores = random_effects_sandwich.scores_of(own, Z, design.W)
+    M, factor, df = _covariance.clustered(scores, found, design, options)
+    inside = np.flatnonzero(~np.isnan(np.diag(own.cov)))
+    values = np.full_like(own.cov, np.nan)
+    values[np.ix_(inside, inside)] = _covariance.between(
+        own.cov[np.ix_(inside, inside)], M, factor, options
+    )
+    kept = _without_phi(own)
+    return Covariance(values[np.ix_(kept, kept)], float(df)), replace(own, cov=values)
+
+
+def _without_phi(found: RandomEffectsEstimate) -> list[int]:
+    k = len(found.delta)
+    return [*range(k), *(k + i for i, name in enumerate(found.names) if name != "phi")]
+
+
 def _common(found: RandomEffectsEstimate, y: Array, W: sp.csr_array) -> Estimate:
     """Without the row and column of phi; residuals are mu + u."""
-    k = len(found.delta)
-    kept = [*range(k), *(k + i for i, name in enumerate(found.names) if name != "phi")]
+    kept = _without_phi(found)
     scale = Scale(y.size, len(y))
     return Estimate(
         delta=found.delta,

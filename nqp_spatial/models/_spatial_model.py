@@ -189,7 +189,8 @@ class SpatialModel:
             over time, or within a distance; with the small-sample factors and the t distribution
             of :class:`FixedEffects` (docs/methods.md), where "asymptotic" is normal. The estimate
             itself assumes equal variances. With entity effects and few periods "clustered" covers
-            better than "robust".
+            better than "robust". Random effects have the first, and models without a spatial error
+            "clustered" by entities or labels that hold them.
         logdet : {"auto", "eigenvalues", "lu", "cholmod", "monte-carlo", "chebyshev"}
             How ln|I - rho W| is computed. The first three are exact; "cholmod" needs scikit-sparse;
             the last two are approximate, with their error in ``provenance``.
@@ -282,15 +283,10 @@ class SpatialModel:
         self, Z: Array, lagged: tuple[str, ...], spectrum: Spectrum, options: CovarianceOptions
     ) -> SpatialResults:
         """Entity random effects, mu ~ N(0, phi s2), outside the spatial error."""
-        if options.cov_type != "asymptotic":
-            raise OptionError(
-                f"cov_type={options.cov_type!r} is for fixed effects. With random effects use "
-                "cov_type='asymptotic'."
-            )
         found, own = _random_effects.fit(
             self.design, Z, spectrum, lag=self._lag, error=self._error, form="baltagi"
         )
-        cov = Covariance(found.cov, None)
+        cov, own = _random_effects.covariance(found, own, self.design, Z, options)
         result = self._label(found, cov, lagged, spectrum, options.label, Z)
         return replace(
             result,

@@ -108,7 +108,7 @@ def test_no_random_effects_in_the_data_are_said():
 def test_what_random_effects_refuse(cigar):
     frame, graph = cigar
     model = nqp.SpatialLag(frame["logc"], frame[["logp"]], graph, effects="random")
-    with pytest.raises(OptionError, match="cov_type='robust' is for fixed effects"):
+    with pytest.raises(OptionError, match="cov_type='robust' takes errors of an entity"):
         model.fit(cov_type="robust")
     one = frame.xs(1963, level="year", drop_level=False)
     with pytest.raises(EstimationError, match="one period"):
