@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
 
+from nqp_spatial.core.orthogonal import Basis
+
 Array = npt.NDArray[np.float64]
 Moments = Callable[[Array, Array], Array]
 
@@ -98,11 +100,13 @@ def solve(system: System, moments: Moments, *, estimator: str = "2sls") -> Solut
         If GMM is asked for and S has no inverse.
     """
     k = system.D.shape[-1]
+    own = Basis.of(system.D)
+    D = own.columns(system.D)
     H = basis(np.concatenate([system.X, system.Z], axis=-1))
     flat = H.reshape(-1, H.shape[-1])
-    A, b = flat.T @ system.D.reshape(-1, k), flat.T @ system.y.ravel()
+    A, b = flat.T @ D.reshape(-1, k), flat.T @ system.y.ravel()
     first = _least_squares(A, b)
-    S = moments(_resid(system, first), H)
+    S = moments(system.y - D @ first, H)
     df = len(b) - k
     if estimator == "2sls":
         G = np.linalg.pinv(A)
@@ -110,16 +114,19 @@ def solve(system: System, moments: Moments, *, estimator: str = "2sls") -> Solut
             statistic = _two_step(A, b, S)[1] if df else np.nan
         except SingularMomentsError:
             statistic = np.nan
-        return _solution(system, first, G @ S @ G.T, statistic, df)
-    delta, statistic, G = _two_step(A, b, S)
-    again = moments(_resid(system, delta), H)
-    return _solution(system, delta, G @ again @ G.T, statistic if df else np.nan, df)
-
-
-def _solution(system: System, delta: Array, cov: Array, statistic: float, df: int) -> Solution:
-    resid = _resid(system, delta)
-    sigma2 = float((resid**2).sum()) / system.n
-    return Solution(delta, 0.5 * (cov + cov.T), resid, sigma2, statistic, df)
+        delta = first
+    else:
+        delta, statistic, G = _two_step(A, b, S)
+        S = moments(system.y - D @ delta, H)
+    resid = system.y - D @ delta
+    return Solution(
+        delta=own.forward @ delta,
+        cov=own.covariance(G @ S @ G.T),
+        resid=resid,
+        sigma2=float((resid**2).sum()) / system.n,
+        statistic=statistic if df else np.nan,
+        df=df,
+    )
 
 
 def _two_step(A: Array, b: Array, S: Array) -> tuple[Array, float, Array]:
@@ -144,10 +151,6 @@ def inverse_root(S: Array) -> Array:
 
 def _least_squares(A: Array, b: Array) -> Array:
     return np.asarray(np.linalg.lstsq(A, b, rcond=None)[0])
-
-
-def _resid(system: System, delta: Array) -> Array:
-    return system.y - system.D @ delta
 
 
 def basis(H: Array) -> Array:

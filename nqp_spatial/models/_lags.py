@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nqp_spatial._messages import check_option, first, outside
 from nqp_spatial.core.collinear import absorbed, dependent
+from nqp_spatial.core.orthogonal import Basis
 from nqp_spatial.core.spatial_ml import lag
 from nqp_spatial.exceptions import DroppedLagWarning, NotRowNormalisedError, OptionError
 from nqp_spatial.models._design import Design
@@ -35,6 +36,22 @@ def regressors(design: Design, lagged: Sequence[str], effects: str | None) -> Ar
     if effects is None:
         parts.insert(0, np.ones((*design.y.shape, 1)))
     return np.concatenate(parts, axis=-1)
+
+
+def orthogonal(
+    design: Design, wanted: Sequence[str], effects: str | None
+) -> tuple[tuple[str, ...], Array, Basis]:
+    """The lags that are identified, and [const, X, WX] before demeaning, in an orthogonal basis.
+
+    Warns
+    -----
+    DroppedLagWarning
+        As `identified`.
+    """
+    lagged = identified(design, wanted, effects)
+    Z = regressors(design, lagged, effects)
+    basis = Basis.of(design.demean(Z, effects))
+    return lagged, basis.columns(Z), basis
 
 
 def identified(design: Design, wanted: Sequence[str], effects: str | None) -> tuple[str, ...]:

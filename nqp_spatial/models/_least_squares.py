@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from linearmodels.panel import PanelOLS
-from scipy.linalg import solve_triangular
 
 import nqp_spatial.models._effects as _fx
 import nqp_spatial.models._panel_covariance as _panel
 import nqp_spatial.models._panel_rows as _rows
+from nqp_spatial.core.orthogonal import Basis
 from nqp_spatial.exceptions import EstimationError
 from nqp_spatial.formula import split_formula
 from nqp_spatial.results import Results
@@ -190,13 +190,15 @@ class PanelModel(ABC, Generic[R]):
 def estimate(equation: Equation, how: _panel.Prepared) -> Estimate:
     """Least squares with the covariance asked for."""
     index = _rows.plain_index(equation.y.index)
-    columns, back = _orthogonal(equation.x)
+    given = equation.x[sorted(equation.x, key=lambda name: name != "const")]  # it has to stay one
+    basis = Basis.of(given.to_numpy())
+    columns = pd.DataFrame(basis.columns(given.to_numpy()), given.index, given.columns)
     y, x = equation.y.set_axis(index), columns.set_axis(index)
     cov_type = how.options.cov_type
     model = PanelOLS(y, x, check_rank=False)  # checked in a way that units do not matter to
     raw = model.fit(debiased=False, auto_df=False, count_effects=False, **_asked(how, index))
     factor, df = small_sample(equation, cov_type, how.labels)
-    names = x.columns
+    names = given.columns
     resid = (equation.y - columns @ raw.params).rename("resid")
     inner = np.eye(len(names)) / len(y)
     variance = float((resid**2).sum()) / (len(y) - equation.rank)
@@ -206,38 +208,20 @@ def estimate(equation: Equation, how: _panel.Prepared) -> Estimate:
         spread = inner @ M @ inner
     else:
         spread = raw.cov.to_numpy()
-    cov = pd.DataFrame(factor * back @ spread @ back.T, names, names)
+    order = list(equation.x)
+    cov = pd.DataFrame(factor * basis.covariance(spread), names, names).loc[order, order]
     _rows.check_variances(cov, cov_type)
+    unadjusted = pd.DataFrame(variance * basis.covariance(inner), names, names)
     return Estimate(
-        params=pd.Series(back @ raw.params.to_numpy(), names, name="estimate"),
+        params=pd.Series(basis.forward @ raw.params.to_numpy(), names, name="estimate").loc[order],
         cov=cov,
-        unadjusted=pd.DataFrame(variance * back @ inner @ back.T, names, names),
+        unadjusted=unadjusted.loc[order, order],
         resid=resid,
         df=None if equation.normal else df,
         label=how.label,
         raw=raw,
         notes=how.record | {"small_sample_factor": factor},
     )
-
-
-def _orthogonal(x: pd.DataFrame) -> tuple[pd.DataFrame, Array]:
-    """An orthogonal basis of the columns, and what takes estimates back from it to them.
-
-    The fit is the same, but keeps its digits where columns are nearly collinear, such as a
-    regressor and its product with a column whose mean is large beside its deviations, or where
-    units differ: X'X is the identity times the number of rows. A constant stays one.
-    """
-    order = sorted(range(x.shape[1]), key=lambda j: x.columns[j] != "const")
-    values = x.to_numpy()[:, order]
-    size = 2.0 ** np.round(np.log2(np.linalg.norm(values, axis=0)))
-    Q, R = np.linalg.qr(values / size)
-    turned = np.where(np.diag(R) < 0, -1.0, 1.0) * np.sqrt(len(x))
-    inverse = solve_triangular(R, np.eye(len(order))) * turned / size[:, None]
-    back = np.empty_like(inverse)
-    back[np.ix_(order, order)] = inverse
-    basis = np.empty_like(values)
-    basis[:, order] = Q * turned
-    return pd.DataFrame(basis, x.index, x.columns), back
 
 
 def _asked(how: _panel.Prepared, index: pd.MultiIndex) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from nqp_spatial._messages import check_option
 from nqp_spatial._provenance import versions
 from nqp_spatial.core import stacked
 from nqp_spatial.core.multiplier import Multiplier
+from nqp_spatial.core.orthogonal import Basis
 from nqp_spatial.core.spatial_ml import CORRECTIONS, Estimate, estimate
 from nqp_spatial.core.spectrum import METHODS, Spectrum
 from nqp_spatial.core.within import EFFECTS
@@ -81,7 +82,7 @@ class SpatialModel:
         self.effects, self.correction = effects, correction
         self.unbalanced, self.observation_weights = unbalanced, observation_weights
         self.design = self._make_design(y, x, graph)
-        self._kept: tuple[Design, tuple[str, ...], Array] | None = None
+        self._kept: tuple[Design, tuple[str, ...], Array, Basis] | None = None
         self._y, self._x = y.copy(), x.copy()  # a later change of the caller's frame is not ours
         self.durbin = _lags.durbin_names(durbin, self.design.x_names)
         _fit_checks.check_periods(self.design, effects)
@@ -229,7 +230,7 @@ class SpatialModel:
         )
         check_option("logdet", logdet, METHODS)
         design = self.design
-        lagged, Z = self._lagged_regressors()
+        lagged, Z, basis = self._lagged_regressors()
         adjusted = self.correction == ADJUSTED
         spectrum = (
             design.spectrum
@@ -238,21 +239,22 @@ class SpatialModel:
         )
         _fit_checks.check_degrees(design, Z.shape[-1] + self._lag + self._error + 1, self._removed)
         if self.effects == "random":
-            return self._fit_random(Z, lagged, spectrum, options)
+            return self._fit_random(Z, basis, lagged, spectrum, options)
         found = self._estimate(Z, spectrum)
         _fit_checks.check_fit(found, spectrum)
-        cov = compute(found, design, options)
-        return self._label(found, cov, lagged, spectrum, options.label, Z)
+        values, df = compute(found, design, options)
+        cov = Covariance(basis.covariance(values), df)
+        measures = self._fit_measures(found, Z)
+        return self._label(basis.estimate(found), cov, lagged, spectrum, options.label, measures)
 
-    def _lagged_regressors(self) -> tuple[tuple[str, ...], Array]:
+    def _lagged_regressors(self) -> tuple[tuple[str, ...], Array, Basis]:
         """Identified lags, and [const, X, WX]; kept for the next fit unless large or incomplete."""
         if self._kept is not None and self._kept[0] is self.design:
             return self._kept[1:]
-        lagged = _lags.identified(self.design, self.durbin, self._removed)
-        Z = _lags.regressors(self.design, lagged, self._removed)
+        lagged, Z, basis = _lags.orthogonal(self.design, self.durbin, self._removed)
         if lagged == self.durbin and Z.size < _KEEP:
-            self._kept = self.design, lagged, Z
-        return lagged, Z
+            self._kept = self.design, lagged, Z, basis
+        return lagged, Z, basis
 
     def _estimate(self, Z: Array, spectrum: Spectrum) -> Estimate:
         design = self.design
@@ -280,14 +282,21 @@ class SpatialModel:
         )
 
     def _fit_random(
-        self, Z: Array, lagged: tuple[str, ...], spectrum: Spectrum, options: CovarianceOptions
+        self,
+        Z: Array,
+        basis: Basis,
+        lagged: tuple[str, ...],
+        spectrum: Spectrum,
+        options: CovarianceOptions,
     ) -> SpatialResults:
         """Entity random effects, mu ~ N(0, phi s2), outside the spatial error."""
         found, own = _random_effects.fit(
             self.design, Z, spectrum, lag=self._lag, error=self._error, form="baltagi"
         )
-        cov, own = _random_effects.covariance(found, own, self.design, Z, options)
-        result = self._label(found, cov, lagged, spectrum, options.label, Z)
+        (values, df), own = _random_effects.covariance(found, own, self.design, Z, options)
+        cov = Covariance(basis.covariance(values), df)
+        measures = self._fit_measures(found, Z)
+        result = self._label(basis.estimate(found), cov, lagged, spectrum, options.label, measures)
         return replace(
             result,
             model_name=f"{self._model_name} with random effects",
@@ -302,7 +311,7 @@ class SpatialModel:
         lagged: tuple[str, ...],
         spectrum: Spectrum,
         cov_type: str,
-        Z: Array,
+        rsquared: Mapping[str, float],
     ) -> SpatialResults:
         design = self.design
         resid = design.unwhiten(found.resid)
@@ -327,7 +336,7 @@ class SpatialModel:
             resids=design.series(resid, "resid"),
             fitted=design.series(design.y - resid, "fitted"),
             loglik=found.loglik + design.log_weights,
-            rsquared=self._fit_measures(found, Z),
+            rsquared=dict(rsquared),
             dependent=design.dependent,
             cov_type=cov_type,
             model_name=self._model_name,

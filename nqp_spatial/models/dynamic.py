@@ -26,6 +26,7 @@ from nqp_spatial._notes import note
 from nqp_spatial.core import dynamic
 from nqp_spatial.core.collinear import dependent
 from nqp_spatial.core.multiplier import Multiplier
+from nqp_spatial.core.orthogonal import Basis
 from nqp_spatial.core.spatial_ml import CORRECTIONS, Estimate
 from nqp_spatial.core.spectrum import METHODS, Spectrum
 from nqp_spatial.core.within import demean
@@ -189,10 +190,11 @@ class _Dynamic(_spatial_model.SpatialModel):
             cov_type, clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
         )
         check_option("logdet", logdet, METHODS)
-        design = self.design
+        design, prepared = self.design, _fit_checks.prepared
         lagged = _lags.identified(design, self.durbin, self.effects)
         Z, where = self._regressors(lagged)
-        prepared = _fit_checks.prepared
+        basis = Basis.of(demean(Z, self.effects), len(self._dynamic_names))
+        Z = basis.columns(Z)
         spectrum = design.spectrum if logdet == "auto" else prepared(design, logdet)
         _fit_checks.check_degrees(design, Z.shape[-1] + 2, self.effects)
         panel = dynamic.Panel.prepare(
@@ -209,7 +211,8 @@ class _Dynamic(_spatial_model.SpatialModel):
         if not found.at_bound:
             found = _corrected(panel, found)
         radius = _stationary(panel, found)
-        cov = compute(_centred(found, design, options), design, options)
+        values, df = compute(_centred(found, design, options), design, options)
+        cov, found = Covariance(basis.covariance(values), df), basis.estimate(found)
         return self._labelled(found, cov, lagged, where, spectrum, options.label, radius)
 
     def _labelled(
