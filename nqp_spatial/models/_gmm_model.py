@@ -26,6 +26,8 @@ from nqp_spatial.panel import PanelData
 
 Array = npt.NDArray[np.float64]
 
+_CONDITION = 2e4  # of transformed regressors of one size, beyond which GMM has lost their digits
+
 CONSTANT = "const"
 
 
@@ -221,19 +223,22 @@ class DynamicGMMModel:
             named = np.column_stack([named, self._usable.ravel().astype(float)])
             names.append(CONSTANT)
         dummies, periods = self._dummies()
-        moved = rows.M @ np.column_stack([dummies, named])
-        self._check_variation(moved[:, len(periods) :], rows.M, named, names)
-        labels = [*(f"the time effect of {period}" for period in periods), *names]
+        k, k_named = len(self._columns), named.shape[1]
+        moved = rows.M @ np.column_stack([named, dummies])
+        self._check_variation(moved[:, :k_named], rows.M, named, names)
+        order = [*range(k, moved.shape[1]), *range(k)]  # a column of the user's depends, no other
         redundant: set[int] = set()
-        for j, others in dependent(moved):
-            if j < len(periods):
-                redundant.add(j)
+        for at, others in dependent(moved[:, order]):
+            if order[at] >= k:
+                redundant.add(order[at])
                 continue
+            given = [order[m] for m in others]
             raise CollinearityError(
-                f"{labels[j]!r} is a linear combination of {_listed(labels, others, len(periods))} "
+                f"{names[order[at]]!r} is a linear combination of {_listed(names, given)} "
                 f"{self._once_transformed}. Leave one out."
             )
-        kept = [j for j in range(len(periods)) if j not in redundant]
+        self._check_condition(moved[:, :k_named], names)
+        kept = [j for j in range(len(periods)) if k_named + j not in redundant]
         self._periods = [periods[j] for j in kept]
         return np.column_stack([named, dummies[:, kept]]), names
 
@@ -253,6 +258,22 @@ class DynamicGMMModel:
                 f"{first(gone)} does not change over time within any entity and vanishes "
                 f"{self._once_transformed}. Leave it out, or use SystemGMM, whose level equation "
                 "keeps it."
+            )
+
+    def _check_condition(self, moved: Array, names: list[Any]) -> None:
+        """Raise, naming the regressors, if some are so close that products of them lose all digits.
+
+        Moments are products of products, so that errors grow with the fourth power: 1e-4 at the
+        bound.
+        """
+        one_size = moved / np.linalg.norm(moved, axis=0)
+        _, spread, directions = np.linalg.svd(one_size, full_matrices=False)
+        if spread[-1] * _CONDITION < spread[0]:
+            close = [names[j] for j in np.flatnonzero(np.abs(directions[-1]) > 0.1)]
+            raise CollinearityError(
+                f"{first(close)} are nearly a linear combination of each other "
+                f"{self._once_transformed}, and GMM would lose their digits. Take out of one what "
+                "it shares with the others (a mean or a multiple that is large beside the rest)."
             )
 
     # instruments -------------------------------------------------------------------------------
@@ -315,7 +336,8 @@ class DynamicGMMModel:
             raise EstimationError(f"{n} transformed rows cannot identify {k} parameters.")
 
 
-def _listed(labels: list[Any], others: list[int], n_dummies: int) -> str:
-    named = [labels[m] for m in others if m >= n_dummies]
+def _listed(names: list[Any], others: list[int]) -> str:
+    """Columns by position; those after the names are time effects."""
+    named = [names[m] for m in others if m < len(names)]
     words = [first(named)] if named else []
     return " and ".join([*words, *(["the time effects"] if len(named) < len(others) else [])])

@@ -37,7 +37,7 @@ class StudyResult:
         The study file, checked, with its defaults.
     panel : PanelData
         The sample, with the outcome and the policy as columns.
-    graphs : dict of str to Graph
+    graphs : dict of str to Graph, or to a mapping of period to Graph
         Normalised as the file says.
     results : dict of str to Results
         By ``outcome/model``, ``outcome/model/weights``, or ``outcome/model/part`` for a model of
@@ -48,6 +48,9 @@ class StudyResult:
         By ``outcome/model``: index (weights, effect, variable), as the file asked for them.
     long_run : dict of str to DataFrame
         The same in the long run, of dynamic models under the weights where it is defined.
+    by_order : dict of str to DataFrame
+        Effects by order of neighbours, and their sums, if the file asks for them: index (weights,
+        effect, variable, order).
     tests : dict of str to dict of str to TestResult
         By ``outcome/model`` or ``outcome/model/weights``, then by name.
     frames : dict of str to dict of str to DataFrame
@@ -56,6 +59,11 @@ class StudyResult:
         What ``fit`` returned, such as `MediationResults`; keys as those of ``tests``.
     robustness : dict of str to Robustness
     heterogeneity : dict of str to Heterogeneity
+    group_effects : dict of str to DataFrame
+        By name, as the next: what `SpatialResults.group_effects` gives.
+    counterfactuals : dict of str to DataFrame
+        By name, those of a further outcome by ``name-outcome``: what
+        `SpatialResults.counterfactual` gives.
     diagnostics : dict of str to DataFrame
         Those that the file asks for, such as "vif".
     autocorrelation : DataFrame or None
@@ -76,16 +84,19 @@ class StudyResult:
 
     study: Study
     panel: PanelData
-    graphs: Mapping[str, Graph]
+    graphs: Mapping[str, Graph | Mapping[Any, Graph]]
     results: Mapping[str, Results]
     comparisons: Mapping[str, WeightComparison]
     effects: Mapping[str, pd.DataFrame]
     long_run: Mapping[str, pd.DataFrame]
+    by_order: Mapping[str, pd.DataFrame]
     tests: Mapping[str, Mapping[str, TestResult]]
     frames: Mapping[str, Mapping[str, pd.DataFrame]]
     fits: Mapping[str, Any]
     robustness: Mapping[str, Robustness]
     heterogeneity: Mapping[str, Heterogeneity]
+    group_effects: Mapping[str, pd.DataFrame]
+    counterfactuals: Mapping[str, pd.DataFrame]
     diagnostics: Mapping[str, pd.DataFrame]
     autocorrelation: pd.DataFrame | None
     tables: Mapping[str, Table]

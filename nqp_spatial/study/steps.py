@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -20,6 +20,8 @@ from nqp_spatial.study.fits import graphs as _graphs
 from nqp_spatial.study.fits.comparing import compare
 from nqp_spatial.study.fits.diagnosing import diagnose
 from nqp_spatial.study.fits.fitting import fit
+from nqp_spatial.study.fits.graphs import Weights
+from nqp_spatial.study.fits.scenarios import Between, Counter, ask
 from nqp_spatial.study.loading.load import load
 from nqp_spatial.study.loading.naming import check_names
 from nqp_spatial.study.loading.source import Source
@@ -30,9 +32,6 @@ from nqp_spatial.study.output.printing import make_tables, write_tables
 from nqp_spatial.study.result import StudyResult
 from nqp_spatial.study.schema.study import Study
 from nqp_spatial.tables import Table
-
-if TYPE_CHECKING:
-    from libpysal.graph import Graph
 
 
 def run_study(
@@ -94,9 +93,10 @@ def run_study(
 
 
 def _n_steps(study: Study) -> int:
-    spatial = [study.fitted[model].spatial for _, model in _fits(study)]
-    fits = sum(2 * len(study.weights) if own else 2 for own in spatial)
-    return 6 + len(study.weights) + fits + len(study.blocks) + len(study.heterogeneity)
+    fitted = [study.fitted[model] for _, model in _fits(study)]
+    fits = sum(2 * len(study.graphs_of(own)) if own.spatial else 2 for own in fitted)
+    asked = len(study.heterogeneity) + len(study.counterfactuals) + len(study.group_effects)
+    return 6 + len(study.weights) + fits + len(study.blocks) + asked
 
 
 def _fits(study: Study) -> list[tuple[str, str]]:
@@ -119,18 +119,21 @@ class Found:
     """What the steps found so far."""
 
     data: StudyData
-    graphs: dict[str, Graph]
+    graphs: dict[str, Weights]
     autocorrelation: pd.DataFrame | None = None
     moran: dict[str, pd.DataFrame] = field(default_factory=dict)
     results: dict[str, Results] = field(default_factory=dict)
     comparisons: dict[str, WeightComparison] = field(default_factory=dict)
     effects: dict[str, pd.DataFrame] = field(default_factory=dict)
     long_run: dict[str, pd.DataFrame] = field(default_factory=dict)
+    by_order: dict[str, pd.DataFrame] = field(default_factory=dict)
     fits: dict[str, Any] = field(default_factory=dict)
     tests: dict[str, dict[str, TestResult]] = field(default_factory=dict)
     frames: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict)
     robustness: dict[str, Robustness] = field(default_factory=dict)
     heterogeneity: dict[str, diagnostics.Heterogeneity] = field(default_factory=dict)
+    group_effects: dict[str, Between] = field(default_factory=dict)
+    counterfactuals: dict[str, Counter] = field(default_factory=dict)
     diagnostics: dict[str, pd.DataFrame] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
 
@@ -155,6 +158,7 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
         with source.at("models", model):
             fit(study, found, outcome, model, log, n_jobs)
     compare(study, source, found, log, n_jobs)
+    ask(study, source, found, log)
     with log.step("diagnostics"):
         diagnose(study, source, found)
     with log.step("tables"):
@@ -178,11 +182,14 @@ def _result(study: Study, found: Found, log: RunLog, path: Path, files: list[Pat
         comparisons=found.comparisons,
         effects=found.effects,
         long_run=found.long_run,
+        by_order=found.by_order,
         tests=found.tests,
         frames=found.frames,
         fits=found.fits,
         robustness=found.robustness,
         heterogeneity=found.heterogeneity,
+        group_effects={name: own.effects for name, own in found.group_effects.items()},
+        counterfactuals={name: own.outcomes for name, own in found.counterfactuals.items()},
         diagnostics=found.diagnostics,
         autocorrelation=found.autocorrelation,
         tables=found.tables,
@@ -204,6 +211,22 @@ def _autocorrelation(study: Study, found: Found) -> None:
     parts = {}
     for outcome in study.outcome_names:
         series = found.data.panel[outcome]
-        parts[outcome] = diagnostics.autocorrelation_table(series, found.graphs)
-        found.moran[outcome] = diagnostics.moran(series, found.graphs)
+        parts[outcome] = _under_each(diagnostics.autocorrelation_table, series, found.graphs)
+        found.moran[outcome] = _under_each(diagnostics.moran, series, found.graphs)
     found.autocorrelation = pd.concat(parts, names=["outcome"])
+
+
+def _under_each(
+    statistic: Callable[[pd.Series, Any], pd.DataFrame],
+    series: pd.Series,
+    graphs: Mapping[str, Weights],
+) -> pd.DataFrame:
+    """A statistic by (weights, period), each period under its own W where it has one."""
+    parts = []
+    for name, graph in graphs.items():
+        if isinstance(graph, Mapping):
+            times = series.index.get_level_values(1)
+            parts += [statistic(series[times == t], {name: graph[t]}) for t in graph]
+        else:
+            parts.append(statistic(series, {name: graph}))
+    return pd.concat(parts)

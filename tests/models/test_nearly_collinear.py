@@ -7,8 +7,19 @@ import pytest
 import spatial_panels as panels
 from numpy.testing import assert_allclose
 
-from nqp_spatial import GNS, SAC, SLX, SpatialDurbin, SpatialDurbinError, SpatialError, SpatialLag
+from nqp_spatial import (
+    GNS,
+    SAC,
+    SLX,
+    DifferenceGMM,
+    SpatialDurbin,
+    SpatialDurbinError,
+    SpatialError,
+    SpatialLag,
+    SystemGMM,
+)
 from nqp_spatial.core.orthogonal import Basis
+from nqp_spatial.exceptions import CollinearityError
 from nqp_spatial.models.dynamic import DynamicSpatialLag
 from nqp_spatial.models.spatial_iv import SpatialIV
 
@@ -80,6 +91,19 @@ def test_dynamic(data):
 def test_instruments(data):
     plain, mixed = both(SpatialIV, data, {"cov_type": "clustered"})
     assert_same(plain, mixed, effects=False)
+
+
+@pytest.mark.parametrize("model", [DifferenceGMM, SystemGMM])
+def test_gmm_is_right_or_refuses(model, data):
+    """Its weights are inverses of products of products: 1e7 cannot be had, 1e3 can."""
+    with pytest.raises(CollinearityError, match="'x1', 'near' are nearly a linear combination"):
+        model(data["y"], data[["x1", "near"]], collapse=True).fit()
+    closer = data.assign(near=data["x2"] + 1e3 * data["x1"])
+    plain, mixed = (
+        model(data["y"], closer[["x1", name]], collapse=True).fit() for name in ("x2", "near")
+    )
+    assert_allclose(mixed.params["near"], plain.params["x2"], rtol=1e-5)
+    assert_allclose(mixed.std_errors["near"], plain.std_errors["x2"], rtol=1e-5)
 
 
 def test_the_basis_is_orthogonal_and_its_inverse_is_one():

@@ -526,11 +526,23 @@ def test_the_lines_of_the_guide_are_valid(tmp_path):
         "data: {table: p.csv, entity: c, time: t}\noutcome: y\nregressor: x0\ncontrols: [x1, x2]\n"
     )
     models = "models: {pooled: , re: , fe: , iv: {endog: x0, instruments: z}}\n"
+    spatial = "models: [sdm, dynamic_sdm]\nweights: {economic: {kind: queen}}\n"
     path = tmp_path / "study.yaml"
-    own, compared = blocks[1:]
+    changing, own, compared, *others = blocks[1:]
+    policy = head.replace("regressor: x0\n", "policy: {column: did}\n")
+    path.write_text(policy + changing, encoding="utf-8")
+    found = load(path)[0]
+    changing = [name for name in found.weights if found.changes(name)]
+    assert changing == ["yearly", "nested", "files", "steps"]
     path.write_text(head + own, encoding="utf-8")
     assert list(load(path)[0].fitted) == ["short", "tfp", "later"]
     path.write_text(head + models + compared, encoding="utf-8")
     found = load(path)[0]
     assert len(found.blocks["robustness"].variations) == 8
     assert found.tables["instruments"].models == ["iv/first-stage", "iv"]
+    text = policy + spatial + "".join(others)
+    path.write_text(text, encoding="utf-8")
+    found = load(path)[0]
+    assert found.diagnostics.unit_root.trend == ["constant", "trend"]
+    assert found.effects.orders == 5 and found.group_effects["provinces"].horizon == "long"
+    assert found.values_of(found.counterfactuals["no policy"]) == {"did": 0}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from data_project import data_of, steps, tables
+from data_project import data_of, panel_frame, steps, tables
 
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
     DuplicateKeysError,
+    MissingValuesError,
     NotNumericError,
     OptionError,
     StudyFileError,
@@ -124,6 +125,39 @@ MISTAKES = {
         StudyFileError,
         r"\[0\].into: scale_efficiency_change needs returns: crs, not vrs",
     ),
+    "{kind: theil_decomposition, values: p, group: group, into: t}": (
+        StudyFileError,
+        r"such as into: \{total: total",
+    ),
+    "{kind: theil_decomposition, values: p, group: grup, into: {total: t}}": (
+        StudyFileError,
+        r"\[0\].group: there is no column 'grup'. Did you mean 'group'",
+    ),
+    "{kind: theil_decomposition, values: p, group: group, form: S, into: {total: t}}": (
+        StudyFileError,
+        r"\[0\].form: expected T or L, found 'S'",
+    ),
+    "{kind: theil_decomposition, values: z, group: group, into: {total: t}}": (
+        DataError,
+        r"transforms\[0\]: 'z' is zero or",
+    ),
+    "{kind: theil_decomposition, values: p, group: group, into: {withn: t}}": (
+        StudyFileError,
+        "into names 'withn', which theil_decomposition does not give. Did you mean 'within'",
+    ),
+    "{kind: dea, inputs: [a, bb], outputs: c, into: e}": (
+        StudyFileError,
+        r"\[0\].inputs\[1\]: there is no column 'bb'",
+    ),
+    "{kind: dea, inputs: [a, z], outputs: c, into: e}": (
+        DataError,
+        r"transforms\[0\]: 'z' is negative, which no frontier allows",
+    ),
+    "{kind: dea, inputs: a, outputs: c, by: year, into: e}": (
+        StudyFileError,
+        r"\[0\].by: expected period or pooled, found 'year'",
+    ),
+    "{kind: dea, inputs: a, into: e}": (StudyFileError, r"\[0\].outputs: this key is missing"),
     "{kind: group, by: group, columns: {a: total}}": (
         StudyFileError,
         "'total'. Expected sum, mean",
@@ -142,6 +176,12 @@ def test_steps_that_cannot_be(tmp_path, step):
     with pytest.raises(error, match=part) as caught:
         data_of(steps(tmp_path, step))
     assert str(caught.value).startswith("study.yaml, line 6, data.transforms[0]")
+
+
+def test_the_decomposition_is_of_entities_in_groups(tmp_path):
+    step = "{kind: theil_decomposition, values: p, group: group, into: {total: t}}"
+    with pytest.raises(MissingValuesError, match=r"line 6, data.transforms\[0\]: .*'c12'"):
+        data_of(steps(tmp_path, step, frame=panel_frame()))
 
 
 def test_tables_of_steps_that_cannot_be(tmp_path):

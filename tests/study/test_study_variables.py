@@ -306,6 +306,81 @@ def test_productivity(tmp_path):
     assert_allclose(data.step_frames["malmquist-tfp"], result.means(), rtol=1e-10)
 
 
+def test_inequality_within_and_between_groups(tmp_path):
+    whole = grouped().rename(columns={"p": "收入"})
+    data = data_of(
+        steps(
+            tmp_path,
+            "{kind: theil_decomposition, values: 收入, group: group, weights: q, "
+            "into: {within: 组内, between: btw, within_share: share}}",
+            "{kind: theil_decomposition, values: 收入, group: group, form: L, into: {total: l}}",
+            frame=whole,
+        )
+    )
+    f, found = grouped(), data.panel.frame
+    years = found.index.get_level_values("year")
+    weighted = indices.theil_decomposition(f["p"], groups(), weights=f["q"])
+    plain = indices.theil_decomposition(f["p"], groups(), kind="L")
+    parts = {"组内": "within", "btw": "between", "share": "within_share"}
+    for name, part in parts.items():
+        assert_allclose(found[name], weighted[part].loc[years], rtol=1e-12)
+    assert_allclose(found["l"], plain["total"].loc[years], rtol=1e-12)
+    assert_allclose(found["l"], indices.inequality(f["p"])["theil_l"].loc[years], rtol=1e-10)
+    shown = data.step_frames["theil-decomposition-组内"]
+    assert list(shown) == ["total", "within", "between", "within_share"]
+    assert_allclose(shown, weighted[list(shown)], rtol=1e-12)
+    of_groups = data.step_frames["theil-contributions-组内"]
+    assert_allclose(of_groups.loc["y"], weighted["within: y"], rtol=1e-12)
+    assert_allclose(of_groups.sum(), weighted["within"], rtol=1e-12)
+
+
+def test_efficiency(tmp_path):
+    data = data_of(
+        steps(
+            tmp_path,
+            "{kind: dea, inputs: [a, b], outputs: c, into: 效率}",
+            "{kind: dea, inputs: [a], outputs: [c, q], orientation: input, by: pooled, "
+            "into: {vrs: pure, scale: s}}",
+            data="periods: [2011, 2014]",
+        )
+    )
+    f, found = grouped(), data.panel.frame
+    own = indices.dea(f, ["a", "b"], ["c"])
+    assert_allclose(found["效率"], own["crs"].loc[found.index], rtol=1e-10)
+    assert_allclose(data.step_frames["dea-效率"], own.groupby(level=1).mean(), rtol=1e-10)
+    years = f.index.get_level_values("year")
+    sample = f[(years >= 2011) & (years <= 2014)]  # a frontier of the periods of the study
+    pooled = indices.dea(sample, ["a"], ["c", "q"], orientation="input", by="pooled")
+    assert_allclose(found[["pure", "s"]], pooled[["vrs", "scale"]].loc[found.index], rtol=1e-10)
+
+
+def test_printed_decompositions_in_chinese(tmp_path):
+    path = steps(
+        tmp_path,
+        "{kind: theil_decomposition, values: p, group: group, into: {within: t}}",
+        "{kind: dea, inputs: [a, b], outputs: c, into: e}",
+    )
+    overrides = {"output.tables": ["md", "docx"], "output.plots": [], "lang": "zh"}
+    result = run_study(path, overrides=overrides)
+    read = {
+        name: (result.output / "tables" / f"{name}.md").read_text(encoding="utf-8")
+        for name in ("theil-decomposition-t", "theil-contributions-t", "dea-e")
+    }
+    text = read["theil-decomposition-t"]
+    assert text.startswith("**泰尔指数的组内与组间分解: t**")
+    assert "| year | 总体 | 组内 | 组间 | 组内占比 |" in text
+    of_groups = read["theil-contributions-t"]
+    assert of_groups.startswith("**各组对组内不平等的贡献: t**")
+    assert "| 组别 | 2010 | 2011 | 2012 | 2013 | 2014 | 2015 |" in of_groups
+    total = indices.theil_decomposition(grouped()["p"], groups()).loc[2012, "total"]
+    assert f"| 2012 | {total:.4f} |" in text
+    assert read["dea-e"].startswith("**效率的各期均值: e**")
+    assert "| 规模报酬不变 | 规模报酬可变 | 规模效率 |" in read["dea-e"]
+    english = run_study(path, overrides={**overrides, "lang": "en"}, overwrite=True)
+    text = (english.output / "tables" / "theil-decomposition-t.md").read_text(encoding="utf-8")
+    assert "| Total | Within | Between | Share within |" in text
+
+
 def test_cities_in_no_group_are_empty_with_a_warning(tmp_path):
     path = steps(
         tmp_path,

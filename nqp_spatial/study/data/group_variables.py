@@ -40,6 +40,27 @@ def inequality(step: schema.Inequality, ground: Ground) -> Answer:
     return Answer(values, {f"inequality-{step.title}": shown})
 
 
+def theil_decomposition(step: schema.TheilDecomposition, ground: Ground) -> Answer:
+    """Inequality within and between groups, on the rows of each period."""
+    weights = None if step.weights is None else ground.frame[step.weights]
+    groups: Any = ground.groups(step.group)
+    table = indices.theil_decomposition(
+        ground.frame[step.values], groups, weights=weights, kind=step.form
+    )
+    values = table.reindex(ground.time).set_axis(ground.frame.index)
+    table = table.rename_axis(ground.frame.index.names[1])
+    start = "within: "
+    parts = table[[name for name in table if str(name).startswith(start)]]
+    parts = parts.rename(columns=lambda name: str(name).removeprefix(start)).T
+    return Answer(
+        values,
+        {
+            f"theil-decomposition-{step.title}": table.drop(columns=start + parts.index),
+            f"theil-contributions-{step.title}": parts.rename_axis("group"),
+        },
+    )
+
+
 def relative_to_leader(step: schema.RelativeToLeader, ground: Ground) -> Answer:
     """Values over those of the leading entity of the group."""
     groups: Any = ground.groups(step.group)
@@ -87,6 +108,13 @@ def group(step: schema.Group, ground: Ground) -> Answer:
 
 
 # ---------------------------------------------------------------- of periods, and of tables
+
+
+def dea(step: schema.Dea, ground: Ground) -> Answer:
+    """Efficiency against the frontier of each period, or of all rows."""
+    values = indices.dea(ground.frame, step.inputs, step.outputs, **step.options())
+    means = values.groupby(level=1).mean().rename_axis(ground.frame.index.names[1])
+    return Answer(values, {f"dea-{step.title}": means})
 
 
 def malmquist(step: schema.Malmquist, ground: Ground) -> Answer:

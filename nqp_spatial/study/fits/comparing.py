@@ -45,7 +45,7 @@ def _robustness(study: Study, found: Found, block: schema.Robustness, n_jobs: in
     data = restricted(found.data, options.where, model_label(name, study.language), study.language)
     specification, fit = _split(options, data)
     if options.spatial:
-        specification["graph"] = found.graphs[block.weights or next(iter(found.graphs))]
+        specification["graph"] = found.graphs[block.weights or study.graphs_of(options)[0]]
     frame = data.panel.frame.copy()
     frame.attrs = {"notes": list(data.panel.notes)}
     return robustness(

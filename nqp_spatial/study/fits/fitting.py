@@ -16,6 +16,7 @@ from nqp_spatial.results import TestResult
 from nqp_spatial.study.data.rows import check_entities, restricted
 from nqp_spatial.study.fits.estimation import FAMILIES, Call, call
 from nqp_spatial.study.fits.further import Fitted
+from nqp_spatial.study.fits.graphs import Weights
 from nqp_spatial.study.output.log import RunLog
 from nqp_spatial.study.output.words import model_label
 from nqp_spatial.study.schema.model_keys import Model
@@ -23,8 +24,6 @@ from nqp_spatial.study.schema.models import Regression
 from nqp_spatial.study.schema.study import Study
 
 if TYPE_CHECKING:
-    from libpysal.graph import Graph
-
     from nqp_spatial.study.steps import Found
 
 
@@ -36,10 +35,13 @@ def fit(study: Study, found: Found, outcome: str, model: str, log: RunLog, n_job
     asked = call(study, data, outcome, options, n_jobs)
     if options.spatial:
         check_entities(found.data, data)
-        comparison = _compare(label, asked, found.graphs, log, n_jobs)
+        graphs = {name: found.graphs[name] for name in study.graphs_of(options)}
+        comparison = _compare(label, asked, graphs, log, n_jobs)
         found.comparisons[key] = comparison
         found.effects[key] = comparison.effects(**effects_options(study))
         _long_run(found, key)
+        if study.effects.orders is not None:
+            found.by_order[key] = _by_order(comparison, study.effects.orders)
         fitted = {f"{key}/{name}": result for name, result in comparison.results.items()}
     else:
         with log.step(label):
@@ -53,7 +55,7 @@ def fit(study: Study, found: Found, outcome: str, model: str, log: RunLog, n_job
 
 
 def _compare(
-    label: str, asked: Call, graphs: Mapping[str, Graph], log: RunLog, n_jobs: int
+    label: str, asked: Call, graphs: Mapping[str, Weights], log: RunLog, n_jobs: int
 ) -> WeightComparison:
     """The model under each W, one after another, so that each warning says under which."""
     if n_jobs != 1:
@@ -94,6 +96,21 @@ def _long_run(found: Found, key: str) -> None:
     }
     if parts:
         found.long_run[key] = pd.concat(parts, names=["weights"])
+
+
+def _by_order(comparison: WeightComparison, orders: int) -> pd.DataFrame:
+    """Effects of each order of neighbours and their sums, which end in the whole effects."""
+    parts = {}
+    for name, result in comparison.results.items():
+        single = result.effects_by_order(orders)
+        sums = result.effects_by_order(orders, cumulative=True)
+        whole = result.effects()[["estimate", "std_error"]]
+        last = [order == "rest" for order in sums.index.get_level_values("order")]
+        sums.loc[last] = whole.loc[sums.index[last].droplevel("order")].to_numpy()
+        parts[name] = single.join(
+            sums.rename(columns={"estimate": "cumulative", "std_error": "cumulative_std_error"})
+        )
+    return pd.concat(parts, names=["weights"])
 
 
 def _keep(study: Study, found: Found, key: str, whole: Fitted) -> None:

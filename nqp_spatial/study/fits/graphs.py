@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import geopandas as gpd
 import numpy as np
@@ -13,9 +14,17 @@ import pandas as pd
 from libpysal.graph import Graph
 
 from nqp_spatial import weights
-from nqp_spatial._messages import first
+from nqp_spatial._messages import first, suggest
 from nqp_spatial.cities import load_agglomerations
-from nqp_spatial.exceptions import DataError, FileFormatError, GeometryError, OptionError
+from nqp_spatial.exceptions import (
+    DataError,
+    FileFormatError,
+    GeometryError,
+    NqpError,
+    OptionError,
+    StudyFileError,
+    WindowWarning,
+)
 from nqp_spatial.panel import PanelData
 from nqp_spatial.reading import read_table
 from nqp_spatial.study.data.prepare import StudyData
@@ -23,6 +32,9 @@ from nqp_spatial.study.loading.source import Key, Source
 from nqp_spatial.study.output.log import RunLog
 from nqp_spatial.study.schema import weights as weights_schema
 from nqp_spatial.study.schema.study import Study
+from nqp_spatial.study.schema.weights import period_text
+
+Weights: TypeAlias = Graph | Mapping[Any, Graph]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +77,10 @@ class Ground:
         return path
 
 
-def build(study: Study, source: Source, data: StudyData, log: RunLog) -> dict[str, Graph]:
+def build(study: Study, source: Source, data: StudyData, log: RunLog) -> dict[str, Weights]:
     """Every W on the entities of the panel, normalised as asked, in the order of the file.
+
+    One that changes over time is a mapping of period to Graph.
 
     Raises
     ------
@@ -82,27 +96,110 @@ def build(study: Study, source: Source, data: StudyData, log: RunLog) -> dict[st
         files=data.files,
         flows=data.flows,
     )
-    raw: dict[str, Graph] = {}
+    raw: dict[str, Weights] = {}
 
-    def named(name: str) -> Graph:
+    def named(name: str) -> Weights:
         if name not in raw:
             key: Key = ("weights", name)
             with source.at(*key):
                 raw[name] = _raw(key, study.weights[name])
         return raw[name]
 
-    def _raw(key: Key, entry: Any) -> Graph:
+    def _raw(key: Key, entry: Any) -> Weights:
+        geo: Weights | None = None
         if isinstance(entry, weights_schema.Nested):
             geo = named(entry.geo) if isinstance(entry.geo, str) else _raw((*key, "geo"), entry.geo)
-            return _nested(entry, geo, ground)
-        return raw_weights(key, entry, ground)
+        if not entry.changes and not isinstance(geo, Mapping):
+            return _one(key, entry, geo, ground)
+        return _by_period(key, entry, geo, ground, data.panel.periods)
 
-    graphs = {}
+    graphs: dict[str, Weights] = {}
     for name, entry in study.weights.items():
         with log.step(f"weights: {name}"), source.at("weights", name):
-            graph = named(name)
-            graphs[name] = weights.normalise(graph, getattr(entry, "normalise", "row"))
+            found, kind = named(name), getattr(entry, "normalise", "row")
+            if isinstance(found, Mapping):
+                graphs[name] = {t: weights.normalise(g, kind) for t, g in found.items()}
+            else:
+                graphs[name] = weights.normalise(found, kind)
     return graphs
+
+
+def _one(key: Key, entry: Any, geo: Graph | None, ground: Ground) -> Graph:
+    """Raw weights that do not change."""
+    return raw_weights(key, entry, ground) if geo is None else _nested(entry, geo, ground)
+
+
+def _by_period(
+    key: Key, entry: Any, geo: Weights | None, ground: Ground, periods: pd.Index
+) -> dict[Any, Graph]:
+    """Raw weights of each period of the study."""
+    if isinstance(entry, weights_schema.FromFile):
+        _check_paths(key, entry, ground, periods)
+    if getattr(entry, "window", None) == weights_schema.PERIOD:
+        _warn_of_treatment(key, entry, ground, periods)
+        ground = replace(ground, first_treated=None)
+    graphs = {}
+    for period in periods:
+        base = geo[period] if isinstance(geo, Mapping) else geo
+        try:
+            graphs[period] = _one(key, entry.at(period), base, ground)
+        except StudyFileError:
+            raise
+        except NqpError as error:
+            raise type(error)(f"In the period {first([period])}: {error}") from error
+    return graphs
+
+
+def _check_paths(
+    key: Key, entry: weights_schema.FromFile, ground: Ground, periods: pd.Index
+) -> None:
+    """``paths`` has a file for each period, and none for what is no period."""
+    if entry.paths is None or ground.source is None:
+        return
+    lacking = [t for t in periods if period_text(t) not in entry.paths]
+    if lacking:
+        raise ground.source.error(
+            (*key, "paths"), f"there is no file for the periods {first(lacking)}. Give one each."
+        )
+    known = [period_text(t) for t in (periods if ground.panel is None else ground.panel.periods)]
+    for name in entry.paths:
+        if name not in known:
+            raise ground.source.error(
+                (*key, "paths", name),
+                f"{name!r} is not a period of the table, which has {first(known, 3)}."
+                + suggest(name, known),
+            )
+
+
+def _warn_of_treatment(key: Key, entry: Any, ground: Ground, periods: pd.Index) -> None:
+    """Once for all periods: W of treated periods may itself answer to the policy."""
+    start = ground.first_treated
+    treated = None if start is None else start.dropna()
+    if treated is None or treated.empty or treated.min() > periods[-1]:
+        return
+    where = "" if ground.source is None else f"{ground.source.where(key)}: "
+    what = getattr(entry, "column", None) or entry.table
+    warnings.warn(
+        f"{where}from {first([treated.min()])} on W is made of {what!r} in treated periods, which "
+        "the policy may have moved: then W is not predetermined. Use a window of base years, or a "
+        "column that the policy does not move.",
+        WindowWarning,
+        stacklevel=2,
+    )
+
+
+def flat(graphs: Mapping[str, Weights], *, every: bool = True) -> dict[str, Graph]:
+    """One graph a name: those of periods as ``name: period``, every one or the first and last."""
+    found: dict[str, Graph] = {}
+    for name, graph in graphs.items():
+        if isinstance(graph, Mapping):
+            periods = (
+                list(graph) if every else list(dict.fromkeys([*graph][:: len(graph) - 1 or 1]))
+            )
+            found |= {f"{name}: {period_text(period)}": graph[period] for period in periods}
+        else:
+            found[name] = graph
+    return found
 
 
 def raw_weights(key: Key, entry: Any, ground: Ground) -> Graph:
@@ -125,6 +222,7 @@ def raw_weights(key: Key, entry: Any, ground: Ground) -> Graph:
     if isinstance(entry, weights_schema.Flows):
         return _flows(key, entry, ground)
     if isinstance(entry, weights_schema.FromFile):
+        assert entry.path is not None  # the schema asks for it, or there is one for each period
         path = ground.file((*key, "path"), entry.path)
         return weights.read(path, ids=ground.entities, id_column=entry.id_column)
     return _from_distance(entry, ground)

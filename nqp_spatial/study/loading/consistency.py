@@ -7,9 +7,10 @@ from typing import Any
 
 from nqp_spatial._messages import suggest
 from nqp_spatial.study.data.outcomes import outcome_keys
-from nqp_spatial.study.loading import consistency_models
+from nqp_spatial.study.loading import consistency_models, consistency_scenarios
 from nqp_spatial.study.loading.consistency_models import Problem, not_one_of
 from nqp_spatial.study.loading.source import Key
+from nqp_spatial.study.schema import models as models_schema
 from nqp_spatial.study.schema import study as schema
 from nqp_spatial.study.schema import weights as weights_schema
 from nqp_spatial.study.schema.study import BUNDLED_POLYGONS, BUNDLED_SYSTEM, BUNDLED_TABLES, Study
@@ -21,6 +22,7 @@ def contradictions(study: Study) -> Iterator[Problem]:
     yield from _policy(study)
     yield from _weights_names(study)
     yield from consistency_models.contradictions(study)
+    yield from consistency_scenarios.contradictions(study)
     yield from _maps(study)
     yield from _names(study)
 
@@ -85,12 +87,66 @@ def _weights_names(study: Study) -> Iterator[Problem]:
                 "weights: {adjacency: {kind: queen}}."
             ),
         )
-    names = list(study.weights)
+    yield from _mapped(study)
+    for name, weights in study.weights.items():
+        yield from _geo(study, name, weights)
+    for model in study.spatial:
+        own = getattr(study.fitted[model], "weights", None) or []
+        for i, name in enumerate(own):
+            at: Key = ("models", model, "weights", i)
+            if name not in study.weights:
+                yield at, not_one_of(name, list(study.weights), "weights")
+            elif own.count(name) > 1:
+                yield at, f"{name!r} is named twice. Keep one."
+        yield from _changing(study, model)
+
+
+def _mapped(study: Study) -> Iterator[Problem]:
+    """Maps are of weights of the main spatial model that do not change over time."""
+    names, main = list(study.weights), study.mapped_model
     for i, name in enumerate(study.maps or []):
         if name not in names:
             yield ("maps", i), not_one_of(name, names, "weights")
-    for name, weights in study.weights.items():
-        yield from _geo(study, name, weights)
+        elif study.changes(name):
+            yield ("maps", i), f"a map shows one W, and {name!r} changes over time. Name others."
+        elif main is not None and name not in study.graphs_of(study.fitted[main]):
+            yield (
+                ("maps", i),
+                f"maps are of the model {main!r}, which is not fitted under {name!r}.",
+            )
+
+
+_ERRORS = ("sem", "sdem", "sac", "gns")
+
+
+def _changing(study: Study, model: str) -> Iterator[Problem]:
+    """What a model needs under weights that change over time."""
+    options: Any = study.fitted[model]
+    names = [n for n in study.graphs_of(options) if n in study.weights and study.changes(n)]
+    if not names:
+        return
+    why = f"the weights {names[0]!r} change over time"
+    others = [n for n in study.weights if not study.changes(n)]
+    hint = f" Or name others: weights: [{', '.join(others)}]." if others else ""
+    if not isinstance(options, models_schema.Spatial):
+        yield (
+            ("models", model),
+            f"{options.model} needs one W for all periods, and {why}: it cannot have them.{hint}",
+        )
+    elif options.effects == "random":
+        yield ("models", model, "effects"), f"random effects need one W, and {why}.{hint}"
+    elif options.effects != "none" and options.model in _ERRORS and options.correction != "none":
+        yield (
+            ("models", model, "correction"),
+            f"{why}, and with a spatial error there is no correction of fixed effects then: type "
+            f"correction: none (exact dummies).{hint}",
+        )
+    elif options.effects != "none" and options.correction not in ("none", "adjusted-score"):
+        yield (
+            ("models", model, "correction"),
+            f"{why}, and correction: {options.correction} needs one W for all periods: type "
+            f"correction: adjusted-score, which is the same where both exist, or none.{hint}",
+        )
 
 
 def _geo(study: Study, name: str, weights: Any) -> Iterator[Problem]:

@@ -149,8 +149,9 @@ def _varied(study: Study, key: Key, block: comparisons_schema.Robustness) -> Ite
     options = study.fitted[study.base_model(block.model)]
     if block.weights is not None and not options.spatial:
         yield (*key, "weights"), f"{options.model} has no weights. Leave this key out."
-    elif block.weights is not None and block.weights not in study.weights:
-        yield (*key, "weights"), not_one_of(block.weights, list(study.weights), "weights")
+    elif block.weights is not None and block.weights not in study.graphs_of(options):
+        own = study.graphs_of(options)
+        yield (*key, "weights"), not_one_of(block.weights, own, "weights of the model")
     if isinstance(options, models_schema.IV) and not all(
         isinstance(item, str) for item in options.instruments
     ):
@@ -182,7 +183,7 @@ def _varied(study: Study, key: Key, block: comparisons_schema.Robustness) -> Ite
 _RESERVED = (
     *("aggregate", "autocorrelation", "condition-index", "correlation", "descriptive", "effects"),
     *("effects-f", "effects-lm", "index-weights", "regression", "tests", "transforms", "truth"),
-    *("vif", "weights"),
+    *("unit-root", "vif", "weights"),
 )
 
 

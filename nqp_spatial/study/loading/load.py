@@ -137,7 +137,7 @@ def _unknown(key: Key, known: list[str], near: str) -> str:
 
 _HELP = {
     "window": " Weights must be fixed before the treatment: state the base years, such as "
-    "window: [2009, 2012].",
+    "window: [2009, 2012] (or window: period, for a W of each period).",
     "kind": f" Expected one of {', '.join(weights_schema.KINDS)}.",
     "table": " Give the file with the data, such as table: panel.csv.",
     "data": " Expected keys such as table, entity and time.",

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import pandas as pd
+
+from nqp_spatial._messages import first, suggest
 from nqp_spatial.study.data import expressions
 from nqp_spatial.study.data.inputs import check_columns
+from nqp_spatial.study.data.members import members
 from nqp_spatial.study.data.prepare import StudyData
 from nqp_spatial.study.data.rows import restricted
 from nqp_spatial.study.loading.source import Key, Source
@@ -34,6 +39,39 @@ def check_names(study: Study, source: Source, data: StudyData) -> None:
                 expressions.names(where)
             else:
                 restricted(data, where, "rows", study.language)
+    _check_entities(study, source, data)
+    _check_groups(study, source, data)
+
+
+def _check_entities(study: Study, source: Source, data: StudyData) -> None:
+    """Entities whose counterfactual outcomes are printed are those of the panel."""
+    known = data.panel.entities
+    for name, asked in study.counterfactuals.items():
+        _check_labels(source, ("counterfactuals", name, "entities"), asked.entities, known)
+
+
+def _check_groups(study: Study, source: Source, data: StudyData) -> None:
+    """Groups can be found, and those that are named are there."""
+    for name, asked in study.group_effects.items():
+        key: Key = ("group_effects", name)
+        known = members(asked, key, source, data).unique()
+        labels = pd.Index(sorted(known, key=str))
+        _check_labels(source, (*key, "groups"), asked.groups, labels)
+
+
+def _check_labels(source: Source, key: Key, labels: list[Any] | None, known: pd.Index) -> None:
+    what = {"entities": ("entity", "entities"), "groups": ("group", "groups")}[str(key[-1])]
+    problems = [
+        (
+            (*key, i),
+            f"there is no {what[0]} {label!r}. The {what[1]} are {first(known)}."
+            + (suggest(label, known) if isinstance(label, str) else ""),
+        )
+        for i, label in enumerate(labels or [])
+        if label not in known
+    ]
+    if problems:
+        raise source.errors(problems)
 
 
 def _blocks(study: Study) -> Iterator[tuple[Key, schema.Robustness]]:
@@ -53,11 +91,21 @@ def _columns(study: Study) -> Iterator[tuple[Key, str]]:
             yield from _of_variation((*key, "variations", name), varied)
     for name, asked in study.heterogeneity.items():
         yield ("heterogeneity", name, "by"), asked.by
+    for name, grouped in study.group_effects.items():
+        if grouped.by is not None:
+            yield ("group_effects", name, "by"), grouped.by
+    for name, counter in study.counterfactuals.items():
+        for regressor, value in study.values_of(counter).items():
+            if isinstance(value, str):
+                yield ("counterfactuals", name, "values", regressor), value
     asked_of = study.diagnostics
     lists = {"correlation": asked_of.correlation, "descriptive": asked_of.descriptive}
     for name, columns in lists.items():
         for i, column in enumerate(columns if isinstance(columns, list) else []):
             yield ("diagnostics", name, i), column
+    roots = asked_of.unit_root
+    for i, column in enumerate(roots.columns or [] if roots else []):
+        yield ("diagnostics", "unit_root", "columns", i), column
 
 
 def _of_variation(key: Key, varied: schema.Variation) -> Iterator[tuple[Key, str]]:

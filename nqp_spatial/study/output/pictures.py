@@ -147,7 +147,13 @@ def write_maps(study: Study, source: Source, found: Found, folder: Folder, log: 
         return
     results = found.comparisons[main[-1]].results
     variable = study.variable_of(main[-1].split("/")[1])
-    for name in study.maps if study.maps is not None else list(results)[:1]:
+    fixed = [name for name in results if not study.changes(name)]
+    if not fixed:
+        why = "a map shows one W, and the weights of the main model change over time"
+        if asked:
+            raise source.error(("output", "maps"), f"{why}. Set it to false.")
+        log.note(f"no maps: {why}")
+    for name in study.maps if study.maps is not None else fixed[:1]:
         with source.at("weights", name):
             try:
                 _map(study, results[name], name, variable, polygons, folder)

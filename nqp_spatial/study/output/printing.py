@@ -15,10 +15,17 @@ from nqp_spatial.study.data import transforming
 from nqp_spatial.study.data.outcomes import truth_applies
 from nqp_spatial.study.fits.diagnosing import df_text
 from nqp_spatial.study.fits.fitting import effects_options, stationary
+from nqp_spatial.study.fits.graphs import flat
 from nqp_spatial.study.loading.source import Source
 from nqp_spatial.study.output.folder import Folder
 from nqp_spatial.study.output.frame_words import frame_label, headed
 from nqp_spatial.study.output.regressions import regression_tables
+from nqp_spatial.study.output.scenario_tables import (
+    counterfactual_tables,
+    group_tables,
+    order_tables,
+    write_rows,
+)
 from nqp_spatial.study.output.words import WORDS, model_label
 from nqp_spatial.study.result import EFFECTS
 from nqp_spatial.study.schema.comparisons import either
@@ -47,9 +54,14 @@ def make_tables(study: Study, source: Source, found: Found) -> None:
     _tests(study, found, noted)
     _frames(study, found, noted)
     _comparisons(study, source, found, shared)
+    order_tables(study, found, noted)
+    group_tables(study, found, noted)
+    counterfactual_tables(study, found, noted)
     _described(study, source, found, shared)
     if found.graphs:
-        found.tables["weights"] = tables.weights(describe(found.graphs), **noted)
+        found.tables["weights"] = tables.weights(
+            describe(flat(found.graphs, every=False)), **{**noted, "notes": _changing(study, panel)}
+        )
     if found.data.transforms:
         found.tables["transforms"] = _printed(
             transforming.columns(found.data.transforms), "transforms", study, noted
@@ -59,6 +71,13 @@ def make_tables(study: Study, source: Source, found: Found) -> None:
         found.tables[name] = tables.index_weights(index.weights, **noted)
     for name, frame in getattr(found.data, "step_frames", {}).items():
         found.tables[name] = _printed(frame, name, study, noted)
+
+
+def _changing(study: Study, panel: PanelData) -> list[str]:
+    """Notes of the panel, and which weights change over time."""
+    names = [name for name in study.weights if study.changes(name)]
+    said = WORDS[study.language]["changing"].format(names=", ".join(names))
+    return [*([said] if names else []), *panel.notes]
 
 
 def _printed(
@@ -73,10 +92,11 @@ def _printed(
 
 
 def write_tables(study: Study, found: Found, folder: Folder) -> None:
-    """Each table in each format, and every cell that a transformation touched."""
+    """Each table in each format, every cell that was transformed, every outcome of other worlds."""
     if found.data.transforms:
         cells = transforming.cells(found.data.transforms)
         cells.to_csv(folder.new("transforms.csv"), index=False, encoding="utf-8-sig")
+    write_rows(found, folder)
     for name, table in found.tables.items():
         for suffix in study.output.tables:
             table.save(folder.new("tables", f"{name}.{suffix}"))
@@ -200,7 +220,17 @@ def _described(study: Study, source: Source, found: Found, shared: dict[str, Any
             found.tables["correlation"] = tables.correlation(panel, columns=columns, **shared)
     for name, frame in found.diagnostics.items():
         options = {**shared, "notes": panel.notes}
+        if name == "unit-root":
+            frame, options["labels"] = _roots(frame, study)
         found.tables[name] = _printed(frame, name, study, options)
+
+
+def _roots(frame: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Unit root tests without df, which is that of the normal; differences by their labels too."""
+    differences = {f"D.{name}": f"D.{label}" for name, label in study.labels.items()}
+    shown = frame.drop(columns="df")
+    shown.attrs = dict(frame.attrs)
+    return shown, differences | study.labels
 
 
 def _used(study: Study, panel: PanelData) -> list[str]:

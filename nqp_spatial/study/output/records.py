@@ -17,6 +17,7 @@ from nqp_spatial import __version__, weights
 from nqp_spatial._provenance import versions
 from nqp_spatial.results import TestResult
 from nqp_spatial.study.data.prepare import StudyData
+from nqp_spatial.study.fits.graphs import flat
 from nqp_spatial.study.loading.source import Source, dotted
 from nqp_spatial.study.output.log import RunLog
 from nqp_spatial.study.schema.study import Study
@@ -46,7 +47,7 @@ def results_record(study: Study, found: Found) -> dict[str, Any]:
             key: _model_record(key, found, study.fitted[key.split("/")[1]].spatial)
             for key in found.results
         },
-        "weights": weights.describe(found.graphs).to_dict() if found.graphs else {},
+        "weights": weights.describe(flat(found.graphs)).to_dict() if found.graphs else {},
     }
     frames = {key: own for key, own in found.frames.items() if own}
     if frames:
@@ -91,6 +92,30 @@ def _comparisons(found: Found) -> dict[str, Any]:
                 ],
             }
             for name, groups in found.heterogeneity.items()
+        },
+        "effects_by_order": {key: _nested(frame) for key, frame in found.by_order.items()},
+        "group_effects": {
+            name: {
+                "outcome": between.outcome,
+                "model": between.model,
+                "weights": between.weights,
+                "variable": between.variable,
+                "by": between.by,
+                "horizon": between.horizon,
+                "effects": _nested(between.effects),
+            }
+            for name, between in found.group_effects.items()
+        },
+        "counterfactuals": {
+            name: {
+                "outcome": counter.outcome,
+                "model": counter.model,
+                "weights": counter.weights,
+                "values": counter.values,
+                "level": counter.level,
+                "means": _nested(counter.means),
+            }
+            for name, counter in found.counterfactuals.items()
         },
         "diagnostics": {name: _nested(frame) for name, frame in found.diagnostics.items()},
         "data_frames": {
@@ -156,7 +181,7 @@ def provenance(study: Study, source: Source, found: Found, log: RunLog) -> dict[
         "seed": study.seed,
         "options": study.model_dump(mode="json"),
         "input_files": _inputs(found.data),
-        "weights": weights.describe(found.graphs).to_dict() if found.graphs else {},
+        "weights": weights.describe(flat(found.graphs)).to_dict() if found.graphs else {},
         "notes": list(found.data.panel.notes),
         "warnings": [{"class": c.__name__, "text": text} for c, text in log.warned],
     }

@@ -77,6 +77,8 @@ WORDS: dict[str, dict[str, str]] = {
         "true_value": "True value",
         "truth_title": "Truth and estimates (simulated data)",
         "long_run_title": "Long-run effects",
+        "changing": "Weights that change over time are shown in the first and the last period: "
+        "{names}.",
         "not_stationary": "No long run under {names}: not stationary, or rho at its bound.",
         "stars": "*** p < 0.01, ** p < 0.05, * p < 0.1; standard errors in parentheses; R2 within.",
         "drawn": "The truth was drawn under {W}.",
@@ -104,6 +106,7 @@ WORDS: dict[str, dict[str, str]] = {
         "true_value": "真值",
         "truth_title": "真值与估计值对照 (模拟数据)",
         "long_run_title": "长期效应",
+        "changing": "随时间变化的权重矩阵列出首期与末期：{names}。",
         "not_stationary": "{names}: 不平稳或 ρ 位于边界, 无长期效应。",
         "stars": "*** p < 0.01, ** p < 0.05, * p < 0.1; 括号内为标准误; R2 为组内R2。",
         "drawn": "真值生成时所用的权重矩阵: {W}。",

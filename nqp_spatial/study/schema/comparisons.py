@@ -188,12 +188,73 @@ def _with_models(value: object) -> object:
 NamedTables = dict[str, Annotated[RegressionTable, Before(_with_models)]]
 
 
+def _sequence(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _criterion(value: object) -> str:
+    return "@text" if isinstance(value, str) else "@number"
+
+
+UnitRootTest = Literal["llc", "ips", "fisher", "hadri"]
+Trend = Literal["constant", "none", "trend"]
+Lags = Annotated[
+    Annotated[Literal["aic", "sic", "hall"], Tag("@text")]
+    | Annotated[int, Field(ge=0), Tag("@number")],
+    Discriminator(_criterion),
+]
+
+
+class UnitRoots(Keys):
+    """`unit_root_table` of columns, by default the outcomes and all regressors but the policy.
+
+    ``differences``: 0 for levels, 1 for first differences. ``trend`` may be several.
+    """
+
+    columns: Names | None = None
+    tests: Annotated[list[UnitRootTest], Field(min_length=1), Before(_sequence)] = ["ips", "fisher"]
+    differences: Annotated[list[Literal[0, 1]], Field(min_length=1), Before(_sequence)] = [0]
+    trend: Annotated[list[Trend], Field(min_length=1), Before(_sequence)] = ["constant"]
+    lags: Lags = 1
+    max_lags: Annotated[int, Field(ge=0)] | None = None
+    demean: bool = False
+    df_correction: bool = True
+
+    @model_validator(mode="after")
+    def _belong(self) -> Self:
+        odd = [test for test in self.tests if test in ("ips", "hadri")]
+        if "none" in self.trend and odd:
+            raise ValueError(
+                f"{odd[0]} has no version without a constant: take trend: none out, or name the "
+                "others, tests: [llc, fisher]"
+            )
+        if self.max_lags is not None and isinstance(self.lags, int):
+            raise ValueError("max_lags belongs to lags: aic, sic or hall. Give one of the two")
+        for name in ("columns", "tests", "differences", "trend"):
+            values = getattr(self, name) or []
+            twice = [value for value in values if values.count(value) > 1]
+            if twice:
+                raise ValueError(f"{name} has {twice[0]!r} twice. Keep one")
+        return self
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of the function but for the columns and the trend."""
+        own = ("tests", "differences", "lags", "max_lags", "demean", "df_correction")
+        return {name: getattr(self, name) for name in own}
+
+
+def _with_columns(value: object) -> object:
+    if isinstance(value, bool):
+        return {} if value else None
+    return {"columns": value} if isinstance(value, str | list) else value
+
+
 class Diagnostics(Keys):
     """What is tested and described beside the models.
 
     ``effects_f``, ``effects_lm``: whether there are effects of entities and periods at all.
     ``vif``: variance inflation and condition indices of the regressors. ``descriptive``: columns
-    of that table, by default all that the models use.
+    of that table, by default all that the models use. ``unit_root``: true, columns, or keys.
     """
 
     autocorrelation: bool = True
@@ -202,6 +263,7 @@ class Diagnostics(Keys):
     vif: bool = False
     correlation: bool | list[str] = False
     descriptive: list[str] | None = None
+    unit_root: Annotated[UnitRoots | None, Before(_with_columns)] = None
 
 
 def either(keep: list[str] | None, drop: list[str] | None) -> Mapping[str, Any]:

@@ -38,6 +38,20 @@ class Inequality(Variable):
     group: str | None = None
 
 
+class TheilDecomposition(Variable):
+    """`theil_decomposition`, put on the rows of each period; ``form`` is its ``kind``."""
+
+    PARTS = ("total", "within", "between", "within_share")
+    NAMED = True
+    USES = ("values", "group", "weights")
+    OWN = ("form",)
+
+    values: str
+    group: str
+    weights: str | None = None
+    form: Literal["T", "L"] = "T"
+
+
 class RelativeToLeader(Variable):
     """`relative_to_leader`."""
 
@@ -119,6 +133,24 @@ def rule_columns(aggregate: Aggregate) -> Iterator[tuple[Key, str]]:
 
 
 # ---------------------------------------------------------------- of periods, and of tables
+
+
+class Dea(Variable):
+    """`dea`; one frontier for all rows (``by: pooled``) is that of the periods of the study."""
+
+    sample: ClassVar[bool] = True
+    PARTS = ("crs", "vrs", "scale")
+    USES = ("inputs", "outputs")
+
+    inputs: Names
+    outputs: Names
+    orientation: Literal["output", "input"] = "output"
+    by: Literal["period", "pooled"] = "period"
+
+    @property
+    def over_study(self) -> bool:
+        """The frontier of a period is made of that period alone."""
+        return self.by == "pooled"
 
 
 class Malmquist(Variable):

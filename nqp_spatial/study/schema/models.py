@@ -242,8 +242,10 @@ class Moderation(_Clustered):
 class _Weighted(Model):
     spatial: ClassVar[bool] = True
     gaps: ClassVar[bool] = False
+    OWN: ClassVar[frozenset[str]] = frozenset({"weights"})
     FIT: ClassVar[frozenset[str]] = Model.FIT | {"cutoff_km", "serial_lags"}
 
+    weights: Names | None = None  # by default all of the study
     effects: str = "twoway"
     cov_type: Literal["asymptotic", "robust", "clustered", "driscoll-kraay", "conley"] = (
         "asymptotic"

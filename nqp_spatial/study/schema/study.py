@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -17,8 +17,9 @@ from nqp_spatial.study.schema.comparisons import (
 from nqp_spatial.study.schema.group_variables import DataAggregate
 from nqp_spatial.study.schema.model_keys import Model
 from nqp_spatial.study.schema.models import MODELS, Durbin, ModelsByName, Regression
+from nqp_spatial.study.schema.scenarios import Counterfactual, GroupEffects, OfSpatialModel
 from nqp_spatial.study.schema.transforms import AnyTransform
-from nqp_spatial.study.schema.weights import Keys, Weights, Window, form
+from nqp_spatial.study.schema.weights import Keys, Weights, Window, entry_changes, form
 
 BUNDLED_TABLES = PANELS
 CHINA = "bundled:china-cities"
@@ -158,10 +159,14 @@ class Policy(Keys):
 
 
 class EffectsOptions(Keys):
-    """How direct, indirect and total effects get their standard errors."""
+    """How direct, indirect and total effects get their standard errors.
+
+    ``orders``: up to which order of neighbours they are shown order by order too.
+    """
 
     method: Literal["delta", "simulation"] = "delta"
     draws: Annotated[int, Field(ge=2)] = 1000
+    orders: Annotated[int, Field(ge=0)] | None = None
 
 
 class Output(Keys):
@@ -192,6 +197,8 @@ class Study(Keys):
     effects: EffectsOptions = EffectsOptions()
     robustness: Blocks | None = None
     heterogeneity: dict[str, Heterogeneity] = {}
+    group_effects: dict[str, GroupEffects] = {}
+    counterfactuals: dict[str, Counterfactual] = {}
     diagnostics: Diagnostics = Diagnostics()
     tables: NamedTables = {}
     maps: list[str] | None = None
@@ -239,6 +246,34 @@ class Study(Keys):
     def base_model(self, name: str | None) -> str:
         """The model of a comparison: by default the first whose regressions can be compared."""
         return name or next((n for n in ("fe", *self.fitted) if n in self.fitted), "")
+
+    def model_of(self, asked: OfSpatialModel) -> str:
+        """The spatial model that is asked: by default the main one, "" if there is none."""
+        return asked.model or next(reversed(self.spatial), "")
+
+    def weights_of(self, asked: OfSpatialModel) -> str:
+        """The weights under which a model is asked: by default its first."""
+        return asked.weights or self.graphs_of(self.fitted[self.model_of(asked)])[0]
+
+    def graphs_of(self, options: Model) -> list[str]:
+        """The weights of a spatial model: by default all."""
+        return getattr(options, "weights", None) or list(self.weights)
+
+    def changes(self, weights: str) -> bool:
+        """Whether there is a W for each period under this name."""
+        return entry_changes(self.weights[weights], self.weights)
+
+    def values_of(self, asked: Counterfactual) -> dict[str, Any]:
+        """What regressors would have been: by default a policy of zero."""
+        without = {} if self.policy is None else {self.policy.name: 0}
+        return without if asked.values is None else asked.values
+
+    @property
+    def mapped_model(self) -> str | None:
+        """The last spatial model of the main outcome, of which the maps are."""
+        main = self.outcome_names[0]
+        own = [n for n in self.spatial if self.fitted[n].outcome in (None, main)]
+        return own[-1] if own else None
 
     @property
     def blocks(self) -> dict[str, Robustness]:

@@ -7,11 +7,13 @@ Unions are told apart by their form (text, list or keys). Their tags begin with 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic import BeforeValidator as Before
 
+PERIOD = "period"  # in place of a window: the values of each period make its own W
 BUNDLED_MEMBERS = "bundled:official"
 
 Islands = Literal["warn", "error", "nearest", "ignore"]
@@ -47,6 +49,10 @@ def _ordered(window: list[Any]) -> list[Any]:
 
 
 Window = Annotated[list[Any], Field(min_length=2, max_length=2), Before(_ordered)]
+OrPeriod = Annotated[
+    Annotated[Literal["period"], Tag("@text")] | Annotated[Window, Tag("@list")],
+    Discriminator(form),
+]
 LonLat = Annotated[list[str], Field(min_length=2, max_length=2)]
 Points = Annotated[
     Annotated[Literal["centroids"], Tag("@text")] | Annotated[LonLat, Tag("@list")],
@@ -54,8 +60,24 @@ Points = Annotated[
 ]
 
 
+def period_text(period: Any) -> str:
+    """A period as a file name has it: 2010 also where it is 2010.0, a date without its midnight."""
+    if isinstance(period, pd.Timestamp) and period == period.normalize():
+        return str(period.date())
+    return f"{period:.0f}" if isinstance(period, float) and period % 1 == 0 else str(period)
+
+
 class _Weights(Keys):
     normalise: Normalisation = "row"
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is a W for each period."""
+        return getattr(self, "window", None) == PERIOD
+
+    def at(self, period: Any) -> Self:
+        """What it says of one period."""
+        return self.model_copy(update={"window": [period, period]} if self.changes else {})
 
 
 class Contiguity(_Weights):
@@ -121,7 +143,7 @@ class Economic(_Weights):
 
     kind: Literal["economic"]
     column: str
-    window: Window
+    window: OrPeriod
     ties: Ties = "error"
     cap: Number | None = None
 
@@ -134,7 +156,7 @@ class Nested(_Weights):
         Annotated[str, Tag("@text")] | Annotated[Weights, Tag("@keys")], Discriminator(form)
     ] = Field(default_factory=lambda: InverseDistance(kind="inverse_distance"))
     column: str
-    window: Window
+    window: OrPeriod
     how: Literal["product", "diagonal", "convex"] = "product"
     phi: Annotated[float, Field(ge=0, le=1)] = 0.5
     ties: Ties = "error"
@@ -147,7 +169,7 @@ class Gravity(_Weights):
 
     kind: Literal["gravity"]
     column: str
-    window: Window
+    window: OrPeriod
     power: Number = 2.0
     points: Points = "centroids"
     islands: FixedIslands = "warn"
@@ -176,7 +198,7 @@ class Flows(_Weights):
     origin: str = "origin"
     destination: str = "destination"
     value: str = "value"
-    window: Window | None = None
+    window: OrPeriod | None = None
     measure: Literal["volume", "time"] = "volume"
     symmetric: bool = False
     drop_self: bool = False
@@ -184,11 +206,37 @@ class Flows(_Weights):
 
 
 class FromFile(_Weights):
-    """Weights from a .gal, .gwt, .csv, .xlsx, .dta, .parquet or .npz file."""
+    """Weights from a .gal, .gwt, .csv, .xlsx, .dta, .parquet or .npz file, or one for each period.
+
+    Of several the name has {period} in it, or ``paths`` says which is that of which period.
+    """
 
     kind: Literal["file"]
-    path: str
+    path: str | None = None
+    paths: Annotated[dict[str, str], Field(min_length=1)] | None = None
     id_column: str | None = None
+
+    @model_validator(mode="after")
+    def _names_files(self) -> Self:
+        if (self.path is None) == (self.paths is None):
+            raise ValueError(
+                "give path, such as path: w.gal or, with a file for each period, path: "
+                'w_{period}.gal; or paths: {"2010": a.gal, "2011": b.gal}'
+            )
+        return self
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is a W for each period."""
+        return self.path is None or "{period}" in self.path
+
+    def at(self, period: Any) -> Self:
+        """The file of one period."""
+        text = period_text(period)
+        path = (self.paths or {}).get(text) if self.path is None else self.path
+        return self.model_copy(
+            update={"path": (path or "").replace("{period}", text), "paths": None}
+        )
 
 
 KINDS: dict[str, type[_Weights]] = {
@@ -242,3 +290,19 @@ Weights = Annotated[
 ]
 
 Nested.model_rebuild()
+
+
+def entry_changes(entry: Any, named: Mapping[str, Any]) -> bool:
+    """Whether an entry gives a W for each period, itself or through the one it is built on."""
+    seen: list[str] = []
+    while not entry.changes:
+        geo = getattr(entry, "geo", None)
+        if isinstance(geo, str):
+            if geo in seen or geo not in named:  # a mistake that is told elsewhere
+                return False
+            seen.append(geo)
+            geo = named[geo]
+        if geo is None:
+            return False
+        entry = geo
+    return True

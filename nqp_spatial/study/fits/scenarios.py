@@ -1,0 +1,174 @@
+"""What spatial models of a study are asked: effects between groups, outcomes in other worlds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nqp_spatial.models import DynamicResults
+from nqp_spatial.study.data.members import members
+from nqp_spatial.study.data.rows import restricted
+from nqp_spatial.study.loading.source import Source
+from nqp_spatial.study.output.log import RunLog
+from nqp_spatial.study.output.words import model_label
+from nqp_spatial.study.schema.scenarios import Counterfactual, GroupEffects, OfSpatialModel
+from nqp_spatial.study.schema.study import Study
+
+if TYPE_CHECKING:
+    from nqp_spatial.study.steps import Found
+
+
+@dataclass(frozen=True, eq=False)
+class Counter:
+    """Counterfactual outcomes of one model under one W.
+
+    Attributes
+    ----------
+    values : dict of str to number or str
+        What regressors would have been: a number, or a column.
+    outcomes : DataFrame
+        As `SpatialResults.counterfactual` gives it, by (entity, time).
+    means : DataFrame
+        Means over entities by (group, period): of all, of those whose regressors change in the
+        period, of the others. Where the API has it, the standard error and the interval of the
+        mean effect.
+    entities : list or None
+        Those whose outcomes are printed.
+    """
+
+    outcome: str
+    model: str
+    weights: str
+    values: dict[str, Any]
+    level: float
+    outcomes: pd.DataFrame
+    means: pd.DataFrame
+    entities: list[Any] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Between:
+    """Effects between groups of entities, of one model under one W.
+
+    Attributes
+    ----------
+    effects : DataFrame
+        As `SpatialResults.group_effects` gives it, by (sender, receiver).
+    """
+
+    outcome: str
+    model: str
+    weights: str
+    variable: str
+    by: str
+    horizon: str | None
+    effects: pd.DataFrame
+
+
+def ask(study: Study, source: Source, found: Found, log: RunLog) -> None:
+    """Every question to a spatial model; the answers are put into ``found``."""
+    for name, asked in study.counterfactuals.items():
+        with log.step(f"counterfactual: {name}"), source.at("counterfactuals", name):
+            for file, outcome in files(study, name, asked).items():
+                found.counterfactuals[file] = _counterfactual(study, found, outcome, asked)
+    for name, grouped in study.group_effects.items():
+        with log.step(f"group effects: {name}"), source.at("group_effects", name):
+            for file, outcome in files(study, name, grouped).items():
+                groups = members(grouped, ("group_effects", name), source, found.data)
+                found.group_effects[file] = _between(study, found, outcome, grouped, groups)
+
+
+def files(study: Study, name: str, asked: OfSpatialModel) -> dict[str, str]:
+    """The outcomes of the model by the name of their files: that of the main one has no suffix."""
+    outcomes = study.outcomes_of(study.fitted[study.model_of(asked)])
+    return {name if i == 0 else f"{name}-{y}": y for i, y in enumerate(outcomes)}
+
+
+# ---------------------------------------------------------------- other worlds
+
+
+def _counterfactual(study: Study, found: Found, outcome: str, asked: Counterfactual) -> Counter:
+    model, weights = study.model_of(asked), study.weights_of(asked)
+    result, where = found.fits[f"{outcome}/{model}/{weights}"], study.fitted[model].where
+    label = model_label(model, study.language)
+    panel = restricted(found.data, where, label, study.language).panel
+    named = study.values_of(asked)
+    values = {n: panel[v] if isinstance(v, str) else v for n, v in named.items()}
+    outcomes = result.counterfactual(values, level=asked.level)
+    rows = outcomes.index
+    changes = {
+        name: panel[name].loc[rows].astype(float)
+        - (value.loc[rows] if isinstance(value, pd.Series) else value)
+        for name, value in values.items()
+    }
+    means = _means(result, outcomes, pd.DataFrame(changes), asked.level)
+    return Counter(
+        outcome, model, weights, dict(named), asked.level, outcomes, means, asked.entities
+    )
+
+
+def _means(
+    result: Any, outcomes: pd.DataFrame, changes: pd.DataFrame, level: float
+) -> pd.DataFrame:
+    """Means over entities by (group, period), with inference where one W serves every period."""
+    moved = (changes != 0).any(axis=1)
+    some = moved.groupby(level=1).transform("any")
+    parts = {"all": outcomes, "changed": outcomes[moved], "others": outcomes[~moved & some]}
+    columns = ["actual", "counterfactual", "effect"]
+    means = pd.concat(
+        {
+            name: part[columns]
+            .groupby(level=1)
+            .mean()
+            .assign(entities=part.groupby(level=1).size())
+            for name, part in parts.items()
+        },
+        names=["group", "period"],
+    )
+    means = means[["entities", *columns]]
+    if not moved.any() or not _is_static(result):
+        return means
+    inference = pd.concat(
+        {time: _change(result, own, level) for time, own in changes.groupby(level=1)},
+        names=["period", "group"],
+    ).swaplevel()
+    return means.join(inference[["std_error", "lower", "upper"]])
+
+
+def _change(result: Any, changes: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Mean effects of the changes of one period; zero, without an interval, if there are none."""
+    by_entity = changes.droplevel(1)
+    found: pd.DataFrame = result.discrete_change(
+        {str(name): by_entity[name] for name in by_entity}, level=level
+    )
+    still = found["std_error"] == 0
+    found.loc[still, ["std_error", "lower", "upper"]] = np.nan
+    return found
+
+
+def _is_static(result: Any) -> bool:
+    """Whether what changes in a period has all its effects there, through one W."""
+    return not isinstance(result, DynamicResults) and result.design.units.nlevels == 1
+
+
+# ---------------------------------------------------------------- groups
+
+
+def _between(
+    study: Study, found: Found, outcome: str, asked: GroupEffects, groups: pd.Series
+) -> Between:
+    model, weights = study.model_of(asked), study.weights_of(asked)
+    variable = asked.variable or study.variable_of(model)
+    if asked.groups is not None:
+        groups = groups[groups.isin(asked.groups)]
+    given = {} if asked.horizon is None else {"horizon": asked.horizon}
+    result: Any = found.fits[f"{outcome}/{model}/{weights}"]
+    effects = result.group_effects(variable, groups, **given)
+    if asked.groups is not None:
+        names = effects.index.names
+        effects = effects.loc[pd.MultiIndex.from_product([asked.groups] * 2, names=names)]
+    by = asked.by or asked.group
+    return Between(outcome, model, weights, variable, by, asked.horizon, effects)
