@@ -140,6 +140,10 @@ def markdown(found: dict[tuple[Any, ...], pd.Series]) -> str:
         "too often when N is small against the number of regressors. The spatial parameter is rho "
         "in SAR and SDM, lambda in SEM.",
         "",
+        "Cells draw from one seed: SEM has the first panels of SAR. With 277 entities and 5 "
+        "periods the first 500 happen to reject more (SAR 8.4, and 5.8 of all 2,000); another "
+        "seed gives 5.4 for SEM (500 panels) and 5.2 for SAR (4,000).",
+        "",
     ]
     named = ["model", "N", "T", "spatial"]
     head = [*named, "mundlak", "asymptotic", "classical", "not PSD", "samples"]

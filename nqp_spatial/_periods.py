@@ -39,9 +39,14 @@ def own_step(index: pd.MultiIndex, step: int | None = None) -> int:
 def shifted(frame: pd.DataFrame, distance: int) -> pd.DataFrame:
     """For each row the row of the same entity ``distance`` earlier, missing where there is none."""
     entity = frame.index.get_level_values(0)
-    time = frame.index.get_level_values(1)
+    time = wide(frame.index.get_level_values(1))
     wanted = pd.MultiIndex.from_arrays([entity, time - distance])
     found = frame.index.get_indexer(wanted)
     values = frame.to_numpy(dtype=float)[found]
     values[found < 0] = np.nan
     return pd.DataFrame(values, frame.index, frame.columns)
+
+
+def wide(time: pd.Index) -> pd.Index:
+    """Whole numbers as int64: an unsigned or short kind has no room for a difference."""
+    return time.astype("int64") if pd.api.types.is_integer_dtype(time.dtype) else time

@@ -66,6 +66,8 @@ def float_columns(data: pd.Series | pd.DataFrame) -> pd.DataFrame:
         if isinstance(data, pd.Series)
         else data
     )
+    if not frame.size:
+        raise DataError(f"The data have no {'rows' if frame.shape[1] else 'columns'}.")
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()].unique()
         raise DataError(f"More than one column is named {first(twice)}. Rename or drop one.")

@@ -45,15 +45,28 @@ def panel_index(values: pd.Series | pd.DataFrame, role: str) -> None:
 
 
 def complete_keys(index: pd.MultiIndex, role: str) -> None:
-    """Raise `DataError` naming the level and the first row whose key is empty."""
+    """Raise `DataError` naming the level whose keys are empty somewhere, or text and numbers."""
     for level, name in enumerate(index.names):
-        empty = np.asarray(index.get_level_values(level).isna())
+        label = ("entity", "time")[level] if name is None else name
+        values = index.get_level_values(level)
+        empty = np.asarray(values.isna())
         if empty.any():
-            label = ("entity", "time")[level] if name is None else name
             raise DataError(
                 f"{int(empty.sum())} rows of {role} have no {label!r}, first row number "
                 f"{int(np.argmax(empty)) + 1}. Complete the key or remove those rows."
             )
+        if values.dtype == object:
+            _one_kind(values.unique(), label)
+
+
+def _one_kind(labels: pd.Index, name: object) -> None:
+    text = np.array([isinstance(label, str) for label in labels], dtype=bool)
+    if text.any() and not text.all():
+        raise DataError(
+            f"{name!r} mixes text ({first(labels[text], 2)}) and numbers "
+            f"({first(labels[~text], 2)}), so that one may look like two and they have no order. "
+            f"Make all text: frame[{name!r}] = frame[{name!r}].astype(str)."
+        )
 
 
 def same_rows(ours: pd.Index, theirs: pd.Index, our_name: str, their_name: str) -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from nqp_spatial import checks, transform
 from nqp_spatial._messages import check_option, first
+from nqp_spatial._periods import wide
 from nqp_spatial._transform_report import Transformed
 from nqp_spatial.exceptions import (
     ConstantColumnError,
@@ -252,7 +253,7 @@ def _trend(trend: str | pd.Series, time: pd.Index) -> tuple[Any, str]:
             )
         if time.min() == time.max():
             raise DataError(f"There is only one period, {first(time[:1])}; two are needed.")
-        return np.asarray(time - time.min(), dtype=float), "trend"
+        return np.asarray(wide(time) - time.min(), dtype=float), "trend"
     given = _by_label(trend, "trend", "period")
     lacking = time.unique().difference(given.index)
     if len(lacking):

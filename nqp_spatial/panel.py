@@ -370,15 +370,6 @@ def _check_keys(frame: pd.DataFrame) -> None:
     if not len(frame):
         raise DataError("The frame has no rows.")
     checks.complete_keys(frame.index, "the frame")
-    for level, name in enumerate(frame.index.names):
-        kinds = frame.index.levels[level].map(lambda label: isinstance(label, str))
-        if kinds.nunique() > 1:
-            labels = frame.index.levels[level]
-            raise DataError(
-                f"{name!r} mixes text ({first(labels[kinds], 2)}) and numbers "
-                f"({first(labels[~kinds], 2)}), so that one entity may look like two. Make all "
-                f"text: frame[{name!r}] = frame[{name!r}].astype(str)."
-            )
     checks.unique_keys(frame.index, "the frame")
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):

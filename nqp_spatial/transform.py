@@ -13,6 +13,7 @@ Every function returns ``Transformed(values, report)``, so that nothing happens 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ import pandas as pd
 
 from nqp_spatial import checks
 from nqp_spatial._messages import check_option, first
-from nqp_spatial._periods import own_step, shifted
+from nqp_spatial._periods import own_step, shifted, wide
 from nqp_spatial._transform_report import Report, Transformed, cell_rows, float_columns, transformed
 from nqp_spatial.exceptions import (
     ConstantColumnError,
@@ -137,7 +138,7 @@ def log(
         Values of zero or below, which are named.
     """
     check_option("nonpositive", nonpositive, ("error", "missing"))
-    if not np.isfinite(offset):
+    if not isinstance(offset, Real) or not np.isfinite(offset):
         raise OptionError(f"offset={offset!r} is not a finite number.")
     frame = float_columns(data)
     notes, columns = [], {}
@@ -395,7 +396,7 @@ def _no_lag(
     missing = earlier[name].isna().to_numpy()
     there = shifted(pd.DataFrame({"row": 1.0}, frame.index), distance)["row"].notna().to_numpy()
     entity = frame.index.get_level_values(0)
-    time = pd.Series(frame.index.get_level_values(1), index=frame.index)
+    time = pd.Series(wide(frame.index.get_level_values(1)), index=frame.index)
     edge = time.groupby(entity).transform("min" if distance > 0 else "max")
     within = (time - distance >= edge) if distance > 0 else (time - distance <= edge)
     beyond = "before the first" if distance > 0 else "after the last"

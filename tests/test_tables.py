@@ -19,6 +19,7 @@ from nqp_spatial._width import width
 from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
+    InfiniteValuesError,
     NotNumericError,
     OptionError,
     OutputError,
@@ -537,6 +538,12 @@ def test_descriptive_names_columns_that_are_text_or_absent():
     with pytest.raises(DataError, match=r"no column 'X'"):
         tables.descriptive(frame, columns=["X"])
     assert cells(tables.descriptive(frame, columns=["x"]))[0][0] == "x"
+    with pytest.raises(NotNumericError, match="columns 'z' do not hold numbers"):
+        tables.descriptive(frame.assign(z=1j), columns=["x", "z"])  # no part may be lost
+    with pytest.raises(InfiniteValuesError, match="'x' has infinite cells"):
+        tables.descriptive(frame.assign(x=[np.inf, 1]), columns=["x"])
+    with pytest.raises(DataError, match="More than one column is named 'x'"):
+        tables.descriptive(frame[["x", "x"]])
 
 
 def test_any_frame_with_levels():

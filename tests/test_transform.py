@@ -119,6 +119,18 @@ def test_lags_stop_at_gaps_and_borders(gaps):
     assert_allclose(transform.lag(gaps, 2).values, [nan, nan, 2, nan, nan, 20, 30])
 
 
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint16", "UInt8"])
+def test_periods_of_a_short_or_unsigned_type(kind):
+    """Period 1 less two periods is before the first one; as uint8 it would be 255."""
+    x = panel({("a", 1): 1, ("a", 2): 2, ("a", 3): 3})
+    times = x.index.get_level_values(1).astype(kind)
+    x.index = pd.MultiIndex.from_arrays([x.index.get_level_values(0), times])
+    values, report = transform.lag(x, 2)
+    assert_allclose(values, [nan, nan, 1])
+    assert report.cells["what"].str.contains("before the first").all()
+    assert_allclose(transform.lag(x, -1).values, [2, 3, nan])
+
+
 def test_the_step_is_the_smallest_distance():
     """Every second year: one period is two years, unless said otherwise."""
     x = panel({("a", 2011): 1, ("a", 2013): 2, ("a", 2017): 3})
@@ -209,6 +221,12 @@ def test_bad_input_is_named(gaps):
         transform.winsorise(gaps, 1)
     with pytest.raises(OptionError, match="p='1%' is not a share"):
         transform.winsorise(gaps, "1%")
+    with pytest.raises(OptionError, match="offset='1' is not a finite number"):
+        transform.log(gaps, offset="1")
+    with pytest.raises(DataError, match="The data have no rows"):
+        transform.standardise(gaps.iloc[:0], by="period")
+    with pytest.raises(DataError, match="The data have no columns"):
+        transform.lag(gaps.to_frame()[[]])
     with pytest.raises(OptionError, match="by='year' is not known"):
         transform.winsorise(gaps, by="year")
     with pytest.raises(NotNumericError, match="'x' holds text, not numbers: 'n.a.'"):

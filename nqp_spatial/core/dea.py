@@ -123,24 +123,25 @@ def _solve(
 
     Variables of each unit: its weights l, (m,), then its factor.
     """
-    n, m = len(x), len(frontier_x)
-    n_inputs, n_outputs = x.shape[1], y.shape[1]
-    per_unit = n_inputs + n_outputs
-    rows = np.vstack([frontier_x.T, -frontier_y.T])  # X'l <= ..., -Y'l <= ...
-    common = np.hstack([rows, np.zeros((per_unit, 1))])
+    n, m, n_inputs = len(x), len(frontier_x), x.shape[1]
+    own_x, own_y = np.where(x > 0, x, 1.0), np.where(y > 0, y, 1.0)
+    # X'l <= ..., -Y'l <= ..., (n, m, n_inputs + n_outputs), in units of the unit itself, and each
+    # weight in units of what the frontier's unit weighs there: the solver's tolerances are absolute
+    rows = np.dstack([frontier_x / own_x[:, None], -frontier_y / own_y[:, None]])
+    weight = rows[..., :n_inputs].max(axis=2)
+    weight = np.maximum(weight, 1.0) if variable else weight
+    x, y = x / own_x, y / own_y
     zero_x, zero_y = np.zeros_like(x), np.zeros_like(y)
     own = np.hstack([zero_x, y] if output else [-x, zero_y])  # what multiplies the factor
-    at = (np.arange(n * per_unit), np.repeat(np.arange(n) * (m + 1) + m, per_unit))
-    shape = (n * per_unit, n * (m + 1))
-    A = sparse.kron(sparse.eye_array(n), common) + sparse.coo_array((own.ravel(), at), shape=shape)
+    A = np.concatenate([rows / weight[..., None], own[:, None]], axis=1)  # (n, m + 1, ...)
+    convex = np.concatenate([1 / weight, np.zeros((n, 1))], axis=1)[..., None]
     cost = np.zeros(n * (m + 1))
     cost[m :: m + 1] = -1.0 if output else 1.0
-    convex = sparse.kron(sparse.eye_array(n), np.append(np.ones(m), 0.0)[None])
     solution = linprog(
         cost,
-        A_ub=sparse.csr_array(A),
+        A_ub=_block_diagonal(A),
         b_ub=np.hstack([x, zero_y] if output else [zero_x, -y]).ravel(),
-        A_eq=sparse.csr_array(convex) if variable else None,
+        A_eq=_block_diagonal(convex) if variable else None,
         b_eq=np.ones(n) if variable else None,
         method="highs-ds",
     )
@@ -149,3 +150,13 @@ def _solve(
     if solution.status != 0:
         raise RuntimeError(f"HiGHS stopped: {solution.message}")
     return np.asarray(solution.x[m :: m + 1], dtype=float)
+
+
+def _block_diagonal(blocks: Array) -> sparse.csr_array:
+    """Blocks given as (n, n_columns, n_rows), one after another on the diagonal."""
+    n, width, height = blocks.shape
+    unit, column, row = np.indices(blocks.shape)
+    at = ((unit * height + row).ravel(), (unit * width + column).ravel())
+    matrix = sparse.csr_array((blocks.ravel(), at), shape=(n * height, n * width))
+    matrix.eliminate_zeros()
+    return matrix

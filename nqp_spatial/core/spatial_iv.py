@@ -32,6 +32,10 @@ class SingularMomentsError(ValueError):
     """The covariance of the moments has no inverse: fewer clusters or periods than moments."""
 
 
+class IndefiniteMomentsError(SingularMomentsError):
+    """It gives some combination of moments a negative variance, as a uniform kernel may."""
+
+
 @dataclass(frozen=True, eq=False)
 class System:
     """One equation and its instruments, free of fixed effects.
@@ -143,7 +147,10 @@ def inverse_root(S: Array) -> Array:
     if (scale == 0).any():
         raise SingularMomentsError
     correlations = S / np.outer(scale, scale)
-    if np.linalg.eigvalsh(correlations)[0] < _SINGULAR * len(S):
+    least = np.linalg.eigvalsh(correlations)[0]
+    if least < -_SINGULAR * len(S):
+        raise IndefiniteMomentsError
+    if least < _SINGULAR * len(S):
         raise SingularMomentsError
     root = np.linalg.cholesky(correlations)
     return np.asarray(solve_triangular(root, np.diag(1 / scale), lower=True))

@@ -71,7 +71,7 @@ class Problem:
     Attributes
     ----------
     x : array, shape (n, k)
-        Regressors whose slopes depend on the regime.
+        Combinations of the regressors whose slopes depend on the regime, orthonormal.
     order : array of int, shape (n,)
         Rows by q.
     candidates : Candidates
@@ -129,7 +129,10 @@ def prepare(x: Array, z: Array, q: Array, candidates: Candidates, within: Within
     candidates : Candidates
     within : Within
     """
-    common = within.reduce(np.hstack([z, x]))
+    # Where means are large beside deviations, the effects (or the constant in z) take them off, and
+    # the columns of D are alike: combinations of x say the same of each regime and keep digits.
+    common = within.reduce(np.hstack([z, x - x.mean(axis=0)]))
+    x = np.linalg.qr(x / np.linalg.norm(x, axis=0))[0]
     scale = np.linalg.norm(common, axis=0)
     basis = np.linalg.qr(common / np.where(scale > 0, scale, 1.0))[0]
     order = np.argsort(q, kind="stable")

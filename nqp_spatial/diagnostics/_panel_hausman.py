@@ -151,9 +151,14 @@ def _check_pair(fe: Any, re: Any) -> None:
         )
     if fe is None:
         return
-    if not isinstance(fe, FixedEffectsResults) or "entity" not in fe.effects_included:
+    if "entity" not in getattr(fe, "effects_included", ()):
         kind = getattr(fe, "effects_included", None) or type(fe).__name__
         raise OptionError(f"fe needs entity effects: effects='entity' or 'twoway', not {kind!r}.")
+    if not isinstance(fe, FixedEffectsResults):
+        raise OptionError(
+            f"fe is a {type(fe).__name__}, not FixedEffects(y, x).fit(), so that a difference "
+            "from re would be due to more than the entity effects."
+        )
     if fe.model._groups.keys() - {"entity", "time"} or fe.model._trends:
         raise OptionError(
             f"fe has the effects {first(fe.effects_included)}; random effects have none but of "

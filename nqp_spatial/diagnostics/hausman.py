@@ -26,6 +26,8 @@ from nqp_spatial.core.collinear import TOLERANCE, dependent
 from nqp_spatial.diagnostics._panel_hausman import quadratic_form
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.models._design import LAG
+from nqp_spatial.models._stacked import StackedDesign
+from nqp_spatial.models.spatial_iv_results import SpatialIVResults
 from nqp_spatial.models.spatial_results import SpatialResults
 from nqp_spatial.results import TestResult, wald
 
@@ -308,6 +310,7 @@ def _check_pair(fe: SpatialResults, re: SpatialResults) -> None:
         kind = _effects_of(fe) if isinstance(fe, SpatialResults) else type(fe).__name__
         raise OptionError(f"fe needs entity effects: effects='entity' or 'twoway', not {kind!r}.")
     one, other = fe.design, re.design
+    _check_alike(fe)
     same_rows = one.entities.equals(other.entities) and one.periods.equals(other.periods)
     if not same_rows or not np.array_equal(one.y, other.y):
         raise OptionError(
@@ -329,6 +332,21 @@ def _check_pair(fe: SpatialResults, re: SpatialResults) -> None:
         raise OptionError(
             "fe has period effects and re has none, so that a difference would be due to either. "
             "Fit fe with effects='entity', or give re period dummies among its regressors."
+        )
+
+
+def _check_alike(fe: SpatialResults) -> None:
+    """Raise if fe differs from any random-effects model in more than its entity effects."""
+    if isinstance(fe, SpatialIVResults):
+        raise OptionError(
+            "fe is estimated by instruments and re by maximum likelihood, so that a difference "
+            "would be due to either. Fit fe with the model of re and effects='entity'."
+        )
+    if isinstance(fe.design, StackedDesign):
+        raise OptionError(
+            "fe has a graph for each period, observation_weights= or absent rows, which random "
+            "effects do not have. Fit fe with one graph, no weights and a balanced panel; or use "
+            "hausman(None, re)."
         )
 
 

@@ -27,8 +27,13 @@ def panel_columns(
     checks.panel_index(data, role)
     checks.complete_keys(data.index, role)
     checks.unique_keys(data.index, role)
+    if not len(data):
+        raise DataError(f"{role} has no rows." if role != "the data" else "The data have no rows.")
     if isinstance(data, pd.Series):
         data = data.to_frame("value" if data.name is None else data.name)
+    if not data.columns.is_unique:
+        twice = data.columns[data.columns.duplicated()].unique()
+        raise DataError(f"More than one column is named {first(twice)}. Rename or drop one.")
     if columns is not None:
         checks.columns_exist(data, columns)
         twice = sorted({c for c in columns if list(columns).count(c) > 1})
@@ -36,6 +41,15 @@ def panel_columns(
             raise DataError(f"The column {first(twice)} is given twice. Name each once.")
         data = data[list(columns)]
     return pd.DataFrame({name: floats(data[name], str(name)) for name in data}, data.index)
+
+
+def one_column(data: pd.Series | pd.DataFrame, *, role: str) -> pd.Series:
+    """The only column, checked as by `panel_columns`; without a name it has that of its role."""
+    if isinstance(data, pd.DataFrame) and data.shape[1] != 1:
+        raise DataError(f"{role} has {data.shape[1]} columns. Give one: frame['name'].")
+    column = panel_columns(data, role=role).iloc[:, 0]
+    unnamed = isinstance(data, pd.Series) and data.name is None
+    return column.rename(role if unnamed else str(column.name))
 
 
 def floats(values: pd.Series, name: str) -> pd.Series:

@@ -98,6 +98,10 @@ def aggregate(
         A member without a value, under ``missing="error"``.
     """
     check_option("missing", missing, ("error", "missing", "skip"))
+    if not isinstance(how, Mapping) or not how:
+        raise OptionError(
+            f"how={how!r} names no column. Type how={{'gdp': 'sum', 'rate': 'mean'}}, with yours."
+        )
     checks.panel_index(frame, "the data")
     checks.complete_keys(frame.index, "the data")
     checks.unique_keys(frame.index, "the data")

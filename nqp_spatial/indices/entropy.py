@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +123,7 @@ def entropy(
     """
     check_option("by", by, ("pooled", "period"))
     check_option("standardise", standardise, ("minmax", "none"))
-    if not np.isfinite(shift) or shift < 0:
+    if not isinstance(shift, Real) or not np.isfinite(shift) or shift < 0:
         raise OptionError(f"shift={shift!r} must be a finite number of at least 0, such as 0.0001.")
     if not isinstance(system, IndicatorSystem):
         system = IndicatorSystem.from_directions(system)
@@ -165,9 +166,12 @@ def _index(
     e = entropy_values((table if standardise == "none" else unit + shift).to_numpy())
     redundancy = 1.0 - e
     if redundancy.sum() < 1e-10:
+        what, instead = f"shift={shift:g}", "a small shift, such as 0.0001"
+        if standardise == "none":
+            what, instead = 'standardise="none"', 'standardise="minmax"'
         raise OptionError(
-            f"shift={shift:g} leaves every indicator with entropy one, so that the weights are "
-            "rounding errors. Use a small shift, such as 0.0001."
+            f"{what} leaves every indicator with entropy one, so that the weights are rounding "
+            f"errors. Use {instead}."
         )
     unit.columns = pd.Index([i.name for i in system.indicators])
     weight = pd.Series(redundancy / redundancy.sum(), index=unit.columns)

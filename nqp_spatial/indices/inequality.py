@@ -17,42 +17,40 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import xlog1py
 
 from nqp_spatial._messages import check_option
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.indices._panels import by_group, one_group_each, panel_columns, refuse
+from nqp_spatial.indices._panels import by_group, one_column, one_group_each, refuse
 
 Array = npt.NDArray[np.float64]
 
 
 def theil_t(y: Array, weights: Array | None = None) -> float:
     """Theil's T of positive values (zero is allowed: 0 ln 0 = 0)."""
-    p = _shares(y, weights)
-    ratio = y / (p @ y)
-    logs = np.log(ratio, where=ratio > 0, out=np.zeros_like(ratio))
-    return float(p @ (ratio * logs))
+    p, d = _deviations(y, weights)
+    return float(p @ (xlog1py(1 + d, d) - d))  # sum p d is zero, and - d keeps the digits
 
 
 def theil_l(y: Array, weights: Array | None = None) -> float:
     """Theil's L, the mean logarithmic deviation, of positive values."""
-    p = _shares(y, weights)
-    return float(p @ np.log((p @ y) / y))
+    p, d = _deviations(y, weights)
+    return float(p @ (d - np.log1p(d)))
 
 
 def gini(y: Array, weights: Array | None = None) -> float:
     """Gini coefficient of values of at least zero, without small-sample factor n / (n - 1)."""
-    p = _shares(y, weights)
-    order = np.argsort(y)
-    y, p = y[order], p[order]
+    p, d = _deviations(y, weights)
+    order = np.argsort(d)
+    d, p = d[order], p[order]
     below = np.cumsum(p) - p / 2  # share of the weights below, half of its own included
-    return float(2 * (p * y) @ below / (p @ y) - 1)
+    return float(2 * (p * d) @ below)
 
 
 def variation(y: Array, weights: Array | None = None) -> float:
     """Coefficient of variation: standard deviation (divisor n) over the mean."""
-    p = _shares(y, weights)
-    mean = p @ y
-    return float(np.sqrt(p @ (y - mean) ** 2) / mean)
+    p, d = _deviations(y, weights)
+    return float(np.sqrt(p @ d**2))
 
 
 MEASURES: dict[str, Callable[[Array, Array | None], float]] = {
@@ -151,13 +149,16 @@ def theil_decomposition(
     for time, part in table.groupby(level=1, sort=True):
         p = part["p"] / part["p"].sum()
         mean = float(p @ part["y"])
-        within, between = dict.fromkeys(labels, 0.0), 0.0
+        within = dict.fromkeys(labels, 0.0)
+        shares, levels = [], []
         for label, own in part.groupby("group"):
             share = float(p[own.index].sum())
-            level = float(p[own.index] @ own["y"]) / share / mean
-            weight = share * level if kind == "T" else share
+            level = float(p[own.index] @ own["y"]) / share
+            weight = share * level / mean if kind == "T" else share
             within[label] = weight * measure(own["y"].to_numpy(), own["p"].to_numpy())
-            between += weight * np.log(level if kind == "T" else 1 / level)
+            shares.append(share)
+            levels.append(level)
+        between = measure(np.array(levels), np.array(shares))
         inside = sum(within.values())
         total = measure(part["y"].to_numpy(), part["p"].to_numpy())
         rows[time] = {"total": total, "within": inside, "between": between}
@@ -216,21 +217,22 @@ def gap(
     )
 
 
-def _shares(y: Array, weights: Array | None) -> Array:
-    if weights is None:
-        return np.full(len(y), 1 / len(y))
-    return weights / weights.sum()
+def _deviations(y: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Weights that sum to one, and y over its mean less one without loss of digits."""
+    p = np.full(len(y), 1 / len(y)) if weights is None else weights / weights.sum()
+    above = y - y.min()
+    return p, (above - p @ above) / (y.min() + p @ above)
 
 
 def _positive(values: pd.Series, weights: pd.Series | None) -> pd.DataFrame:
     """Columns ``y`` and ``p``, both above zero."""
-    table = panel_columns(values, role="values").set_axis(["y"], axis=1)
-    name = str(values.name or "values")
-    refuse(table["y"], table["y"] <= 0, name, "zero or negative, which has no logarithm,")
+    y = one_column(values, role="values")
+    refuse(y, y <= 0, str(y.name), "zero or negative, which has no logarithm,")
+    table = y.to_frame("y")
     if weights is None:
         return table.assign(p=1.0)
-    p = panel_columns(weights, role="weights").iloc[:, 0]
-    refuse(p, p <= 0, str(weights.name or "weights"), "zero or negative")
+    p = one_column(weights, role="weights")
+    refuse(p, p <= 0, str(p.name), "zero or negative")
     if len(table.index.symmetric_difference(p.index)):
         raise DataError("values and weights do not have the same rows. Take both from one frame.")
     return table.assign(p=p.loc[table.index])

@@ -75,7 +75,7 @@ def market_integration(
     for name in table:
         refuse(table[name], table[name] <= 0, str(name), "zero or negative, which is no price,")
     entities, times = _balanced(table)
-    changes = np.log(table.to_numpy().reshape(len(entities), len(times), -1))
+    levels = changes = np.log(table.to_numpy().reshape(len(entities), len(times), -1))
     if kind == "level":
         if len(times) < 2:
             raise DataError("Price levels of one period have no change. Give two or more periods.")
@@ -84,6 +84,7 @@ def market_integration(
     apart = np.abs(changes[i] - changes[j])  # (n_pairs, n_periods, n_goods)
     apart -= apart.mean(axis=0)
     variance = apart.var(axis=2, ddof=ddof)  # (n_pairs, n_periods)
+    variance[variance <= (1e-14 * np.abs(levels).max()) ** 2] = 0.0  # of the logarithms' rounding
     count = np.bincount(np.r_[i, j], minlength=len(entities))
     total = np.zeros((len(entities), len(times)))
     np.add.at(total, i, variance)
@@ -164,10 +165,11 @@ def krugman_pairs(sectors: pd.DataFrame) -> pd.Series:
 
     Returns
     -------
-    Series, index (entity, other, time), each pair once, named ``krugman``
+    Series, index (entity, other, time), each pair once in the order of its labels, named
+    ``krugman``
     """
     table, total = _sectors(sectors)
-    share = table.div(total, axis=0)
+    share = table.div(total, axis=0).sort_index()
     found = {}
     for time, part in share.groupby(level=1, sort=True):
         values, names = part.to_numpy(), part.index.get_level_values(0)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,7 @@ def keyword_frequency(
     """
     if not isinstance(lexicon, Lexicon):
         lexicon = Lexicon.from_dict(lexicon)
-    if not (np.isfinite(per) and per > 0):
+    if not isinstance(per, Real) or not (np.isfinite(per) and per > 0):
         raise OptionError(f"per={per!r} is not a number above zero. Type per=1000.")
     reports = _reports(reports, expected)
     blank = reports.isna() | (reports.fillna("").map(str.strip) == "")
@@ -250,6 +251,8 @@ def _from_csv(path: Path) -> Mapping[str, Sequence[str]]:
 def _reports(reports: pd.Series, expected: pd.MultiIndex | None) -> pd.Series:
     """Texts on the expected city-years."""
     checks.panel_index(reports, "reports")
+    if isinstance(reports, pd.DataFrame):
+        raise DataError("reports is a DataFrame. Give the column of texts: frame['text'].")
     checks.complete_keys(reports.index, "reports")
     checks.unique_keys(reports.index, "reports")
     other = reports[[not isinstance(x, str) and not pd.isna(x) for x in reports]]

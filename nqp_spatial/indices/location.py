@@ -6,7 +6,13 @@ import pandas as pd
 
 from nqp_spatial._messages import first
 from nqp_spatial.exceptions import DataError, MissingValuesError
-from nqp_spatial.indices._panels import by_group, one_group_each, panel_columns, refuse
+from nqp_spatial.indices._panels import (
+    by_group,
+    one_column,
+    one_group_each,
+    panel_columns,
+    refuse,
+)
 
 
 def location_quotient(
@@ -48,7 +54,7 @@ def location_quotient(
             raise DataError("One activity needs whole=, such as GDP or all employment.")
         total = table.sum(axis=1).rename("the sum of the columns")
     else:
-        total = panel_columns(whole, role="whole").iloc[:, 0]
+        total = one_column(whole, role="whole")
         if not total.index.sort_values().equals(table.index.sort_values()):
             lacking = table.index.symmetric_difference(total.index)
             raise DataError(
@@ -142,7 +148,7 @@ def relative_to_leader(
 
 def _largest(flat: pd.DataFrame, size: pd.Series | None, keys: list[str]) -> pd.Series:
     """The largest entity of each (group, time), for every row."""
-    column = panel_columns(size, role="size").iloc[:, 0]
+    column = one_column(size, role="size")
     rows = pd.MultiIndex.from_frame(flat[keys])
     absent = rows.difference(column.index)
     if len(absent):

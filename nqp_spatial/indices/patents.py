@@ -11,7 +11,7 @@ import pandas as pd
 from nqp_spatial import checks
 from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
-from nqp_spatial.indices._panels import members, panel_columns, refuse
+from nqp_spatial.indices._panels import members, one_column, refuse
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,8 +46,8 @@ class CoPatents:
         population : Series, index (city, time)
             Above zero; persons with ``scale=1e4`` give co-patents per 10 000 persons.
         """
-        people = panel_columns(population, role="population").iloc[:, 0]
-        name = str(population.name or "population")
+        people = one_column(population, role="population")
+        name = str(people.name)
         refuse(people, people <= 0, name, "zero or negative")
         absent = self.counts.index.difference(people.index)
         if len(absent):
@@ -123,12 +123,17 @@ def co_patents(
     rows = _checked(table, application, city, time)
     cities = pd.Index(rows["city"].unique() if entities is None else list(entities))
     times = pd.Index(rows["time"].unique() if periods is None else list(periods))
-    cities, times = cities.unique().sort_values(), times.unique().sort_values()
+    cities, times = _in_order(cities, city), _in_order(times, time)
+    for name, wanted, option in (("city", cities, "entities"), ("time", times, "periods")):
+        there = pd.Index(rows[name].unique())
+        if not there.isin(wanted).any():
+            raise DataError(
+                f"None of {option}= is in the table: it has {first(there, 3)}, {option}= has "
+                f"{first(wanted, 3)}. {checks.type_hint(there, wanted)}".rstrip()
+            )
     rows = rows[rows["time"].isin(times)]
     if not rows["city"].isin(cities).any():
-        raise DataError(
-            f"No city of entities= is in the table: it has {first(rows['city'].unique(), 3)}."
-        )
+        raise DataError("No application of periods= has a city of entities=.")
     once = rows.drop_duplicates()
     n_cities = once.groupby("application")["city"].size()
     inside = once[once["city"].isin(cities)]
@@ -171,6 +176,9 @@ def _checked(table: pd.DataFrame, application: str, city: str, time: str) -> pd.
                 f"{first(table.index[empty], 3)}. Fill or drop them."
             )
     rows = table[names].set_axis(["application", "city", "time"], axis=1)
+    for name in rows:
+        if isinstance(kind := rows[name].dtype, pd.CategoricalDtype):
+            rows[name] = rows[name].astype(kind.categories.dtype)
     spans = rows.groupby("application")["time"].nunique()
     if (spans > 1).any():
         raise DataError(
@@ -178,6 +186,18 @@ def _checked(table: pd.DataFrame, application: str, city: str, time: str) -> pd.
             f"{first(spans.index[spans > 1], 3)}. Keep one date for each application."
         )
     return rows
+
+
+def _in_order(labels: pd.Index, column: str) -> pd.Index:
+    """Sorted labels, each once."""
+    try:
+        return labels.unique().sort_values()
+    except TypeError as error:
+        kinds = {type(label).__name__: label for label in labels}
+        raise DataError(
+            f"{column!r} has labels of several types, such as {first(kinds.values())}: they have "
+            f"no order. Make them text: table[{column!r}] = table[{column!r}].astype(str)."
+        ) from error
 
 
 def _teams(rows: pd.DataFrame, groups: pd.Series | pd.DataFrame | None) -> pd.DataFrame:

@@ -162,6 +162,7 @@ def _standardised(table: pd.DataFrame, system: IndicatorSystem) -> pd.DataFrame:
             f"A principal component needs two or more indicators, got {table.shape[1]}."
         )
     sign = np.array([1.0 if i.direction == "positive" else -1.0 for i in system.indicators])
+    table = table / table.abs().max()  # squares of any unit stay within floating point
     z = (table - table.mean()) / table.std(ddof=1) * sign
     z.columns = pd.Index([i.name for i in system.indicators], name="indicator")
     return z

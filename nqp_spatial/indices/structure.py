@@ -11,7 +11,7 @@ import pandas as pd
 
 from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
-from nqp_spatial.indices._panels import by_group, panel_columns, refuse
+from nqp_spatial.indices._panels import by_group, one_column, panel_columns, refuse
 
 Array = npt.NDArray[np.float64]
 MONO, POLY = "monocentric", "polycentric"
@@ -83,7 +83,8 @@ def primacy(size: pd.Series, groups: pd.Series | pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame, index (group, time)
-        ``n_cities``, ``leader``, and the three ratios; nan where a group has too few cities.
+        ``n_cities``, ``leader`` (of several of one size the first by its label), and the three
+        ratios; nan where a group has too few cities.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def primacy(size: pd.Series, groups: pd.Series | pd.DataFrame) -> pd.DataFrame:
     """
     rows: dict[tuple[object, object], dict[str, object]] = {}
     for key, part in _groups(size, groups):
-        p = part["size"].sort_values(ascending=False)
+        p = part["size"].sort_index().sort_values(ascending=False, kind="stable")
         values = p.to_numpy()
         rows[key] = {
             "n_cities": len(p),
@@ -201,9 +202,9 @@ def _groups(
     size: pd.Series, groups: pd.Series | pd.DataFrame
 ) -> list[tuple[tuple[object, object], pd.DataFrame]]:
     """(group, time) and the sizes of its cities."""
-    table = panel_columns(size, role="size").set_axis(["size"], axis=1)
-    refuse(table["size"], table["size"] <= 0, str(size.name or "size"), "zero or negative")
-    rows = by_group(table, groups)
+    sizes = one_column(size, role="size")
+    refuse(sizes, sizes <= 0, str(sizes.name), "zero or negative")
+    rows = by_group(sizes.to_frame("size"), groups)
     time = rows.index.get_level_values(1)
     return list(rows.groupby([rows["group"].to_numpy(), time], sort=True))
 

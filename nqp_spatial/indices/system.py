@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from nqp_spatial._messages import first, suggest
-from nqp_spatial.exceptions import StudyFileError
+from nqp_spatial.exceptions import OptionError, StudyFileError
 
 DIRECTIONS = ("positive", "negative")
 _GROUP_KEYS = ("name", "label", "groups", "indicators")
@@ -105,6 +105,11 @@ class IndicatorSystem:
         cls, directions: Mapping[str, str], *, name: str = "index"
     ) -> IndicatorSystem:
         """A system of one unnamed level from column -> direction."""
+        if not isinstance(directions, Mapping):
+            raise OptionError(
+                f"Expected a direction for each column, got a {type(directions).__name__}. Type "
+                "{'gdp': 'positive', 'so2': 'negative'}."
+            )
         indicators = [{"name": c, "direction": d} for c, d in directions.items()]
         group = {"name": "all", "indicators": indicators}
         return _system({"name": name, "groups": [group]}, _Source("directions", None))

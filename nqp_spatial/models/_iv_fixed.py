@@ -137,6 +137,28 @@ def check_instruments(roles: Roles, y: pd.Series) -> None:
         checks.usable_column(z[name], name, may_be_constant=True)
 
 
+def _removed(effects: tuple[str, ...]) -> str:
+    """``entity and time effects and entity trends``."""
+    levels = [name for name in effects if not name.endswith(" trends")]
+    words = [f"{' and '.join(levels)} effects"] if levels else []
+    return " and ".join([*words, *(name for name in effects if name.endswith(" trends"))])
+
+
+def _instead(effects: tuple[str, ...]) -> str:
+    """What to do about an instrument that these effects remove."""
+    if any(name.endswith(" trends") for name in effects):
+        return (
+            "What moves on a line in time is such a trend itself. Multiply it by something else, "
+            "such as a national series: "
+            "nqp.instruments.cross_section_trend(values_by_entity, frame.index, series)."
+        )
+    return (
+        "What is fixed for an entity, or the same for all in a period, instruments nothing under "
+        "such effects. Multiply it by a trend: "
+        "nqp.instruments.cross_section_trend(values_by_entity, frame.index)."
+    )
+
+
 def check_rank(
     within: Array, raw: Array, names: list[str], k1: int, k2: int, effects: tuple[str, ...]
 ) -> None:
@@ -152,10 +174,8 @@ def check_rank(
     if gone:
         raise ConstantColumnError(
             f"The instrument {first([labels[j] for j in gone])} does not vary"
-            + (f" once the {' and '.join(effects)} effects are removed" if effects else "")
-            + ". What is fixed for an entity, or the same for all in a period, instruments "
-            "nothing under such effects. Multiply it by a trend: "
-            "nqp.instruments.cross_section_trend(values_by_entity, frame.index)."
+            + (f" once the {_removed(effects)} are removed. " if effects else ". ")
+            + _instead(effects)
         )
     for j, others in dependent(np.column_stack([X, Z])):
         if j >= k1:

@@ -139,7 +139,7 @@ class IV2SLS:
                 k + 1,
             )
         k2 = len(self.endogenous)
-        _iv_fixed.check_rank(X, raw, names, k, k2, tuple(groups))
+        _iv_fixed.check_rank(X, raw, names, k, k2, self._ols._included)
         lengths = np.linalg.norm(X, axis=0)
         powers = 2.0 ** np.round(np.log2(lengths))  # columns of like size, no digit changed
         return _iv_fixed.Data(y, X / powers, powers, k, k2, names[: k + k2])

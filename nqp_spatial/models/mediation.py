@@ -78,7 +78,7 @@ class Mediation:
         effects: str | None = "twoway",
         other_effects: pd.Series | pd.DataFrame | None = None,
     ) -> None:
-        treatment = _column(treatment, "treatment")
+        y, treatment = _column(y, "y"), _column(treatment, "treatment")
         mediators = mediators.to_frame() if isinstance(mediators, pd.Series) else mediators
         x = x.to_frame() if isinstance(x, pd.Series) else x
         parts = {"treatment": treatment.to_frame(), "mediators": mediators}

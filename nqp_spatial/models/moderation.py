@@ -90,12 +90,13 @@ class Moderation:
         other_effects: pd.Series | pd.DataFrame | None = None,
         centre: bool = False,
     ) -> None:
-        x, moderator = _one(x, "x"), _one(moderator, "moderator")
+        y, x, moderator = _one(y, "y"), _one(x, "x"), _one(moderator, "moderator")
         for other, role in ((y, "y"), (moderator, "moderator")):
             checks.panel_index(other, role)
             checks.unique_keys(other.index, role)
             checks.same_rows(x.index, other.index, "x", role)
         checks.usable_column(x, str(x.name))
+        x = x.astype(float)  # products of short types would be of their precision
         controls = controls.to_frame() if isinstance(controls, pd.Series) else controls
         _check_roles(y, x, moderator, controls)
         self.x = str(x.name)

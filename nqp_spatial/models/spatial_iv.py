@@ -274,6 +274,12 @@ class SpatialIV:
                 system = kelejian_prucha.filtered(system, design.W, lambda_, self.effects)
                 strength = _iv_checks.strength_of(system, equation, moments)
             found = spatial_iv.solve(system, moments, estimator=estimator)
+        except spatial_iv.IndefiniteMomentsError:
+            raise EstimationError(
+                "GMM cannot weight the moments by this covariance, which is not positive definite, "
+                "as a uniform kernel allows. Use kernel='bartlett', another cutoff_km=, or "
+                "estimator='2sls'."
+            ) from None
         except spatial_iv.SingularMomentsError:
             raise EstimationError(
                 f"GMM cannot weight {system.Z.shape[-1] + int((~system.endogenous).sum())} moments "

@@ -134,6 +134,11 @@ INFERENCE: dict[str, tuple[str, str]] = {
     "statistic": ("Statistic", "统计量"),
     "pvalue": ("p-value", "p值"),
     "draws": ("Draws", "自助抽样次数"),
+    "threshold": ("Threshold", "门槛值"),
+    "F": ("F", "F统计量"),
+    "crit_10": ("10%", "10%临界值"),
+    "crit_5": ("5%", "5%临界值"),
+    "crit_1": ("1%", "1%临界值"),
     "lower": ("Lower", "下限"),
     "upper": ("Upper", "上限"),
 }

@@ -12,6 +12,7 @@ import pandas as pd
 from nqp_spatial._messages import check_option, first, suggest
 from nqp_spatial.exceptions import (
     DataError,
+    InfiniteValuesError,
     NotNumericError,
     OptionError,
 )
@@ -103,6 +104,12 @@ def descriptive(
     """
     frame: pd.DataFrame = data if isinstance(data, pd.DataFrame) else data.frame
     chosen = _numeric_columns(frame, columns)
+    infinite = [name for name in chosen if np.isinf(chosen[name].astype(float)).any()]
+    if infinite:
+        raise InfiniteValuesError(
+            f"{first(infinite)} has infinite cells, so that it has no mean. Was a logarithm or a "
+            "ratio of zero taken?"
+        )
     summary = chosen.astype(float).describe().T[["count", "mean", "std", "min", "max"]]
     summary = summary.astype({"count": int}).rename_axis(index=words.word("variable", lang))
     notes = (*as_notes(notes), *own_notes(data))
@@ -295,8 +302,16 @@ def _numeric_columns(frame: pd.DataFrame, columns: Sequence[str] | None) -> pd.D
             f"The table has no column {first(absent)}. It has {first(frame.columns, 8)}."
             + suggest(absent[0], frame.columns)
         )
+    twice = [name for name in dict.fromkeys(wanted) if (frame.columns == name).sum() > 1]
+    if twice:
+        raise DataError(f"More than one column is named {first(twice)}. Rename or drop one.")
     chosen = frame[wanted]
-    text = [name for name in wanted if not pd.api.types.is_numeric_dtype(chosen[name].dtype)]
+    kinds = pd.api.types
+    text = [
+        name
+        for name, dtype in zip(wanted, chosen.dtypes, strict=True)
+        if not kinds.is_numeric_dtype(dtype) or kinds.is_complex_dtype(dtype)
+    ]
     if text:
         raise NotNumericError(
             f"The columns {first(text)} do not hold numbers, so that they have no mean. "

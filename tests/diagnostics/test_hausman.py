@@ -15,7 +15,7 @@ from scipy import stats
 import nqp_spatial as nqp
 from nqp_spatial.diagnostics import hausman
 from nqp_spatial.diagnostics.hausman import quadratic_form
-from nqp_spatial.exceptions import BoundaryWarning, EstimationError, OptionError
+from nqp_spatial.exceptions import BoundaryWarning, DataWarning, EstimationError, OptionError
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "tests" / "reference"
@@ -286,6 +286,19 @@ def test_refusals(pair):
         hausman(nqp.SpatialDurbin(y, x, graph, effects="twoway").fit(), random)
     with pytest.raises(OptionError, match="not fitted to the same outcome"):
         hausman(nqp.SpatialDurbin(y + 1, x, graph, effects="entity").fit(), random)
+    with pytest.warns(DataWarning, match="Weak instruments"):
+        instrumented = nqp.SpatialIV(y, x, graph, effects="entity").fit()
+    with pytest.raises(OptionError, match="fe is estimated by instruments and re by maximum"):
+        hausman(instrumented, random, form="classical")
+    options = {"effects": "entity", "correction": "none"}
+    by_period = dict.fromkeys(y.index.get_level_values(1).unique(), graph)
+    weights = pd.Series(1.0, y.index)
+    for fit in (
+        nqp.SpatialDurbin(y, x, by_period, **options).fit(),
+        nqp.SpatialDurbin(y, x, graph, observation_weights=weights, **options).fit(),
+    ):
+        with pytest.raises(OptionError, match="graph for each period, observation_weights= or"):
+            hausman(fit, random, form="classical")
     with pytest.raises(OptionError, match="rho is a parameter of one model only"):
         hausman(nqp.SpatialDurbinError(y, x, graph, effects="entity").fit(), random)
     with pytest.raises(OptionError, match="re lacks 'x3'"):

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from nqp_spatial import FixedEffects
+from nqp_spatial import IV2SLS, FixedEffects
 from nqp_spatial.diagnostics import (
     condition_index,
     effects_f_test,
@@ -162,12 +162,19 @@ def test_reference_values_kept_beside_the_checkout_agree(shared, panels):
         assert_allclose(test.pvalue, plm[f"Grunfeld_{name}"]["p"], rtol=1e-6, err_msg=name)
 
 
+def instrumented(y, x):
+    """The first regressor instrumented by a close copy, with entity effects."""
+    copy = (x["value"] + 0.01 * x["value"].std() * np.sin(x["capital"])).rename("copy")
+    return IV2SLS(y, x[["capital"]], x[["value"]], copy.to_frame(), effects="entity").fit()
+
+
 def test_what_cannot_be_compared(panels):
     y, x = panels["balanced"]
     fe, re = fits(panels, "balanced")
     cases = [
         ((re, fe), "The order is hausman"),
         ((PooledOLS(y, x).fit(), re), "fe needs entity effects"),
+        ((instrumented(y, x), re), r"fe is a IV2SLSResults, not FixedEffects\(y, x\)"),
         ((FixedEffects(y, x, effects="time").fit(), re), r"not \('time',\)"),
         ((FixedEffects(y, x).fit(), re), "fe has period effects and re has none"),
         ((FixedEffects(y, x, effects="entity", trends="entity").fit(), re), "entity trends"),

@@ -91,6 +91,9 @@ def test_sums_add_up_and_means_lie_between(rows):
 
 
 def test_bad_input_is_named(frame, table):
+    for how in ({}, "sum"):
+        with pytest.raises(OptionError, match="names no column. Type how="):
+            aggregate(frame, table, how)
     with pytest.raises(OptionError, match=r"how\['gdp'\]='total' is not known"):
         aggregate(frame, table, {"gdp": "total"})
     with pytest.raises(OptionError, match="a weighted mean, and only it, has a weight column"):

@@ -31,9 +31,9 @@ def test_equal_counts_are_an_error_or_the_cap():
 
 def test_equal_fractions_are_equal():
     """0.1 + 0.2 is not 0.3: three times 0.1 has no variance although rounding gives one."""
-    frame = firms((0.1, 0.1, 0.1))
-    with pytest.raises(ConstantColumnError):
-        rta(frame, KINDS)
+    for row in ((0.1, 0.1, 0.1), (0.1 + 0.2, 0.3, 0.3)):
+        with pytest.raises(ConstantColumnError):
+            rta(firms(row), KINDS)
 
 
 def test_bad_input_is_named():

@@ -235,5 +235,11 @@ def test_bad_options_are_named(arrests):
         entropy(arrests, ARRESTS, standardise="zscore")
     with pytest.raises(OptionError, match="shift=-0.1 must be"):
         entropy(arrests, ARRESTS, shift=-0.1)
-    with pytest.raises(OptionError, match="leaves every indicator with entropy one"):
+    with pytest.raises(OptionError, match="shift='0.1' must be"):
+        entropy(arrests, ARRESTS, shift="0.1")
+    with pytest.raises(OptionError, match="shift=1e.09 leaves every indicator with entropy one"):
         entropy(arrests, ARRESTS, shift=1e9)
+    with pytest.raises(OptionError, match='standardise="none" leaves every .* Use standardise="mi'):
+        entropy(arrests + 1e9, ARRESTS, standardise="none")
+    with pytest.raises(OptionError, match="a direction for each column, got a list"):
+        entropy(arrests, list(ARRESTS))

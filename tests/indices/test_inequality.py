@@ -16,6 +16,8 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.indices.inequality import gap, gini, inequality, theil_decomposition
+from nqp_spatial.indices.location import location_quotient
+from nqp_spatial.indices.structure import primacy
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -60,6 +62,21 @@ def test_decomposition_equals_pysal(mexico):
     assert_allclose(table["between"], BETWEEN, atol=5.1e-9)
     assert_allclose(table["within"], WITHIN, atol=5.1e-9)
     assert_allclose(inequality(values)["theil_t"], THEIL, atol=5.1e-9)
+
+
+def test_small_inequality_keeps_its_digits():
+    """Two incomes m - h and m + h; the series of ln(1 + d), d = h / m, taken to its third term."""
+    for d in (1e-3, 1e-6, 1e-8):
+        values = 2.0**30 * np.array([1 - d, 1 + d])
+        d = (values[1] - values[0]) / values.sum()
+        T = d**2 / 2 + d**4 / 12 + d**6 / 30  # of ((1 + d) ln(1 + d) + (1 - d) ln(1 - d)) / 2
+        L = d**2 / 2 + d**4 / 4 + d**6 / 6  # of -ln(1 - d²) / 2
+        frame = pd.Series(values, pd.MultiIndex.from_product([["a", "b"], [2020]]))
+        row = inequality(frame).loc[2020]
+        assert_allclose(row[["theil_t", "theil_l", "gini", "cv"]], [T, L, d / 2, d], rtol=1e-7)
+        parts = theil_decomposition(frame, pd.Series({"a": 1, "b": 2})).loc[2020]
+        assert_allclose(parts[["total", "between"]], T, rtol=1e-7)
+        assert parts["within"] == 0
 
 
 def two(values, groups, names=("甲", "乙", "丙")):
@@ -127,6 +144,20 @@ def test_weights_are_repetitions(pairs):
     assert_allclose(gini(y, times.astype(float)), gini(repeated), atol=1e-12)
     apart = np.abs(repeated[:, None] - repeated).mean() / (2 * repeated.mean())  # the definition
     assert_allclose(gini(repeated), apart, atol=1e-12)
+
+
+def test_the_shape_of_what_is_given_is_said():
+    y, groups = two([1, 2, 3], ["A", "A", "B"])
+    both = y.to_frame().assign(z=1.0)
+    with pytest.raises(DataError, match="values has 2 columns. Give one"):
+        inequality(both)
+    with pytest.raises(DataError, match="size has 2 columns. Give one"):
+        primacy(both, groups)
+    with pytest.raises(DataError, match="values has no rows"):
+        inequality(y.iloc[:0])
+    with pytest.raises(DataError, match="More than one column is named 'y'"):
+        location_quotient(pd.concat([y, y], axis=1))
+    assert_allclose(inequality(y.to_frame()), inequality(y))
 
 
 def test_bad_input_is_named():

@@ -53,6 +53,16 @@ def test_levels_are_differenced_and_order_does_not_matter(prices, chain):
     pd.testing.assert_frame_equal(ours, expected)
 
 
+@pytest.mark.parametrize("n_goods", [3, 5, 7])
+def test_goods_that_move_alike_are_fully_integrated(n_goods):
+    """Each city has an inflation of its own, the same for all goods: no dispersion, not 1e-31."""
+    index = pd.MultiIndex.from_product([list("abcd"), range(2001, 2005)])
+    own = 1 + 0.1 * np.sin(np.arange(16.0))
+    prices = pd.DataFrame(np.outer(own, 10.0 ** np.arange(n_goods) / 3), index).add_prefix("p")
+    found = market_integration(prices, pd.Series("all", list("abcd")), kind="level")
+    assert (found["segmentation"] == 0).all() and np.isinf(found["integration"]).all()
+
+
 def test_groups_are_complete_graphs():
     """Changes of two goods: a (0, 0), b (0, x), c (x, 0); all three pairs."""
     x = 0.1
@@ -80,7 +90,8 @@ def test_krugman_by_hand():
     assert_allclose(krugman(frame, against="pairs"), [1.5, 1.5, 1])
     pairs = krugman_pairs(frame)
     assert pairs.index.names == ["c", "other", "t"]
-    assert_allclose(pairs.loc[[("甲", "乙", 2020), ("甲", "丙", 2020)]], [2, 1])
+    assert_allclose(pairs.loc[[("乙", "甲", 2020), ("丙", "甲", 2020)]], [2, 1])
+    assert pairs.index.equals(krugman_pairs(frame.iloc[[1, 0, 2]]).index)  # by label, not by row
     groups = pd.Series({"甲": "A", "乙": "A", "丙": "B"})
     assert_allclose(krugman(frame, against="all", groups=groups), [1, 1, 0])
     with pytest.raises(DataError, match=r"no other city to compare with, first \('丙', 2020\)"):

@@ -151,6 +151,10 @@ def test_bad_input_is_named(jieba, reports):
         keyword_frequency(reports, WORDS, expected=other)
     with pytest.raises(OptionError, match="per=0"):
         keyword_frequency(reports, WORDS, per=0)
+    with pytest.raises(OptionError, match="per='1000' is not a number"):
+        keyword_frequency(reports, WORDS, per="1000")
+    with pytest.raises(DataError, match="reports is a DataFrame"):
+        keyword_frequency(reports.to_frame(), WORDS)
     assert np.isfinite(keyword_frequency(reports, WORDS).frequency).all()
 
 

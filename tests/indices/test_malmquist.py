@@ -188,6 +188,27 @@ def test_blocks_and_dropped_units_change_nothing():
         assert_allclose(own_scores(x, y, **options), alone, rtol=1e-9)
 
 
+@pytest.mark.parametrize("output", [True, False])
+@pytest.mark.parametrize("seed", [1, 2, 4])
+def test_efficiency_does_not_depend_on_size_under_constant_returns(seed, output):
+    """Cities of 1e-4 to 1e4 times the mean: the tolerance of the solver is not theirs."""
+    rng = np.random.default_rng(seed)
+    x, y = np.exp(0.3 * rng.normal(size=(2, 60, 2)))
+    size = 10 ** rng.uniform(-4, 4, (60, 1))
+    expected = own_scores(x, y, output=output)
+    assert_allclose(own_scores(x * size, y * size, output=output), expected, rtol=1e-10)
+
+
+def test_scale_efficiency_of_one_input_and_output_by_hand():
+    """y = 1, 3, 4 for x = 1, 2, 4 spans the frontier; then 1e9 times as large, and far below."""
+    x = np.array([1.0, 2, 4, 4e9, 3, 1e9])[:, None]
+    y = np.array([1.0, 3, 4, 8e8, 1.75, 1e8])[:, None]
+    assert_allclose(own_scores(x, y), y[:, 0] / x[:, 0] / 1.5, rtol=1e-9)
+    line = 4 + (x[5:, 0] - 4) / (4e9 - 4) * (8e8 - 4)  # between the third and the fourth
+    expected = [1, 1, 1, 1, 0.5, y[5, 0] / line[0]]
+    assert_allclose(own_scores(x, y, variable=True), expected, rtol=1e-9)
+
+
 def test_dominated_units_leave_the_frontier():
     x, y = np.array([[1.0], [2], [2], [2]]), np.array([[1.0], [1], [3], [3]])
     assert undominated(x, y).tolist() == [True, False, True, True]  # equals keep each other

@@ -129,6 +129,13 @@ def test_totals(teams, random):
     assert_allclose([part.counts.sum(), part.flows["value"].sum()], len(joint))
 
 
+def test_labels_of_a_category_are_those_of_their_text(table):
+    found = co_patents(table.astype({"city": "category", "application": "category"}))
+    expected = co_patents(table)
+    pd.testing.assert_series_equal(found.counts, expected.counts)
+    pd.testing.assert_frame_equal(found.flows, expected.flows)
+
+
 def test_bad_input_is_named(table):
     with pytest.raises(MissingValuesError, match=r"'city' is empty in 1 row\(s\) .*first 3"):
         co_patents(table.assign(city=table["city"].where(table.index != 3)))
@@ -138,8 +145,12 @@ def test_bad_input_is_named(table):
         co_patents(table, application="patent")
     with pytest.raises(DataError, match="The table of applications is empty"):
         co_patents(table.iloc[:0])
-    with pytest.raises(DataError, match="No city of entities= is in the table: it has '南京'"):
+    with pytest.raises(DataError, match="None of entities= is in the table: it has '南京'"):
         co_patents(table, entities=[320100])
+    with pytest.raises(DataError, match=r"None of periods= .* has '2020'. .*types differ"):
+        co_patents(table, periods=["2020"])
+    with pytest.raises(DataError, match=r"'city' has labels of several types, such as .*, 7"):
+        co_patents(table.assign(city=table["city"].replace("武汉", 7)))
     with pytest.raises(DataError, match="None of 11 applications is joint"):
         co_patents(table.assign(application=range(11)))
     with pytest.raises(OptionError, match="counting='half'"):

@@ -90,6 +90,14 @@ def test_negative_indicators_and_the_sign(arrests):
     assert turned.weights["direction"].tolist() == ["negative"] * 2 + ["positive", "negative"]
 
 
+def test_units_do_not_matter(arrests):
+    """Squares of these would leave the range of floating point numbers."""
+    units = pd.Series([1e-200, 1e200, 1e-9, 1e12], arrests.columns)
+    result, expected = pca(arrests * units), pca(arrests)
+    assert_allclose(result.score, expected.score, rtol=1e-9)
+    assert_allclose(result.kmo, expected.kmo, rtol=1e-9)
+
+
 def test_collinear_indicators_warn_and_give_no_adequacy(arrests):
     frame = arrests.assign(total=arrests["Murder"] + arrests["Assault"])
     with pytest.warns(DataWarning, match="collinear: KMO and Bartlett's test are not defined"):

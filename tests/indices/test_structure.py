@@ -52,6 +52,12 @@ def test_primacy_under_the_rank_size_rule():
     assert row["leader"] == 1 and row["n_cities"] == 12
 
 
+def test_the_leader_of_equals_does_not_depend_on_the_order_of_rows():
+    size = sizes([3, 7, 7, 1])
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 1, 3]):
+        assert primacy(size.iloc[order], one_group(size))["leader"].tolist() == [2]
+
+
 def test_small_groups_have_the_ratios_they_can():
     size = sizes([5, 4, 3, 2, 1])
     groups = pd.Series(["A", "A", "A", "B", "C"], index=range(1, 6))

@@ -67,6 +67,9 @@ def test_collinear_regressors_are_named_once_transformed(frame):
         model(shifted, ("x", "a"))
     with pytest.raises(CollinearityError, match=r"'a' is .* of 'x', 's' in differences and levels"):
         SystemGMM(shifted["y"], shifted[["x", "s", "a"]])
+    moved = frame.assign(a=2 * frame["x"] + 3)  # in levels with the constant
+    with pytest.raises(CollinearityError, match=r"'a' is .* of 'const', 'x' in differences and"):
+        SystemGMM(moved["y"], moved[["x", "a"]])
     year = frame.index.get_level_values(1)
     trend = frame.assign(price=np.sin(year))
     with pytest.raises(
@@ -77,6 +80,12 @@ def test_collinear_regressors_are_named_once_transformed(frame):
     lagged = frame.assign(own=frame["y"].groupby(level=0).shift()).dropna()
     with pytest.raises(CollinearityError, match="'own' is a linear combination of 'L1.y'"):
         model(lagged, ("x", "own"))
+
+
+def test_periods_of_two_kinds_have_no_order(frame):
+    renamed = frame.rename(index=lambda year: str(year) if year == 2003 else year, level=1)
+    with pytest.raises(DataError, match=r"mixes text \('2003'\) and numbers \(2000, 2001 and"):
+        model(renamed)
 
 
 def test_a_panel_too_short_for_its_lags_says_how_long_it_must_be(frame):

@@ -80,6 +80,9 @@ def test_an_instrument_that_is_constant_within_entities(data, effects):
     frame = data.assign(**{str(trend.name): trend})
     res = make(frame, z=("z1", trend.name), effects=effects).fit()
     assert res.instruments == ("z1", "port_x_trend")
+    message = "once the .*entity.* effects and entity trends are removed. What moves on a line"
+    with pytest.raises(ConstantColumnError, match=message):
+        make(frame, z=("z1", trend.name), effects=effects, trends="entity")
 
 
 def test_an_instrument_that_is_the_same_for_all_in_a_period(data):

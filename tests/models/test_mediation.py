@@ -333,6 +333,8 @@ def test_rows_and_cells_must_be_there(data):
         Mediation(data["y"], data["a"], holes)
     with pytest.raises(DataError, match="mediators is a ndarray"):
         Mediation(data["y"], data["a"], data["m1"].to_numpy())
+    with pytest.raises(DataError, match="y is a ndarray"):
+        Mediation(data["y"].to_numpy(), data["a"], data["m1"])
 
 
 def test_unknown_options_are_refused(data, fitted):

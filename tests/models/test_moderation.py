@@ -91,6 +91,13 @@ def test_means_beside_which_deviations_are_small_take_no_digits(data, cov_type):
     assert_allclose(bounds - 1e8, known, atol=1e-5)
 
 
+def test_columns_of_short_types_are_multiplied_as_long_ones(data):
+    """The same numbers, which float32 holds exactly: so are the estimates."""
+    exact = data.assign(a=(data["a"] * 64).round() + 1000, b=(data["b"] * 64).round() + 1000)
+    short = exact.astype({"a": "float32", "b": "float32"})
+    assert_allclose(fit(short).params, fit(exact).params, rtol=1e-9)
+
+
 def test_the_constant_of_an_uncentred_product(data):
     result = fit(data, effects=None)
     columns = np.column_stack([np.ones(len(data)), data[["a", "b"]], data["a"] * data["b"]])
@@ -288,6 +295,8 @@ def test_cells_and_rows_must_be_there(data):
         Moderation(data["y"], data["a"], data["b"].iloc[1:])
     with pytest.raises(DataError, match="moderator is a list"):
         Moderation(data["y"], data["a"], [1, 2])
+    with pytest.raises(DataError, match="y has 2 columns"):
+        Moderation(data[["y", "b"]], data["a"], data["b"])
 
 
 def test_roles_and_options(data):

@@ -226,6 +226,17 @@ def test_rho_outside_its_interval(graph):
     assert np.isfinite(res.std_errors).all()
 
 
+@weak
+def test_gmm_cannot_weight_by_a_covariance_that_is_not_positive_definite(data, graph):
+    """A uniform kernel over places on a plane has negative frequencies."""
+    places = np.random.default_rng(1).random((N, 2)) * 5 + [110, 30]
+    coordinates = pd.DataFrame(places, data.index.unique(0), ["lon", "lat"])
+    options = {"cov_type": "conley", "cutoff_km": 350, "coordinates": coordinates}
+    message = "not positive definite, as a uniform kernel allows. Use kernel='bartlett'"
+    with pytest.raises(EstimationError, match=message):
+        make(data, graph).fit(estimator="gmm", kernel="uniform", **options)
+
+
 def test_gmm_needs_a_covariance_and_enough_clusters(data, graph):
     model = make(data, graph)
     with pytest.raises(OptionError, match="With equal variances two-step GMM is 2SLS"):

@@ -303,7 +303,9 @@ def test_protocol_and_tables(frame):
     test = result.test(replications=99)
     lines = str(tables.from_frame(test, lang="zh"))
     assert "single" in lines and "共99次, 随机种子0" in lines
-    assert "99 draws, seed 0" in str(tables.from_frame(test))
+    assert "门槛值" in lines and "10%临界值" in lines and "crit" not in lines
+    english = str(tables.from_frame(test))
+    assert "99 draws, seed 0" in english and " 5% " in english
     with pytest.raises(AttributeError):
         result.nobs = 1
 
@@ -337,3 +339,41 @@ def test_plot_has_a_panel_a_threshold(frame, lang):
     with pytest.raises(OptionError, match="between 0 and 1"):
         result.plot_lr(level=95)
     plt.close("all")
+
+
+# means beside which deviations are small -----------------------------------------------------
+
+
+def far_off(means):
+    """Whole numbers, so that a mean takes no digit from them."""
+    rng = np.random.default_rng(1)
+    index = pd.MultiIndex.from_product([range(20), range(8)], names=["city", "year"])
+    x = pd.DataFrame(rng.integers(-50, 50, (160, 2)) + means, index, columns=["a", "b"])
+    q = pd.Series(rng.normal(size=160), index, name="q")
+    y = pd.Series((x["a"] - means) * np.sign(q) + 10 * rng.normal(size=160), index, name="y")
+    return y, x.astype(float), q
+
+
+def test_the_sums_of_squares_of_the_search_are_those_of_regressions():
+    """F of the search against two fits of FixedEffects, which keeps digits in its own way."""
+    y, x, q = far_off(50_000_000)
+    model = PanelThreshold(y, x, q, regime="a", effects="entity").fit(trim=0.1)
+    table = model.test(replications=1)
+    below = q <= table["threshold"].iloc[0]
+    split = x.assign(low=x["a"].where(below, 0.0))
+    one, two = (float((FixedEffects(y, z, effects="entity").fit().resids ** 2).sum())
+                for z in (x, split))  # fmt: skip
+    assert_allclose(table["F"], (160 - 20) * (one - two) / two, rtol=1e-10)
+
+
+@pytest.mark.parametrize("means", [1_000, 500_000, 50_000_000])
+def test_the_search_does_not_depend_on_the_basis_of_the_regressors(means):
+    """Slopes of a and b - a in each regime span what slopes of a and b do."""
+    y, x, q = far_off(means)
+    other = x.assign(b=x["b"] - x["a"])
+    found, expected = (
+        PanelThreshold(y, z, q, regime=["a", "b"], effects="entity").fit(2, trim=0.1).test()
+        for z in (x, other)
+    )
+    assert_allclose(found[["threshold", "F"]], expected[["threshold", "F"]], rtol=1e-8)
+    assert_allclose(found["pvalue"], expected["pvalue"])
