@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from rapidfuzz import fuzz, process
 
+from nqp_spatial._bundled import bundled
 from nqp_spatial._spelling import (
     HAN,
     TYPE,
@@ -22,7 +23,6 @@ from nqp_spatial._spelling import (
     untyped,
 )
 from nqp_spatial.cities import FOLDER, city_attributes, province_names
-from nqp_spatial.datasets import bundled
 
 _WHY_ABSENT = "not in the table; counties, districts and county-level cities are not matched"
 

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from nqp_spatial._bundled import bundled
 from nqp_spatial._messages import check_option, first, suggest
-from nqp_spatial.datasets import bundled
 from nqp_spatial.exceptions import (
     CRSError,
     DataError,

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nqp_spatial._bundled import bundled
 from nqp_spatial._messages import suggest
-from nqp_spatial.exceptions import DataError, OptionError
+from nqp_spatial.exceptions import OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nqp_spatial.panel import PanelData
 
-_HERE = Path(__file__).resolve().parent
-
-# cities imports this module for `bundled`, and the simulations import cities: so they are
-# imported where they are used.
-
-
-def bundled(*parts: str) -> Path:
-    """Path of a bundled file below ``shapefiles/``.
-
-    A wheel carries the folder inside the package; a checkout has it beside the package.
-
-    Raises
-    ------
-    DataError
-        If the file is in neither place, so that the installation is incomplete.
-    """
-    for root in (_HERE / "shapefiles", _HERE.parent / "shapefiles"):
-        path = root.joinpath(*parts)
-        if path.exists():
-            return path
-    raise DataError(
-        f"The bundled file {'/'.join(parts)} is missing from this installation. "
-        "Install the package again with pip."
-    )
+# The simulations read polygons, which is slow to import: so they are imported where they are used.
 
 
 def load_simulated_clusters(seed: int = 0) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from libpysal.graph import Graph
 from numpy.testing import assert_allclose
 from shapely.geometry import Point, Polygon, box
 
+from nqp_spatial._bundled import bundled
 from nqp_spatial.cities import (
     BASE_MAP_NOTE,
     load_agglomerations,
@@ -22,7 +23,6 @@ from nqp_spatial.cities import (
     read_polygons,
     select_cities,
 )
-from nqp_spatial.datasets import bundled
 from nqp_spatial.exceptions import (
     CRSError,
     DataError,

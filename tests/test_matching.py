@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nqp_spatial._bundled import bundled
 from nqp_spatial.cities import load_cities
-from nqp_spatial.datasets import bundled
 from nqp_spatial.exceptions import DataError, DataWarning, MatchError, OptionError
 from nqp_spatial.matching import match_cities
 

@@ -13,7 +13,6 @@ import scipy.sparse as sp
 from scipy import stats
 
 from nqp_spatial import checks
-from nqp_spatial._hypotheses import hypothesis
 from nqp_spatial._messages import check_option
 from nqp_spatial.exceptions import (
     ConstantColumnError,
@@ -22,6 +21,7 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
     WeightsError,
 )
+from nqp_spatial.models._residual_moran import residual_moran
 from nqp_spatial.results import TestResult
 from nqp_spatial.weights import as_graph, sparse_for
 
@@ -136,27 +136,7 @@ def moran_residuals(resids: pd.Series, graph: Any) -> TestResult:
         parts = [_aligned(here[t], g, alone_ok=True) for t, g in graph.items() if len(here[t])]
     else:
         parts = [_aligned(resids, graph)]
-    mean = np.concatenate([values.ravel() for values, _, _ in parts]).mean()
-    n, s0, s1, s2, cross, square = 0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for values, W, _ in parts:
-        z, n_periods = values - mean, len(values)
-        n += values.size
-        s0 += n_periods * W.sum()
-        s1 += n_periods * ((W + W.T).power(2)).sum() / 2
-        s2 += n_periods * ((W.sum(axis=0) + W.sum(axis=1)) ** 2).sum()
-        cross += float((z * (W @ z.T).T).sum())
-        square += float((z**2).sum())
-    statistic = n / s0 * cross / square
-    expected = -1 / (n - 1)
-    variance = (n**2 * s1 - n * s2 + 3 * s0**2) / ((n**2 - 1) * s0**2) - expected**2
-    score = (statistic - expected) / np.sqrt(variance)
-    return TestResult(
-        name=f"Moran's I of residuals (I = {statistic:.4f})",
-        null=hypothesis("spatial"),
-        statistic=float(score),
-        df=0,
-        pvalue=float(2 * stats.norm.sf(abs(score))),
-    )
+    return residual_moran((values, W) for values, W, _ in parts)
 
 
 def _by_weights(

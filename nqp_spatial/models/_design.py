@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -156,10 +156,9 @@ class Design:
         """Labels of the rows of ``response_W``."""
         return self.entities
 
-    @property
-    def residual_graph(self) -> Graph | Mapping[Hashable, Graph]:
-        """Weights of the residuals: one graph, or one for those that each period has."""
-        return self.graph
+    def cross_sections(self, values: pd.Series) -> list[tuple[Array, sp.csr_array]]:
+        """Values by (entity, time), of some periods, as (n_periods, n) with the W they share."""
+        return [(values.to_numpy().reshape(self.n_entities, -1).T, self.W)]
 
     def prepare(self, method: str) -> Spectrum:
         """Log-determinants and traces of W by a given method."""

@@ -172,16 +172,10 @@ class StackedDesign(Design):
         """W of the effects: of one period if all are the same, else of all cells."""
         return self.blocks[0] if self.constant else self.W
 
-    @property
-    def residual_graph(self) -> Graph | Mapping[Hashable, Graph]:
-        """Weights of the residuals: one graph, or one for those that each period has."""
-        if self.constant:
-            return self.graph
-        labels = self.cells.get_level_values(0)
-        return {
-            period: as_graph(W, ids=labels[self.period_codes[0] == j])
-            for j, (period, W) in enumerate(zip(self.periods, self.blocks, strict=True))
-        }
+    def cross_sections(self, values: pd.Series) -> list[tuple[Array, sp.csr_array]]:
+        """Values of each period, shape (1, n), with its W."""
+        cells, codes = values.reindex(self.cells).to_numpy(), self.period_codes[0]
+        return [(cells[codes == j][None, :], W) for j, W in enumerate(self.blocks)]
 
     @property
     def units(self) -> pd.Index:

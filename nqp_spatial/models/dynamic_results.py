@@ -20,6 +20,7 @@ from nqp_spatial.core.dynamic import Dynamics
 from nqp_spatial.core.spatial_ml import lag
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models._design import LAG, Design
+from nqp_spatial.models._residual_moran import residual_moran
 from nqp_spatial.models.spatial_results import SpatialResults
 from nqp_spatial.results import TestResult
 
@@ -264,8 +265,6 @@ class DynamicResults(SpatialResults):
         rho = 0. "sar": theta = 0, the dynamic spatial lag model. "moran": no spatial correlation in
         the residuals, pooled over periods.
         """
-        from nqp_spatial.diagnostics import moran_residuals
-
         present = [name for name in ("tau", "eta") if name in self.params]
         found = {"static": self.wald_test([f"{name} = 0" for name in present])}
         if len(present) == 2:
@@ -273,7 +272,7 @@ class DynamicResults(SpatialResults):
         found["slx"] = self.wald_test("rho = 0")
         if self.lagged:
             found["sar"] = self.wald_test([f"{LAG}{name} = 0" for name in self.lagged])
-        found["moran"] = moran_residuals(self.resids, self.graph)
+        found["moran"] = residual_moran(self.design.cross_sections(self.resids))
         return found
 
     def plot(

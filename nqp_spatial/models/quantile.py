@@ -177,7 +177,9 @@ class PanelQuantile:
                 "replications": replications if cov_type == "bootstrap" else None,
                 "seed": seed if cov_type == "bootstrap" else None,
             },
-            model=self,
+            y=self.y,
+            x=self.x,
+            effects=self.effects,
         )
 
     def _data(self) -> _Data:

@@ -21,8 +21,6 @@ from nqp_spatial.results import Results, TestResult, format_frame, wald
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from nqp_spatial.models.quantile import PanelQuantile
-
 Array = npt.NDArray[np.float64]
 
 _CITATIONS = {
@@ -275,16 +273,18 @@ def label(
     method: str,
     cov_type: str,
     options: Mapping[str, Any],
-    model: PanelQuantile,
+    y: pd.Series,
+    x: pd.DataFrame,
+    effects: str | None,
 ) -> PanelQuantileResults:
     """Arrays of `PanelQuantile.fit` with their names; ``cov`` of all estimates, row by row."""
-    names = [*(["const"] if method == "canay" else ["q"]), *map(str, model.x.columns)]
+    names = [*(["const"] if method == "canay" else ["q"]), *map(str, x.columns)]
     heads: list[Any] = [*([] if method == "canay" else ["location", "scale"]), *taus]
     keys = pd.MultiIndex.from_product([heads, names], names=["quantile", "variable"])
     values = pd.Series(found.estimates.ravel(), keys)
     every = pd.DataFrame(cov, keys, keys)
     kind = {"bootstrap": "entity bootstrap", "clustered": "clustered by entity"}
-    common = _Common(mean, method, kind.get(cov_type, cov_type), options, model)
+    common = _Common(mean, method, kind.get(cov_type, cov_type), options, y, x, effects)
     if method == "canay":
         results = {
             repr(tau): common.at(tau, values[tau], every.loc[tau, tau], found.fixed[j])
@@ -304,9 +304,7 @@ def label(
         common.cov_type,
         results,
         every.loc[rows, rows],
-        location=common.part(
-            "location", values["location"][slopes], every, model.y, found.location
-        ),
+        location=common.part("location", values["location"][slopes], every, y, found.location),
         scale=common.part("scale", values["scale"][slopes], every, size, found.scale),
         q=pd.Series({tau: values[tau, "q"] for tau in taus}, name="q").rename_axis("quantile"),
     )
@@ -324,7 +322,9 @@ class _Common:
     method: str
     cov_type: str
     options: Mapping[str, Any]
-    model: PanelQuantile
+    y: pd.Series
+    x: pd.DataFrame
+    effects: str | None
 
     @property
     def name(self) -> str:
@@ -332,7 +332,7 @@ class _Common:
 
     def at(self, tau: float, params: pd.Series, cov: pd.DataFrame, fixed: Array) -> QuantileResults:
         """The model at one quantile."""
-        y, x = self.model.y, self.model.x
+        y, x = self.y, self.x
         fitted = params.get("const", 0.0) + x @ params[x.columns] + fixed
         null = y - np.quantile(y, tau, method="inverted_cdf")
         loss = check_loss((y - fitted).to_numpy(), tau) / check_loss(null.to_numpy(), tau)
@@ -359,10 +359,10 @@ class _Common:
         extra: Mapping[str, float],
         outcome: pd.Series | None = None,
     ) -> QuantileResults:
-        y = self.model.y if outcome is None else outcome
+        y = self.y if outcome is None else outcome
         provenance = dict(self.mean.provenance)
         provenance["options"] = {
-            "effects": self.model.effects,
+            "effects": self.effects,
             "method": self.method,
             "cov_type": self.cov_type,
             **self.options,

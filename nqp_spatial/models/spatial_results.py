@@ -16,6 +16,7 @@ from nqp_spatial.core.multiplier import Multiplier
 from nqp_spatial.core.spatial_ml import Estimate, lag
 from nqp_spatial.core.spectrum import Spectrum
 from nqp_spatial.models._design import LAG, Design
+from nqp_spatial.models._residual_moran import residual_moran
 from nqp_spatial.results import Results, TestResult, wald
 
 if TYPE_CHECKING:
@@ -275,8 +276,6 @@ class SpatialResults(Results):
         and "sem" (theta + rho beta = 0, the common factor restriction, by the delta method).
         "moran": no spatial correlation in the residuals, pooled over periods.
         """
-        from nqp_spatial.diagnostics import moran_residuals
-
         has = ("rho" in self.params, bool(self.lagged), "lambda" in self.params)
         restrictions = (["rho = 0"], [f"{LAG}{name} = 0" for name in self.lagged], ["lambda = 0"])
         found = {}
@@ -286,7 +285,7 @@ class SpatialResults(Results):
                 found[_NAMES[nested]] = self.wald_test(restriction)
         if has == (True, True, False):
             found["sem"] = self._common_factor()
-        found["moran"] = moran_residuals(self.resids, self.design.residual_graph)
+        found["moran"] = residual_moran(self.design.cross_sections(self.resids))
         return found
 
     def _common_factor(self) -> TestResult:

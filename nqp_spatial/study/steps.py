@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from nqp_spatial import diagnostics
-from nqp_spatial.compare import WeightComparison
 from nqp_spatial.exceptions import DataWarning
-from nqp_spatial.results import Results, TestResult
-from nqp_spatial.robustness import Robustness
-from nqp_spatial.study.data.prepare import StudyData, prepare
+from nqp_spatial.study.data.prepare import prepare
 from nqp_spatial.study.fits import graphs as _graphs
 from nqp_spatial.study.fits.comparing import compare
 from nqp_spatial.study.fits.diagnosing import diagnose
 from nqp_spatial.study.fits.fitting import fit
 from nqp_spatial.study.fits.graphs import Weights
-from nqp_spatial.study.fits.scenarios import Between, Counter, ask
+from nqp_spatial.study.fits.scenarios import ask
 from nqp_spatial.study.loading.load import load
 from nqp_spatial.study.loading.naming import check_names
 from nqp_spatial.study.loading.source import Source
@@ -29,9 +25,9 @@ from nqp_spatial.study.output.folder import Folder
 from nqp_spatial.study.output.log import RunLog
 from nqp_spatial.study.output.pictures import write_maps, write_plots
 from nqp_spatial.study.output.printing import make_tables, write_tables
+from nqp_spatial.study.record import Found
 from nqp_spatial.study.result import StudyResult
 from nqp_spatial.study.schema.study import Study
-from nqp_spatial.tables import Table
 
 
 def run_study(
@@ -112,30 +108,6 @@ def _fits(study: Study) -> list[tuple[str, str]]:
 
 def _default_folder(study: Study, source: Source) -> Path:
     return source.file(("output", "folder"), study.output.folder)
-
-
-@dataclass
-class Found:
-    """What the steps found so far."""
-
-    data: StudyData
-    graphs: dict[str, Weights]
-    autocorrelation: pd.DataFrame | None = None
-    moran: dict[str, pd.DataFrame] = field(default_factory=dict)
-    results: dict[str, Results] = field(default_factory=dict)
-    comparisons: dict[str, WeightComparison] = field(default_factory=dict)
-    effects: dict[str, pd.DataFrame] = field(default_factory=dict)
-    long_run: dict[str, pd.DataFrame] = field(default_factory=dict)
-    by_order: dict[str, pd.DataFrame] = field(default_factory=dict)
-    fits: dict[str, Any] = field(default_factory=dict)
-    tests: dict[str, dict[str, TestResult]] = field(default_factory=dict)
-    frames: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict)
-    robustness: dict[str, Robustness] = field(default_factory=dict)
-    heterogeneity: dict[str, diagnostics.Heterogeneity] = field(default_factory=dict)
-    group_effects: dict[str, Between] = field(default_factory=dict)
-    counterfactuals: dict[str, Counter] = field(default_factory=dict)
-    diagnostics: dict[str, pd.DataFrame] = field(default_factory=dict)
-    tables: dict[str, Table] = field(default_factory=dict)
 
 
 def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int) -> StudyResult:

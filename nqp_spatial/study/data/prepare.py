@@ -11,9 +11,9 @@ import geopandas as gpd
 import pandas as pd
 
 from nqp_spatial import cities, indices
+from nqp_spatial._bundled import bundled
 from nqp_spatial._messages import check_option, first
 from nqp_spatial._notes import listed, note
-from nqp_spatial.datasets import bundled
 from nqp_spatial.exceptions import (
     DataError,
     DataWarning,

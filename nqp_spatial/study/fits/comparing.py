@@ -21,7 +21,7 @@ from nqp_spatial.study.schema.models import IV
 from nqp_spatial.study.schema.study import Study
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.steps import Found
+    from nqp_spatial.study.record import Found
 
 
 def compare(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int) -> None:

@@ -15,7 +15,7 @@ from nqp_spatial.study.schema.comparisons import UnitRoots
 from nqp_spatial.study.schema.study import Study
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.steps import Found
+    from nqp_spatial.study.record import Found
 
 
 def diagnose(study: Study, source: Source, found: Found) -> None:

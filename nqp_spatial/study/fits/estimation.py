@@ -6,7 +6,7 @@ and what its results hold besides estimates; everything else is the same for all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from nqp_spatial import instruments, models, transform
 from nqp_spatial._messages import first
-from nqp_spatial.exceptions import DataError, MissingValuesError, NqpError
+from nqp_spatial.exceptions import DataError, MissingValuesError
 from nqp_spatial.models.mediation import Mediation
 from nqp_spatial.models.moderation import Moderation
 from nqp_spatial.models.panel import FirstDifference, PooledOLS, RandomEffects
@@ -24,31 +24,12 @@ from nqp_spatial.panel import PanelData
 from nqp_spatial.results import Results
 from nqp_spatial.study.data.prepare import StudyData
 from nqp_spatial.study.fits import further
+from nqp_spatial.study.fits.call import Call, Frames
 from nqp_spatial.study.schema.instruments import Interaction, LagOf
 from nqp_spatial.study.schema.model_keys import Model
 from nqp_spatial.study.schema.study import Study
 
-Frames: TypeAlias = tuple[Any, ...]
 Frame: TypeAlias = pd.DataFrame | pd.Series
-
-
-@dataclass(frozen=True)
-class Call:
-    """A model of a study: ``api(*frames, [graph,] **options).fit(**fit)``."""
-
-    api: type
-    frames: Frames
-    options: Mapping[str, Any]
-    fit: Mapping[str, Any]
-
-    def specify(self, name: str | None = None, graph: Any = None) -> Any:
-        """The specification, under the weights of that name if it has any."""
-        if name is None:
-            return self.api(*self.frames, **self.options)
-        try:
-            return self.api(*self.frames, graph, **self.options)
-        except NqpError as error:
-            raise type(error)(f"Under the weights {name!r}: {error}") from error
 
 
 def call(study: Study, data: StudyData, outcome: str, options: Model, n_jobs: int = 1) -> Call:

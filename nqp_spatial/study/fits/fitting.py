@@ -14,7 +14,8 @@ from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.models import DynamicResults
 from nqp_spatial.results import TestResult
 from nqp_spatial.study.data.rows import check_entities, restricted
-from nqp_spatial.study.fits.estimation import FAMILIES, Call, call
+from nqp_spatial.study.fits.call import Call
+from nqp_spatial.study.fits.estimation import FAMILIES, call
 from nqp_spatial.study.fits.further import Fitted
 from nqp_spatial.study.fits.graphs import Weights
 from nqp_spatial.study.output.log import RunLog
@@ -24,7 +25,7 @@ from nqp_spatial.study.schema.models import Regression
 from nqp_spatial.study.schema.study import Study
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.steps import Found
+    from nqp_spatial.study.record import Found
 
 
 def fit(study: Study, found: Found, outcome: str, model: str, log: RunLog, n_jobs: int) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from nqp_spatial._notes import in_language
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.fits.estimation import Call
+    from nqp_spatial.study.fits.call import Call
 
 
 @dataclass(frozen=True)

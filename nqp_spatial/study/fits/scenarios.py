@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from nqp_spatial.models import DynamicResults
 from nqp_spatial.study.data.members import members
 from nqp_spatial.study.data.rows import restricted
+from nqp_spatial.study.fits.questions import Between, Counter
 from nqp_spatial.study.loading.source import Source
 from nqp_spatial.study.output.log import RunLog
 from nqp_spatial.study.output.words import model_label
@@ -18,54 +18,7 @@ from nqp_spatial.study.schema.scenarios import Counterfactual, GroupEffects, OfS
 from nqp_spatial.study.schema.study import Study
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.steps import Found
-
-
-@dataclass(frozen=True, eq=False)
-class Counter:
-    """Counterfactual outcomes of one model under one W.
-
-    Attributes
-    ----------
-    values : dict of str to number or str
-        What regressors would have been: a number, or a column.
-    outcomes : DataFrame
-        As `SpatialResults.counterfactual` gives it, by (entity, time).
-    means : DataFrame
-        Means over entities by (group, period): of all, of those whose regressors change in the
-        period, of the others. Where the API has it, the standard error and the interval of the
-        mean effect.
-    entities : list or None
-        Those whose outcomes are printed.
-    """
-
-    outcome: str
-    model: str
-    weights: str
-    values: dict[str, Any]
-    level: float
-    outcomes: pd.DataFrame
-    means: pd.DataFrame
-    entities: list[Any] | None
-
-
-@dataclass(frozen=True, eq=False)
-class Between:
-    """Effects between groups of entities, of one model under one W.
-
-    Attributes
-    ----------
-    effects : DataFrame
-        As `SpatialResults.group_effects` gives it, by (sender, receiver).
-    """
-
-    outcome: str
-    model: str
-    weights: str
-    variable: str
-    by: str
-    horizon: str | None
-    effects: pd.DataFrame
+    from nqp_spatial.study.record import Found
 
 
 def ask(study: Study, source: Source, found: Found, log: RunLog) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from nqp_spatial import __version__
 from nqp_spatial._messages import first
+from nqp_spatial._provenance import versions
 from nqp_spatial.exceptions import OutputError
 from nqp_spatial.study.loading.source import Source
 from nqp_spatial.study.output.log import RunLog
@@ -23,7 +23,7 @@ from nqp_spatial.study.output.records import PROGRAM, as_json, provenance, resul
 from nqp_spatial.study.schema.study import Study
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.steps import Found
+    from nqp_spatial.study.record import Found
 
 _PARTIAL = ".nqp-partial"
 
@@ -171,7 +171,7 @@ def _safe(name: str) -> str:
 
 
 def _log_text(study: Study, log: RunLog) -> str:
-    head = f"{PROGRAM} {__version__}  {log.started.isoformat(timespec='seconds')}"
+    head = f"{PROGRAM} {versions()['nqp_spatial']}  {log.started.isoformat(timespec='seconds')}"
     return "\n".join([head, study.title, *log.lines]) + "\n"
 
 

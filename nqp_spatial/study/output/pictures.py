@@ -19,7 +19,7 @@ from nqp_spatial.study.output.log import RunLog
 from nqp_spatial.study.schema.study import CHINA, Study
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.steps import Found
+    from nqp_spatial.study.record import Found
 
 
 def write_plots(study: Study, found: Found, folder: Folder) -> None:

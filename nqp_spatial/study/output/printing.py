@@ -33,7 +33,7 @@ from nqp_spatial.study.schema.study import Study
 from nqp_spatial.weights import describe
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.steps import Found
+    from nqp_spatial.study.record import Found
 
 
 def make_tables(study: Study, source: Source, found: Found) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nqp_spatial import __version__, weights
+from nqp_spatial import weights
 from nqp_spatial._provenance import versions
 from nqp_spatial.results import TestResult
 from nqp_spatial.study.data.prepare import StudyData
@@ -23,7 +23,7 @@ from nqp_spatial.study.output.log import RunLog
 from nqp_spatial.study.schema.study import Study
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.steps import Found
+    from nqp_spatial.study.record import Found
 
 PROGRAM = "nqp-spatial"
 _MORE_PACKAGES = ("esda", "matplotlib", "folium", "pydantic", "pyproj", "shapely", "pyogrio")
@@ -161,7 +161,7 @@ def _test(test: TestResult) -> dict[str, Any]:
 
 def provenance(study: Study, source: Source, found: Found, log: RunLog) -> dict[str, Any]:
     """What the files of the folder were made from."""
-    packages = {**versions(), "nqp_spatial": __version__}
+    packages = dict(versions())
     for name in _MORE_PACKAGES:
         try:
             packages[name] = version(name)

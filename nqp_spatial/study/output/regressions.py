@@ -16,7 +16,7 @@ from nqp_spatial.study.schema.comparisons import either
 from nqp_spatial.study.schema.study import Study
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.steps import Found
+    from nqp_spatial.study.record import Found
 
 STAGES = "first-stage"
 

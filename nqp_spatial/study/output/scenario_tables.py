@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nqp_spatial import tables
-from nqp_spatial.study.fits.scenarios import Counter
+from nqp_spatial.study.fits.questions import Counter
 from nqp_spatial.study.output.folder import Folder
 from nqp_spatial.study.output.frame_words import frame_label, headed
 from nqp_spatial.study.output.words import model_label
@@ -18,7 +18,7 @@ from nqp_spatial.tables.frames import label_text
 from nqp_spatial.tables.layout import Row
 
 if TYPE_CHECKING:
-    from nqp_spatial.study.steps import Found
+    from nqp_spatial.study.record import Found
 
 _WIDE = 8  # groups above which a matrix does not fit on a page
 _SHOWN = 40  # effects on other groups that are shown then
