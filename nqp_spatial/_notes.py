@@ -18,6 +18,7 @@ class Note(str):
     zh: str
 
     def __new__(cls, en: str, zh: str | None = None) -> Self:
+        """Both forms; without ``zh`` the English one stands for both."""
         made = super().__new__(cls, en)
         made.zh = en if zh is None else zh
         return made

@@ -49,13 +49,24 @@ class Lags(Protocol):
     """The options of `unit_root` that regressions look at."""
 
     @property
-    def trend(self) -> str: ...
+    def trend(self) -> str:
+        """Deterministic terms."""
+        ...
+
     @property
-    def lags(self) -> int | str: ...
+    def lags(self) -> int | str:
+        """Their number, or the criterion that chooses it."""
+        ...
+
     @property
-    def max_lags(self) -> int | None: ...
+    def max_lags(self) -> int | None:
+        """Most of them that a criterion may choose."""
+        ...
+
     @property
-    def df_correction(self) -> bool: ...
+    def df_correction(self) -> bool:
+        """Whether variances are divided by degrees of freedom."""
+        ...
 
 
 def prepare(y: pd.Series, *, demean: bool) -> PanelSeries:

@@ -334,6 +334,7 @@ def graph_on(graph: Any, entities: pd.Index) -> Graph:
 
 
 def checked_matrix(graph: Graph, entities: pd.Index) -> sp.csr_array:
+    """W in the order of ``entities``; raise if it is empty, warn of islands."""
     W = sp.csr_array(sparse_for(graph, entities), dtype=float, copy=True)
     W.eliminate_zeros()
     W.sort_indices()  # one form for the same weights, whatever order the graph had

@@ -84,6 +84,7 @@ def prepared(design: Design, logdet: str, *, adjusted: bool = False) -> Spectrum
 
 
 def check_periods(design: Design, effects: str | None) -> None:
+    """Raise if entity effects have only one period."""
     if effects in ("entity", "twoway", "random") and design.n_periods < 2:
         raise EstimationError(
             "The panel has one period, which entity effects fit exactly. Use effects=None."
@@ -93,6 +94,7 @@ def check_periods(design: Design, effects: str | None) -> None:
 
 
 def check_degrees(design: Design, parameters: int, effects: str | None) -> None:
+    """Raise unless there are more observations than parameters."""
     left = scale_of(effects, "lee-yu", design.n_entities, design.n_periods).n
     if isinstance(design, StackedDesign):
         left = design.y.size - design.removal.rank
@@ -104,6 +106,7 @@ def check_degrees(design: Design, parameters: int, effects: str | None) -> None:
 
 
 def check_fit(found: Estimate, spectrum: Spectrum) -> None:
+    """Raise if the fit is perfect; warn if rho is at the edge of its interval."""
     if found.sigma2 <= 1e-20 * float((found.y**2).mean()):
         raise EstimationError(
             "The regressors and Wy fit the outcome exactly, so that nothing can be inferred. "

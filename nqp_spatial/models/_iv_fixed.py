@@ -229,22 +229,27 @@ class Data:
 
     @property
     def exogenous(self) -> Array:
+        """Included regressors, free of effects."""
         return self.columns[:, : self.k1]
 
     @property
     def endogenous(self) -> Array:
+        """Endogenous regressors, free of effects."""
         return self.columns[:, self.k1 : self.k1 + self.k2]
 
     @property
     def instruments(self) -> Array:
+        """Excluded instruments, free of effects."""
         return self.columns[:, self.k1 + self.k2 :]
 
     @property
     def regressors(self) -> Array:
+        """All regressors, free of effects."""
         return self.columns[:, : self.k1 + self.k2]
 
     @property
     def own_powers(self) -> Array:
+        """Sizes of the regressors before effects were removed."""
         return self.powers[: self.k1 + self.k2]
 
     def system(self, n: int) -> spatial_iv.System:

@@ -36,16 +36,20 @@ class Style:
         numbers.check_digits(self.digits)
 
     def word(self, key: str) -> str:
+        """A fixed word in the language of the table."""
         return words.word(key, self.lang)
 
     def join(self, items: Iterable[str]) -> str:
+        """A list in words."""
         return self.word("and").join(items)
 
     def estimate(self, value: Any, pvalue: Any) -> str:
+        """An estimate with its stars."""
         mark = stars_of(pvalue) if self.stars else ""
         return numbers.number(value, self.digits) + mark
 
     def below(self, value: Any, std_error: Any) -> str:
+        """What stands in brackets below an estimate."""
         shown = value / std_error if self.std_errors == "tstats" else std_error
         if pd.isna(value):  # the dash above it says enough
             return ""
@@ -68,6 +72,7 @@ def _pair(name: str, cells: Sequence[tuple[Any, Any, Any] | None], style: Style)
 
 
 def coefficient_rows(models: Sequence[Any], names: Sequence[str], style: Style) -> list[Row]:
+    """Estimates, and below each its error."""
     known = parameter_names(models)
     rows: list[Row] = []
     for name in names:
@@ -109,6 +114,7 @@ def controls_row(models: Sequence[Any], hidden: Collection[str], style: Style) -
 
 
 def fixed_effects_rows(models: Sequence[Any], style: Style) -> list[Row]:
+    """Which model has which fixed effects."""
     kinds = dict.fromkeys(kind for model in models for kind in model.effects_included)
     rows = []
     for kind in kinds:
@@ -126,6 +132,7 @@ def _yes_no(name: str, present: Sequence[bool], style: Style) -> Row:
 
 
 def statistics_rows(models: Sequence[Any], names: Sequence[str], style: Style) -> list[Row]:
+    """Fit statistics by name."""
     rows = []
     for name in names:
         cells = [
@@ -171,6 +178,7 @@ def reading_notes(models: Sequence[Any], style: Style) -> list[str]:
 
 
 def hidden_note(models: Sequence[Any], hidden: Sequence[str], style: Style) -> list[str]:
+    """Which coefficients are not shown."""
     if not hidden:
         return []
     known = parameter_names(models)
@@ -192,4 +200,5 @@ def _only(note: str, columns: Sequence[str], style: Style) -> str:
 
 
 def column_numbers(models: Sequence[Any]) -> list[str]:
+    """(1), (2), ..."""
     return [f"({i})" for i in range(1, len(models) + 1)]
