@@ -218,9 +218,9 @@ PROGRAMS = {"ours": ours, "spreg": spreg, "panelbox": panelbox, "spmixw": spmixw
 def references(data: Data) -> dict[str, Any]:
     """Our estimates, standard errors and effects under each convention that a peer follows."""
     import nqp_spatial as nqp
-    from nqp_spatial.core.spatial_ml import estimate
-    from nqp_spatial.core.spectrum import prepare
-    from nqp_spatial.core.within import demean
+    from nqp_spatial.core.linear.within import demean
+    from nqp_spatial.core.spatial.ml import estimate
+    from nqp_spatial.core.spectrum.eigen import prepare
 
     spectrum = prepare(data.W)
     y, Z = with_lags(data.frame, data.W)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nqp_spatial.models.gmm import DifferenceGMM, SystemGMM
+from nqp_spatial.models.gmm.model import DifferenceGMM, SystemGMM
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "reference" / "data" / "abdata.csv"
 

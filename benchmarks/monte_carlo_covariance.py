@@ -22,12 +22,13 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import stats
 
-from nqp_spatial import parallel, weights
-from nqp_spatial.cities import select_cities
-from nqp_spatial.core import multiplier, sandwich
-from nqp_spatial.core.spatial_ml import Estimate, estimate, lag
-from nqp_spatial.core.spectrum import Spectrum, prepare
+from nqp_spatial import weights
+from nqp_spatial.cities.layers import select_cities
+from nqp_spatial.core.spatial import multiplier, sandwich
+from nqp_spatial.core.spatial.ml import Estimate, estimate, lag
+from nqp_spatial.core.spectrum.eigen import Spectrum, prepare
 from nqp_spatial.exceptions import NqpWarning
+from nqp_spatial.shared import parallel
 
 Array = npt.NDArray[np.float64]
 

@@ -27,12 +27,13 @@ import scipy.sparse as sp
 from monte_carlo_family_fits import place
 from scipy import stats
 
-from nqp_spatial import dynamic_effects, parallel
-from nqp_spatial import effects as _effects
-from nqp_spatial.core import dynamic
-from nqp_spatial.core.multiplier import Multiplier
-from nqp_spatial.core.spatial_ml import Estimate, lag
-from nqp_spatial.core.spectrum import Spectrum, prepare
+from nqp_spatial.core.spatial import dynamic
+from nqp_spatial.core.spatial.ml import Estimate, lag
+from nqp_spatial.core.spatial.multiplier import Multiplier
+from nqp_spatial.core.spectrum.eigen import Spectrum, prepare
+from nqp_spatial.effects import average as _effects
+from nqp_spatial.effects import over_time
+from nqp_spatial.shared import parallel
 
 Array = npt.NDArray[np.float64]
 
@@ -74,7 +75,7 @@ def draw(
 def effects(found: Estimate, W: sp.csr_array, spectrum: Spectrum) -> list[tuple[float, float]]:
     """Short- and long-run effects with standard errors; NaN for the long run if not stationary."""
     tau, eta = (float(value) for value in found.delta[2:4])
-    response = dynamic_effects.DynamicResponse(
+    response = over_time.DynamicResponse(
         short=_effects.Response(
             variables=("x",),
             params=np.array([*found.delta, found.rho]),
@@ -89,7 +90,7 @@ def effects(found: Estimate, W: sp.csr_array, spectrum: Spectrum) -> list[tuple[
         radius=dynamic.spectral_radius(W, spectrum, tau, found.rho, eta),
     )
     out = []
-    for horizon in dynamic_effects.HORIZONS:
+    for horizon in over_time.HORIZONS:
         if horizon == "long" and response.radius >= 1:
             out += [(np.nan, np.nan)] * 3
             continue

@@ -30,8 +30,8 @@ import pandas as pd
 from monte_carlo_family_fits import ERRORS, MODELS, Cell, coverage_rows, one
 from monte_carlo_family_tests import lagrange_tests, nested, residual_tests, size_rows
 
-from nqp_spatial import parallel
 from nqp_spatial.exceptions import NqpWarning
+from nqp_spatial.shared import parallel
 
 SIZES, PERIODS, RHOS = (49, 277), (5, 12), (-0.3, 0.0, 0.4, 0.8)
 

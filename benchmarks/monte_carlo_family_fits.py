@@ -32,10 +32,10 @@ from scipy import stats
 
 import nqp_spatial as nqp
 from nqp_spatial import weights
-from nqp_spatial.cities import select_cities
-from nqp_spatial.core import multiplier, random_effects, sandwich
-from nqp_spatial.core.spatial_ml import Estimate, estimate, lag
-from nqp_spatial.core.spectrum import Spectrum, prepare
+from nqp_spatial.cities.layers import select_cities
+from nqp_spatial.core.spatial import multiplier, random_effects, sandwich
+from nqp_spatial.core.spatial.ml import Estimate, estimate, lag
+from nqp_spatial.core.spectrum.eigen import Spectrum, prepare
 from nqp_spatial.exceptions import NqpWarning
 
 Array = npt.NDArray[np.float64]

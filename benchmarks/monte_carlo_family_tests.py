@@ -27,9 +27,9 @@ from monte_carlo_family_fits import (
 from scipy.special import chdtrc, fdtrc, ndtr
 
 from nqp_spatial import diagnostics
-from nqp_spatial.core import lagrange
-from nqp_spatial.core.spatial_ml import Estimate, lag
-from nqp_spatial.core.within import demean
+from nqp_spatial.core.linear.within import demean
+from nqp_spatial.core.spatial import lagrange
+from nqp_spatial.core.spatial.ml import Estimate, lag
 
 Array = npt.NDArray[np.float64]
 

@@ -20,10 +20,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial import parallel
-from nqp_spatial.core import spatial_iv, weak_iv
-from nqp_spatial.core.within import demean
-from nqp_spatial.models import _iv_fixed, _panel_covariance
+from nqp_spatial.core.linear import iv, weak_iv
+from nqp_spatial.core.linear.within import demean
+from nqp_spatial.models import covariance
+from nqp_spatial.models.iv import fixed
+from nqp_spatial.shared import parallel
 
 Array = npt.NDArray[np.float64]
 
@@ -54,7 +55,7 @@ def persistent(rng: np.random.Generator, count: int, n: int) -> Array:
     return found
 
 
-def draw(case: Case, rng: np.random.Generator) -> _iv_fixed.Data:
+def draw(case: Case, rng: np.random.Generator) -> fixed.Data:
     """One panel free of its effects."""
     n, q = case.n_entities, case.q
     columns = persistent(rng, 3 + q, n)
@@ -64,7 +65,7 @@ def draw(case: Case, rng: np.random.Generator) -> _iv_fixed.Data:
     u = 0.8 * v + 0.6 * w * np.sqrt(0.3 + 0.7 * x**2)
     y = BETA * d + x + rng.standard_normal(n) + rng.standard_normal((PERIODS, 1)) + u
     whole = demean(np.stack([y, x, d, *z], axis=-1), "twoway").reshape(-1, 3 + q)
-    return _iv_fixed.Data(whole[:, 0], whole[:, 1:], np.ones(2 + q), 1, 1, ["x", "d"])
+    return fixed.Data(whole[:, 0], whole[:, 1:], np.ones(2 + q), 1, 1, ["x", "d"])
 
 
 def replicate(case: Case, rng: np.random.Generator) -> dict[str, float]:
@@ -73,12 +74,10 @@ def replicate(case: Case, rng: np.random.Generator) -> dict[str, float]:
     data = draw(case, rng)
     nobs = len(data.y)
     labels = pd.DataFrame({"entity": np.tile(np.arange(n), PERIODS)})
-    meat = weak_iv.of_scores(_panel_covariance._clustered(labels))
+    meat = weak_iv.of_scores(covariance._clustered(labels))
     few = n / (n - 1) * (nobs - 1)
     factor, stage = (few / (nobs - k - PERIODS) for k in (2, 1 + q))
-    found = spatial_iv.solve(
-        data.system(nobs), lambda u, H: meat(u.reshape(-1, 1), H.reshape(nobs, -1))
-    )
+    found = iv.solve(data.system(nobs), lambda u, H: meat(u.reshape(-1, 1), H.reshape(nobs, -1)))
     reduced = data.reduced(nobs - 1 - q - PERIODS - n + 1)
     ranks = weak_iv.rank_tests(reduced, meat)
     form = weak_iv.reduced_form(reduced, meat, stage)

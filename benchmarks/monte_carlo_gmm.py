@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial import parallel
-from nqp_spatial.core import dynamic_gmm
-from nqp_spatial.models.gmm import DifferenceGMM, SystemGMM
+from nqp_spatial.core.linear import gmm
+from nqp_spatial.models.gmm.model import DifferenceGMM, SystemGMM
+from nqp_spatial.shared import parallel
 
 Array = npt.NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def one(errors: str, alpha: float, rng: np.random.Generator) -> list[dict[str, f
         used = [column for column, kept in model._instrument_columns if kept]
         levels = [j for j, c in enumerate(used) if c.lag is not None and c.equation == "level"]
         for fit, how in FITS.items():
-            found = dynamic_gmm.estimate(model.system, **how)
+            found = gmm.estimate(model.system, **how)
             line: dict[str, float | str] = {"model": name, "fit": fit, "instruments": len(used)}
             for j, (column, truth) in enumerate((("L1.y", alpha), ("x", 1.0))):
                 off = found.used.delta[j] - truth
@@ -84,14 +84,14 @@ def one(errors: str, alpha: float, rng: np.random.Generator) -> list[dict[str, f
     return lines
 
 
-def rejections(found: dynamic_gmm.Estimate, levels: npt.NDArray[np.int64]) -> dict[str, float]:
+def rejections(found: gmm.Estimate, levels: npt.NDArray[np.int64]) -> dict[str, float]:
     """One for each test that rejects at 5%; the level equation's is NaN without one."""
-    ar = [2 * stats.norm.sf(abs(dynamic_gmm.serial_correlation(found, m))) for m in (1, 2)]
+    ar = [2 * stats.norm.sf(abs(gmm.serial_correlation(found, m))) for m in (1, 2)]
     pvalues = [*ar, *stats.chi2.sf([found.sargan, found.hansen], found.df)]
     rejected = {test: float(p < 0.05) for test, p in zip(TESTS, pvalues, strict=False)}
     if not len(levels):
         return rejected | {TESTS[-1]: np.nan}
-    statistic, df = dynamic_gmm.without(found, levels)
+    statistic, df = gmm.without(found, levels)
     pvalue = stats.chi2.sf(found.hansen - statistic, found.df - df)
     return rejected | {TESTS[-1]: float(pvalue < 0.05)}
 

@@ -24,10 +24,10 @@ import scipy.sparse as sp
 from monte_carlo_family_fits import place
 from scipy import stats
 
-from nqp_spatial.core import random_effects
-from nqp_spatial.core.multiplier import Multiplier
-from nqp_spatial.core.spatial_ml import estimate, lag
-from nqp_spatial.core.spectrum import Spectrum, prepare
+from nqp_spatial.core.spatial import random_effects
+from nqp_spatial.core.spatial.ml import estimate, lag
+from nqp_spatial.core.spatial.multiplier import Multiplier
+from nqp_spatial.core.spectrum.eigen import Spectrum, prepare
 from nqp_spatial.diagnostics.hausman import mundlak_test, quadratic_form, with_means
 from nqp_spatial.exceptions import EstimationError
 

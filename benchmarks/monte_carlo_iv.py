@@ -22,16 +22,18 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial import parallel, weights
-from nqp_spatial.cities import select_cities
-from nqp_spatial.core import kelejian_prucha, multiplier, spatial_iv
-from nqp_spatial.core.spatial_ml import estimate, lag, scale_of
-from nqp_spatial.core.spectrum import Spectrum, prepare
+from nqp_spatial import weights
+from nqp_spatial.cities.layers import select_cities
+from nqp_spatial.core.linear import iv
+from nqp_spatial.core.spatial import kelejian_prucha, multiplier
+from nqp_spatial.core.spatial.ml import estimate, lag, scale_of
+from nqp_spatial.core.spectrum.eigen import Spectrum, prepare
 from nqp_spatial.exceptions import NqpWarning
-from nqp_spatial.models import _iv_instruments
-from nqp_spatial.models._covariance import CovarianceOptions
-from nqp_spatial.models._design import Design
-from nqp_spatial.models._iv_covariance import moments_of
+from nqp_spatial.models.spatial import iv_instruments
+from nqp_spatial.models.spatial.covariance import CovarianceOptions
+from nqp_spatial.models.spatial.iv_covariance import moments_of
+from nqp_spatial.panel.design import Design
+from nqp_spatial.shared import parallel
 
 Array = npt.NDArray[np.float64]
 
@@ -55,7 +57,7 @@ _BLOCK = 50  # replications in one task
 class Place:
     """A design whose data are replaced, and its weights."""
 
-    roles: _iv_instruments.Roles
+    roles: iv_instruments.Roles
     spectrum: Spectrum
 
     @property
@@ -86,11 +88,11 @@ def place(name: str, n_periods: int) -> Place:
     index = pd.MultiIndex.from_product([graph.unique_ids, range(n_periods)])
     columns = np.random.default_rng(0).normal(size=(len(index), 4))
     data = pd.DataFrame(columns, index=index, columns=["y", "x", "d", "z"])
-    roles = _iv_instruments.Roles.from_frames(data["y"], data[["x"]], data["d"], data["z"], graph)
+    roles = iv_instruments.Roles.from_frames(data["y"], data[["x"]], data["d"], data["z"], graph)
     return Place(roles, prepare(roles.design.W))
 
 
-def draw(where: Place, errors: str, rho: float, rng: np.random.Generator) -> _iv_instruments.Roles:
+def draw(where: Place, errors: str, rho: float, rng: np.random.Generator) -> iv_instruments.Roles:
     """New data for the same labels."""
     n_periods, n = where.shape
     x, z, v, w = rng.standard_normal((4, n_periods, n))
@@ -121,24 +123,24 @@ def one(where: Place, errors: str, rho: float, rng: np.random.Generator) -> Arra
     """
     roles = draw(where, errors, rho, rng)
     design = roles.design
-    found = _iv_instruments.equation(
+    found = iv_instruments.equation(
         roles, ("x", "d"), "twoway", has_rho=True, error=False, orders=2
     )
     left = scale_of("twoway", "lee-yu", design.n_entities, design.n_periods)
     moments = moments_of(design, CovarianceOptions(COVARIANCES[errors]), left)
-    first = spatial_iv.solve(found.system, moments)
+    first = iv.solve(found.system, moments)
     parts = [(first.delta, first.cov)]
     if errors == "normal":  # GMM is 2SLS
         parts.append((first.delta, first.cov))
     else:
-        second = spatial_iv.solve(found.system, moments, estimator="gmm")
+        second = iv.solve(found.system, moments, estimator="gmm")
         parts.append((second.delta, second.cov))
     D = np.concatenate([design.x, lag(design.W, design.x)], axis=-1)
     options = {"effects": "twoway", "correction": "lee-yu"}
     ml = estimate(design.y, D, design.W, where.spectrum, **options)
     parts.append((np.array([*ml.delta, ml.rho]), ml.cov[:5, :5]))
     pvalue = float(stats.chi2(first.df).sf(first.statistic))
-    weakest = float(spatial_iv.first_stage(found.system, moments).conditional_f.min())
+    weakest = float(iv.first_stage(found.system, moments).conditional_f.min())
     rows = [_effects(where, delta, cov) for delta, cov in parts]
     return np.concatenate([np.array(rows), np.full((3, 2, 1), pvalue), np.full((3, 2, 1), weakest)],
                           axis=-1)  # fmt: skip
@@ -255,17 +257,15 @@ def error_block(task: tuple[str, int, str, float, np.random.SeedSequence, int]) 
         design = replace(where.design, y=y, x=x[..., None], x_names=("x",))
         nothing = np.empty((*x.shape, 0))
         roles = replace(where.roles, design=design, endogenous=(), instruments=(), values=nothing)
-        found = _iv_instruments.equation(
-            roles, ("x",), "twoway", has_rho=True, error=True, orders=2
-        )
+        found = iv_instruments.equation(roles, ("x",), "twoway", has_rho=True, error=True, orders=2)
         equal = errors == "normal"
         moments = moments_of(design, CovarianceOptions(COVARIANCES[errors]), left)
-        first = spatial_iv.solve(found.system, moments)
+        first = iv.solve(found.system, moments)
         moment = kelejian_prucha.error_lag(
             first.resid, W, where.spectrum.interval, effects="twoway", equal_variances=equal
         )
         system = kelejian_prucha.filtered(found.system, W, moment.lambda_, "twoway")
-        second = spatial_iv.solve(system, moments)
+        second = iv.solve(system, moments)
         rows.append([[moment.lambda_, *second.delta], [np.nan, *np.sqrt(np.diag(second.cov))]])
     return np.array(rows)
 

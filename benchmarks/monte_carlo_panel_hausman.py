@@ -21,7 +21,7 @@ from scipy import stats
 from nqp_spatial import FixedEffects
 from nqp_spatial.diagnostics import hausman
 from nqp_spatial.exceptions import EstimationError
-from nqp_spatial.models.panel import RandomEffects
+from nqp_spatial.models.linear.panel import RandomEffects
 
 FORMS = ("classical", "sigmamore", "robust")
 CASES = {

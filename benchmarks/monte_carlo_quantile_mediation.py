@@ -25,10 +25,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial import parallel
 from nqp_spatial.exceptions import NqpWarning
-from nqp_spatial.models.mediation import Mediation
-from nqp_spatial.models.quantile import PanelQuantile
+from nqp_spatial.models.mechanism.mediation import Mediation
+from nqp_spatial.models.quantile.model import PanelQuantile
+from nqp_spatial.shared import parallel
 
 Array = npt.NDArray[np.float64]
 

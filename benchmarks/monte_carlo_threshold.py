@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nqp_spatial.core import threshold as search
-from nqp_spatial.core import threshold_bootstrap as bootstrap
-from nqp_spatial.core.projection import projection
-from nqp_spatial.core.threshold_grid import candidates
+from nqp_spatial.core.linear import threshold as search
+from nqp_spatial.core.linear import threshold_bootstrap as bootstrap
+from nqp_spatial.core.linear.projection import projection
+from nqp_spatial.core.linear.threshold_grid import candidates
 
 Array = npt.NDArray[np.float64]
 

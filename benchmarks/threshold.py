@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nqp_spatial.models.threshold import PanelThreshold
+from nqp_spatial.models.threshold.model import PanelThreshold
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "reference"
 DRAWS = 300

@@ -157,8 +157,8 @@ def groups(panel: pd.DataFrame, cut: float, replications: int) -> dict[str, Any]
     )
     same = {"variable": "inno_above", "replications": replications, "seed": 1}
     return {
-        "level": nqp.diagnostics.heterogeneity(nqp.FixedEffects(y, x), labels["level"], **same),
-        "core": nqp.diagnostics.heterogeneity(
+        "level": nqp.comparison.heterogeneity(nqp.FixedEffects(y, x), labels["level"], **same),
+        "core": nqp.comparison.heterogeneity(
             nqp.FixedEffects(y[less], x[less]), labels["core"][less], **same
         ),
     }

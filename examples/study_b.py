@@ -70,7 +70,7 @@ def groups(panel: pd.DataFrame, cities: pd.DataFrame) -> dict[str, Any]:
     model = nqp.FixedEffects(panel["gap"], panel[X])
     kept = cities.loc[panel.index.unique("city")]
     return {
-        name: nqp.diagnostics.heterogeneity(
+        name: nqp.comparison.heterogeneity(
             model, kept[name], variable="collab", tests=("interaction", "sur")
         )
         for name in ("macro4_en", "coastal", "leads", "agglomeration")

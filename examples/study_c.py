@@ -162,7 +162,7 @@ def main(folder: Path, *, replications: int = 200) -> dict[str, Any]:
     save(t.from_frame(mediated.indirect(), title="Indirect effects"), "5_indirect")
 
     # Firms by kind, each with regressions of its own, and tests that the slopes are equal.
-    kinds = nqp.diagnostics.heterogeneity(
+    kinds = nqp.comparison.heterogeneity(
         firm_effects(firms),
         firms["kind"],
         variable="rta",

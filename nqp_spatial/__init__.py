@@ -2,18 +2,20 @@
 
 from typing import TYPE_CHECKING, Any
 
-from nqp_spatial import diagnostics, indices, instruments, transform, weights
-from nqp_spatial._simulate_studies import load_simulated_study
-from nqp_spatial.cities import (
+from nqp_spatial import comparison, diagnostics, did, indices, weights
+from nqp_spatial.cities.layers import (
     load_agglomerations,
     load_cities,
     load_pilots,
     read_polygons,
     select_cities,
 )
-from nqp_spatial.compare import WeightComparison, compare_weights
-from nqp_spatial.datasets import load_castle, load_simulated_clusters, simulate_durbin
-from nqp_spatial.matching import match_cities
+from nqp_spatial.cities.matching import match_cities
+from nqp_spatial.comparison.robustness import Robustness, Variation, robustness
+from nqp_spatial.comparison.weights import WeightComparison, compare_weights
+from nqp_spatial.datasets.load import load_castle, load_simulated_clusters, simulate_durbin
+from nqp_spatial.datasets.studies.study import load_simulated_study
+from nqp_spatial.did import SpatialDiD
 from nqp_spatial.models import (
     GNS,
     IV2SLS,
@@ -30,7 +32,6 @@ from nqp_spatial.models import (
     PanelThreshold,
     PooledOLS,
     RandomEffects,
-    SpatialDiD,
     SpatialDurbin,
     SpatialDurbinError,
     SpatialError,
@@ -38,9 +39,9 @@ from nqp_spatial.models import (
     SpatialLag,
     SystemGMM,
 )
-from nqp_spatial.panel import PanelData
-from nqp_spatial.reading import read_table
-from nqp_spatial.robustness import Robustness, Variation, robustness
+from nqp_spatial.panel import instruments, transform
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.reading import read_table
 
 if TYPE_CHECKING:
     from nqp_spatial import maps, plots, tables
@@ -76,7 +77,9 @@ __all__ = [
     "Variation",
     "WeightComparison",
     "compare_weights",
+    "comparison",
     "diagnostics",
+    "did",
     "indices",
     "instruments",
     "load_agglomerations",

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial._messages import first, outside
 from nqp_spatial.exceptions import DataWarning, OptionError
+from nqp_spatial.shared.messages import first, outside
 
 
 @dataclass(frozen=True)

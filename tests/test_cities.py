@@ -13,8 +13,7 @@ from libpysal.graph import Graph
 from numpy.testing import assert_allclose
 from shapely.geometry import Point, Polygon, box
 
-from nqp_spatial._bundled import bundled
-from nqp_spatial.cities import (
+from nqp_spatial.cities.layers import (
     BASE_MAP_NOTE,
     load_agglomerations,
     load_cities,
@@ -32,6 +31,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
+from nqp_spatial.shared.bundled import bundled
 
 LI_WEI = {"municipalities": False, "exclude_provinces": ["Hainan", "Qinghai", "Xinjiang", "Tibet"]}
 

@@ -14,7 +14,7 @@ import pytest
 from shapely.geometry import box
 
 import nqp_spatial as nqp
-from nqp_spatial.cli import main
+from nqp_spatial.cli.main import main
 
 CELLS = [f"c{i}" for i in range(6)]
 

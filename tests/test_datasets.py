@@ -9,14 +9,9 @@ from linearmodels.panel import PanelOLS
 from numpy.testing import assert_allclose
 
 import nqp_spatial.indices
-from nqp_spatial import datasets
-from nqp_spatial.cities import load_cities, load_pilots
-from nqp_spatial.datasets import (
-    bundled,
-    load_castle,
-    load_simulated_clusters,
-    simulate_durbin,
-)
+from nqp_spatial.cities.layers import load_cities, load_pilots
+from nqp_spatial.datasets import load
+from nqp_spatial.datasets.load import bundled, load_castle, load_simulated_clusters, simulate_durbin
 from nqp_spatial.exceptions import (
     DataError,
     IdMismatchError,
@@ -369,4 +364,4 @@ def test_a_missing_file_is_named():
 
 def test_an_unknown_name_is_suggested():
     with pytest.raises(AttributeError, match="Did you mean 'load_castle'"):
-        datasets.load_castel  # noqa: B018
+        load.load_castel  # noqa: B018

@@ -17,16 +17,11 @@ sys.path.append(str(Path(__file__).parent / "models"))
 import spatial_panels as panels  # noqa: E402
 
 from nqp_spatial import SpatialDurbin, weights  # noqa: E402
-from nqp_spatial.core import multiplier_draws  # noqa: E402
-from nqp_spatial.core.spectrum import SeriesSpectrum, prepare  # noqa: E402
-from nqp_spatial.core.trace_error import trace_g_error  # noqa: E402
-from nqp_spatial.effects import Response, average_effects, entity_effects  # noqa: E402
-from nqp_spatial.exceptions import (  # noqa: E402
-    DataError,
-    IslandWarning,
-    OptionError,
-    UnstableModelError,
-)
+from nqp_spatial.core.spatial import draws as multiplier_draws  # noqa: E402
+from nqp_spatial.core.spectrum.eigen import SeriesSpectrum, prepare  # noqa: E402
+from nqp_spatial.core.spectrum.trace_error import trace_g_error  # noqa: E402
+from nqp_spatial.effects.average import Response, average_effects, entity_effects  # noqa: E402
+from nqp_spatial.exceptions import DataError, IslandWarning, OptionError, UnstableModelError
 
 N = 25
 KINDS = ("direct", "indirect", "total")

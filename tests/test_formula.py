@@ -12,7 +12,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     OptionError,
 )
-from nqp_spatial.formula import split_formula
+from nqp_spatial.panel.formula import split_formula
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal, assert_series_equal
 
-from nqp_spatial import instruments
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
@@ -17,6 +16,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
+from nqp_spatial.panel import instruments
 
 YEARS = [2011, 2012, 2014]
 

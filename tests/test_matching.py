@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nqp_spatial._bundled import bundled
-from nqp_spatial.cities import load_cities
+from nqp_spatial.cities.layers import load_cities
+from nqp_spatial.cities.matching import match_cities
 from nqp_spatial.exceptions import DataError, DataWarning, MatchError, OptionError
-from nqp_spatial.matching import match_cities
+from nqp_spatial.shared.bundled import bundled
 
 REFERENCE = Path(__file__).parent / "reference"
 STATUS = {"m": "matched", "a": "ambiguous", "u": "unmatched"}

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 import nqp_spatial as nqp
-from nqp_spatial import FixedEffects, PanelData, tables, transform
-from nqp_spatial._notes import Note, in_language, listed, note
-from nqp_spatial.models.mediation import Mediation
-from nqp_spatial.models.moderation import Moderation
-from nqp_spatial.models.threshold import PanelThreshold
-from nqp_spatial.robustness import Variation, robustness
+from nqp_spatial import FixedEffects, PanelData, tables
+from nqp_spatial.comparison.robustness import Variation, robustness
+from nqp_spatial.models.mechanism.mediation import Mediation
+from nqp_spatial.models.mechanism.moderation import Moderation
+from nqp_spatial.models.threshold.model import PanelThreshold
+from nqp_spatial.panel import transform
+from nqp_spatial.shared.notes import Note, in_language, listed, note
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 

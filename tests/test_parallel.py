@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 
-from nqp_spatial import parallel
 from nqp_spatial.exceptions import DataError, IslandWarning
+from nqp_spatial.shared import parallel
 
 
 def slow_square(task):

@@ -9,10 +9,11 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import nqp_spatial as nqp
-from nqp_spatial import FixedEffects, PanelData, transform
+from nqp_spatial import FixedEffects, PanelData
+from nqp_spatial.comparison.robustness import Variation, robustness
 from nqp_spatial.exceptions import DataWarning, MissingValuesError, OptionError
-from nqp_spatial.models.iv import IV2SLS
-from nqp_spatial.robustness import Variation, robustness
+from nqp_spatial.models.iv.model import IV2SLS
+from nqp_spatial.panel import transform
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 

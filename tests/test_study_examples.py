@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from nqp_spatial._simulate_studies import load_simulated_study
+from nqp_spatial.datasets.studies.study import load_simulated_study
 from nqp_spatial.exceptions import OptionError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*There are only")  # few clusters, told on purpose

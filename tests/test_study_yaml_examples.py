@@ -330,7 +330,7 @@ def test_c_mediation(c):
 def test_c_firms_and_outliers(c):
     """C6."""
     module, panel, firms, study, of_firms = c
-    own = nqp.diagnostics.heterogeneity(
+    own = nqp.comparison.heterogeneity(
         module.firm_effects(firms),
         firms["kind"],
         variable="rta",

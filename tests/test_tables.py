@@ -15,7 +15,6 @@ from docx.oxml.ns import qn
 from lxml import html as lxml_html
 
 from nqp_spatial import tables
-from nqp_spatial._width import width
 from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
@@ -25,7 +24,8 @@ from nqp_spatial.exceptions import (
     OutputError,
 )
 from nqp_spatial.results import Results
-from nqp_spatial.tables import _numbers as numbers
+from nqp_spatial.shared.width import width
+from nqp_spatial.tables import numbers
 
 COLON = "\uff1a"  # the full-width colon of Chinese text
 

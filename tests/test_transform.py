@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from nqp_spatial import transform
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
@@ -16,6 +15,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     OptionError,
 )
+from nqp_spatial.panel import transform
 
 REFERENCE = Path(__file__).parent / "reference"
 nan = np.nan

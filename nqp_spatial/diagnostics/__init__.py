@@ -9,19 +9,14 @@ from nqp_spatial.diagnostics.autocorrelation import (
 from nqp_spatial.diagnostics.collinearity import condition_index, vif
 from nqp_spatial.diagnostics.dependence import DependenceResult, pesaran_cd
 from nqp_spatial.diagnostics.hausman import HausmanResult, hausman
-from nqp_spatial.diagnostics.heterogeneity import Heterogeneity, heterogeneity
 from nqp_spatial.diagnostics.lagrange import lm_tests, tests_frame
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 from nqp_spatial.diagnostics.panel_effects import effects_f_test, effects_lm_test
-from nqp_spatial.diagnostics.specification import SpecificationPath, specification_path
 from nqp_spatial.diagnostics.unit_roots import UnitRootResult, unit_root, unit_root_table
 
 __all__ = [
-    "Heterogeneity",
-    "heterogeneity",
     "DependenceResult",
     "HausmanResult",
-    "SpecificationPath",
     "UnitRootResult",
     "autocorrelation_table",
     "condition_index",
@@ -34,7 +29,6 @@ __all__ = [
     "moran",
     "moran_residuals",
     "pesaran_cd",
-    "specification_path",
     "tests_frame",
     "unit_root",
     "unit_root_table",

@@ -12,8 +12,6 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import stats
 
-from nqp_spatial import checks
-from nqp_spatial._messages import check_option
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
@@ -21,8 +19,10 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
     WeightsError,
 )
-from nqp_spatial.models._residual_moran import residual_moran
+from nqp_spatial.models.spatial.moran import residual_moran
+from nqp_spatial.panel import checks
 from nqp_spatial.results import TestResult
+from nqp_spatial.shared.messages import check_option
 from nqp_spatial.weights import as_graph, sparse_for
 
 Array = npt.NDArray[np.float64]

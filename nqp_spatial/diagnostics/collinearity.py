@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial import checks
-from nqp_spatial._messages import first
-from nqp_spatial.core.collinear import dependent
+from nqp_spatial.core.linear.collinear import dependent
 from nqp_spatial.exceptions import CollinearityError, DataError, EstimationError
+from nqp_spatial.panel import checks
+from nqp_spatial.shared.messages import first
 
 Array = npt.NDArray[np.float64]
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial import checks
-from nqp_spatial._messages import check_option, first, outside
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
@@ -19,7 +17,9 @@ from nqp_spatial.exceptions import (
     EstimationError,
     UnbalancedPanelError,
 )
+from nqp_spatial.panel import checks
 from nqp_spatial.results import TestResult
+from nqp_spatial.shared.messages import check_option, first, outside
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

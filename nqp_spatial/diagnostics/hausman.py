@@ -16,20 +16,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-import nqp_spatial.diagnostics._panel_hausman as _panel
-import nqp_spatial.models._lags as _lags
-import nqp_spatial.models._random_effects as _random_effects
-from nqp_spatial._hypotheses import hypothesis
-from nqp_spatial._messages import check_option, first
-from nqp_spatial._notes import listed
-from nqp_spatial.core.collinear import TOLERANCE, dependent
-from nqp_spatial.diagnostics._panel_hausman import quadratic_form
+import nqp_spatial.diagnostics.panel_hausman as _panel
+import nqp_spatial.models.spatial.random_effects as _random_effects
+import nqp_spatial.panel.lags as _lags
+from nqp_spatial.core.linear.collinear import TOLERANCE, dependent
+from nqp_spatial.diagnostics.panel_hausman import quadratic_form
 from nqp_spatial.exceptions import EstimationError, OptionError
-from nqp_spatial.models._design import LAG
-from nqp_spatial.models._stacked import StackedDesign
-from nqp_spatial.models.spatial_iv_results import SpatialIVResults
-from nqp_spatial.models.spatial_results import SpatialResults
+from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.models.spatial.iv_results import SpatialIVResults
+from nqp_spatial.models.spatial.results import SpatialResults
+from nqp_spatial.panel.design import LAG
+from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.results import TestResult, wald
+from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.notes import listed
 
 Array = npt.NDArray[np.float64]
 

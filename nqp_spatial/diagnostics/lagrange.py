@@ -11,18 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-import nqp_spatial.models._lags as _lags
-from nqp_spatial._hypotheses import hypothesis
-from nqp_spatial._messages import check_option
-from nqp_spatial.core import lagrange
-from nqp_spatial.core.spatial_ml import scale_of
-from nqp_spatial.core.within import EFFECTS, demean
-from nqp_spatial.exceptions import (
-    DataWarning,
-    EstimationError,
-)
-from nqp_spatial.models._design import Design
+import nqp_spatial.panel.lags as _lags
+from nqp_spatial.core.linear.within import EFFECTS, demean
+from nqp_spatial.core.spatial import lagrange
+from nqp_spatial.core.spatial.ml import scale_of
+from nqp_spatial.exceptions import DataWarning, EstimationError
+from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.panel.design import Design
 from nqp_spatial.results import TestResult
+from nqp_spatial.shared.messages import check_option
 
 Array = npt.NDArray[np.float64]
 

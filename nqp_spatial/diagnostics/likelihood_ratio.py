@@ -10,9 +10,9 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import stats
 
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import DataWarning, OptionError
 from nqp_spatial.results import Results, TestResult
+from nqp_spatial.shared.messages import first
 
 _LAG = "W_"
 _NOISE = 1e-6  # difference of log-likelihoods, relative to their size, that a search may leave

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial._messages import check_option, first, outside
-from nqp_spatial.core import unit_roots as core
-from nqp_spatial.core.unit_root_tables import IPS_EXACT_PERIODS, IPS_LEVELS, LLC_PERIODS
-from nqp_spatial.diagnostics import _panel_series
-from nqp_spatial.diagnostics._panel_series import PanelSeries
+from nqp_spatial.core.linear import unit_roots as core
+from nqp_spatial.core.linear.unit_root_tables import IPS_EXACT_PERIODS, IPS_LEVELS, LLC_PERIODS
+from nqp_spatial.diagnostics import series as _panel_series
+from nqp_spatial.diagnostics.series import PanelSeries
 from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
 from nqp_spatial.results import TestResult
+from nqp_spatial.shared.messages import check_option, first, outside
 
 Array = npt.NDArray[np.float64]
 

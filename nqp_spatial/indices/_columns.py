@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nqp_spatial._messages import first, suggest
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
@@ -16,6 +15,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     NotNumericError,
 )
+from nqp_spatial.shared.messages import first, suggest
 
 
 def indicator_columns(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

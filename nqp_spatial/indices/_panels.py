@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nqp_spatial import checks
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import DataError, DataWarning, DuplicateKeysError, MissingValuesError
+from nqp_spatial.panel import checks
+from nqp_spatial.shared.messages import first
 
 
 def panel_columns(

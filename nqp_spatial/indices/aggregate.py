@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nqp_spatial import checks
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
 from nqp_spatial.indices._panels import members
+from nqp_spatial.panel import checks
+from nqp_spatial.shared.messages import check_option, first
 
 Rule = str | tuple[str, str]
 _RULES = ("sum", "mean", "weighted mean")

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial._messages import check_option, first
-from nqp_spatial.checks import columns_exist
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.indices._panels import floats
+from nqp_spatial.panel.checks import columns_exist
+from nqp_spatial.shared.messages import check_option, first
 
 Array = npt.NDArray[np.float64]
 

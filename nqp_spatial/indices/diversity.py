@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import ConstantColumnError, DataError, OptionError
 from nqp_spatial.indices._panels import panel_columns, refuse
+from nqp_spatial.shared.messages import check_option, first
 
 
 def rta(

@@ -18,10 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import xlogy
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices._columns import check_varies, indicator_columns
 from nqp_spatial.indices.system import IndicatorSystem
+from nqp_spatial.shared.messages import check_option, first
 
 Array = npt.NDArray[np.float64]
 

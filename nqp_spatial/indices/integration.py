@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 from libpysal.graph import Graph
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError, UnbalancedPanelError
 from nqp_spatial.indices._panels import members, one_group_each, panel_columns, refuse
+from nqp_spatial.shared.messages import check_option, first
 
 Array = npt.NDArray[np.float64]
 

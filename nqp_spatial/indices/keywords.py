@@ -17,8 +17,6 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from nqp_spatial import checks, parallel
-from nqp_spatial._messages import first, missing_dependency
 from nqp_spatial.exceptions import (
     DataError,
     DataWarning,
@@ -26,6 +24,9 @@ from nqp_spatial.exceptions import (
     OptionError,
     StudyFileError,
 )
+from nqp_spatial.panel import checks
+from nqp_spatial.shared import parallel
+from nqp_spatial.shared.messages import first, missing_dependency
 
 _Counted = tuple[int, dict[str, int], dict[str, int]]  # words, hits, occurrences as characters
 _TASK = 20  # reports segmented in one task

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import DataError, MissingValuesError
-from nqp_spatial.indices._panels import (
-    by_group,
-    one_column,
-    one_group_each,
-    panel_columns,
-    refuse,
-)
+from nqp_spatial.indices._panels import by_group, one_column, one_group_each, panel_columns, refuse
+from nqp_spatial.shared.messages import first
 
 
 def location_quotient(

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial import parallel
-from nqp_spatial._messages import check_option, first
-from nqp_spatial.core import dea as _dea
+from nqp_spatial.core.linear import dea as _dea
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError, UnbalancedPanelError
 from nqp_spatial.indices._panels import panel_columns, refuse
+from nqp_spatial.shared import parallel
+from nqp_spatial.shared.messages import check_option, first
 
 Array = npt.NDArray[np.float64]
 _ORIENTATIONS, _RETURNS = ("output", "input"), ("crs", "vrs")

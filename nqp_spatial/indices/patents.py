@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nqp_spatial import checks
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
 from nqp_spatial.indices._panels import members, one_column, refuse
+from nqp_spatial.panel import checks
+from nqp_spatial.shared.messages import check_option, first
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.indices._panels import by_group, one_column, panel_columns, refuse
+from nqp_spatial.shared.messages import check_option, first
 
 Array = npt.NDArray[np.float64]
 MONO, POLY = "monocentric", "polycentric"

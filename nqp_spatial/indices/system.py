@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from nqp_spatial._messages import first, suggest
 from nqp_spatial.exceptions import OptionError, StudyFileError
+from nqp_spatial.shared.messages import first, suggest
 
 DIRECTIONS = ("positive", "negative")
 _GROUP_KEYS = ("name", "label", "groups", "indicators")

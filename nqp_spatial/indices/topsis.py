@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices._columns import indicator_columns
 from nqp_spatial.indices.entropy import entropy, minmax
 from nqp_spatial.indices.system import IndicatorSystem
+from nqp_spatial.shared.messages import check_option, first
 
 
 @dataclass(frozen=True, eq=False, repr=False)

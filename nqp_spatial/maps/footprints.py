@@ -11,13 +11,14 @@ import scipy.sparse as sp
 from geopandas import GeoDataFrame
 from scipy.sparse.linalg import splu
 
-from nqp_spatial._messages import check_option
-from nqp_spatial._words import words
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.maps import _geometry, _page
-from nqp_spatial.maps._classes import ramp
-from nqp_spatial.maps._data import label_column, match_ids, notes
+from nqp_spatial.language.pictures import words
+from nqp_spatial.maps import geometry
+from nqp_spatial.maps import page as _page
+from nqp_spatial.maps.classes import ramp
+from nqp_spatial.maps.data import label_column, match_ids, notes
 from nqp_spatial.maps.offline import OfflineMap
+from nqp_spatial.shared.messages import check_option
 
 _LARGEST_NORM = 0.995  # the browser sums the series (rho W)^k, which takes longer the nearer to one
 _DECADES = 3
@@ -117,14 +118,14 @@ def footprints(
         As in `nqp_spatial.maps.spillovers`.
     """
     text = words(lang)
-    _geometry.check(gdf)
+    geometry.check(gdf)
     if getattr(res, "variables", None) is not None:
         check_option("variable", variable, res.variables)
     ids = pd.Index(res.graph.unique_ids)
     match_ids(ids, gdf.index, "result")
     operator = _operator(res, variable, ids)
     title = title or text["footprint"].format(variable=variable)
-    shapes = _geometry.light(gdf, simplify_km=simplify_km, decimals=decimals)
+    shapes = geometry.light(gdf, simplify_km=simplify_km, decimals=decimals)
     said = notes(res, gdf, background, lang=lang)
     page = _page.base_map(
         shapes, background, title, said, simplify_km=simplify_km, decimals=decimals

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from geopandas import GeoDataFrame
 
-from nqp_spatial._words import LAYERS, words
-from nqp_spatial.maps import _geometry, _page
-from nqp_spatial.maps._classes import Classes, classify
-from nqp_spatial.maps._data import MapData, gather
+from nqp_spatial.language.pictures import LAYERS, words
+from nqp_spatial.maps import geometry
+from nqp_spatial.maps import page as _page
+from nqp_spatial.maps.classes import Classes, classify
+from nqp_spatial.maps.data import MapData, gather
 from nqp_spatial.maps.offline import OfflineMap
 
 _SCRIPT = """
@@ -130,14 +131,14 @@ def spillovers(
     text = words(lang)
     data = gather(res, gdf, variable, name=name, treated=treated, background=background, lang=lang)
     title = title or text["spillovers"].format(variable=variable)
-    shapes = _geometry.light(gdf, simplify_km=simplify_km, decimals=decimals)
+    shapes = geometry.light(gdf, simplify_km=simplify_km, decimals=decimals)
     page = _page.base_map(
         shapes, background, title, data.notes, simplify_km=simplify_km, decimals=decimals
     )
     layer = _page.city_layer(shapes, _properties(data)).add_to(page)
     outlines = None
     if agglomerations is not None:
-        outlines = _geometry.agglomeration_outlines(agglomerations, shapes, lang=lang)
+        outlines = geometry.agglomeration_outlines(agglomerations, shapes, lang=lang)
     overlay = _page.outline_layer(outlines)
     if overlay is not None:
         overlay.add_to(page)

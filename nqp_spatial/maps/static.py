@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from geopandas import GeoDataFrame, GeoSeries
 
-from nqp_spatial import plots
-from nqp_spatial._words import LAYERS, words
-from nqp_spatial.maps import _geometry, _page
-from nqp_spatial.maps._classes import Classes, classify
-from nqp_spatial.maps._data import MapData, gather
+from nqp_spatial.language.pictures import LAYERS, words
+from nqp_spatial.maps import geometry, page
+from nqp_spatial.maps.classes import Classes, classify
+from nqp_spatial.maps.data import MapData, gather
 from nqp_spatial.maps.spillovers import significance
+from nqp_spatial.plots import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def spillovers_figure(
     Returns
     -------
     Figure
-        Four panels, each with its own legend. `nqp_spatial.plots.save` writes it.
+        Four panels, each with its own legend. `nqp_spatial.plots.figures.save` writes it.
 
     Raises
     ------
@@ -59,14 +59,14 @@ def spillovers_figure(
 
     text = words(lang)
     data = gather(res, gdf, variable, treated=treated, background=background, lang=lang)
-    shapes = _geometry.light(gdf)
-    crs = _geometry.local_projection(shapes) if gdf.crs.is_geographic else gdf.crs
+    shapes = geometry.light(gdf)
+    crs = geometry.local_projection(shapes) if gdf.crs.is_geographic else gdf.crs
     outlines = None
     if agglomerations is not None:
-        outlines = _geometry.agglomeration_outlines(agglomerations, shapes, lang=lang).to_crs(crs)
-    land = _geometry.outline(shapes) if background is None else background.geometry
+        outlines = geometry.agglomeration_outlines(agglomerations, shapes, lang=lang).to_crs(crs)
+    land = geometry.outline(shapes) if background is None else background.geometry
     land, shapes = land.to_crs(crs), shapes.to_crs(crs)
-    with plots.fonts():
+    with figures.fonts():
         figure, axes = plt.subplots(2, 2, figsize=figsize or _figsize(shapes), layout="constrained")
         for ax, key in zip(axes.flat, LAYERS, strict=True):
             values = data.effects[key].to_numpy(dtype=float)
@@ -77,14 +77,14 @@ def spillovers_figure(
             ax.set_title(text[key], loc="left")
             ax.text(0, 1, significance(data, key, text), transform=ax.transAxes, va="top", size=7.5)
         figure.suptitle(title or text["spillovers"].format(variable=variable))
-        plots.write_notes(figure, data.notes)
-        plots.check_glyphs(figure)
+        figures.write_notes(figure, data.notes)
+        figures.check_glyphs(figure)
     return figure
 
 
 def _frame(ax: Axes, shapes: GeoSeries, land: GeoSeries) -> None:
     """Land below, cut to the polygons, without axes."""
-    land.plot(ax=ax, facecolor=_page.LAND, edgecolor="#bdbdbd", linewidth=0.4, zorder=0)
+    land.plot(ax=ax, facecolor=page.LAND, edgecolor="#bdbdbd", linewidth=0.4, zorder=0)
     west, south, east, north = shapes.total_bounds
     margin = 0.02 * max(east - west, north - south)
     ax.set_xlim(west - margin, east + margin)
@@ -100,16 +100,16 @@ def _panel(
     classes: Classes,
     outlines: GeoDataFrame | None,
 ) -> None:
-    line = {"edgecolor": _page.BORDER, "linewidth": 0.15}
+    line = {"edgecolor": page.BORDER, "linewidth": 0.15}
     if len(data.without_result):
-        shapes.loc[data.without_result].plot(ax=ax, facecolor=_page.NO_DATA, zorder=1, **line)
+        shapes.loc[data.without_result].plot(ax=ax, facecolor=page.NO_DATA, zorder=1, **line)
     fill = [classes.colours[code] for code in classes.codes]
     shapes.loc[data.effects.index].plot(ax=ax, facecolor=fill, zorder=2, **line)
     if outlines is not None:
-        outlines.boundary.plot(ax=ax, color=_page.OUTLINE, linewidth=0.7, zorder=3)
+        outlines.boundary.plot(ax=ax, color=page.OUTLINE, linewidth=0.7, zorder=3)
     if len(data.treated):
         marked = shapes.loc[data.treated]
-        marked.plot(ax=ax, facecolor="none", edgecolor=_page.MARK, linewidth=0.8, zorder=4)
+        marked.plot(ax=ax, facecolor="none", edgecolor=page.MARK, linewidth=0.8, zorder=4)
 
 
 def _figsize(shapes: GeoSeries) -> tuple[float, float]:
@@ -127,17 +127,17 @@ def _legend(
     from matplotlib.patches import Patch
 
     handles: list[Any] = [
-        Patch(facecolor=colour, edgecolor=_page.BORDER, linewidth=0.3, label=label)
+        Patch(facecolor=colour, edgecolor=page.BORDER, linewidth=0.3, label=label)
         for colour, label in zip(classes.colours, classes.labels, strict=True)
     ][::-1]
     if len(data.treated):
         label = f"{text['treated']} ({len(data.treated)})"
-        handles.append(Patch(facecolor="none", edgecolor=_page.MARK, linewidth=1.0, label=label))
+        handles.append(Patch(facecolor="none", edgecolor=page.MARK, linewidth=1.0, label=label))
     if len(data.without_result):
         label = f"{text['no_data']} ({len(data.without_result)})"
-        handles.append(Patch(facecolor=_page.NO_DATA, label=label))
+        handles.append(Patch(facecolor=page.NO_DATA, label=label))
     if outlined:
-        handles.append(Line2D([], [], color=_page.OUTLINE, lw=1.0, label=text["outlines"]))
+        handles.append(Line2D([], [], color=page.OUTLINE, lw=1.0, label=text["outlines"]))
     sizes = {"fontsize": 7.5, "title_fontsize": 7.5, "handlelength": 1.4, "handleheight": 0.9}
     legend = ax.legend(
         handles=handles,

@@ -1,28 +1,26 @@
 """Models, one file per family: specification, fit, results."""
 
-from nqp_spatial.models._spatial_model import SpatialModel
-from nqp_spatial.models.did import SpatialDiD, SpatialDiDResults
-from nqp_spatial.models.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
-from nqp_spatial.models.dynamic_results import DynamicResults
-from nqp_spatial.models.fixed_effects import FixedEffects, FixedEffectsResults
-from nqp_spatial.models.gmm import DifferenceGMM, SystemGMM
-from nqp_spatial.models.gmm_results import DynamicGMMResults
-from nqp_spatial.models.iv import IV2SLS
-from nqp_spatial.models.iv_results import IV2SLSResults
-from nqp_spatial.models.mediation import Mediation
-from nqp_spatial.models.mediation_results import MediationResults
-from nqp_spatial.models.moderation import Moderation
-from nqp_spatial.models.moderation_results import ModerationResults
-from nqp_spatial.models.panel import (
+from nqp_spatial.models.gmm.model import DifferenceGMM, SystemGMM
+from nqp_spatial.models.gmm.results import DynamicGMMResults
+from nqp_spatial.models.iv.model import IV2SLS
+from nqp_spatial.models.iv.results import IV2SLSResults
+from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
+from nqp_spatial.models.linear.panel import (
     FirstDifference,
     FirstDifferenceResults,
     PooledOLS,
     RandomEffects,
     RandomEffectsResults,
 )
-from nqp_spatial.models.quantile import PanelQuantile
-from nqp_spatial.models.quantile_results import PanelQuantileResults, QuantileResults
-from nqp_spatial.models.spatial import (
+from nqp_spatial.models.mechanism.mediation import Mediation
+from nqp_spatial.models.mechanism.mediation_results import MediationResults
+from nqp_spatial.models.mechanism.moderation import Moderation
+from nqp_spatial.models.mechanism.moderation_results import ModerationResults
+from nqp_spatial.models.quantile.model import PanelQuantile
+from nqp_spatial.models.quantile.results import PanelQuantileResults, QuantileResults
+from nqp_spatial.models.spatial.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
+from nqp_spatial.models.spatial.dynamic_results import DynamicResults
+from nqp_spatial.models.spatial.family import (
     GNS,
     SAC,
     SLX,
@@ -31,11 +29,12 @@ from nqp_spatial.models.spatial import (
     SpatialError,
     SpatialLag,
 )
-from nqp_spatial.models.spatial_iv import SpatialIV
-from nqp_spatial.models.spatial_iv_results import SpatialIVResults
-from nqp_spatial.models.spatial_results import SpatialResults
-from nqp_spatial.models.threshold import PanelThreshold
-from nqp_spatial.models.threshold_results import PanelThresholdResults
+from nqp_spatial.models.spatial.iv import SpatialIV
+from nqp_spatial.models.spatial.iv_results import SpatialIVResults
+from nqp_spatial.models.spatial.model import SpatialModel
+from nqp_spatial.models.spatial.results import SpatialResults
+from nqp_spatial.models.threshold.model import PanelThreshold
+from nqp_spatial.models.threshold.results import PanelThresholdResults
 
 __all__ = [
     "GNS",
@@ -64,8 +63,6 @@ __all__ = [
     "QuantileResults",
     "RandomEffects",
     "RandomEffectsResults",
-    "SpatialDiD",
-    "SpatialDiDResults",
     "SpatialDurbin",
     "SpatialDurbinError",
     "SpatialError",

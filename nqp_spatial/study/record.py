@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial import diagnostics
-from nqp_spatial.compare import WeightComparison
+from nqp_spatial import comparison
+from nqp_spatial.comparison.robustness import Robustness
+from nqp_spatial.comparison.weights import WeightComparison
 from nqp_spatial.results import Results, TestResult
-from nqp_spatial.robustness import Robustness
 from nqp_spatial.study.data.prepare import StudyData
 from nqp_spatial.study.fits.graphs import Weights
 from nqp_spatial.study.fits.questions import Between, Counter
@@ -34,7 +34,7 @@ class Found:
     tests: dict[str, dict[str, TestResult]] = field(default_factory=dict)
     frames: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict)
     robustness: dict[str, Robustness] = field(default_factory=dict)
-    heterogeneity: dict[str, diagnostics.Heterogeneity] = field(default_factory=dict)
+    heterogeneity: dict[str, comparison.Heterogeneity] = field(default_factory=dict)
     group_effects: dict[str, Between] = field(default_factory=dict)
     counterfactuals: dict[str, Counter] = field(default_factory=dict)
     diagnostics: dict[str, pd.DataFrame] = field(default_factory=dict)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nqp_spatial._width import lines_of, width
-from nqp_spatial.compare import WeightComparison
-from nqp_spatial.diagnostics import Heterogeneity
-from nqp_spatial.panel import PanelData
+from nqp_spatial.comparison import Heterogeneity
+from nqp_spatial.comparison.robustness import Robustness
+from nqp_spatial.comparison.weights import WeightComparison
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.transform import Report
 from nqp_spatial.results import Results, TestResult, stars
-from nqp_spatial.robustness import Robustness
+from nqp_spatial.shared.width import lines_of, width
 from nqp_spatial.study.data.outcomes import truth_applies
 from nqp_spatial.study.output.words import WORDS, model_label
 from nqp_spatial.study.schema.study import Study
 from nqp_spatial.tables import Table
-from nqp_spatial.transform import Report
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph

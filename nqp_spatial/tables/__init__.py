@@ -9,14 +9,9 @@ Results answer to maketables all the same, so that its ``ETable`` takes them bes
 
 from nqp_spatial.tables.autocorrelation import autocorrelation
 from nqp_spatial.tables.correlation import correlation
-from nqp_spatial.tables.frames import (
-    descriptive,
-    from_frame,
-    index_weights,
-    weights,
-)
+from nqp_spatial.tables.frames import descriptive, from_frame, index_weights, weights
 from nqp_spatial.tables.layout import RULE, Row
-from nqp_spatial.tables.models import effects, regression
+from nqp_spatial.tables.regression import effects, regression
 from nqp_spatial.tables.table import Table
 
 __all__ = [

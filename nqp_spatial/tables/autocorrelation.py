@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataError, DuplicateKeysError
+from nqp_spatial.language import tables as words
 from nqp_spatial.results import stars as stars_of
-from nqp_spatial.tables import _numbers as numbers
-from nqp_spatial.tables import _words as words
+from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.tables import numbers
 from nqp_spatial.tables.frames import as_notes, label_text, own_notes
 from nqp_spatial.tables.layout import LANGUAGES, Row
 from nqp_spatial.tables.table import Table

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValuesError
+from nqp_spatial.language import tables as words
 from nqp_spatial.results import stars as stars_of
-from nqp_spatial.tables import _numbers as numbers
-from nqp_spatial.tables import _words as words
+from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.tables import numbers
 from nqp_spatial.tables.frames import _numeric_columns, as_notes, own_notes
 from nqp_spatial.tables.layout import LANGUAGES, Row
 from nqp_spatial.tables.table import Table

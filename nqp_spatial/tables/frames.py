@@ -9,15 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nqp_spatial._messages import check_option, first, suggest
-from nqp_spatial.exceptions import (
-    DataError,
-    InfiniteValuesError,
-    NotNumericError,
-    OptionError,
-)
-from nqp_spatial.tables import _numbers as numbers
-from nqp_spatial.tables import _words as words
+from nqp_spatial.exceptions import DataError, InfiniteValuesError, NotNumericError, OptionError
+from nqp_spatial.language import tables as words
+from nqp_spatial.shared.messages import check_option, first, suggest
+from nqp_spatial.tables import numbers
 from nqp_spatial.tables.layout import LANGUAGES, Row
 from nqp_spatial.tables.table import Table
 

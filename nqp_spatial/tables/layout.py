@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nqp_spatial._messages import check_option
-from nqp_spatial._notes import in_language
-from nqp_spatial._width import width
 from nqp_spatial.exceptions import DataError
+from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.notes import in_language
+from nqp_spatial.shared.width import width
 
 LANGUAGES = ("en", "zh")
 KINDS = ("coefficient", "std_error", "statistic", "heading", "rule")

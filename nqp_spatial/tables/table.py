@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from nqp_spatial._messages import suggest
 from nqp_spatial.exceptions import OptionError, OutputError
+from nqp_spatial.shared.messages import suggest
 from nqp_spatial.tables import office, plain
 from nqp_spatial.tables.layout import Grid
 

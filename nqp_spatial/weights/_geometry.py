@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import CRSError, GeometryError
+from nqp_spatial.shared.messages import first
 from nqp_spatial.weights._ids import entity_ids
 
 POLYGONS = frozenset({"Polygon", "MultiPolygon"})

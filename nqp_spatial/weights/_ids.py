@@ -10,7 +10,6 @@ import pandas as pd
 from libpysal.graph import Graph
 from scipy import sparse
 
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
@@ -18,6 +17,7 @@ from nqp_spatial.exceptions import (
     NegativeWeightsError,
     WeightsError,
 )
+from nqp_spatial.shared.messages import first
 
 
 def entity_ids(

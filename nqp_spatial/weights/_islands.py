@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import IslandError, IslandWarning, OptionError
+from nqp_spatial.shared.messages import check_option, first
 
 POLICIES = ("warn", "error", "nearest", "ignore")
 

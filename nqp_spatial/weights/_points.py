@@ -12,15 +12,9 @@ import shapely
 from pyproj import Geod, Proj
 from scipy.spatial import KDTree
 
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import GeometryError, MissingValuesError, NotNumericError, TiesError
-from nqp_spatial.weights._geometry import (
-    POINTS,
-    POLYGONS,
-    checked_geometry,
-    needs_crs,
-    unit_km,
-)
+from nqp_spatial.shared.messages import first
+from nqp_spatial.weights._geometry import POINTS, POLYGONS, checked_geometry, needs_crs, unit_km
 from nqp_spatial.weights._ids import entity_ids
 
 SAME_PLACE_KM = 1e-6

@@ -15,7 +15,6 @@ import pandas as pd
 from libpysal.graph import Graph
 from scipy import sparse
 
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import (
     DataWarning,
     DuplicateKeysError,
@@ -23,6 +22,7 @@ from nqp_spatial.exceptions import (
     IslandWarning,
     MissingValuesError,
 )
+from nqp_spatial.shared.messages import first
 from nqp_spatial.weights._ids import build_graph, entity_ids, match_ids
 
 _TRIPLET = ("focal", "neighbor", "weight")

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nqp_spatial._messages import first, suggest
 from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
@@ -19,6 +18,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     WindowWarning,
 )
+from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.weights._ids import entity_ids, match_ids
 
 

@@ -11,8 +11,8 @@ from libpysal.graph import Graph
 from libpysal.weights import W as LegacyW
 from scipy import sparse
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import IslandWarning, OptionError, WeightsError
+from nqp_spatial.shared.messages import check_option, first
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph, graph_ids, graph_matrix, match_ids
 from nqp_spatial.weights._options import within

@@ -12,15 +12,10 @@ from libpysal.graph import Graph
 from pyproj import Proj
 from scipy import sparse
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataWarning, GeometryError, OptionError
+from nqp_spatial.shared.messages import check_option, first
 from nqp_spatial.weights import _islands
-from nqp_spatial.weights._geometry import (
-    POLYGONS,
-    checked_geometry,
-    needs_crs,
-    unit_km,
-)
+from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs, unit_km
 from nqp_spatial.weights._ids import build_graph
 from nqp_spatial.weights._options import whole, within
 

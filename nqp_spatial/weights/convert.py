@@ -11,8 +11,8 @@ from libpysal.graph import Graph
 from libpysal.weights import W as LegacyW
 from scipy import sparse
 
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import DataError, IdMismatchError, WeightsError
+from nqp_spatial.shared.messages import first
 from nqp_spatial.weights._ids import (
     build_graph,
     check_weights,

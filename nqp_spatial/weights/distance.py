@@ -17,8 +17,8 @@ import pandas as pd
 from libpysal.graph import Graph
 from scipy import sparse
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataWarning, OptionError
+from nqp_spatial.shared.messages import check_option, first
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph
 from nqp_spatial.weights._options import positive, whole

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from libpysal.graph import Graph
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import DataWarning, OptionError, TiesError
+from nqp_spatial.shared.messages import check_option, first
 from nqp_spatial.weights._ids import build_graph
 from nqp_spatial.weights._options import positive
 from nqp_spatial.weights._values import entity_values

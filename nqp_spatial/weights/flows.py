@@ -9,7 +9,6 @@ import pandas as pd
 from libpysal.graph import Graph
 from scipy import sparse
 
-from nqp_spatial._messages import check_option, first, suggest
 from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
@@ -20,6 +19,7 @@ from nqp_spatial.exceptions import (
     TiesError,
     WeightsError,
 )
+from nqp_spatial.shared.messages import check_option, first, suggest
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph, entity_ids, match_ids
 

@@ -21,8 +21,8 @@ from pathlib import Path
 import pandas as pd
 from libpysal.graph import Graph
 
-from nqp_spatial._messages import check_option, first
 from nqp_spatial.exceptions import FileFormatError, OptionError, WeightsError
+from nqp_spatial.shared.messages import check_option, first
 from nqp_spatial.weights import _readers, _writers
 from nqp_spatial.weights._ids import entity_ids, graph_ids, graph_matrix
 from nqp_spatial.weights.convert import as_graph

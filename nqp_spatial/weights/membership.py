@@ -11,7 +11,6 @@ import pandas as pd
 from libpysal.graph import Graph
 from scipy import sparse
 
-from nqp_spatial._messages import check_option, first, suggest
 from nqp_spatial.exceptions import (
     DataError,
     DataWarning,
@@ -19,6 +18,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
+from nqp_spatial.shared.messages import check_option, first, suggest
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs
 from nqp_spatial.weights._ids import build_graph, entity_ids, graph_ids, graph_matrix, match_ids

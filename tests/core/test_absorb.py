@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from nqp_spatial.core.absorb import Absorber, NotConvergedError, parts, same_partition, singletons
+from nqp_spatial.core.linear.absorb import (
+    Absorber,
+    NotConvergedError,
+    parts,
+    same_partition,
+    singletons,
+)
 
 
 def codes_of(values):
@@ -90,7 +96,7 @@ def test_same_partition_and_singletons():
 
 
 def test_iterations_that_do_not_end_are_told(kinds, monkeypatch):
-    from nqp_spatial.core import absorb
+    from nqp_spatial.core.linear import absorb
 
     monkeypatch.setattr(absorb, "_ITERATIONS", 2)
     with pytest.raises(NotConvergedError, match="2 iterations"):

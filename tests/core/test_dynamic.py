@@ -11,9 +11,9 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
-from nqp_spatial.core import dynamic, dynamic_path, sandwich
-from nqp_spatial.core.multiplier import Multiplier
-from nqp_spatial.core.spectrum import prepare
+from nqp_spatial.core.spatial import dynamic, path, sandwich
+from nqp_spatial.core.spatial.multiplier import Multiplier
+from nqp_spatial.core.spectrum.eigen import prepare
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("reference", "models")]
 import independent_dynamic as independent  # noqa: E402  # isort: skip
@@ -167,7 +167,7 @@ def test_paths_and_their_derivatives(kind, method):
         return np.array([independent.averages(S) for S in matrices])  # (7, 3)
 
     arguments = (weights, spectrum, TAU, ETA, RHO, 6)
-    direct, total = dynamic_path.direct(*arguments), dynamic_path.total(*arguments)
+    direct, total = path.direct(*arguments), path.total(*arguments)
     for column, moments in enumerate((direct, total - direct, total)):
         effect, gradient = moments.path(*point[:2])
         assert_allclose(effect, dense(point)[:, column], rtol=1e-10, atol=1e-14)
@@ -182,9 +182,9 @@ def test_paths_and_their_derivatives(kind, method):
 
 def test_blocks_of_columns_cover_every_entity(monkeypatch):
     W = sp.csr_array(panels.contiguity(15, seed=2))
-    whole = dynamic_path.direct(W, prepare(W, "lu"), TAU, ETA, RHO, 3)
-    monkeypatch.setattr(dynamic_path, "_BLOCK", 4)
-    parts = dynamic_path.direct(W, prepare(W, "lu"), TAU, ETA, RHO, 3)
+    whole = path.direct(W, prepare(W, "lu"), TAU, ETA, RHO, 3)
+    monkeypatch.setattr(path, "_BLOCK", 4)
+    parts = path.direct(W, prepare(W, "lu"), TAU, ETA, RHO, 3)
     assert_allclose(parts.path(1.0, 0.5)[1], whole.path(1.0, 0.5)[1], rtol=1e-12)
 
 
@@ -200,7 +200,7 @@ def test_responses_to_a_history_of_changes():
             [sum(steps[t - s] @ change[s] for s in range(t + 1)) for t in range(len(change))]
         )
 
-    effect, gradient = dynamic_path.response(Multiplier(sp.csr_array(W), RHO), change, *point[:4])
+    effect, gradient = path.response(Multiplier(sp.csr_array(W), RHO), change, *point[:4])
     assert_allclose(effect, summed(point), rtol=1e-10, atol=1e-12)
     for j, unit in enumerate(np.eye(5)):
         near, far = (
@@ -233,9 +233,9 @@ def test_estimated_traces_say_how_far_they_may_be_off(monkeypatch):
     """400 entities: the sums over eigenvalues, within four standard errors, which are small."""
     W = sp.csr_array(panels.contiguity(400, seed=5))
     arguments = (TAU, ETA, 0.6, 8)
-    exact = dynamic_path.direct(W, prepare(W), *arguments)
-    monkeypatch.setattr(dynamic_path, "_EXACT", 100)
-    found = dynamic_path.direct(W, prepare(W, "lu"), *arguments)
+    exact = path.direct(W, prepare(W), *arguments)
+    monkeypatch.setattr(path, "_EXACT", 100)
+    found = path.direct(W, prepare(W, "lu"), *arguments)
     gaps = np.abs([found.p - exact.p, found.wp - exact.wp])
     assert (gaps < 4 * found.error).all()
     assert 0 < found.path_error(1.0, 0.5) < 1e-3

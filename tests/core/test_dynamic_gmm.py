@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from nqp_spatial.core import dynamic_gmm
-from nqp_spatial.core.gmm_instruments import (
+from nqp_spatial.core.linear import gmm
+from nqp_spatial.core.linear.gmm_instruments import (
     deviations,
     differences,
     gmm_style,
@@ -101,7 +101,7 @@ def system(y, transform=differences, with_levels=False, first_step="full", **opt
         rows = stacked(rows, levels(usable))
     Z, _ = gmm_style(y, rows, "y", (2, None), **options)
     clean = [np.where(usable, values, 0.0).ravel() for values in (y, lag)]
-    return dynamic_gmm.System(
+    return gmm.System(
         clean[0], clean[1][:, None], Z, rows, differences(usable), len(y), first_step,
         orthogonal=transform is deviations,
     )  # fmt: skip
@@ -176,21 +176,21 @@ def ar_by_loops(data, result, order, robust):
 def test_both_steps_and_serial_correlation_over_gaps(transform, with_levels, steps, robust):
     data = system(draw(n=60, holes=0.1), transform, with_levels)
     expected = by_loops(data, steps, robust)
-    found = dynamic_gmm.estimate(data, steps=steps, robust=robust)
+    found = gmm.estimate(data, steps=steps, robust=robust)
     assert not found.singular
     assert_allclose(found.used.delta, expected[0], rtol=1e-9)
     assert_allclose(found.cov, expected[1], rtol=1e-8)
     assert found.sigma2 == pytest.approx(expected[4], rel=1e-9)
     for order in (1, 2):
         z = ar_by_loops(data, expected, order, robust or steps == 2)
-        assert dynamic_gmm.serial_correlation(found, order) == pytest.approx(z, rel=1e-7)
+        assert gmm.serial_correlation(found, order) == pytest.approx(z, rel=1e-7)
 
 
 def test_deviations_and_differences_give_one_step_estimates_that_are_equal():
     """With all lags of a balanced panel both are one estimator (Arellano and Bover 1995, p. 42)."""
     y = draw(n=80, T=7, seed=1)
-    a = dynamic_gmm.estimate(system(y), steps=1)
-    b = dynamic_gmm.estimate(system(y, deviations), steps=1)
+    a = gmm.estimate(system(y), steps=1)
+    b = gmm.estimate(system(y, deviations), steps=1)
     assert_allclose(a.used.delta, b.used.delta, rtol=1e-9)
     assert_allclose(a.cov, b.cov, rtol=1e-9)
     assert_allclose(a.hansen, b.hansen, rtol=1e-8)
@@ -203,48 +203,48 @@ def test_exactly_identified_gmm_is_instrumental_variables():
     expected = (lag[2] * lag[0]).sum() / (lag[2] * lag[1]).sum()
     rows = system(y).rows
     Z, _ = gmm_style(y, rows, "y", (2, 2), collapse=True)
-    for first_step in dynamic_gmm.FIRST_STEPS:
+    for first_step in gmm.FIRST_STEPS:
         base = system(y, first_step=first_step)
-        data = dynamic_gmm.System(base.y, base.X, Z, rows, base.differences, len(y), first_step)
-        found = dynamic_gmm.estimate(data)
+        data = gmm.System(base.y, base.X, Z, rows, base.differences, len(y), first_step)
+        found = gmm.estimate(data)
         assert_allclose(found.one.delta, [expected], rtol=1e-10)
         assert_allclose(found.two.delta, [expected], rtol=1e-10)
         assert found.hansen == pytest.approx(0, abs=1e-15)
         # one- and two-step sandwiches are the same, and Windmeijer has nothing to correct
-        one = dynamic_gmm.estimate(data, steps=1)
+        one = gmm.estimate(data, steps=1)
         assert_allclose(found.cov, one.cov, rtol=1e-8)
 
 
 def test_units_of_instruments_do_not_matter_even_where_weights_are_singular():
     y = draw(n=8, T=7, seed=4)  # 15 instruments, 8 entities
     data = system(y)
-    scaled = dynamic_gmm.System(
+    scaled = gmm.System(
         data.y, data.X, sparse.csr_array(data.Z * np.logspace(-4, 4, data.Z.shape[1])),
         data.rows, data.differences, data.n_entities,
     )  # fmt: skip
-    a, b = dynamic_gmm.estimate(data), dynamic_gmm.estimate(scaled)
+    a, b = gmm.estimate(data), gmm.estimate(scaled)
     assert a.singular and b.singular
     assert_allclose(a.two.delta, b.two.delta, rtol=1e-6)
     assert_allclose(a.cov, b.cov, rtol=1e-5)
 
 
 def test_hansen_without_some_instruments_never_rises():
-    found = dynamic_gmm.estimate(system(draw(n=100, T=6, seed=5), with_levels=True))
+    found = gmm.estimate(system(draw(n=100, T=6, seed=5), with_levels=True))
     L = found.system.Z.shape[1]
     for dropped in ([0], [3, 4], list(range(L - 3, L)), list(range(5))):
-        statistic, df = dynamic_gmm.without(found, np.array(dropped))
+        statistic, df = gmm.without(found, np.array(dropped))
         assert 0 <= statistic <= found.hansen + 1e-10
         assert df == L - len(dropped) - 1
-    assert dynamic_gmm.without(found, np.array([], dtype=int))[0] == pytest.approx(found.hansen)
+    assert gmm.without(found, np.array([], dtype=int))[0] == pytest.approx(found.hansen)
     with pytest.raises(np.linalg.LinAlgError, match="fewer instruments"):
-        dynamic_gmm.without(found, np.arange(L))
+        gmm.without(found, np.arange(L))
 
 
 def test_a_parameter_without_informative_instrument_is_an_error():
     data = system(draw())
     empty = np.zeros_like(data.X)
-    bad = dynamic_gmm.System(
+    bad = gmm.System(
         data.y, np.hstack([data.X, empty]), data.Z, data.rows, data.differences, data.n_entities
     )
     with pytest.raises(np.linalg.LinAlgError, match="no informative instrument"):
-        dynamic_gmm.estimate(bad)
+        gmm.estimate(bad)

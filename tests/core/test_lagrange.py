@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))
 import spatial_panels as panels  # noqa: E402
 
 import independent_likelihood as independent  # noqa: E402  # isort: skip
-from nqp_spatial.core import lagrange  # noqa: E402
+from nqp_spatial.core.spatial import lagrange  # noqa: E402
 
 EFFECTS = [None, "entity", "time", "twoway"]
 SIMPLE = ["lag", "error", "robust_lag", "robust_error"]

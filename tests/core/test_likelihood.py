@@ -7,9 +7,9 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
-from nqp_spatial.core import likelihood
-from nqp_spatial.core.likelihood import Compressed, Scale
-from nqp_spatial.core.spectrum import prepare
+from nqp_spatial.core.spatial import likelihood
+from nqp_spatial.core.spatial.likelihood import Compressed, Scale
+from nqp_spatial.core.spectrum.eigen import prepare
 
 N, T, K = 12, 4, 3
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nqp_spatial.core import entity_resample as er
-from nqp_spatial.core import mediation
-from nqp_spatial.core import panel_quantile as pq
+from nqp_spatial.core.linear import bootstrap as er
+from nqp_spatial.core.linear import mediation
+from nqp_spatial.core.linear import quantile as pq
 
 
 def sample(seed, n=60, k=3):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from nqp_spatial.core.projection import projection
+from nqp_spatial.core.linear.projection import projection
 
 EFFECTS = ("entity", "time", "twoway")
 

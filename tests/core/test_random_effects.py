@@ -16,9 +16,9 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
-from nqp_spatial.core import random_effects, random_effects_moments
-from nqp_spatial.core.random_effects import RandomEffectsEstimate
-from nqp_spatial.core.spectrum import prepare
+from nqp_spatial.core.spatial import random_effects, random_moments
+from nqp_spatial.core.spatial.random_effects import RandomEffectsEstimate
+from nqp_spatial.core.spectrum.eigen import prepare
 
 sys.path.extend(str(Path(__file__).resolve().parents[1] / part) for part in ("reference", "models"))
 import independent_random_effects as independent  # noqa: E402
@@ -183,8 +183,8 @@ def test_sparse_factors_and_their_traces_give_the_dense_answer(monkeypatch, case
     """As for a large W: sparse LU for everything, and traces by a complex step."""
     W = panels.contiguity(40, seed=6)
     y, Z = simulate(W, 3, rho=case[0] * 0.3, lambda_=case[1] * 0.4, phi=0.7, seed=8)
-    monkeypatch.setattr(random_effects_moments, "_SMALL", 0)
-    monkeypatch.setattr(random_effects_moments, "_DENSE", 2.0)
+    monkeypatch.setattr(random_moments, "_SMALL", 0)
+    monkeypatch.setattr(random_moments, "_DENSE", 2.0)
     found = fit(y, Z, W, *case, method="lu")
     model = independent.Model(y, Z, W, *case)
     score = independent.gradient(

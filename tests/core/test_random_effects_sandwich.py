@@ -9,10 +9,10 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
-from nqp_spatial.core import random_effects
-from nqp_spatial.core.random_effects_sandwich import scores_of
-from nqp_spatial.core.sandwich import clustered
-from nqp_spatial.core.spectrum import prepare
+from nqp_spatial.core.spatial import random_effects
+from nqp_spatial.core.spatial.random_sandwich import scores_of
+from nqp_spatial.core.spatial.sandwich import clustered
+from nqp_spatial.core.spectrum.eigen import prepare
 
 N, T = 8, 3
 GROUPS = np.array([0, 1, 0, 2, 1, 2, 0, 3])

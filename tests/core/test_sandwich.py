@@ -12,8 +12,8 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
-from nqp_spatial.core import sandwich, spatial_ml
-from nqp_spatial.core.spectrum import prepare
+from nqp_spatial.core.spatial import ml, sandwich
+from nqp_spatial.core.spectrum.eigen import prepare
 
 N, T, DRAWS = 7, 5, 2500
 GROUPS = np.array([0, 0, 1, 1, 1, 2, 3])
@@ -82,15 +82,15 @@ def test_robust_with_equal_variances_is_the_information_of_all_parameters():
     W = sp.csr_array(W / W.sum(axis=1).max())
     spectrum, params = prepare(W), np.array([1.0, -0.5, 0.35, -0.25, 1.7])
     Z = rng.normal(size=(T, N, 2))
-    scale = spatial_ml.Scale(N * T, T)
+    scale = ml.Scale(N * T, T)
     A, C = (np.eye(N) - r * W.toarray() for r in params[2:4])
     middles, infos = [], []
     for _ in range(DRAWS):
         e = np.sqrt(1.7) * rng.normal(size=(T, N))
         y = np.linalg.solve(A, (Z @ params[:2] + np.linalg.solve(C, e.T).T).T).T
-        data = spatial_ml._within(y, Z, W, None, demean_first=False, error=True)
-        parts = spatial_ml._inference(data, params, spectrum, scale, True, True)
-        found = spatial_ml.Estimate(
+        data = ml._within(y, Z, W, None, demean_first=False, error=True)
+        parts = ml._inference(data, params, spectrum, scale, True, True)
+        found = ml.Estimate(
             params[:2], 0.35, -0.25, 1.7, 0.0, parts.cov, parts.resid, y, scale, False,
             parts.Z, parts.g, (0.35, -0.25),
         )  # fmt: skip
@@ -216,7 +216,7 @@ def fitted(effects, correction="lee-yu", seed=6):
     y, Z = rng.normal(size=(6, 12)), rng.normal(size=(6, 12, 2))
     y = y + Z @ [1.0, 0.5]
     options = {"effects": effects, "correction": correction, "lag": True, "error": True}
-    return spatial_ml.estimate(y, Z, W, prepare(W), **options), W.toarray()
+    return ml.estimate(y, Z, W, prepare(W), **options), W.toarray()
 
 
 @pytest.mark.parametrize("effects", [None, "entity"])

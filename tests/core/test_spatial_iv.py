@@ -12,9 +12,10 @@ import scipy.sparse as sp
 from linearmodels.iv import IV2SLS, IVGMM
 from numpy.testing import assert_allclose
 
-from nqp_spatial.core import kelejian_prucha, sandwich, spatial_iv
-from nqp_spatial.core.spatial_ml import lag
-from nqp_spatial.core.within import demean
+from nqp_spatial.core.linear import iv
+from nqp_spatial.core.linear.within import demean
+from nqp_spatial.core.spatial import kelejian_prucha, sandwich
+from nqp_spatial.core.spatial.ml import lag
 
 T, N = 6, 25
 EFFECTS = [None, "entity", "time", "twoway"]
@@ -54,7 +55,7 @@ def system():
     u = (v.sum(axis=-1) + rng.normal(size=N) + rng.normal(size=(T, N))) * np.exp(X[..., 1] / 3)
     D = np.concatenate([X, E], axis=-1)
     y = D @ np.array([1.0, 0.5, 1.0, -0.5]) + u
-    return spatial_iv.System(y, D, np.array([False, False, True, True]), Z, T * N)
+    return iv.System(y, D, np.array([False, False, True, True]), Z, T * N)
 
 
 def frames(system):
@@ -69,7 +70,7 @@ def frames(system):
 @pytest.mark.parametrize("kind", MOMENTS)
 def test_2sls_is_that_of_linearmodels(system, kind):
     known = IV2SLS(*frames(system)).fit(cov_type=kind, **options(kind))
-    found = spatial_iv.solve(system, MOMENTS[kind])
+    found = iv.solve(system, MOMENTS[kind])
     assert_allclose(found.delta, known.params, rtol=1e-10)
     assert_allclose(found.cov, known.cov, rtol=1e-9)
     assert_allclose(found.resid.ravel(), known.resids, rtol=0, atol=1e-10)
@@ -78,7 +79,7 @@ def test_2sls_is_that_of_linearmodels(system, kind):
 
 def test_sargan_is_that_of_linearmodels(system):
     known = IV2SLS(*frames(system)).fit(cov_type="unadjusted").sargan
-    found = spatial_iv.solve(system, equal)
+    found = iv.solve(system, equal)
     assert_allclose(found.statistic, known.stat, rtol=1e-9)
     assert found.df == known.df == 2
 
@@ -87,26 +88,26 @@ def test_sargan_is_that_of_linearmodels(system):
 def test_two_step_gmm_is_that_of_linearmodels(system, kind):
     model = IVGMM(*frames(system), weight_type=kind, **options(kind))
     known = model.fit(cov_type=kind, **options(kind))
-    found = spatial_iv.solve(system, MOMENTS[kind], estimator="gmm")
+    found = iv.solve(system, MOMENTS[kind], estimator="gmm")
     assert_allclose(found.delta, known.params, rtol=1e-10)
     assert_allclose(found.cov, known.cov, rtol=1e-9)
     assert_allclose(found.statistic, known.j_stat.stat, rtol=1e-9)
     # the same J is given beside 2SLS
-    assert_allclose(spatial_iv.solve(system, MOMENTS[kind]).statistic, known.j_stat.stat, rtol=1e-9)
+    assert_allclose(iv.solve(system, MOMENTS[kind]).statistic, known.j_stat.stat, rtol=1e-9)
 
 
 def test_gmm_with_equal_variances_is_2sls(system):
-    first, second = (spatial_iv.solve(system, equal, estimator=e) for e in ("2sls", "gmm"))
+    first, second = (iv.solve(system, equal, estimator=e) for e in ("2sls", "gmm"))
     assert_allclose(first.delta, second.delta, rtol=1e-10)
     assert_allclose(first.cov, second.cov, rtol=1e-10)
 
 
 def test_exactly_identified_has_no_overidentification(system):
-    few = spatial_iv.System(system.y, system.D, system.endogenous, system.Z[..., :2], system.n)
-    found = spatial_iv.solve(few, robust)
+    few = iv.System(system.y, system.D, system.endogenous, system.Z[..., :2], system.n)
+    found = iv.solve(few, robust)
     assert found.df == 0
     assert np.isnan(found.statistic)
-    assert_allclose(spatial_iv.solve(few, robust, estimator="gmm").delta, found.delta, rtol=1e-9)
+    assert_allclose(iv.solve(few, robust, estimator="gmm").delta, found.delta, rtol=1e-9)
 
 
 @pytest.mark.parametrize("kind", MOMENTS)
@@ -114,7 +115,7 @@ def test_first_stage_is_that_of_linearmodels(system, kind):
     """Its "f.stat" is the Wald statistic, over q only if unadjusted; residual variance over n."""
     fit = IV2SLS(*frames(system)).fit(cov_type=kind, **options(kind))
     known = fit.first_stage.diagnostics
-    found = spatial_iv.first_stage(system, MOMENTS[kind])
+    found = iv.first_stage(system, MOMENTS[kind])
     assert_allclose(found.partial_rsquared, known["partial.rsquared"], rtol=1e-10)
     over = 1 if kind == "unadjusted" else 4
     assert_allclose(over * found.robust_f, known["f.stat"].astype(float), rtol=1e-9)
@@ -123,7 +124,7 @@ def test_first_stage_is_that_of_linearmodels(system, kind):
 
 
 def test_first_stage_f_by_sums_of_squares(system):
-    found = spatial_iv.first_stage(system, equal)
+    found = iv.first_stage(system, equal)
     X, E, Z = (part.reshape(T * N, -1) for part in (system.X, system.E, system.Z))
     for j in range(2):
         short, long = (
@@ -135,7 +136,7 @@ def test_first_stage_f_by_sums_of_squares(system):
 
 def test_conditional_f_by_its_definition(system):
     """Sanderson and Windmeijer: residuals of 2SLS of one on the other, regressed on X and Z."""
-    found = spatial_iv.first_stage(system, robust)
+    found = iv.first_stage(system, robust)
     _, X, E, Z = frames(system)
     for j in range(2):
         other = E.iloc[:, [1 - j]]
@@ -152,10 +153,8 @@ def test_conditional_f_by_its_definition(system):
 
 
 def test_one_endogenous_regressor_has_no_condition(system):
-    one = spatial_iv.System(
-        system.y, system.D[..., :3], np.array([False, False, True]), system.Z, system.n
-    )
-    found = spatial_iv.first_stage(one, robust)
+    one = iv.System(system.y, system.D[..., :3], np.array([False, False, True]), system.Z, system.n)
+    found = iv.first_stage(one, robust)
     assert_allclose(found.conditional_f, found.f, rtol=1e-12)
     assert_allclose(found.conditional_robust_f, found.robust_f, rtol=1e-12)
 
@@ -164,11 +163,11 @@ def test_an_unmoved_combination_is_seen(system):
     """Both endogenous regressors answer to the same instrument alone."""
     D = system.D.copy()
     z, rest = system.Z[..., 0], np.random.default_rng(0).normal(size=(T, N))
-    H = spatial_iv.basis(np.concatenate([system.X, system.Z], axis=-1)).reshape(T * N, -1)
+    H = iv.basis(np.concatenate([system.X, system.Z], axis=-1)).reshape(T * N, -1)
     rest = (rest.ravel() - H @ (H.T @ rest.ravel())).reshape(T, N)
     D[..., 2], D[..., 3] = z + rest, 2 * z - rest
-    broken = spatial_iv.System(system.y, D, system.endogenous, system.Z, system.n)
-    assert spatial_iv.first_stage(broken, equal).singular
+    broken = iv.System(system.y, D, system.endogenous, system.Z, system.n)
+    assert iv.first_stage(broken, equal).singular
 
 
 def test_a_singular_covariance_of_moments_is_an_error(system):
@@ -176,22 +175,20 @@ def test_a_singular_covariance_of_moments_is_an_error(system):
         codes = np.broadcast_to(np.arange(N) % 2, (T, N))
         return sandwich.clustered(sandwich.Scores(u, H, {}), np.array(codes))
 
-    with pytest.raises(spatial_iv.SingularMomentsError):
-        spatial_iv.solve(system, few, estimator="gmm")
-    found = spatial_iv.solve(system, few)
+    with pytest.raises(iv.SingularMomentsError):
+        iv.solve(system, few, estimator="gmm")
+    found = iv.solve(system, few)
     assert np.isnan(found.statistic)
-    assert np.isnan(spatial_iv.first_stage(system, few).robust_f).all()
+    assert np.isnan(iv.first_stage(system, few).robust_f).all()
 
 
 def test_no_exogenous_regressor(system):
-    bare = spatial_iv.System(
-        system.y, system.D[..., 2:], np.array([True, True]), system.Z, system.n
-    )
+    bare = iv.System(system.y, system.D[..., 2:], np.array([True, True]), system.Z, system.n)
     known = IV2SLS(frames(system)[0], None, *frames(system)[2:]).fit(cov_type="robust")
-    found = spatial_iv.solve(bare, robust)
+    found = iv.solve(bare, robust)
     assert_allclose(found.delta, known.params, rtol=1e-10)
     assert_allclose(found.cov, known.cov, rtol=1e-9)
-    assert spatial_iv.first_stage(bare, robust).df == (4, T * N - 4)
+    assert iv.first_stage(bare, robust).df == (4, T * N - 4)
 
 
 # lambda ---------------------------------------------------------------------------------------
@@ -299,9 +296,9 @@ def test_filtering_without_endogenous_regressors_is_generalised_least_squares():
     W, rng = weights(), np.random.default_rng(6)
     X, y = rng.normal(size=(4, 9, 2)), rng.normal(size=(4, 9))
     nothing = np.empty((4, 9, 0))
-    plain = spatial_iv.System(y, X, np.array([False, False]), nothing, 36)
+    plain = iv.System(y, X, np.array([False, False]), nothing, 36)
     system = kelejian_prucha.filtered(plain, sp.csr_array(W), 0.4, None)
-    found = spatial_iv.solve(system, equal)
+    found = iv.solve(system, equal)
     A = np.eye(9) - 0.4 * W
     omega = np.kron(np.eye(4), A.T @ A)
     flat = X.reshape(36, 2)

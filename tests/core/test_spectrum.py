@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose
 sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))
 import spatial_panels as panels  # noqa: E402
 
-from nqp_spatial.core import spectrum as core  # noqa: E402
-from nqp_spatial.core.multiplier import Multiplier  # noqa: E402
+from nqp_spatial.core.spatial.multiplier import Multiplier  # noqa: E402
+from nqp_spatial.core.spectrum import eigen as core  # noqa: E402
 
 
 def directed_chain(n, seed=0):

@@ -14,9 +14,9 @@ from scipy.linalg import block_diag
 sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))
 import spatial_panels as panels  # noqa: E402
 
-from nqp_spatial.core import spectrum_blocks  # noqa: E402
-from nqp_spatial.core.projection import projection  # noqa: E402
-from nqp_spatial.core.spectrum_blocks import AdjustedSpectrum, BlockSpectrum  # noqa: E402
+from nqp_spatial.core.linear.projection import projection  # noqa: E402
+from nqp_spatial.core.spectrum import blocks as spectrum_blocks  # noqa: E402
+from nqp_spatial.core.spectrum.blocks import AdjustedSpectrum, BlockSpectrum  # noqa: E402
 
 RHOS = (-0.8, -0.3, 0.0, 0.4, 0.9)
 PATH = np.diag(np.ones(4), 1)  # 0 -> 1 -> 2 -> 3 -> 4: nilpotent, one eigenvector

@@ -12,10 +12,10 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 from scipy.spatial import Delaunay, cKDTree
 
-from nqp_spatial.core import spectrum as core
-from nqp_spatial.core import spectrum_structure as structure
-from nqp_spatial.core.spectrum_cholmod import cholmod
-from nqp_spatial.core.spectrum_random import controlled, signs
+from nqp_spatial.core.spectrum import eigen as core
+from nqp_spatial.core.spectrum import structure
+from nqp_spatial.core.spectrum.cholmod import cholmod
+from nqp_spatial.core.spectrum.probes import controlled, signs
 
 
 def row(A):
@@ -405,6 +405,6 @@ def test_cholmod_needs_a_symmetric_form():
 
 
 def test_cholmod_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr("nqp_spatial.core.spectrum_cholmod.cholmod", lambda: None)
+    monkeypatch.setattr("nqp_spatial.core.spectrum.cholmod.cholmod", lambda: None)
     with pytest.raises(ImportError, match=r"pip install \"scikit-sparse"):
         core.prepare(voronoi(400), "cholmod")

@@ -15,9 +15,9 @@ import spatial_panels as panels  # noqa: E402
 import stacked_likelihood as dense  # noqa: E402, I001  (found through spatial_panels)
 import stacked_panels as stacked  # noqa: E402
 
-from nqp_spatial.core import stacked as core  # noqa: E402
-from nqp_spatial.core.projection import projection  # noqa: E402
-from nqp_spatial.core.spectrum_blocks import AdjustedSpectrum, BlockSpectrum  # noqa: E402
+from nqp_spatial.core.linear.projection import projection  # noqa: E402
+from nqp_spatial.core.spatial import stacked as core  # noqa: E402
+from nqp_spatial.core.spectrum.blocks import AdjustedSpectrum, BlockSpectrum  # noqa: E402
 
 
 def small(seed=0, weighted=True):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nqp_spatial.core import threshold as core
-from nqp_spatial.core import threshold_bootstrap as bootstrap
-from nqp_spatial.core.projection import projection
-from nqp_spatial.core.threshold_grid import candidates
+from nqp_spatial.core.linear import threshold as core
+from nqp_spatial.core.linear import threshold_bootstrap as bootstrap
+from nqp_spatial.core.linear.projection import projection
+from nqp_spatial.core.linear.threshold_grid import candidates
 
 EFFECTS = (None, "entity", "time", "twoway")
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from nqp_spatial.core import stock_yogo, weak_iv
+from nqp_spatial.core.linear import stock_yogo, weak_iv
 
 
 def robust(values):

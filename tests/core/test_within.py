@@ -15,8 +15,8 @@ from numpy.testing import assert_allclose
 sys.path.append(str(Path(__file__).resolve().parents[1] / "reference"))
 import independent_likelihood as independent  # noqa: E402
 
-from nqp_spatial.core.collinear import absorbed, dependent  # noqa: E402
-from nqp_spatial.core.within import demean  # noqa: E402
+from nqp_spatial.core.linear.collinear import absorbed, dependent  # noqa: E402
+from nqp_spatial.core.linear.within import demean  # noqa: E402
 
 EFFECTS = ["entity", "time", "twoway"]
 panel = arrays(float, (4, 6), elements=st.floats(-1e3, 1e3, allow_subnormal=False))

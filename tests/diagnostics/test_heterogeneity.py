@@ -11,7 +11,7 @@ from scipy import stats
 
 import nqp_spatial as nqp
 from nqp_spatial import FixedEffects
-from nqp_spatial.diagnostics.heterogeneity import heterogeneity
+from nqp_spatial.comparison.heterogeneity import heterogeneity
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,

@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))
 import spatial_panels as panels  # noqa: E402
 
 from nqp_spatial import diagnostics, weights  # noqa: E402
-from nqp_spatial.exceptions import (  # noqa: E402
+from nqp_spatial.exceptions import (
     CollinearityError,
     ConstantColumnError,
     DataError,

@@ -10,13 +10,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from nqp_spatial import IV2SLS, FixedEffects
-from nqp_spatial.diagnostics import (
-    condition_index,
-    effects_f_test,
-    effects_lm_test,
-    hausman,
-    vif,
-)
+from nqp_spatial.diagnostics import condition_index, effects_f_test, effects_lm_test, hausman, vif
 from nqp_spatial.exceptions import (
     CollinearityError,
     ConstantColumnError,
@@ -26,7 +20,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
-from nqp_spatial.models.panel import PooledOLS, RandomEffects
+from nqp_spatial.models.linear.panel import PooledOLS, RandomEffects
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 

@@ -9,8 +9,8 @@ from libpysal.graph import Graph
 from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
-from nqp_spatial.diagnostics import specification_path
-from nqp_spatial.diagnostics.specification import _decide
+from nqp_spatial.comparison import specification_path
+from nqp_spatial.comparison.specification import _decide
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.results import TestResult
 

@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from statsmodels.tsa.stattools import adfuller
 
-from nqp_spatial.core import unit_root_tables as tables
-from nqp_spatial.core import unit_roots as core
+from nqp_spatial.core.linear import unit_root_tables as tables
+from nqp_spatial.core.linear import unit_roots as core
 from nqp_spatial.diagnostics import UnitRootResult, unit_root, unit_root_table
 from nqp_spatial.exceptions import (
     ConstantColumnError,
@@ -280,7 +280,7 @@ def test_pvalues_beyond_mackinnons_range_are_those_at_its_end():
 
 
 def core_pvalues(t, trend):
-    from nqp_spatial.diagnostics._panel_series import mackinnon
+    from nqp_spatial.diagnostics.series import mackinnon
 
     return mackinnon(np.array(t), trend)
 

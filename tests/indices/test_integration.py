@@ -8,12 +8,7 @@ from hypothesis import strategies as st
 from libpysal.graph import Graph
 from numpy.testing import assert_allclose
 
-from nqp_spatial.exceptions import (
-    DataError,
-    IdMismatchError,
-    OptionError,
-    UnbalancedPanelError,
-)
+from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError, UnbalancedPanelError
 from nqp_spatial.indices.integration import krugman, krugman_pairs, market_integration
 
 REFERENCE = Path(__file__).parents[1] / "reference"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from nqp_spatial.core.dea import own_scores, scores, undominated
+from nqp_spatial.core.linear.dea import own_scores, scores, undominated
 from nqp_spatial.exceptions import (
     DataError,
     DataWarning,

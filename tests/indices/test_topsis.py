@@ -8,12 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from nqp_spatial.exceptions import (
-    ConstantColumnError,
-    DataError,
-    MissingValuesError,
-    OptionError,
-)
+from nqp_spatial.exceptions import ConstantColumnError, DataError, MissingValuesError, OptionError
 from nqp_spatial.indices import entropy
 from nqp_spatial.indices.topsis import topsis
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
-from nqp_spatial.cities import BASE_MAP_NOTE, load_agglomerations, load_cities
+from nqp_spatial.cities.layers import BASE_MAP_NOTE, load_agglomerations, load_cities
 from nqp_spatial.maps import footprints, spillovers
-from nqp_spatial.maps._classes import classify
+from nqp_spatial.maps.classes import classify
 
 pytestmark = pytest.mark.browser
 

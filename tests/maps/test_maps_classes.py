@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.maps._classes import NEUTRAL, SCHEMES, classify
+from nqp_spatial.maps.classes import NEUTRAL, SCHEMES, classify
 
 
 def lightness(colour):

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from shapely.geometry import Point
 
-from nqp_spatial._words import LAYERS
-from nqp_spatial.cities import BASE_MAP_NOTE
+from nqp_spatial.cities.layers import BASE_MAP_NOTE
 from nqp_spatial.exceptions import (
     CRSError,
     DataError,
@@ -20,8 +19,10 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnstableModelError,
 )
-from nqp_spatial.maps import _geometry, footprints, spillovers, spillovers_figure
-from nqp_spatial.maps._data import gather
+from nqp_spatial.language.pictures import LAYERS
+from nqp_spatial.maps import footprints, spillovers, spillovers_figure
+from nqp_spatial.maps import geometry as _geometry
+from nqp_spatial.maps.data import gather
 
 DRAW = pytest.mark.parametrize("draw", [spillovers, spillovers_figure], ids=["web", "print"])
 

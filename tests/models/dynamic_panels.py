@@ -7,7 +7,7 @@ import pandas as pd
 import spatial_panels as panels
 
 import independent_dynamic as independent  # isort: skip  (spatial_panels makes it findable)
-from nqp_spatial.models.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
+from nqp_spatial.models.spatial.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
 
 CLASSES = {"SAR": DynamicSpatialLag, "SDM": DynamicSpatialDurbin}
 N = 16

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nqp_spatial.models.gmm import DifferenceGMM, SystemGMM
+from nqp_spatial.models.gmm.model import DifferenceGMM, SystemGMM
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

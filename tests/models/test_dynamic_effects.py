@@ -18,7 +18,7 @@ from shapely.geometry import box
 import independent_dynamic as independent  # isort: skip
 from nqp_spatial import maps, tables
 from nqp_spatial.exceptions import DataWarning, OptionError, UnstableModelError
-from nqp_spatial.models.dynamic import DynamicSpatialDurbin
+from nqp_spatial.models.spatial.dynamic import DynamicSpatialDurbin
 
 mpl.use("Agg")
 KINDS = ["direct", "indirect", "total"]

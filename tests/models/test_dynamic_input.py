@@ -12,7 +12,7 @@ import spatial_panels as panels
 from numpy.testing import assert_allclose
 
 import independent_dynamic as independent  # isort: skip  (spatial_panels makes it findable)
-from nqp_spatial.core import dynamic
+from nqp_spatial.core.spatial import dynamic
 from nqp_spatial.exceptions import (
     BoundaryWarning,
     CollinearityError,
@@ -24,7 +24,7 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
     UnstableModelError,
 )
-from nqp_spatial.models.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
+from nqp_spatial.models.spatial.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
 
 
 def build(data, W, model=DynamicSpatialLag, columns=("x1", "x2"), **options):

@@ -13,7 +13,7 @@ import independent_dynamic as independent  # isort: skip  (spatial_panels makes 
 from nqp_spatial import SpatialDurbin, SpatialLag, weights
 from nqp_spatial.diagnostics import likelihood_ratio
 from nqp_spatial.exceptions import BoundaryWarning, UnstableModelError
-from nqp_spatial.models.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
+from nqp_spatial.models.spatial.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
 
 COORDINATES = pd.DataFrame(
     {"lon": 110 + np.arange(dyn.N) % 4 * 1.0, "lat": 30 + np.arange(dyn.N) // 4 * 1.0}

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from nqp_spatial.core import dynamic, sandwich
-from nqp_spatial.core.multiplier import Multiplier
-from nqp_spatial.core.spectrum import prepare
+from nqp_spatial.core.spatial import dynamic, sandwich
+from nqp_spatial.core.spatial.multiplier import Multiplier
+from nqp_spatial.core.spectrum.eigen import prepare
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import monte_carlo_dynamic as benchmark  # noqa: E402  # isort: skip

@@ -7,14 +7,7 @@ import pytest
 import spatial_panels as panels
 from numpy.testing import assert_allclose
 
-from nqp_spatial import (
-    GNS,
-    SAC,
-    SLX,
-    SpatialDurbinError,
-    SpatialError,
-    SpatialLag,
-)
+from nqp_spatial import GNS, SAC, SLX, SpatialDurbinError, SpatialError, SpatialLag
 from nqp_spatial.exceptions import (
     BoundaryWarning,
     EstimationError,

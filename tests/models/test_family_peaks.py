@@ -15,7 +15,7 @@ import independent_family as family  # isort: skip  (spatial_panels makes it fin
 import independent_likelihood as independent  # isort: skip
 import independent_random_effects as random_effects  # isort: skip
 from nqp_spatial import GNS, SAC, SpatialDurbin, tables
-from nqp_spatial.core.likelihood import ALIKE, Peak, apart
+from nqp_spatial.core.spatial.likelihood import ALIKE, Peak, apart
 from nqp_spatial.exceptions import IdentificationWarning
 
 W = panels.contiguity(30, 2)

@@ -8,15 +8,7 @@ import spatial_panels as panels
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from nqp_spatial import (
-    GNS,
-    SAC,
-    SLX,
-    SpatialDurbin,
-    SpatialDurbinError,
-    SpatialError,
-    SpatialLag,
-)
+from nqp_spatial import GNS, SAC, SLX, SpatialDurbin, SpatialDurbinError, SpatialError, SpatialLag
 
 # small panels have likelihoods with several peaks: test_family_peaks.py
 pytestmark = pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.IdentificationWarning")

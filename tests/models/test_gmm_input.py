@@ -18,7 +18,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     OptionError,
 )
-from nqp_spatial.models.gmm import DifferenceGMM, SystemGMM
+from nqp_spatial.models.gmm.model import DifferenceGMM, SystemGMM
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from gmm_panels import gaps, simulated
 from numpy.testing import assert_allclose
 
 from nqp_spatial import FixedEffects, tables
-from nqp_spatial.models.gmm import DifferenceGMM, SystemGMM
+from nqp_spatial.models.gmm.model import DifferenceGMM, SystemGMM
 
 X = ["x", "v"]
 OPTIONS = {"predetermined": ["x"], "gmm_lags": (2, 3), "collapse": True}

@@ -6,7 +6,7 @@ from gmm_panels import REFERENCE, emplUK, gaps, on_emplUK, reference, simulated
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from nqp_spatial.models.gmm import DifferenceGMM, SystemGMM
+from nqp_spatial.models.gmm.model import DifferenceGMM, SystemGMM
 
 STEPS = {"one": 1, "two": 2}
 

@@ -17,8 +17,8 @@ from numpy.testing import assert_allclose
 from pandas.testing import assert_series_equal
 
 from nqp_spatial import tables
-from nqp_spatial.models.fixed_effects import FixedEffects
-from nqp_spatial.models.iv import IV2SLS
+from nqp_spatial.models.iv.model import IV2SLS
+from nqp_spatial.models.linear.fixed_effects import FixedEffects
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from nqp_spatial import instruments
 from nqp_spatial.exceptions import (
     CollinearityError,
     ConstantColumnError,
@@ -20,8 +19,9 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     OptionError,
 )
-from nqp_spatial.models.iv import IV2SLS
-from nqp_spatial.models.iv_results import ConfidenceSet
+from nqp_spatial.models.iv.model import IV2SLS
+from nqp_spatial.models.iv.results import ConfidenceSet
+from nqp_spatial.panel import instruments
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 

@@ -13,9 +13,9 @@ from numpy.testing import assert_allclose
 from pyproj import Geod
 
 from nqp_spatial.exceptions import DataWarning, EstimationError, IdMismatchError, OptionError
-from nqp_spatial.models._panel_covariance import CovarianceOptions, prepare
-from nqp_spatial.models.fixed_effects import FixedEffects
-from nqp_spatial.models.iv import IV2SLS
+from nqp_spatial.models.covariance import CovarianceOptions, prepare
+from nqp_spatial.models.iv.model import IV2SLS
+from nqp_spatial.models.linear.fixed_effects import FixedEffects
 
 CITIES, YEARS, LAGS = 36, 8, 2
 Z = ["z1", "z2", "z3"]

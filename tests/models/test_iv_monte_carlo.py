@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from nqp_spatial.models.iv import IV2SLS
+from nqp_spatial.models.iv.model import IV2SLS
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import monte_carlo_fixed_iv as simulation  # noqa: E402

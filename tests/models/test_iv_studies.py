@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nqp_spatial import instruments, tables
-from nqp_spatial.models.fixed_effects import FixedEffects
-from nqp_spatial.models.iv import IV2SLS
+from nqp_spatial import tables
+from nqp_spatial.models.iv.model import IV2SLS
+from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.panel import instruments
 
 CITIES, YEARS = 180, range(2009, 2022)
 

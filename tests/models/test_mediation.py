@@ -18,8 +18,8 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
-from nqp_spatial.models._mediation_decision import Evidence, decide
-from nqp_spatial.models.mediation import Mediation
+from nqp_spatial.models.mechanism.decision import Evidence, decide
+from nqp_spatial.models.mechanism.mediation import Mediation
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

@@ -19,7 +19,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
-from nqp_spatial.models.moderation import Moderation
+from nqp_spatial.models.mechanism.moderation import Moderation
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 

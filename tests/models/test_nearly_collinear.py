@@ -18,10 +18,10 @@ from nqp_spatial import (
     SpatialLag,
     SystemGMM,
 )
-from nqp_spatial.core.orthogonal import Basis
+from nqp_spatial.core.linear.orthogonal import Basis
 from nqp_spatial.exceptions import CollinearityError
-from nqp_spatial.models.dynamic import DynamicSpatialLag
-from nqp_spatial.models.spatial_iv import SpatialIV
+from nqp_spatial.models.spatial.dynamic import DynamicSpatialLag
+from nqp_spatial.models.spatial.iv import SpatialIV
 
 N, FAR = 24, 1e7
 W = panels.contiguity(N, 1)

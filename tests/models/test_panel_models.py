@@ -24,7 +24,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnbalancedPanelError,
 )
-from nqp_spatial.models.panel import FirstDifference, PooledOLS, RandomEffects
+from nqp_spatial.models.linear.panel import FirstDifference, PooledOLS, RandomEffects
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 

@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose
 
 from nqp_spatial import SLX
 from nqp_spatial.exceptions import DataWarning, EstimationError
-from nqp_spatial.models.fixed_effects import FixedEffects
-from nqp_spatial.models.iv import IV2SLS
-from nqp_spatial.models.panel import FirstDifference, PooledOLS, RandomEffects
-from nqp_spatial.models.quantile import PanelQuantile
+from nqp_spatial.models.iv.model import IV2SLS
+from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.models.linear.panel import FirstDifference, PooledOLS, RandomEffects
+from nqp_spatial.models.quantile.model import PanelQuantile
 
 N, T = 24, 6
 

@@ -19,7 +19,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
-from nqp_spatial.models.quantile import PanelQuantile
+from nqp_spatial.models.quantile.model import PanelQuantile
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 

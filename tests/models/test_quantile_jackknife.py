@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nqp_spatial.core import entity_resample, split_panel
+from nqp_spatial.core.linear import bootstrap, split_panel
 from nqp_spatial.exceptions import DataError, EstimationError, OptionError
-from nqp_spatial.models.quantile import PanelQuantile
+from nqp_spatial.models.quantile.model import PanelQuantile
 
 pytestmark = pytest.mark.filterwarnings("ignore:The fitted scale is not positive")
 
@@ -98,7 +98,7 @@ def test_every_draw_of_the_bootstrap_is_corrected():
     entity = np.asarray(frame.index.codes[0], dtype=np.int64)
     rows = []
     for seed in np.random.SeedSequence(5).spawn(20):
-        times = pd.Series(entity_resample.draw(entity, seed), frame.index).groupby(level=0).first()
+        times = pd.Series(bootstrap.draw(entity, seed), frame.index).groupby(level=0).first()
         copies = [
             frame.loc[[city]].rename(index={city: f"{city}-{k}"}, level=0)
             for city, count in times.items()

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 import independent_likelihood as independent  # isort: skip
 from nqp_spatial import SpatialDurbin, weights
-from nqp_spatial.models.spatial_results import SpatialResults
+from nqp_spatial.models.spatial.results import SpatialResults
 
 CASES = [
     (None, "none"),

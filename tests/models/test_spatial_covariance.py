@@ -27,7 +27,7 @@ from nqp_spatial import (
     SpatialError,
     SpatialLag,
 )
-from nqp_spatial.core import sandwich
+from nqp_spatial.core.spatial import sandwich
 from nqp_spatial.exceptions import (
     BoundaryWarning,
     DataWarning,
@@ -37,7 +37,7 @@ from nqp_spatial.exceptions import (
     IslandWarning,
     OptionError,
 )
-from nqp_spatial.models import _covariance
+from nqp_spatial.models.spatial import covariance
 
 N, T = 40, 7
 MODELS = (SpatialLag, SLX, SpatialError, SpatialDurbin, SpatialDurbinError, SAC, GNS)
@@ -552,12 +552,12 @@ def test_few_clusters_and_a_short_cutoff_are_told(data, weights, places):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_many_entities_are_refused_with_the_number(data, weights, options, kind, monkeypatch):
-    monkeypatch.setattr(_covariance, "_LARGEST", N - 1)
+    monkeypatch.setattr(covariance, "_LARGEST", N - 1)
     assert_refused(
         data, weights, EstimationError, rf"dense matrices of {N} entities", **options[kind]
     )
     assert durbin(data, weights).fit().std_errors.gt(0).all()
-    monkeypatch.setattr(_covariance, "_LARGEST", N)
+    monkeypatch.setattr(covariance, "_LARGEST", N)
     assert durbin(data, weights).fit(**options[kind]).std_errors.gt(0).all()
 
 

@@ -15,8 +15,9 @@ from libpysal.graph import Graph
 from numpy.testing import assert_allclose
 
 from nqp_spatial import weights
-from nqp_spatial.core import kelejian_prucha, spatial_iv
-from nqp_spatial.models.spatial_iv import SpatialIV
+from nqp_spatial.core.linear import iv
+from nqp_spatial.core.spatial import kelejian_prucha
+from nqp_spatial.models.spatial.iv import SpatialIV
 
 pytestmark = pytest.mark.filterwarnings("ignore:Weak instruments")  # 49 areas
 
@@ -177,8 +178,8 @@ def test_at_its_lambda_gs2sls_is_that_of_spreg(columbus, spreg, name, make, opti
     if name == "endog error":
         Z = np.concatenate([system.X, system.Z], axis=-1)
         everything = np.ones(len(names), dtype=bool)
-        filtered = spatial_iv.System(filtered.y, filtered.D, everything, Z, filtered.n)
-    found = spatial_iv.solve(filtered, lambda u, H: np.eye(H.shape[-1]) * (u**2).mean())
+        filtered = iv.System(filtered.y, filtered.D, everything, Z, filtered.n)
+    found = iv.solve(filtered, lambda u, H: np.eye(H.shape[-1]) * (u**2).mean())
     known = spreg[name]
     assert_allclose(found.delta, known["params"][names], rtol=1e-8)
     if name not in ("error", "combo het"):  # errors of White, and with those of lambda
@@ -189,7 +190,7 @@ def least_squares(model):
     """Nothing is endogenous, so that SpatialIV would refuse it without an error."""
     design = model.design
     D = np.concatenate([np.ones((1, 49, 1)), design.x], axis=-1)
-    return spatial_iv.System(design.y, D, np.zeros(3, dtype=bool), np.empty((1, 49, 0)), 49)
+    return iv.System(design.y, D, np.zeros(3, dtype=bool), np.empty((1, 49, 0)), 49)
 
 
 def test_robust_lambda_is_that_of_spreg(columbus, spreg):

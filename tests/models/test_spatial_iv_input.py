@@ -25,7 +25,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnstableModelError,
 )
-from nqp_spatial.models.spatial_iv import SpatialIV
+from nqp_spatial.models.spatial.iv import SpatialIV
 
 N, T = 40, 6
 weak = pytest.mark.filterwarnings("ignore:Weak instruments")

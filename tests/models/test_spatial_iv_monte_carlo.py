@@ -18,7 +18,7 @@ import spatial_iv_panels as panels
 
 from nqp_spatial import SpatialDurbin
 from nqp_spatial.exceptions import DataWarning
-from nqp_spatial.models.spatial_iv import SpatialIV
+from nqp_spatial.models.spatial.iv import SpatialIV
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import monte_carlo_iv  # noqa: E402

@@ -17,7 +17,7 @@ from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import DataWarning
-from nqp_spatial.models.spatial_iv import SpatialIV
+from nqp_spatial.models.spatial.iv import SpatialIV
 
 pytestmark = pytest.mark.filterwarnings("ignore:Weak instruments")  # 40 entities; arithmetic only
 

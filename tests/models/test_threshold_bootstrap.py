@@ -11,14 +11,9 @@ from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal
 from threshold_panels import cities
 
-from nqp_spatial.core import threshold_bootstrap as core
-from nqp_spatial.exceptions import (
-    FileFormatError,
-    OptionError,
-    OutputError,
-    UnbalancedPanelError,
-)
-from nqp_spatial.models.threshold import PanelThreshold
+from nqp_spatial.core.linear import threshold_bootstrap as core
+from nqp_spatial.exceptions import FileFormatError, OptionError, OutputError, UnbalancedPanelError
+from nqp_spatial.models.threshold.model import PanelThreshold
 
 ROOT = Path(__file__).parents[2]
 

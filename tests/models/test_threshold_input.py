@@ -18,7 +18,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     OptionError,
 )
-from nqp_spatial.models.threshold import PanelThreshold
+from nqp_spatial.models.threshold.model import PanelThreshold
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 

@@ -11,7 +11,7 @@ from threshold_panels import HANSEN, TRIMS, cities, invest
 
 from nqp_spatial import FixedEffects, tables
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.models.threshold import PanelThreshold
+from nqp_spatial.models.threshold.model import PanelThreshold
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 CONTROLS = ["q1", "q2", "q3", "d1", "qd1"]

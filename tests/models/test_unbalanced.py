@@ -22,7 +22,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnbalancedPanelError,
 )
-from nqp_spatial.models import _covariance
+from nqp_spatial.models.spatial import covariance
 
 # small panels have likelihoods with several peaks: test_family_peaks.py
 pytestmark = pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.IdentificationWarning")
@@ -283,7 +283,7 @@ def test_clusters_of_other_cells_are_refused():
 
 
 def test_many_cells_say_that_dense_matrices_are_needed(monkeypatch):
-    monkeypatch.setattr(_covariance, "_LARGEST", 20)
+    monkeypatch.setattr(covariance, "_LARGEST", 20)
     with pytest.raises(EstimationError, match=r"dense matrices of \d+ entity-periods; 20"):
         panel().fit("SAR", "twoway", cov_type="robust")
 

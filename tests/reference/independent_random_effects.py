@@ -1,7 +1,8 @@
 """Random-effects spatial panel likelihoods from the normal density, slowly, with NT x NT matrices.
 
-What the tests of `nqp_spatial.core.random_effects` compare with. Plain numpy and scipy.optimize; no
-line is shared with the package. Stacking is period-major: all entities of period 1 first.
+What the tests of `nqp_spatial.core.spatial.random_effects` compare with. Plain numpy and
+scipy.optimize; no line is shared with the package. Stacking is period-major: all entities of
+period 1 first.
 
     y = (I_T kron (I - rho W))^-1 (Z delta + v),   v ~ N(0, s2 Omega),
     Omega = phi (J_T kron I_N) + I_T kron V           mu outside the spatial error ("baltagi"),

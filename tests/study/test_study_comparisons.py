@@ -17,10 +17,10 @@ from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import DataError, NqpWarning
-from nqp_spatial.models.mediation import Mediation
-from nqp_spatial.models.panel import PooledOLS, RandomEffects
-from nqp_spatial.models.quantile import PanelQuantile
-from nqp_spatial.models.threshold import PanelThreshold
+from nqp_spatial.models.linear.panel import PooledOLS, RandomEffects
+from nqp_spatial.models.mechanism.mediation import Mediation
+from nqp_spatial.models.quantile.model import PanelQuantile
+from nqp_spatial.models.threshold.model import PanelThreshold
 from nqp_spatial.study import StudyResult, run_study
 from nqp_spatial.study.loading.load import load
 from nqp_spatial.study.output.pictures import draw_variations
@@ -287,7 +287,7 @@ def test_groups_are_those_of_the_python_interface(groups):
     late = f[f.index.get_level_values(1) > 2006]
     plain = nqp.FixedEffects(f["y"], f[X])
     region = nqp.FixedEffects(f["y"], f[X], effects="time", other_effects=f["region"])
-    heterogeneity = partial(quietly, nqp.diagnostics.heterogeneity)
+    heterogeneity = partial(quietly, nqp.comparison.heterogeneity)
     own = {
         "east": heterogeneity(plain, f["side"], variable="x1", replications=40, seed=4),
         "time": heterogeneity(

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from nqp_spatial.exceptions import DataError, NotNumericError, OptionError
-from nqp_spatial.study.data.expressions import computed, kept, names
+from nqp_spatial.panel.expressions import computed, kept, names
 
 
 @pytest.fixture

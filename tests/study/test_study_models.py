@@ -17,11 +17,11 @@ from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import DataWarning, MissingValuesError, NqpError, StudyFileError
-from nqp_spatial.models.mediation import Mediation
-from nqp_spatial.models.moderation import Moderation
-from nqp_spatial.models.panel import FirstDifference, PooledOLS, RandomEffects
-from nqp_spatial.models.quantile import PanelQuantile
-from nqp_spatial.models.threshold import PanelThreshold
+from nqp_spatial.models.linear.panel import FirstDifference, PooledOLS, RandomEffects
+from nqp_spatial.models.mechanism.mediation import Mediation
+from nqp_spatial.models.mechanism.moderation import Moderation
+from nqp_spatial.models.quantile.model import PanelQuantile
+from nqp_spatial.models.threshold.model import PanelThreshold
 from nqp_spatial.study import StudyResult, run_study
 
 

@@ -3,21 +3,21 @@
 import pytest
 from libpysal.graph import Graph
 
-from nqp_spatial import cities
 from nqp_spatial import weights as w
+from nqp_spatial.cities import layers
 from nqp_spatial.exceptions import DataWarning, IslandWarning
 
 
 @pytest.fixture(scope="module")
 def study():
     """The 277 cities of Li and Wei (2025)."""
-    return cities.select_cities(
+    return layers.select_cities(
         municipalities=False, exclude_provinces=["Hainan", "Qinghai", "Xinjiang", "Tibet"]
     )
 
 
 def test_all_units():
-    everywhere = cities.load_cities()
+    everywhere = layers.load_cities()
     with pytest.warns(IslandWarning, match="2 of 370 entities have no neighbour: 460300, 710000"):
         queen = w.contiguity(everywhere)
     facts = w.describe(queen)["W"]
@@ -39,7 +39,7 @@ def test_zhoushan_is_the_one_island_of_the_study(study):
 
 
 def test_agglomerations_on_the_study(study):
-    members = cities.load_agglomerations()
+    members = layers.load_agglomerations()
     with pytest.warns(DataWarning, match="not among the entities"), pytest.warns(IslandWarning):
         block = w.agglomeration(members, ids=study.index)
     inside = members[members["adcode"].isin(study.index)]

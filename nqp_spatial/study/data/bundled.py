@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import pandas as pd
 
-from nqp_spatial._simulate_studies import SimulatedStudy, load_simulated_study
-from nqp_spatial.datasets import load_castle, load_simulated_clusters
+from nqp_spatial.datasets.load import load_castle, load_simulated_clusters
+from nqp_spatial.datasets.studies.study import SimulatedStudy, load_simulated_study
 
 _STUDY = "bundled:simulated-study-"
 

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import DuplicateKeysError
+from nqp_spatial.shared.messages import first
 from nqp_spatial.study.data.inputs import Inputs
 from nqp_spatial.study.loading.source import Key
 

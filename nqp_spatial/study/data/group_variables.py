@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial import indices
-from nqp_spatial._messages import first
 from nqp_spatial.indices.inequality import MEASURES
+from nqp_spatial.shared.messages import first
 from nqp_spatial.study.data.ground import Answer, Ground
 from nqp_spatial.study.data.inputs import check_columns
 from nqp_spatial.study.loading.source import Key

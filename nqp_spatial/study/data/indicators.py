@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from nqp_spatial import indices
-from nqp_spatial._messages import suggest
 from nqp_spatial.exceptions import StudyFileError
 from nqp_spatial.indices.system import DIRECTIONS, IndicatorSystem
+from nqp_spatial.shared.messages import suggest
 from nqp_spatial.study.data.inputs import Inputs
 from nqp_spatial.study.loading.source import Key
 from nqp_spatial.study.schema.study import BUNDLED_SYSTEM

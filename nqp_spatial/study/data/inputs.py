@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial._messages import first, suggest
-from nqp_spatial.datasets import load_castle
+from nqp_spatial.cities.matching import match_cities
+from nqp_spatial.datasets.load import load_castle
 from nqp_spatial.exceptions import IdMismatchError, MatchError, MissingValuesError
-from nqp_spatial.matching import match_cities
-from nqp_spatial.panel import PanelData
-from nqp_spatial.reading import read_table
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.reading import read_table
+from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.study.data import bundled
 from nqp_spatial.study.loading.source import Key, Source
 from nqp_spatial.study.schema import study as schema

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nqp_spatial import checks
-from nqp_spatial.cities import load_agglomerations
+from nqp_spatial.cities.layers import load_agglomerations
 from nqp_spatial.exceptions import DataError
-from nqp_spatial.reading import read_table
+from nqp_spatial.panel import checks
+from nqp_spatial.panel.reading import read_table
 from nqp_spatial.study.data.ground import entity_groups
 from nqp_spatial.study.data.inputs import check_columns
 from nqp_spatial.study.data.prepare import StudyData

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial import indices
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import TreatmentError
-from nqp_spatial.panel import PanelData
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.shared.messages import first
 from nqp_spatial.study.loading.source import Key, Source
 from nqp_spatial.study.schema.study import IndexOutcome, Study
 

@@ -10,18 +10,16 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 
-from nqp_spatial import cities, indices
-from nqp_spatial._bundled import bundled
-from nqp_spatial._messages import check_option, first
-from nqp_spatial._notes import listed, note
-from nqp_spatial.exceptions import (
-    DataError,
-    DataWarning,
-    MissingValuesError,
-    UnbalancedPanelError,
-)
-from nqp_spatial.panel import PanelData
-from nqp_spatial.study.data import expressions, inputs, transforming
+from nqp_spatial import indices
+from nqp_spatial.cities import layers
+from nqp_spatial.exceptions import DataError, DataWarning, MissingValuesError, UnbalancedPanelError
+from nqp_spatial.panel import expressions
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.transform import Report
+from nqp_spatial.shared.bundled import bundled
+from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.notes import listed, note
+from nqp_spatial.study.data import inputs, transforming
 from nqp_spatial.study.data.ground import entity_groups
 from nqp_spatial.study.data.inputs import Inputs, check_columns
 from nqp_spatial.study.data.outcomes import outcome_keys, with_indices, with_policy
@@ -30,7 +28,6 @@ from nqp_spatial.study.schema import study as schema
 from nqp_spatial.study.schema import weights as weights_schema
 from nqp_spatial.study.schema.group_variables import rule_columns
 from nqp_spatial.study.schema.study import IndexOutcome, Study
-from nqp_spatial.transform import Report
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,7 +261,7 @@ def _with_polygons(
         else:
             path = files[name] = source.file(key, name)
             assert study.data.polygon_id is not None  # `loading` asks for it
-            layer = cities.read_polygons(path, study.data.polygon_id, crs=study.data.polygon_crs)
+            layer = layers.read_polygons(path, study.data.polygon_id, crs=study.data.polygon_crs)
         return panel.with_polygons(layer)
 
 
@@ -273,8 +270,8 @@ def bundled_polygons(name: str, lang: str) -> gpd.GeoDataFrame:
     check_option("polygons", name, schema.BUNDLED_POLYGONS)
     if name == "bundled:us-states":
         return gpd.read_file(bundled("us_states", "states.shp")).set_index("state")
-    layer = cities.load_cities()
-    layer.attrs["note"] = cities.BASE_MAP_NOTE[lang]
+    layer = layers.load_cities()
+    layer.attrs["note"] = layers.BASE_MAP_NOTE[lang]
     return layer
 
 

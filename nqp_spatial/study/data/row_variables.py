@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nqp_spatial import checks, indices
-from nqp_spatial._messages import first, suggest
+from nqp_spatial import indices
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.indices._columns import indicator_columns
-from nqp_spatial.study.data import expressions
+from nqp_spatial.panel import checks, expressions
+from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.study.data.ground import Answer, Ground, Values
 from nqp_spatial.study.data.indicators import indicator_system
 from nqp_spatial.study.data.inputs import check_columns

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import DataError
-from nqp_spatial.panel import PanelData
-from nqp_spatial.study.data import expressions
+from nqp_spatial.panel import expressions
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.shared.messages import first
 from nqp_spatial.study.data.prepare import StudyData
 
 _NOTE = {

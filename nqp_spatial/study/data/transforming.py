@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial import transform
-from nqp_spatial._messages import first, suggest
-from nqp_spatial.panel import PanelData
-from nqp_spatial.study.data import expressions, variables
+from nqp_spatial.panel import expressions, transform
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.study.data import variables
 from nqp_spatial.study.data.inputs import Inputs
 from nqp_spatial.study.loading.source import Key, Source
 from nqp_spatial.study.schema.row_variables import Combine, Compute
@@ -71,7 +71,7 @@ def apply(whole: PanelData, sample: pd.Index, study: Study, inputs: Inputs) -> S
 
 
 def _transform(step: Transform, done: Steps, sample: pd.Index, source: Source, key: Key) -> None:
-    """A function of `nqp_spatial.transform`."""
+    """A function of `nqp_spatial.panel.transform`."""
     whole = done.panel
     part = whole.frame.loc[sample] if step.sample else whole.frame
     function: Any = getattr(transform, step.kind)

@@ -9,16 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial._messages import first
 from nqp_spatial.exceptions import DataWarning
-from nqp_spatial.panel import PanelData
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.transform import Report
+from nqp_spatial.shared.messages import first
 from nqp_spatial.study.data import group_variables, row_variables
 from nqp_spatial.study.data.ground import Answer, Ground
 from nqp_spatial.study.data.inputs import Inputs
 from nqp_spatial.study.loading.source import Key
 from nqp_spatial.study.schema.group_variables import Group
 from nqp_spatial.study.schema.row_variables import Entropy
-from nqp_spatial.transform import Report
 
 MAKERS: Mapping[str, Callable[[Any, Ground], Answer]] = {
     "compute": row_variables.compute,

@@ -1,4 +1,4 @@
-"""Robustness and heterogeneity of a study, through `nqp_spatial.robustness` and `heterogeneity`."""
+"""Robustness and heterogeneity of a study, through `nqp_spatial.comparison`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nqp_spatial import diagnostics, indices, transform
-from nqp_spatial.panel import PanelData
-from nqp_spatial.robustness import BASE, Robustness, Variation, robustness
+from nqp_spatial import comparison, indices
+from nqp_spatial.comparison.robustness import BASE, Robustness, Variation, robustness
+from nqp_spatial.panel import transform
+from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.study.data.prepare import StudyData
 from nqp_spatial.study.data.rows import restricted
 from nqp_spatial.study.fits import estimation
@@ -136,7 +137,7 @@ def _aggregated(panel: PanelData, how: schema.Aggregate) -> Any:
 
 def _heterogeneity(
     study: Study, found: Found, name: str, asked: schema.Heterogeneity, n_jobs: int
-) -> diagnostics.Heterogeneity:
+) -> comparison.Heterogeneity:
     model = study.base_model(asked.model)
     options = study.fitted[model]
     data = restricted(found.data, options.where, model_label(model, study.language), study.language)
@@ -144,7 +145,7 @@ def _heterogeneity(
     call = estimation.call(study, data, study.outcomes_of(options)[0], options, n_jobs)
     own = {"variable": study.regressors_of(options)[0], "seed": study.seed}
     given: Mapping[str, Any] = {**own, **asked.options()}
-    return diagnostics.heterogeneity(
+    return comparison.heterogeneity(
         call.specify(),
         data.panel[asked.by],
         n_jobs=n_jobs,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nqp_spatial import diagnostics, models
-from nqp_spatial.models.panel import PooledOLS
+from nqp_spatial.models.linear.panel import PooledOLS
 from nqp_spatial.results import TestResult
 from nqp_spatial.study.fits.estimation import noted
 from nqp_spatial.study.loading.source import Source

@@ -12,16 +12,17 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from nqp_spatial import instruments, models, transform
-from nqp_spatial._messages import first
+from nqp_spatial import did, models
 from nqp_spatial.exceptions import DataError, MissingValuesError
-from nqp_spatial.models.mediation import Mediation
-from nqp_spatial.models.moderation import Moderation
-from nqp_spatial.models.panel import FirstDifference, PooledOLS, RandomEffects
-from nqp_spatial.models.quantile import PanelQuantile
-from nqp_spatial.models.threshold import PanelThreshold
-from nqp_spatial.panel import PanelData
+from nqp_spatial.models.linear.panel import FirstDifference, PooledOLS, RandomEffects
+from nqp_spatial.models.mechanism.mediation import Mediation
+from nqp_spatial.models.mechanism.moderation import Moderation
+from nqp_spatial.models.quantile.model import PanelQuantile
+from nqp_spatial.models.threshold.model import PanelThreshold
+from nqp_spatial.panel import instruments, transform
+from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.results import Results
+from nqp_spatial.shared.messages import first
 from nqp_spatial.study.data.prepare import StudyData
 from nqp_spatial.study.fits import further
 from nqp_spatial.study.fits.call import Call, Frames
@@ -248,5 +249,5 @@ FAMILIES: dict[str, Family] = {
     "spatial_iv": Family(models.SpatialIV, _endogenous, more=further.of_spatial_iv),
     "dynamic_sar": Family(models.DynamicSpatialLag, more=further.of_dynamic),
     "dynamic_sdm": Family(models.DynamicSpatialDurbin, more=further.of_dynamic),
-    "sdm_did": Family(models.SpatialDiD, _did),
+    "sdm_did": Family(did.SpatialDiD, _did),
 }

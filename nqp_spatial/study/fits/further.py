@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nqp_spatial._notes import in_language
+from nqp_spatial.shared.notes import in_language
 
 if TYPE_CHECKING:
     from nqp_spatial.study.fits.call import Call

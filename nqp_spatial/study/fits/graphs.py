@@ -14,8 +14,7 @@ import pandas as pd
 from libpysal.graph import Graph
 
 from nqp_spatial import weights
-from nqp_spatial._messages import first, suggest
-from nqp_spatial.cities import load_agglomerations
+from nqp_spatial.cities.layers import load_agglomerations
 from nqp_spatial.exceptions import (
     DataError,
     FileFormatError,
@@ -25,8 +24,9 @@ from nqp_spatial.exceptions import (
     StudyFileError,
     WindowWarning,
 )
-from nqp_spatial.panel import PanelData
-from nqp_spatial.reading import read_table
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.reading import read_table
+from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.study.data.prepare import StudyData
 from nqp_spatial.study.loading.source import Key, Source
 from nqp_spatial.study.output.log import RunLog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nqp_spatial._messages import suggest
+from nqp_spatial.shared.messages import suggest
 from nqp_spatial.study.data.outcomes import outcome_keys
 from nqp_spatial.study.loading import consistency_models, consistency_scenarios
 from nqp_spatial.study.loading.consistency_models import Problem, not_one_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nqp_spatial._messages import suggest
+from nqp_spatial.shared.messages import suggest
 from nqp_spatial.study.loading.source import Key
 from nqp_spatial.study.output.frame_words import TITLES
 from nqp_spatial.study.schema import comparisons as comparisons_schema

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from nqp_spatial._messages import suggest
+from nqp_spatial.shared.messages import suggest
 from nqp_spatial.study.loading.consistency import contradictions, either_of
 from nqp_spatial.study.loading.consistency_models import Problem
 from nqp_spatial.study.loading.source import Key, Source, apply, parse_overrides, read

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial._messages import first, suggest
-from nqp_spatial.study.data import expressions
+from nqp_spatial.panel import expressions
+from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.study.data.inputs import check_columns
 from nqp_spatial.study.data.members import members
 from nqp_spatial.study.data.prepare import StudyData

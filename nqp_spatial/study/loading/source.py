@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from nqp_spatial._messages import first, suggest
 from nqp_spatial.exceptions import NqpError, StudyFileError
+from nqp_spatial.shared.messages import first, suggest
 
 Key = tuple[str | int, ...]  # keys and positions from the top of the file
 

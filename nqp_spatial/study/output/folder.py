@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from nqp_spatial._messages import first
-from nqp_spatial._provenance import versions
 from nqp_spatial.exceptions import OutputError
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.provenance import versions
 from nqp_spatial.study.loading.source import Source
 from nqp_spatial.study.output.log import RunLog
 from nqp_spatial.study.output.records import PROGRAM, as_json, provenance, results_record, sha256

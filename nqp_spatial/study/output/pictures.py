@@ -6,12 +6,12 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nqp_spatial.cities import load_agglomerations
+from nqp_spatial.cities.layers import load_agglomerations
+from nqp_spatial.comparison.robustness import Robustness
 from nqp_spatial.exceptions import DataWarning, MissingValuesError, UnstableModelError
-from nqp_spatial.models.moderation_results import ModerationResults
-from nqp_spatial.models.quantile_results import PanelQuantileResults
-from nqp_spatial.models.threshold_results import PanelThresholdResults
-from nqp_spatial.robustness import Robustness
+from nqp_spatial.models.mechanism.moderation_results import ModerationResults
+from nqp_spatial.models.quantile.results import PanelQuantileResults
+from nqp_spatial.models.threshold.results import PanelThresholdResults
 from nqp_spatial.study.data.prepare import bundled_polygons
 from nqp_spatial.study.loading.source import Source
 from nqp_spatial.study.output.folder import Folder
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 def write_plots(study: Study, found: Found, folder: Folder) -> None:
     """Effects under each W, and Moran's I by period."""
-    from nqp_spatial import plots
+    from nqp_spatial.plots import figures
 
     if not study.output.plots:
         return
     notes, lang = found.data.panel.notes, study.language
     for key, effects in found.effects.items():
         frame = effects.xs(study.variable_of(key.split("/")[1]), level="variable")
-        figure = plots.forest(frame, notes=notes, title=_label(study, key), lang=lang)
+        figure = figures.forest(frame, notes=notes, title=_label(study, key), lang=lang)
         _save(figure, folder, _file("forest", key, study), study)
     for outcome, moran in found.moran.items():
-        drawn = plots.moran_by_period(moran, notes=notes, lang=lang).get_figure()
+        drawn = figures.moran_by_period(moran, notes=notes, lang=lang).get_figure()
         _save(drawn, folder, _file("moran", f"{outcome}/", study), study)
     for name, figure in _figures(study, found):
         _save(figure, folder, name, study)
@@ -72,7 +72,7 @@ _OTHER_UNITS = {
 
 def draw_variations(varied: Robustness, lang: str) -> Any:
     """The forest plot of variations whose coefficient has the units of the base."""
-    from nqp_spatial import heterogeneity_plots
+    from nqp_spatial.plots import coefficients
 
     frame = varied.to_frame()
     units = {
@@ -84,7 +84,7 @@ def draw_variations(varied: Robustness, lang: str) -> Any:
     if len(varied.fits) - len(others) < 2:
         return None
     told = [_OTHER_UNITS[lang].format(names=", ".join(others))] if others else []
-    return heterogeneity_plots.forest(
+    return coefficients.forest(
         frame.drop(index=others),
         variable=varied.focus,
         reference=float(frame["estimate"].iloc[0]),
@@ -124,10 +124,10 @@ def _file(name: str, key: str, study: Study) -> str:
 def _save(figure: Any, folder: Folder, name: str, study: Study) -> None:
     import matplotlib.pyplot as plt
 
-    from nqp_spatial import plots
+    from nqp_spatial.plots import figures
 
     for suffix in study.output.plots:
-        plots.save(figure, folder.new("plots", f"{name}.{suffix}"))
+        figures.save(figure, folder.new("plots", f"{name}.{suffix}"))
     plt.close(figure)
 
 
@@ -166,13 +166,14 @@ def _map(
 ) -> None:
     import matplotlib.pyplot as plt
 
-    from nqp_spatial import maps, plots
+    from nqp_spatial import maps
+    from nqp_spatial.plots import figures
 
     options = {"lang": study.language, **_context(study)}
     page = maps.spillovers(result, polygons, variable, **options)
     figure = maps.spillovers_figure(result, polygons, variable, **options)
     page.save(str(folder.new("maps", f"spillovers-{name}.html")))
-    plots.save(figure, folder.new("maps", f"spillovers-{name}.png"))
+    figures.save(figure, folder.new("maps", f"spillovers-{name}.png"))
     plt.close(figure)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial import tables
-from nqp_spatial._notes import in_language
-from nqp_spatial.panel import PanelData
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.shared.notes import in_language
 from nqp_spatial.study.data import transforming
 from nqp_spatial.study.data.outcomes import truth_applies
 from nqp_spatial.study.fits.diagnosing import df_text

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial import weights
-from nqp_spatial._provenance import versions
 from nqp_spatial.results import TestResult
+from nqp_spatial.shared.provenance import versions
 from nqp_spatial.study.data.prepare import StudyData
 from nqp_spatial.study.fits.graphs import flat
 from nqp_spatial.study.loading.source import Source, dotted

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nqp_spatial import tables
-from nqp_spatial._messages import first, suggest
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.models.threshold_results import PanelThresholdResults
+from nqp_spatial.models.threshold.results import PanelThresholdResults
+from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.study.loading.source import Source
 from nqp_spatial.study.output.frame_words import frame_label
 from nqp_spatial.study.output.words import model_label, step_label

@@ -13,9 +13,9 @@ from nqp_spatial.study.output.frame_words import frame_label, headed
 from nqp_spatial.study.output.words import model_label
 from nqp_spatial.study.schema.models import Dynamic
 from nqp_spatial.study.schema.study import Study
-from nqp_spatial.tables._numbers import number
 from nqp_spatial.tables.frames import label_text
 from nqp_spatial.tables.layout import Row
+from nqp_spatial.tables.numbers import number
 
 if TYPE_CHECKING:
     from nqp_spatial.study.record import Found

@@ -124,7 +124,7 @@ class Variation(Keys):
 
 
 class Robustness(Keys):
-    """A model of the study as the base, and variations of it; see `nqp_spatial.robustness`.
+    """A model of the study as the base, and variations of it; see `comparison.robustness`.
 
     ``weights`` names those of a spatial model, by default the first. ``keep`` and ``drop`` choose
     the rows of its table.
@@ -149,7 +149,7 @@ Blocks = Annotated[
 
 
 class Heterogeneity(Keys):
-    """A regression in each group; see `nqp_spatial.diagnostics.heterogeneity`."""
+    """A regression in each group; see `nqp_spatial.comparison.heterogeneity`."""
 
     by: str
     model: str | None = None

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator as Before
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from nqp_spatial._messages import suggest
+from nqp_spatial.shared.messages import suggest
 from nqp_spatial.study.schema.instruments import Count, Instruments, Names
 from nqp_spatial.study.schema.model_keys import Model
 from nqp_spatial.study.schema.weights import Keys

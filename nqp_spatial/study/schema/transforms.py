@@ -1,4 +1,4 @@
-"""What ``data.transforms`` of a study file may say: options as in `nqp_spatial.transform`."""
+"""What ``data.transforms`` of a study file may say: options as in `nqp_spatial.panel.transform`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Steps = Annotated[int, Field(ge=1)]
 
 
 class Transform(Step):
-    """A function of `nqp_spatial.transform`, applied to each of some columns.
+    """A function of `nqp_spatial.panel.transform`, applied to each of some columns.
 
     ``renames``: the new columns have names of their own.
     """

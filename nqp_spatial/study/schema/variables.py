@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from nqp_spatial._messages import suggest
+from nqp_spatial.shared.messages import suggest
 from nqp_spatial.study.schema.weights import Keys, form
 
 Key = tuple[str | int, ...]

@@ -1,0 +1,391 @@
+"""Split samples: one regression in each group, and tests that coefficients are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import nqp_spatial.comparison.group_tests as _tests
+import nqp_spatial.comparison.groups as _groups
+from nqp_spatial.core.linear import group_differences as core
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.models.bootstrap import check_whole
+from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
+from nqp_spatial.results import TestResult, format_frame
+from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.provenance import versions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from nqp_spatial.tables import Table
+
+TESTS = ("permutation", "interaction", "sur")
+
+_COLUMNS = {
+    "estimate": "float",
+    "std_error": "float",
+    "statistic": "float",
+    "df": None,
+    "pvalue": "float",
+    "lower": "float",
+    "upper": "float",
+    "nobs": "Int64",
+    "n_entities": "Int64",
+}
+_WORDS = {
+    "en": {
+        "note": "Equality of {variable}, {groups}: {tests}",
+        "permutation": "permutation",
+        "interaction": "interaction",
+        "sur": "sur",
+        "all": "all",
+    },
+    "zh": {
+        "note": "{variable}的组间系数差异检验, {groups}: {tests}",
+        "permutation": "费舍尔置换检验",
+        "interaction": "交互项检验",
+        "sur": "似无相关检验",
+        "all": "全部",
+    },
+}
+
+
+def heterogeneity(
+    model: FixedEffects,
+    groups: pd.Series,
+    *,
+    variable: str | Sequence[str] | None = None,
+    tests: str | Sequence[str] = TESTS,
+    interact: str = "all",
+    replications: int = 1000,
+    studentise: bool = False,
+    seed: int = 0,
+    n_jobs: int = 1,
+    **fit_options: Any,
+) -> Heterogeneity:
+    """Fit a regression in each group and test that coefficients are equal.
+
+    Parameters
+    ----------
+    model : FixedEffects or PooledOLS
+        The specification on all rows, not fitted. Effects, other effects and trends are removed
+        anew in each group.
+    groups : Series
+        Labels by entity, or by (entity, time); every row of the model needs one. Groups are shown
+        in the order of a categorical, else sorted.
+    variable : str or sequence of str, optional
+        Regressors whose coefficients are compared; default all.
+    tests : subset of {"permutation", "interaction", "sur"}
+        "permutation" (Fisher): entities are shuffled between the groups, whose numbers of entities
+        stay, and the difference is compared with those of the shuffled groups. Needs groups that
+        are constant within entities. "interaction" (Chow): one regression of all rows with
+        interactions, and the F test of equal ones. "sur": estimates of the groups as one system,
+        z of the difference with a covariance that allows for entities in both groups (suest).
+    interact : {"all", "regressors", "variable"}
+        What differs by group in the "interaction" regression: everything, effects included, so that
+        its difference is that of the split samples; all coefficients; or only ``variable``.
+    replications, seed : int
+        Of the permutation; more extend fewer.
+    studentise : bool
+        Permute z of the difference in place of the difference. The plain one, which studies print,
+        tests that the groups have the same distribution: where groups differ in size and in the
+        variance of errors or regressors, it may reject much too often or too rarely. With 8 of 40
+        entities having errors three times as large, it rejected equal slopes in 26% of 200
+        simulated panels at the 5% level, z in 10%; with more entities z tends to 5% [1]_. Joint
+        tests are always permuted as Wald statistics.
+    n_jobs : int
+        Processes; the answer does not depend on it.
+    **fit_options
+        Passed to ``fit`` for groups and interaction: ``cov_type``, ``clusters`` and so on. "sur"
+        takes one-way clusters or ``cov_type="robust"``.
+
+    Returns
+    -------
+    Heterogeneity
+
+    Raises
+    ------
+    OptionError
+        A model that cannot be split (with what to do instead), or an unknown option or regressor.
+    DataError
+        Entities without a group, a group with one entity, and, naming the group, what
+        `FixedEffects` refuses there, such as a treatment that does not vary.
+    EstimationError
+        Fewer than 20 permutations identify the coefficients.
+
+    Warns
+    -----
+    DataWarning
+        Permutations that were left out, or a joint test that is not defined.
+
+    References
+    ----------
+    .. [1] Chung, E. and Romano, J. P. (2013). Exact and asymptotically robust permutation tests.
+       Annals of Statistics 41, 484-507.
+    .. [2] Cleary, S. (1999). The relationship between firm investment and financial status.
+       Journal of Finance 54, 673-692 (permutation of group differences).
+    .. [3] Weesie, J. (1999). Seemingly unrelated estimation and the cluster-adjusted sandwich
+       estimator. Stata Technical Bulletin 52, 34-47.
+
+    Examples
+    --------
+    >>> found = heterogeneity(model, cities["region"], variable="did", replications=1000, seed=1)
+    >>> found.to_frame()
+    >>> found.table("heterogeneity.docx")
+    """
+    model = _groups.check_model(model)
+    variables = _chosen(variable, model)
+    asked = [tests] if isinstance(tests, str) else list(tests)
+    for name in asked:
+        check_option("tests", name, TESTS)
+    check_option("interact", interact, _groups.INTERACT)
+    replications = check_whole("replications", replications, _tests.LEAST)
+    seed = check_whole("seed", seed, 0)
+    parts = _groups.Groups.from_series(groups, model.y.index)
+    if "permutation" in asked:
+        _check_constant(parts, model)
+    results = _groups.fit_groups(model, parts, fit_options)
+    what = _tests.Comparisons(parts.labels, list(model.x.columns), variables)
+    found: dict[str, _tests.Tested] = {}
+    entity = np.unique(np.asarray(model.y.index.codes[0]), return_inverse=True)[1]
+    for name in dict.fromkeys(asked):
+        if name == "interaction":
+            found[name] = _tests.interaction(model, parts, what, interact, fit_options)
+        elif name == "sur":
+            stack = _stack(model, _tests.clusters_of(fit_options, model.y.index))
+            found[name] = _tests.sur(stack, parts, what)
+        else:
+            found[name] = _tests.permutation(
+                _stack(model, entity),
+                parts,
+                what,
+                entity,
+                replications=replications,
+                seed=seed,
+                n_jobs=n_jobs,
+                studentise=studentise,
+            )
+    drawn = found.get("permutation")
+    options = {
+        "tests": tuple(found),
+        "interact": interact,
+        "studentise": studentise,
+        "replications": replications if drawn else None,
+        "seed": seed if drawn else None,
+    }
+    return Heterogeneity(
+        results=results,
+        variables=tuple(variables),
+        tests={(*key, name): test for name, t in found.items() for key, test in t.tests.items()},
+        differences=_differences(found),
+        draws=None if drawn is None else drawn.draws,
+        provenance={"versions": versions(), "options": options, "notes": model._notes},
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Heterogeneity:
+    """A regression by group, and tests of equal coefficients.
+
+    Attributes
+    ----------
+    results : dict of str to FixedEffectsResults
+        By group, for ``tables.regression(list(found.results.values()))``.
+    variables : tuple of str
+        Regressors that are compared.
+    tests : dict of (variable, groups, test) to TestResult
+        ``groups`` is "a - b", or "all"; with several variables ("all", "all") is their joint test.
+        Statistics: of "interaction" F, of "sur" z for two groups and chi-squared for more, of
+        "permutation" the difference (or z if studentised) and for joint tests the Wald statistic,
+        without degrees of freedom.
+    differences : DataFrame
+        Index (variable, groups, test); columns estimate, std_error. Those of a permutation have no
+        standard error.
+    draws : DataFrame or None
+        Statistics of the permutations, columns (variable, groups).
+    provenance : mapping
+        Versions, options and seed.
+    """
+
+    results: Mapping[str, FixedEffectsResults]
+    variables: tuple[str, ...]
+    tests: Mapping[tuple[str, str, str], TestResult]
+    differences: pd.DataFrame
+    draws: pd.DataFrame | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    citation = (
+        "Cleary, S. (1999). Journal of Finance 54, 673-692 (permutation of group differences).\n"
+        "Chow, G. C. (1960). Econometrica 28, 591-605 (interactions).\n"
+        "Weesie, J. (1999). Stata Technical Bulletin 52, 34-47 (seemingly unrelated estimation)."
+    )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of these numbers must be told."""
+        return tuple(self.provenance.get("notes", ()))
+
+    def estimates(self, variable: str | None = None, *, level: float = 0.95) -> pd.DataFrame:
+        """One row per (variable, group): estimate, std_error, ..., nobs, n_entities."""
+        names = self.variables if variable is None else (self._known(variable),)
+        rows = {}
+        for name in names:
+            for label, result in self.results.items():
+                size = {"nobs": result.nobs, "n_entities": result.extra_statistics["n_entities"]}
+                rows[name, label] = {**result.to_frame(level).loc[name], **size}
+        frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["variable", "group"])
+        return frame.astype({"nobs": int, "n_entities": int})
+
+    def to_frame(self, *, level: float = 0.95) -> pd.DataFrame:
+        """One row per group and one per test; index (variable, groups, test).
+
+        Columns estimate, std_error, statistic, df, pvalue, lower, upper, nobs, n_entities. ``test``
+        is "" for groups, whose statistic is t; ``estimate`` of a test is the difference.
+        """
+        rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+        groups = self.estimates(level=level).rename(columns={"tstat": "statistic"})
+        for name in self.variables:
+            for label, result in self.results.items():
+                rows[name, label, ""] = {**groups.loc[(name, label)], "df": result.df_resid}
+            rows |= self._test_rows(name)
+        rows |= self._test_rows(_tests.ALL)
+        index = pd.MultiIndex.from_tuples(list(rows), names=["variable", "groups", "test"])
+        frame = pd.DataFrame(list(rows.values()), index, list(_COLUMNS), dtype=object)
+        return frame.astype({name: kind for name, kind in _COLUMNS.items() if kind})
+
+    def _test_rows(self, variable: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+        rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for key, test in self.tests.items():
+            if key[0] == variable:
+                rows[key] = {"statistic": test.statistic, "df": test.df, "pvalue": test.pvalue}
+                if key in self.differences.index:
+                    rows[key] |= dict(self.differences.loc[key])
+        return rows
+
+    def table(
+        self,
+        path: str | Path | None = None,
+        *,
+        lang: str = "en",
+        notes: Sequence[str] = (),
+        **options: Any,
+    ) -> Table:
+        """Three-line table, one column per group, p-values of the tests below; saved if ``path``.
+
+        ``options`` as for `tables.regression`.
+        """
+        from nqp_spatial import tables
+
+        check_option("lang", lang, _WORDS)
+        told = [*self._test_notes(lang), *notes]
+        return tables.regression(self.results, path, lang=lang, notes=told, **options)
+
+    def plot(
+        self,
+        variable: str | None = None,
+        *,
+        level: float = 0.95,
+        ax: Axes | None = None,
+        lang: str = "en",
+    ) -> Axes:
+        """Forest plot of one variable's coefficient by group; default the first."""
+        from nqp_spatial.plots import coefficients
+
+        name = self._known(self.variables[0] if variable is None else variable)
+        frame = self.estimates(name, level=level).xs(name, level="variable")
+        check_option("lang", lang, _WORDS)
+        notes = self._test_notes(lang, name)
+        return coefficients.forest(
+            frame, variable=name, level=level, ax=ax, notes=[*notes, *self.notes], lang=lang
+        )
+
+    def cite(self) -> str:
+        """The works to cite."""
+        return self.citation
+
+    def _known(self, variable: str) -> str:
+        check_option("variable", variable, self.variables)
+        return variable
+
+    def _test_notes(self, lang: str, variable: str | None = None) -> list[str]:
+        """A line for each comparison, with the p-value of each test."""
+        words = _WORDS[lang]
+        lines: dict[tuple[str, str], list[str]] = {}
+        for (name, compared, test), result in self.tests.items():
+            if variable is None or name == variable:
+                told = f"{words[test]} {_ptext(result.pvalue)}"
+                lines.setdefault((name, compared), []).append(told)
+        every = {_tests.ALL: words["all"]}
+        return [
+            words["note"].format(
+                variable=every.get(name, name),
+                groups=every.get(compared, compared),
+                tests=", ".join(told),
+            )
+            for (name, compared), told in lines.items()
+        ]
+
+    def __repr__(self) -> str:
+        head = f"{', '.join(self.variables)} by group: {', '.join(self.results)}"
+        return "\n".join([head, *self.notes, format_frame(self.to_frame())])
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(float_format=lambda value: f"{value:.4g}"))
+
+
+def _ptext(value: float) -> str:
+    return "p < 0.001" if value < 0.0005 else f"p = {value:.3f}"
+
+
+def _chosen(variable: str | Sequence[str] | None, model: FixedEffects) -> list[str]:
+    """Regressors to compare, each once."""
+    known = list(model.x.columns)
+    if variable is None:
+        names = known
+    else:
+        names = [variable] if isinstance(variable, str) else list(dict.fromkeys(variable))
+    for name in names:
+        check_option("variable", name, known)
+    if not names:
+        raise OptionError("variable is empty. Name a regressor, or leave it out for all.")
+    if _tests.ALL in names:
+        raise OptionError("A regressor is named 'all', as joint tests are. Rename it.")
+    return names
+
+
+def _check_constant(groups: _groups.Groups, model: FixedEffects) -> None:
+    if groups.by_entity:
+        return
+    entity = model.y.index.get_level_values(0)
+    several = pd.Series(groups.codes).groupby(np.asarray(entity)).nunique()
+    raise OptionError(
+        f"{int((several > 1).sum())} entities are in more than one group, first "
+        f"{first(several.index[several > 1], 3)}, so that they cannot be permuted between "
+        "groups. Type tests=('interaction', 'sur')."
+    )
+
+
+def _stack(model: FixedEffects, clusters: npt.NDArray[np.int64]) -> core.Stack:
+    values = np.column_stack([model.y.to_numpy(), model.x.to_numpy()])
+    return core.Stack(values, list(model._groups.values()), model._trends, clusters)
+
+
+def _differences(found: Mapping[str, _tests.Tested]) -> pd.DataFrame:
+    rows = {
+        (*key, name): {"estimate": d.estimate, "std_error": d.std_error}
+        for name, tested in found.items()
+        for key, d in tested.differences.items()
+    }
+    index = (
+        pd.MultiIndex.from_tuples(list(rows), names=["variable", "groups", "test"])
+        if rows
+        else None
+    )
+    return pd.DataFrame(list(rows.values()), index, ["estimate", "std_error"], dtype=float)

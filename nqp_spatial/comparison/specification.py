@@ -1,0 +1,274 @@
+"""From least squares to a spatial model and back: the sequence of tests that papers report.
+
+1. LM tests on the residuals of least squares: is there a spatial lag, a spatial error, or both?
+2. The spatial Durbin model, and likelihood-ratio and Wald tests of what it simplifies to: a spatial
+   lag (theta = 0), a spatial error (theta + rho beta = 0), lags of x only (rho = 0).
+3. A recommendation by the rule of Elhorst (2014, p. 58, after Florax, Folmer and Rey 2003): the
+   Durbin model if both simplifications to one spatial parameter are rejected; one of them if it is
+   not rejected and the robust LM test of the first step points to it; else the Durbin model, which
+   contains both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from nqp_spatial.diagnostics.lagrange import lm_tests
+from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.models import SLX, SpatialDurbin, SpatialError, SpatialLag, SpatialResults
+from nqp_spatial.results import TestResult, format_frame
+from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.notes import Note, in_language, note
+
+if TYPE_CHECKING:
+    from nqp_spatial.tables import Table
+
+_STEPS = {"lm": "LM, least squares", "lr": "LR, Durbin against", "wald": "Wald, Durbin against"}
+_NULLS = {"sar": "theta = 0", "sem": "theta + rho beta = 0", "slx": "rho = 0"}
+_LABELS = {
+    "en": {
+        "lag": "LM lag",
+        "error": "LM error",
+        "robust_lag": "Robust LM lag",
+        "robust_error": "Robust LM error",
+        "joint": "Joint LM",
+        **{name: name.upper() for name in _NULLS},
+        "step": "Step",
+        "test": "Test",
+        "null": "Null hypothesis",
+    },
+    "zh": {
+        "lag": "LM-lag",
+        "error": "LM-error",
+        "robust_lag": "稳健LM-lag",
+        "robust_error": "稳健LM-error",
+        "joint": "联合LM",
+        **{name: name.upper() for name in _NULLS},
+        "step": "步骤",
+        "test": "检验",
+        "df": "自由度",
+        "null": "原假设",
+        _STEPS["lm"]: "最小二乘残差的LM检验",
+        _STEPS["lr"]: "LR检验: 杜宾模型可否简化为",
+        _STEPS["wald"]: "Wald检验: 杜宾模型可否简化为",
+    },
+}
+_TITLE = {"en": "Specification tests", "zh": "空间模型设定检验"}
+_WORDS = {
+    "en": {
+        "recommended": "Recommended at the {level} level: {model}.",
+        "found": "LM tests reject least squares in favour of {models}.",
+        "lag": "a spatial lag",
+        "error": "a spatial error",
+        "both": "a spatial lag and a spatial error",
+        "kept": "{model} ({null}) is not rejected against the Durbin model (LR, {p}).",
+        "rejected": "{model} ({null}) is rejected against the Durbin model (LR, {p}).",
+        "points": "The robust LM tests point to {models} as well.",
+        "but": "But the robust LM tests point to {models}, so that the Durbin model, which "
+        "contains both, is kept.",
+        "none": "Neither LM test rejects least squares ({lag} for a lag, {error} for an error).",
+        "but_rho": "But rho is not zero in the Durbin model ({p}).",
+        "nor_rho": "Nor is rho different from zero in the Durbin model ({p}).",
+        "matter": "Lags of regressors matter (theta = 0: {p}).",
+        "no_matter": "Lags of regressors do not matter (theta = 0: {p}).",
+    },
+    "zh": {
+        "recommended": "在{level}水平上建议采用: {model}。",
+        "found": "LM检验拒绝最小二乘模型, 支持{models}。",
+        "lag": "空间滞后",
+        "error": "空间误差",
+        "both": "空间滞后与空间误差",
+        "kept": "LR检验不拒绝将杜宾模型简化为{model}({null}, {p})。",
+        "rejected": "LR检验拒绝将杜宾模型简化为{model}({null}, {p})。",
+        "points": "稳健LM检验同样指向{models}。",
+        "but": "但稳健LM检验指向{models}, 故保留包含二者的杜宾模型。",
+        "none": "两项LM检验均不拒绝最小二乘模型(滞后{lag}, 误差{error})。",
+        "but_rho": "但杜宾模型中ρ显著不为零({p})。",
+        "nor_rho": "杜宾模型中ρ也不显著({p})。",
+        "matter": "解释变量的空间滞后项显著(theta = 0: {p})。",
+        "no_matter": "解释变量的空间滞后项不显著(theta = 0: {p})。",
+    },
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SpecificationPath:
+    """The tests, the models they compare, and what they recommend.
+
+    Attributes
+    ----------
+    tests : dict of (step, name) to TestResult
+        Steps "lm", "lr" and "wald".
+    results : dict of str to SpatialResults
+        "sar", "sem", "slx" and "sdm".
+    recommendation : {"ols", "sar", "sem", "slx", "sdm"}
+    reasons : tuple of str
+        Tables in Chinese have them in Chinese.
+    level : float
+        Significance level of the decisions.
+    """
+
+    tests: Mapping[tuple[str, str], TestResult]
+    results: Mapping[str, SpatialResults]
+    recommendation: str
+    reasons: tuple[Note, ...]
+    level: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per test: index (step, test); statistic, df, pvalue, null."""
+        rows = {
+            (_STEPS[step], name): (test.statistic, test.df, test.pvalue, null)
+            for ((step, name), test), null in zip(self.tests.items(), self._nulls(), strict=True)
+        }
+        frame = pd.DataFrame.from_dict(
+            rows, orient="index", columns=["statistic", "df", "pvalue", "null"]
+        )
+        frame.index = pd.MultiIndex.from_tuples(list(rows), names=["step", "test"])
+        return frame
+
+    def table(
+        self,
+        path: str | Path | None = None,
+        *,
+        lang: str = "en",
+        labels: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Table:
+        """The tests as a three-line table, with the recommendation and its reasons below.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where to save the table: .docx, .tex, .html, .xlsx or .md.
+        lang : {"en", "zh"}
+        labels : mapping of str to str, optional
+            Other names of steps, tests and columns than those of the language.
+        **options
+            ``title``, ``digits``.
+        """
+        from nqp_spatial import tables
+
+        check_option("lang", lang, _TITLE)
+        notes = (*self._verdict(), *next(iter(self.results.values())).notes)
+        options = {"title": _TITLE[lang], **options}
+        frame = self.to_frame()
+        frame["null"] = [in_language(null, lang) for null in self._nulls()]
+        labels = {**_LABELS[lang], **(labels or {})}
+        return tables.from_frame(frame, path, notes=notes, lang=lang, labels=labels, **options)
+
+    def _nulls(self) -> list[str]:
+        """The null of each test: of LM tests their own, of the others what it is for them all."""
+        return [
+            test.null if step == "lm" else _NULLS[name] for (step, name), test in self.tests.items()
+        ]
+
+    def _verdict(self) -> tuple[Note, ...]:
+        level, model = f"{self.level:.0%}", self.recommendation.upper()
+        return (note(_WORDS, "recommended", level=level, model=model), *self.reasons)
+
+    def __repr__(self) -> str:
+        return "\n".join([format_frame(self.to_frame()), "", *self._verdict()])
+
+
+def specification_path(
+    y: pd.Series,
+    x: pd.DataFrame,
+    graph: Any,
+    *,
+    effects: str | None = "twoway",
+    correction: str = "lee-yu",
+    level: float = 0.05,
+) -> SpecificationPath:
+    """Run the specific-to-general-to-specific sequence of tests.
+
+    Parameters
+    ----------
+    y, x, graph, effects, correction
+        As in :class:`SpatialDurbin`; the LM tests use the same correction (Lee-Yu, else none).
+    level : float
+        Significance level of each decision.
+
+    Returns
+    -------
+    SpecificationPath
+
+    Raises
+    ------
+    DataError, WeightsError, OptionError
+        As the models do.
+
+    References
+    ----------
+    .. [1] Elhorst, J. P. (2014). Spatial Econometrics. Springer, chapters 2.9 and 3.5.
+    .. [2] Florax, R. J. G. M., Folmer, H. and Rey, S. J. (2003). Specification searches in spatial
+       econometrics. Regional Science and Urban Economics 33, 557-579.
+    """
+    if not 0 < level < 1:
+        raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.05.")
+    given: dict[str, Any] = {"effects": effects, "correction": correction}
+    of_residuals = lm_tests(
+        y, x, graph, effects=effects, correction="lee-yu" if correction == "lee-yu" else "none"
+    )
+    results: dict[str, SpatialResults] = {
+        "sar": SpatialLag(y, x, graph, **given).fit(),
+        "sem": SpatialError(y, x, graph, **given).fit(),
+        "slx": SLX(y, x, graph, **given).fit(),
+        "sdm": SpatialDurbin(y, x, graph, **given).fit(),
+    }
+    durbin = results["sdm"]
+    tests = {("lm", name): test for name, test in of_residuals.items()}
+    for name in ("sar", "sem", "slx"):
+        tests["lr", name] = likelihood_ratio(results[name], durbin)
+    for name in ("sar", "sem", "slx"):
+        tests["wald", name] = durbin.tests[name]
+    recommendation, reasons = _decide(tests, level)
+    return SpecificationPath(tests, results, recommendation, reasons, level)
+
+
+def _decide(
+    tests: Mapping[tuple[str, str], TestResult], level: float
+) -> tuple[str, tuple[Note, ...]]:
+    """The model that the rule points to, and each reason in a sentence."""
+    p = {key: test.pvalue for key, test in tests.items()}
+    spatial = [name for name in ("lag", "error") if p["lm", name] < level]
+    if not spatial:
+        return _without_dependence(p, level)
+    found = note(_WORDS, "both" if len(spatial) > 1 else spatial[0])
+    reasons = [note(_WORDS, "found", models=found)]
+    kept = {name: p["lr", name] >= level for name in ("sar", "sem")}
+    for name, is_kept in kept.items():
+        facts = {"model": name.upper(), "null": _NULLS[name], "p": _p(p["lr", name])}
+        reasons.append(note(_WORDS, "kept" if is_kept else "rejected", **facts))
+    points = "lag" if p["lm", "robust_lag"] < p["lm", "robust_error"] else "error"
+    simple = {"lag": "sar", "error": "sem"}[points]
+    if kept[simple]:
+        reasons.append(note(_WORDS, "points", models=note(_WORDS, points)))
+        return simple, tuple(reasons)
+    if any(kept.values()):
+        reasons.append(note(_WORDS, "but", models=note(_WORDS, points)))
+    return "sdm", tuple(reasons)
+
+
+def _without_dependence(
+    p: Mapping[tuple[str, str], float], level: float
+) -> tuple[str, tuple[Note, ...]]:
+    """What is left when the residuals of least squares show nothing."""
+    reasons = [note(_WORDS, "none", lag=_p(p["lm", "lag"]), error=_p(p["lm", "error"]))]
+    rho, theta = _p(p["wald", "slx"]), _p(p["wald", "sar"])
+    if p["wald", "slx"] < level:
+        reasons.append(note(_WORDS, "but_rho", p=rho))
+        return "sdm", tuple(reasons)
+    reasons.append(note(_WORDS, "nor_rho", p=rho))
+    matter = p["wald", "sar"] < level
+    reasons.append(note(_WORDS, "matter" if matter else "no_matter", p=theta))
+    return "slx" if matter else "ols", tuple(reasons)
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

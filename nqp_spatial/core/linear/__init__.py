@@ -1,0 +1,1 @@
+"""Regressions, absorbed effects, instruments, thresholds and quantiles, on arrays."""

@@ -1,0 +1,1 @@
+"""Likelihoods, moments, sandwiches and multipliers of spatial models, on arrays."""

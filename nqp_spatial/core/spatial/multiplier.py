@@ -1,0 +1,193 @@
+"""The spatial multiplier (I - rho W)^-1 and the averages and sums that effects are made of.
+
+S(W) = (I - rho W)^-1 (beta I + theta W) is linear in (beta, theta) with weights that depend on rho
+alone, so each effect is ``beta * m + theta * w`` and its derivative in rho ``beta * dm + theta *
+dw`` (LeSage and Pace 2009, section 2.7; powers and inverses of W commute).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from scipy.linalg import lu_factor, lu_solve
+from scipy.sparse.linalg import splu
+
+from nqp_spatial.core.spectrum.eigen import Spectrum, symmetriser
+
+Array = npt.NDArray[np.float64]
+Positions = npt.NDArray[np.intp]
+
+_DENSE = 0.1  # share of links above which dense algebra is faster
+_BLOCK = 2**22  # numbers in a block of solutions: 32 MB
+
+
+class Multiplier:
+    """Solutions with A = I - rho W; the factorisation is made once.
+
+    Parameters
+    ----------
+    W : sparse array, shape (n, n)
+    rho : float
+    spectrum : Spectrum of W, optional
+        Its factorisations are used if it has any.
+    """
+
+    def __init__(self, W: sp.csr_array, rho: float, spectrum: Spectrum | None = None) -> None:
+        self.W, self.rho, self.n = W, rho, W.shape[0]
+        self._solver = getattr(spectrum, "solve", None)
+        self._dense = W.nnz > _DENSE * self.n**2
+
+    @cached_property
+    def _factor(self) -> object:
+        A = sp.csc_array(sp.eye_array(self.n) - self.rho * self.W)
+        return lu_factor(A.toarray()) if self._dense else splu(A)
+
+    def solve(self, values: Array) -> Array:
+        """A^-1 values, for values of shape (n,) or (n, m)."""
+        return self._solve(values, transposed=False)
+
+    def solve_transposed(self, values: Array) -> Array:
+        """A'^-1 values."""
+        return self._solve(values, transposed=True)
+
+    def _solve(self, values: Array, *, transposed: bool) -> Array:
+        if self._solver is not None:
+            return np.asarray(self._solver(self.rho, values, transposed=transposed))
+        if self._dense:
+            return np.asarray(lu_solve(self._factor, values, trans=int(transposed)))
+        trans = "T" if transposed else "N"
+        values = np.ascontiguousarray(values)
+        return np.asarray(self._factor.solve(values, trans=trans))  # type: ignore[attr-defined]
+
+    def apply_g_transposed(self, values: Array) -> Array:
+        """G' values, with G = W A^-1."""
+        return self.solve_transposed(self.W.T @ values)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of (beta, theta) in an effect, and their derivatives in rho.
+
+    Each is a number for an average effect, or an array of shape (n,) for effects by entity.
+    """
+
+    beta: Array
+    theta: Array
+    d_beta: Array
+    d_theta: Array
+
+    def effect(self, beta: float, theta: float) -> Array:
+        """The effect: ``beta`` and ``theta`` times their weights."""
+        return beta * self.beta + theta * self.theta
+
+    def gradient(self, beta: float, theta: float) -> Array:
+        """Derivatives of the effect in (beta, theta, rho), shape (..., 3)."""
+        d_rho = beta * self.d_beta + theta * self.d_theta
+        return np.stack([self.beta, self.theta, d_rho], axis=-1)
+
+    def __getitem__(self, where: Positions) -> Weights:
+        return Weights(*(part[where] for part in _parts(self)))
+
+    def __sub__(self, other: Weights) -> Weights:
+        return Weights(
+            self.beta - other.beta,
+            self.theta - other.theta,
+            self.d_beta - other.d_beta,
+            self.d_theta - other.d_theta,
+        )
+
+
+def average_direct(spectrum: Spectrum, rho: float) -> Weights:
+    """Mean diagonal element of S, from traces: tr(A^-1) = n + rho tr(G), and so on."""
+    n, g, gg = spectrum.n, spectrum.trace_g(rho), spectrum.trace_gg(rho)
+    parts = (1 + rho * g / n, g / n, (g + rho * gg) / n, gg / n)
+    return Weights(*(np.asarray(part) for part in parts))
+
+
+def average_total(multiplier: Multiplier) -> Weights:
+    """Mean row sum of S, without solving where rows of W sum to one."""
+    if np.abs(multiplier.W.sum(axis=1) - 1).max() < 1e-12:
+        a = np.asarray(1 / (1 - multiplier.rho))
+        return Weights(a, a, a**2, a**2)
+    sums = received(multiplier)
+    return Weights(*(np.asarray(part.mean()) for part in _parts(sums)))
+
+
+def received(multiplier: Multiplier) -> Weights:
+    """Row sums of S, shape (n,): what each entity receives, its own effect included."""
+    return _along(multiplier.W, multiplier.solve, np.ones(multiplier.n))
+
+
+def sent(multiplier: Multiplier) -> Weights:
+    """Column sums of S, shape (n,): what each entity sends, its own effect included."""
+    return _along(multiplier.W.T.tocsr(), multiplier.solve_transposed, np.ones(multiplier.n))
+
+
+def footprint(multiplier: Multiplier, position: int) -> Weights:
+    """Column ``position`` of S, shape (n,): the effect on all of a change in one entity."""
+    unit = np.zeros(multiplier.n)
+    unit[position] = 1.0
+    return _along(multiplier.W, multiplier.solve, unit)
+
+
+def response_to(multiplier: Multiplier, change: Array) -> Weights:
+    """S times a change of the regressor, of shape (n,) or (n, m)."""
+    return _along(multiplier.W, multiplier.solve, change)
+
+
+def _along(W: sp.csr_array, solve, vector: Array) -> Weights:  # type: ignore[no-untyped-def]
+    """Weights in S v: A^-1 v, W A^-1 v and their derivatives A^-1 W A^-1 v, W A^-1 W A^-1 v."""
+    m = solve(vector)
+    w = W @ m
+    d_m = solve(w)
+    return Weights(m, w, d_m, W @ d_m)
+
+
+def direct(multiplier: Multiplier, positions: Positions | None = None) -> Weights:
+    """Diagonal of S at ``positions`` (default all), from blocks of columns of A^-1.
+
+    With d_i w_ij = d_j w_ji, row j of A^-1 and of G is column j times d / d_j, so that one solution
+    for each entity is enough; other W take a second one. Memory: some blocks of 32 MB, or some
+    columns.
+    """
+    n, scale = multiplier.n, symmetriser(multiplier.W)
+    positions = np.arange(n) if positions is None else np.asarray(positions)
+    parts = np.empty((4, len(positions)))
+    size = max(1, min(256, _BLOCK // n))
+    for start in range(0, len(positions), size):
+        columns = positions[start : start + size]
+        here = columns, np.arange(len(columns))
+        unit = np.zeros((n, len(columns)))
+        unit[here] = 1.0
+        inverse = multiplier.solve(unit)
+        g = multiplier.W @ inverse
+        block = parts[:, start : start + len(columns)]
+        block[0], block[1] = inverse[here], g[here]
+        if scale is None:
+            second = multiplier.solve(g)
+            block[2], block[3] = second[here], (multiplier.W @ second)[here]
+        else:
+            weighted = g * scale[:, None] / scale[columns]
+            block[2] = np.einsum("ij,ij->j", inverse, weighted)
+            block[3] = np.einsum("ij,ij->j", g, weighted)
+    return Weights(*parts)
+
+
+def _parts(weights: Weights) -> tuple[Array, Array, Array, Array]:
+    return weights.beta, weights.theta, weights.d_beta, weights.d_theta
+
+
+def by_order(W: sp.csr_array, orders: int) -> list[tuple[float, float]]:
+    """Mean diagonal element and mean row sum of W^q, q = 0 ... orders."""
+    n = W.shape[0]
+    low = high = sp.eye_array(n, format="csr")  # W^floor(q/2) and W^ceil(q/2): no higher power
+    sums, out = np.ones(n), []
+    for q in range(orders + 1):
+        out.append((float((low * high.T).sum()) / n, float(sums.mean())))
+        low, high = high, (high if q % 2 else sp.csr_array(high @ W))
+        sums = W @ sums
+    return out

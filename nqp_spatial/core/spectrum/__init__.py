@@ -1,0 +1,1 @@
+"""ln|I - rho W|, its derivatives and the admissible interval of rho."""

@@ -1,0 +1,1 @@
+"""Bundled panels, and simulated ones with a known truth."""

@@ -1,0 +1,199 @@
+"""Spatial Durbin difference-in-differences: a policy, its spatial lag, and their effects.
+
+    y_t = rho W y_t + a D_t + b W D_t + X_t beta + W X_t theta + mu + tau_t + e_t
+
+D is one once an entity is treated. Its direct effect is the effect on the treated entity itself,
+feedback included; its indirect effect is what reaches all others (Delgado and Florax 2015; Chagas,
+Azzoni and Almeida 2016; LeSage and Pace 2009).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from nqp_spatial.core.spectrum.eigen import Spectrum
+from nqp_spatial.exceptions import DataError, DataWarning, OptionError, TreatmentError
+from nqp_spatial.models.spatial.family import SpatialDurbin
+from nqp_spatial.models.spatial.results import SpatialResults
+from nqp_spatial.panel import checks
+from nqp_spatial.shared.messages import first, outside
+
+
+class SpatialDiD(SpatialDurbin):
+    """Spatial Durbin difference-in-differences, staggered adoption allowed.
+
+    Parameters
+    ----------
+    y : Series
+        Outcome, indexed by (entity, time).
+    treatment : Series
+        0 before and 1 from the first treated period on, same index. Without a name it is called
+        "treatment".
+    x : DataFrame or None
+        Controls.
+    graph, durbin, effects, correction, unbalanced, observation_weights
+        As in :class:`SpatialDurbin`; ``durbin`` may name the treatment too.
+
+    Raises
+    ------
+    TreatmentError
+        If the treatment is not 0/1, never or always on for all, or switches off in an entity.
+
+    Notes
+    -----
+    With staggered adoption and effects that differ between cohorts or over time, two-way fixed
+    effects mix comparisons with entities that are treated already (Goodman-Bacon 2021); and where
+    the indirect effect is not zero, untreated neighbours are not clean controls.
+
+    References
+    ----------
+    .. [1] Delgado, M. S. and Florax, R. J. G. M. (2015). Difference-in-differences techniques for
+       spatial data. Economics Letters 137, 123-126.
+    .. [2] Chagas, A. L. S., Azzoni, C. R. and Almeida, A. N. (2016). A spatial
+       difference-in-differences analysis of the impact of sugarcane production on respiratory
+       diseases. Regional Science and Urban Economics 59, 24-36.
+    """
+
+    _model_name: ClassVar[str] = "Spatial Durbin difference-in-differences"
+
+    def __init__(
+        self,
+        y: pd.Series,
+        treatment: pd.Series,
+        x: pd.DataFrame | None,
+        graph: Any,
+        *,
+        durbin: Sequence[str] | None = None,
+        effects: str | None = "twoway",
+        correction: str = "lee-yu",
+        unbalanced: str = "error",
+        observation_weights: pd.Series | None = None,
+    ) -> None:
+        checks.panel_index(treatment, "treatment")
+        if isinstance(treatment, pd.DataFrame):
+            raise DataError("treatment is a DataFrame. Give one column: frame['name'].")
+        if treatment.name is None:
+            treatment = treatment.rename("treatment")
+        self.treated_entities = _check_treatment(treatment)
+        self.treatment = str(treatment.name)
+        regressors = _together(treatment, x)
+        super().__init__(
+            y,
+            regressors,
+            graph,
+            durbin=durbin,
+            effects=effects,
+            correction=correction,
+            unbalanced=unbalanced,
+            observation_weights=observation_weights,
+        )
+
+    @classmethod
+    def from_formula(
+        cls, formula: str, data: Any, graph: Any, *, treatment: str | None = None, **options: Any
+    ) -> Self:
+        """The model of ``"y ~ did + x1 + x2"``; the first regressor is the treatment by default."""
+        from nqp_spatial.panel.formula import split_formula
+
+        y, x = split_formula(formula, data)
+        name = str(x.columns[0]) if treatment is None else treatment
+        if name not in x:
+            raise OptionError(
+                f"treatment={name!r} is not in the formula. Its regressors are {first(x.columns)}."
+            )
+        return cls(y, x[name], x.drop(columns=name), graph, **options)
+
+    def with_graph(self, graph: Any) -> Self:
+        """The same specification under other weights."""
+        controls = self._x.drop(columns=self.treatment)
+        treatment = self._x[self.treatment]
+        kept = controls if controls.shape[1] else None
+        return type(self)(self._y, treatment, kept, graph, **self._options)
+
+    def _results_class(self) -> type[SpatialResults]:
+        return SpatialDiDResults
+
+    def _results_fields(self, lagged: tuple[str, ...], spectrum: Spectrum) -> dict[str, Any]:
+        own = {"treatment": self.treatment, "treated_entities": self.treated_entities}
+        return super()._results_fields(lagged, spectrum) | own
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class SpatialDiDResults(SpatialResults):
+    """A spatial Durbin result that knows which regressor is the policy.
+
+    Attributes
+    ----------
+    treatment : str
+    treated_entities : Index
+        Entities treated in some period.
+    """
+
+    treatment: str
+    treated_entities: pd.Index
+
+    def policy_effects(self, **options: Any) -> pd.DataFrame:
+        """Direct, indirect and total effect of the policy; options as in :meth:`effects`."""
+        return self.effects(**options).xs(self.treatment, level="variable")
+
+
+def _together(treatment: pd.Series, x: pd.DataFrame | None) -> pd.DataFrame:
+    """The treatment as first column, before the controls, matched by label."""
+    first_column = treatment.to_frame()
+    if x is None:
+        return first_column
+    checks.panel_index(x, "x")
+    if treatment.name in x.columns:
+        raise OptionError(f"{treatment.name!r} is the treatment and also in x. Leave it out of x.")
+    checks.unique_keys(treatment.index, "treatment")
+    checks.unique_keys(x.index, "x")
+    checks.same_ids(treatment.index, x.index, "the treatment", "x")
+    joined = pd.concat([first_column, x.reindex(treatment.index)], axis=1)
+    joined.attrs = {**x.attrs, **treatment.attrs}
+    return joined
+
+
+def _check_treatment(treatment: pd.Series) -> pd.Index:
+    """Entities treated at some time; raise unless 0/1, varying, and never switched off."""
+    name = str(treatment.name)
+    checks.unique_keys(treatment.index, "treatment")
+    checks.numeric(treatment.astype(float) if treatment.dtype == bool else treatment, name)
+    odd = treatment[~treatment.isin([0, 1]) & treatment.notna()]
+    if len(odd):
+        raise TreatmentError(
+            f"The treatment {name!r} is not 0 or 1 in {len(odd)} rows, first "
+            f"{first([odd.iloc[0]])} at {first([odd.index[0]])}. For a dose use SpatialDurbin."
+        )
+    on = treatment.eq(1).fillna(False).astype(bool).sort_index()
+    if not on.any() or on[treatment.notna()].all():
+        state = "never on" if not on.any() else "always on"
+        raise TreatmentError(
+            f"The treatment {name!r} is {state}, so that there is nothing to compare. "
+            "It is 1 from the first treated period of treated entities, else 0."
+        )
+    by_entity = on.groupby(level=0)
+    switched = on[by_entity.shift(1, fill_value=False) & ~on & treatment.notna()]
+    if len(switched):
+        raise TreatmentError(
+            f"The treatment {name!r} switches off in "
+            f"{switched.index.get_level_values(0).nunique()} entities, first at "
+            f"{first([switched.index[0]])}. Difference-in-differences needs a policy that stays; "
+            "use SpatialDurbin if it really ends."
+        )
+    always = by_entity.all()
+    if always.any():
+        warnings.warn(
+            f"{int(always.sum())} entities are treated in every period, first "
+            f"{first(always.index[always])}: they have no time before the policy and identify "
+            "nothing under entity effects.",
+            DataWarning,
+            stacklevel=outside(),
+        )
+    ever = by_entity.any()
+    return ever.index[np.asarray(ever)]

@@ -1,0 +1,361 @@
+"""Direct, indirect and total effects with inference: averages, by entity, by order of neighbours.
+
+With S_r(W) = (I - rho W)^-1 (beta_r I + theta_r W), the direct effect of regressor r is the mean
+diagonal element of S_r, the total effect its mean row sum, the indirect effect their difference
+(LeSage and Pace 2009, section 2.7). Through feedback theta is part of the direct effect too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nqp_spatial.core.spatial import draws as multiplier_draws
+from nqp_spatial.core.spatial import multiplier as core
+from nqp_spatial.core.spatial.multiplier import Weights
+from nqp_spatial.core.spectrum.trace_error import trace_g_error
+from nqp_spatial.effects.by_order import effects_by_order
+from nqp_spatial.effects.response import (
+    KINDS,
+    Response,
+    average_weights,
+    check_level,
+    check_list,
+    standard_errors,
+)
+from nqp_spatial.exceptions import OptionError, UnstableModelError
+from nqp_spatial.shared.messages import check_option, first
+
+__all__ = [
+    "ENTITY_KINDS",
+    "KINDS",
+    "TRANSFORMS",
+    "Response",
+    "average_effects",
+    "average_weights",
+    "effects_by_order",
+    "entity_effects",
+    "footprint",
+]
+
+Array = npt.NDArray[np.float64]
+
+ENTITY_KINDS = ("direct", "sent", "received", "total")
+TRANSFORMS = (None, "percent")
+_MANY = 20_000  # entities above which one solution for each is not made unasked
+
+
+def average_effects(
+    response: Response,
+    *,
+    method: str = "delta",
+    draws: int = 1000,
+    seed: int | None = None,
+    centre: str = "estimate",
+    level: float = 0.95,
+    transform: str | None = None,
+) -> pd.DataFrame:
+    """Average direct, indirect and total effects of each regressor.
+
+    Parameters
+    ----------
+    response : Response
+    method : {"delta", "simulation"}
+        "delta" uses analytic derivatives; "simulation" draws the parameters from their normal
+        distribution (LeSage and Pace 2009, p. 39), and where inference is by t, from t once more
+        for the percentiles. Near rho = 1 the draws of an effect have
+        no variance to converge to: then trust the percentiles, not std_error. Where rho is large
+        and the panel small its percentiles cover better than the symmetric intervals of "delta".
+    draws, seed : int
+        For the simulation. Draws with rho outside the admissible interval are drawn again and
+        counted in ``attrs["redrawn"]``.
+    centre : {"estimate", "mean"}
+        What a simulation reports as the estimate: the effect at the point estimate, or the mean
+        of the draws, as xsmle prints.
+    level : float
+        Of the confidence interval: symmetric for "delta", percentiles of the draws otherwise.
+    transform : {None, "percent"}
+        "percent", for an outcome in logs: 100 (exp(effect) - 1), the exact change in per cent of
+        the geometric mean of the outcome when the regressor rises by one (not of its arithmetic
+        mean: the average of exp is not the exp of the average; see ``discrete_change`` for changes
+        by entity). Standard errors are those of the transformed effect, bounds are transformed,
+        and p-values stay those of no effect.
+
+    Returns
+    -------
+    DataFrame, shape (3k, 5)
+        Index (effect, variable); estimate, std_error, pvalue (normal, or t as for
+        the coefficients), lower, upper. All NaN if
+        rho or lambda was estimated at its bound. ``attrs["trace_error"]`` has by variable the
+        standard error that estimated traces leave in direct and indirect effects at the estimate
+        of rho, before any transformation; zero with exact traces. The total effect is free of it.
+    """
+    check_option("method", method, ("delta", "simulation"))
+    check_option("centre", centre, ("estimate", "mean"))
+    check_option("transform", transform, TRANSFORMS)
+    check_level(level)
+    if np.isnan(response.cov).any():
+        return _undefined(response)
+    if method == "delta":
+        if centre == "mean":
+            raise OptionError('centre="mean" belongs to method="simulation"; add it.')
+        frame = _delta(response, level)
+        frame = percent(frame) if transform else frame
+    else:
+        frame = _simulated(response, draws, seed, centre, level, transform)
+    frame.attrs |= {"transform": transform, "trace_error": _trace_errors(response)}
+    return frame
+
+
+def _undefined(response: Response) -> pd.DataFrame:
+    """NaN for every effect: with rho or lambda at its bound there is no covariance."""
+    nothing = np.full((len(KINDS), len(response.variables), 4), np.nan)
+    frame = _frame(response, nothing)
+    frame.attrs = {"method": "none: rho or lambda is at its bound"}
+    return frame
+
+
+def percent(frame: pd.DataFrame) -> pd.DataFrame:
+    """Effects on the log of an outcome as changes of the outcome in per cent: 100 (exp(s) - 1)."""
+    out = frame.copy()
+    ends = ["estimate", "lower", "upper"]
+    out[ends] = 100 * np.expm1(frame[ends])
+    out["std_error"] = 100 * np.exp(frame["estimate"]) * frame["std_error"]
+    return out
+
+
+def _trace_errors(response: Response) -> dict[str, float]:
+    """Error of tr(G) / n times its weight in the direct effect, beta rho + theta."""
+    rho = response.rho_estimate
+    error = trace_g_error(response.spectrum, rho) / response.spectrum.n if rho else 0.0
+    rows = ((name, response.coefficients(r)) for r, name in enumerate(response.variables))
+    return {name: float(error * abs(beta * rho + theta)) for name, (beta, theta) in rows}
+
+
+def _frame(response: Response, values: Array) -> pd.DataFrame:
+    """Values (3, k, 4) of estimate, std_error, lower, upper by kind and variable, with p-values."""
+    index = pd.MultiIndex.from_product([KINDS, response.variables], names=["effect", "variable"])
+    estimate, error, lower, upper = values.reshape(-1, 4).T
+    with np.errstate(invalid="ignore", divide="ignore"):  # zero by construction: no p-value
+        pvalue = response.pvalue(estimate / error)
+    columns = np.column_stack([estimate, error, pvalue, lower, upper])
+    names = ["estimate", "std_error", "pvalue", "lower", "upper"]
+    return pd.DataFrame(columns, index=index, columns=names)
+
+
+def _delta(response: Response, level: float) -> pd.DataFrame:
+    found = average_weights(response)
+    k = len(response.variables)
+    weights = np.array([_numbers(found[kind]) for kind in KINDS])[:, :, None]  # (3, 4, 1)
+    beta, theta = np.array([response.coefficients(r) for r in range(k)]).T
+    cov = np.array([response.cov_of(r) for r in range(k)])
+    on_beta, on_theta, d_beta, d_theta = np.moveaxis(weights, 1, 0)
+    estimate = on_beta * beta + on_theta * theta  # (3, k)
+    d_rho = d_beta * beta + d_theta * theta
+    gradient = np.stack(np.broadcast_arrays(on_beta, on_theta, d_rho), axis=-1)
+    error = np.stack([standard_errors(gradient[:, r], cov[r]) for r in range(k)], axis=1)
+    width = response.critical(level) * error
+    values = np.stack([estimate, error, estimate - width, estimate + width], axis=-1)
+    frame = _frame(response, values)
+    frame.attrs = {"method": "delta"}
+    return frame
+
+
+def _numbers(weights: Weights) -> list[float]:
+    return [float(w) for w in (weights.beta, weights.theta, weights.d_beta, weights.d_theta)]
+
+
+def _simulated(
+    response: Response,
+    draws: int,
+    seed: int | None,
+    centre: str,
+    level: float,
+    transform: str | None,
+) -> pd.DataFrame:
+    if not isinstance(draws, Integral) or draws < 2:
+        why = "too few" if isinstance(draws, Integral) else "not a whole number"
+        raise OptionError(f"draws={draws!r} is {why}. Type draws=1000 or more.")
+    rng = np.random.default_rng(seed)
+    sample, redrawn = _draw(response, draws, rng)
+    weights = _average_weights(response, sample)
+    tails, heavier = sample, weights
+    if response.df is not None:  # for percentiles: a standard error is not one of t
+        tails, more = _draw(response, draws, rng, df=response.df)
+        heavier, redrawn = _average_weights(response, tails), redrawn + more
+    at_estimate = _delta(response, level)["estimate"]
+    rows = np.empty((len(KINDS), len(response.variables), 4))
+    plain = rows.copy()
+    for r, name in enumerate(response.variables):
+        for a, kind in enumerate(KINDS):
+            values = _combined(response, r, sample, weights[kind])
+            wide = _combined(response, r, tails, heavier[kind])
+            point = at_estimate[kind, name]
+            plain[a, r] = _describe(values, wide, point, centre, level)
+            if transform:
+                values, wide, point = (100 * np.expm1(v) for v in (values, wide, point))
+            rows[a, r] = _describe(values, wide, point, centre, level)
+    frame = _frame(response, rows)
+    frame["pvalue"] = _frame(response, plain)["pvalue"]  # of no effect, whatever the units
+    frame.attrs = {"method": "simulation", "draws": draws, "seed": seed, "redrawn": redrawn}
+    return frame
+
+
+def _combined(response: Response, r: int, sample: Array, weights: tuple[Array, Array]) -> Array:
+    beta, theta = response.coefficients(r, sample)
+    return np.asarray(beta * weights[0] + theta * weights[1])
+
+
+def _describe(
+    values: Array, tails: Array, point: float, centre: str, level: float
+) -> tuple[float, float, float, float]:
+    """Centre and standard deviation of ``values``, percentiles of ``tails``, both being draws."""
+    tail = (1 - level) / 2
+    lower, upper = np.quantile(tails, [tail, 1 - tail])
+    middle = float(values.mean()) if centre == "mean" else float(point)
+    return middle, float(values.std(ddof=1)), float(lower), float(upper)
+
+
+def _draw(
+    response: Response, draws: int, rng: np.random.Generator, *, df: float | None = None
+) -> tuple[Array, int]:
+    """Parameters from their normal or t distribution, with rho inside its interval."""
+    low, high = response.spectrum.interval
+    root = _root(response.cov)
+    kept: list[Array] = []
+    have = redrawn = 0
+    while have < draws:
+        steps = rng.standard_normal((draws - have, len(root))) @ root.T
+        if df is not None:
+            steps *= np.sqrt(df / rng.chisquare(df, (len(steps), 1)))
+        sample = response.params + steps
+        inside = np.ones(len(sample), dtype=bool)
+        if response.rho >= 0:
+            inside = (sample[:, response.rho] > low) & (sample[:, response.rho] < high)
+        kept.append(sample[inside])
+        have += int(inside.sum())
+        redrawn += int((~inside).sum())
+        if redrawn > 100 * draws:
+            raise UnstableModelError(
+                f"Nearly all simulated rho fall outside ({low:.4f}, {high:.4f}). "
+                'Use method="delta", and look at the estimate of rho first.'
+            )
+    return np.concatenate(kept), redrawn
+
+
+def _root(cov: Array) -> Array:
+    """R with R R' = cov, which may be singular (few clusters) but have no negative variance."""
+    try:
+        return np.asarray(np.linalg.cholesky(cov))
+    except np.linalg.LinAlgError:
+        scale = np.sqrt(np.diag(cov))
+        values, vectors = np.linalg.eigh(cov / np.outer(scale, scale))
+    if values[0] < -1e-10 * values[-1]:
+        raise OptionError(
+            "The covariance of the estimates is not positive definite, which happens with few "
+            "clusters in two dimensions, or with a kernel in space, so that no parameters can be "
+            'drawn from it. Use method="delta", or fit with another cov_type=.'
+        )
+    return np.asarray(scale[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def _average_weights(response: Response, sample: Array) -> dict[str, tuple[Array, Array]]:
+    """Weights of (beta, theta) in each effect at the rho of each draw, of shape (draws,)."""
+    rhos = sample[:, response.rho] if response.rho >= 0 else np.zeros(1)
+    g = multiplier_draws.mean_trace(response.spectrum, rhos)
+    sums = multiplier_draws.mean_row_sum(response.W, response.spectrum, rhos)
+    return {
+        "direct": (1 + rhos * g, g),
+        "indirect": (rhos * (sums - g), sums - g),
+        "total": (1 + rhos * sums, sums),
+    }
+
+
+def entity_effects(
+    response: Response,
+    variable: str,
+    units: pd.Index,
+    entities: Sequence[object] | pd.Index | None = None,
+) -> pd.DataFrame:
+    """Effects by entity: own, sent to all others, received from all others, and own + received.
+
+    ``direct`` is the diagonal of S, ``sent`` a column sum and ``received`` a row sum without the
+    diagonal, ``total`` the row sum: what the entity gains if the variable rises by one everywhere.
+    Averages over entities are the average direct, indirect, indirect and total effects.
+
+    Parameters
+    ----------
+    units : Index
+        Labels of the rows of W.
+    entities : sequence, optional
+        Those that are wanted. The diagonal takes a solution of the sparse system for each (two if
+        W has no symmetric form), so beyond 20,000 entities they must be named.
+
+    Returns
+    -------
+    DataFrame, index entity
+        direct, sent, received, total, and ``<name>_std_error`` of each by the delta method.
+    """
+    r = response.position(variable)
+    wanted = _positions(units, entities)
+    multiplier = response.multiplier()
+    own = core.direct(multiplier, wanted)
+    row_sums, column_sums = core.received(multiplier)[wanted], core.sent(multiplier)[wanted]
+    weights = {
+        "direct": own,
+        "sent": column_sums - own,
+        "received": row_sums - own,
+        "total": row_sums,
+    }
+    columns = {name: _by_entity(response, r, weights[name]) for name in ENTITY_KINDS}
+    values = {name: estimate for name, (estimate, _) in columns.items()}
+    errors = {f"{name}_std_error": error for name, (_, error) in columns.items()}
+    return pd.DataFrame({**values, **errors}, index=units[wanted])
+
+
+def _positions(units: pd.Index, entities: Sequence[object] | pd.Index | None) -> core.Positions:
+    """Where the entities that are wanted stand among ``units``."""
+    check_list("entities", entities)
+    if entities is None:
+        if len(units) > _MANY:
+            raise OptionError(
+                f"Effects of each of {len(units):,} entities take as many solutions of a system of "
+                f"that size. Name those that are wanted: entities={first(units, 2)}, ...; or all "
+                "with entities=res.entities. res.effects() has the averages."
+            )
+        return np.arange(len(units))
+    found = units.get_indexer(pd.Index(entities))
+    if (found < 0).any():
+        unknown = [e for e, at in zip(entities, found, strict=True) if at < 0]
+        raise OptionError(f"entities {first(unknown)} are not in the model: {first(units, 3)}.")
+    return found
+
+
+def footprint(
+    response: Response, variable: str, entity: object, entities: pd.Index
+) -> pd.DataFrame:
+    """Effect on every entity of a unit change in one: a column of S.
+
+    Returns
+    -------
+    DataFrame, index entity
+        effect, std_error (delta method).
+    """
+    r = response.position(variable)
+    if entity not in entities:
+        check_option("entity", entity, list(entities))
+    position = int(entities.get_loc(entity))
+    weights = core.footprint(response.multiplier(), position)
+    effect, error = _by_entity(response, r, weights)
+    return pd.DataFrame({"effect": effect, "std_error": error}, index=entities)
+
+
+def _by_entity(response: Response, r: int, weights: Weights) -> tuple[Array, Array]:
+    """Effects of shape (n,) and their standard errors."""
+    beta, theta = (float(value) for value in response.coefficients(r))
+    gradient = weights.gradient(beta, theta)
+    return weights.effect(beta, theta), standard_errors(gradient, response.cov_of(r))

@@ -1,0 +1,99 @@
+"""Average effects by order of neighbours, alone or summed, with standard errors.
+
+S = sum over q of W^q (rho^q beta + rho^(q-1) theta): order 0 is the entity itself, order 1 its
+neighbours, order 2 theirs (LeSage and Pace 2009, section 2.7.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nqp_spatial.core.spatial import multiplier as core
+from nqp_spatial.effects.response import (
+    KINDS,
+    Response,
+    average_weights,
+    check_list,
+    standard_errors,
+)
+from nqp_spatial.exceptions import OptionError
+
+Array = npt.NDArray[np.float64]
+
+
+def effects_by_order(
+    response: Response,
+    orders: int,
+    variables: Sequence[str] | None = None,
+    *,
+    cumulative: bool = False,
+) -> pd.DataFrame:
+    """Average effects by order of neighbours: W^0, W^1, ... W^orders.
+
+    Parameters
+    ----------
+    response : Response
+    orders : int
+    variables : sequence of str, optional
+        Default all.
+    cumulative : bool
+        Sums of the orders 0 ... q instead of order q alone; they converge to the whole effect.
+
+    Returns
+    -------
+    DataFrame
+        Index (effect, variable, order); estimate, std_error. The row "rest" is the whole effect
+        less the orders shown. Standard errors are by the delta method: each row is a function of
+        (beta, theta, rho) with an exact gradient, so those of sums allow for the covariance of
+        their terms.
+    """
+    if not isinstance(orders, Integral) or orders < 0:
+        why = "negative" if isinstance(orders, Integral) else "not a whole number"
+        raise OptionError(f"orders={orders!r} is {why}. Type orders=5, for example.")
+    check_list("variables", variables)
+    rho, whole = response.rho_estimate, average_weights(response)
+    terms = core.by_order(response.W, orders)
+    rows: dict[tuple[str, str, object], tuple[float, float]] = {}
+    for name in variables or response.variables:
+        r = response.position(name)
+        beta, theta = (float(value) for value in response.coefficients(r))
+        coefficients = [_coefficient(q, beta, theta, rho) for q in range(orders + 1)]
+        cov = response.cov_of(r)
+        for kind in KINDS:
+            parts = np.array(
+                [
+                    _share(kind, diagonal, row_sum) * part
+                    for (diagonal, row_sum), part in zip(terms, coefficients, strict=True)
+                ]
+            )
+            shown = np.cumsum(parts, axis=0) if cumulative else parts
+            everything = [whole[kind].effect(beta, theta), *whole[kind].gradient(beta, theta)]
+            rest = np.array(everything, dtype=float) - parts.sum(axis=0)
+            for q, part in zip((*range(orders + 1), "rest"), (*shown, rest), strict=True):
+                rows[kind, name, q] = (float(part[0]), _error(part[1:], cov))
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "std_error"])
+    frame.index = pd.MultiIndex.from_tuples(list(rows), names=["effect", "variable", "order"])
+    frame.attrs = {"cumulative": cumulative}
+    return frame
+
+
+def _coefficient(q: int, beta: float, theta: float, rho: float) -> Array:
+    """Coefficient of W^q and its derivatives in (beta, theta, rho)."""
+    if q == 0:
+        return np.array([beta, 1.0, 0.0, 0.0])
+    d_rho = q * rho ** (q - 1) * beta + ((q - 1) * rho ** (q - 2) * theta if q > 1 else 0.0)
+    return np.array([rho**q * beta + rho ** (q - 1) * theta, rho**q, rho ** (q - 1), d_rho])
+
+
+def _share(kind: str, diagonal: float, row_sum: float) -> float:
+    """Mean of the elements of W^q that belong to an effect."""
+    return {"direct": diagonal, "indirect": row_sum - diagonal, "total": row_sum}[kind]
+
+
+def _error(gradient: Array, cov: Array) -> float:
+    return float(standard_errors(gradient, cov))

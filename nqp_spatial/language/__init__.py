@@ -1,0 +1,1 @@
+"""Words that are printed, in English and Chinese."""

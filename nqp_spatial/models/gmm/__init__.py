@@ -1,0 +1,1 @@
+"""Difference and system GMM of dynamic panels."""

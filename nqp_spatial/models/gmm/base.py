@@ -1,0 +1,343 @@
+"""Specification of dynamic panel GMM: options, rows, regressors and instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+import nqp_spatial.panel.grid as _data
+from nqp_spatial.core.linear import gmm, gmm_instruments
+from nqp_spatial.core.linear.collinear import dependent
+from nqp_spatial.exceptions import (
+    CollinearityError,
+    ConstantColumnError,
+    EstimationError,
+    OptionError,
+)
+from nqp_spatial.panel import checks
+from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.shared.messages import check_option, first
+
+Array = npt.NDArray[np.float64]
+
+_CONDITION = 2e4  # of transformed regressors of one size, beyond which GMM has lost their digits
+
+CONSTANT = "const"
+
+
+class DynamicGMMModel:
+    """What both estimators share but the fit: options, checked data, rows and instruments."""
+
+    _model_name: ClassVar[str]
+    _has_levels: ClassVar[bool]
+
+    def __init__(
+        self,
+        y: pd.Series,
+        x: pd.DataFrame | None,
+        lags: int,
+        x_lags: Mapping[str, int] | int | None,
+        predetermined: Sequence[str],
+        endogenous: Sequence[str],
+        gmm_lags: Any,
+        collapse: bool | Collection[str],
+        iv: pd.DataFrame | None,
+        effects: str | None,
+        transformation: str,
+        first_step: str,
+        iv_equation: str,
+    ) -> None:
+        check_option("effects", effects, (None, "time"))
+        check_option("transformation", transformation, gmm_instruments.TRANSFORMATIONS)
+        check_option("first_step", first_step, gmm.FIRST_STEPS)
+        check_option("iv_equation", iv_equation, gmm_instruments.EQUATIONS)
+        self.effects, self.transformation = effects, transformation
+        self.first_step, self.iv_equation = first_step, iv_equation
+        self.y, self.x, self.iv = _data.checked(y, x, iv)
+        self.lags = _data.whole("lags", lags, 1)
+        self.x_lags = _data.lag_orders(x_lags, self.x.columns)
+        self.predetermined = self._named("predetermined", predetermined)
+        self.endogenous = self._named("endogenous", endogenous)
+        self._check_roles()
+        self.gmm_lags = self._lag_ranges(gmm_lags)
+        self.collapse = self._collapsed(collapse)
+        self._grid = _data.Grid.of(self.y.index)
+        self._check_periods()
+        self._make_cells()
+        self._make_system()
+
+    @classmethod
+    def from_formula(
+        cls, formula: str, data: Any, *, iv: Sequence[str] | pd.DataFrame | None = None,
+        **options: Any,
+    ) -> Self:  # fmt: skip
+        """The model of ``"y ~ x1 + x2"`` on the columns of ``data``; ``iv`` may name columns.
+
+        The lags of y come from ``lags``, and are not in the formula; ``"y ~ 1"`` has no regressors.
+        """
+        y, x = split_formula(formula, data)
+        if iv is not None and not isinstance(iv, pd.DataFrame):
+            frame = data.frame if isinstance(data, PanelData) else data
+            names = [iv] if isinstance(iv, str) else list(iv)
+            checks.columns_exist(frame, names)
+            iv = frame[names]
+        return cls(y, x, iv=iv, **options)
+
+    # options -----------------------------------------------------------------------------------
+
+    def _named(self, option: str, names: Sequence[str]) -> tuple[str, ...]:
+        names = (names,) if isinstance(names, str) else tuple(names)
+        if self.y.name in names:
+            raise OptionError(
+                f"{option} names the outcome: its lags are instrumented by themselves."
+            )
+        _data.known_columns(list(names), self.x.columns, option)
+        return names
+
+    def _check_roles(self) -> None:
+        both = [name for name in self.endogenous if name in self.predetermined]
+        if both:
+            raise OptionError(f"{both[0]!r} is both endogenous and predetermined. Choose one.")
+        made = [_data.lag_name(str(self.y.name), lag) for lag in range(1, self.lags + 1)]
+        made += [_data.lag_name(n, lag) for n, k in self.x_lags.items() for lag in range(1, k + 1)]
+        for name in [CONSTANT, *made]:
+            if name in self.x:
+                raise OptionError(
+                    f"A regressor is named {name!r}, as the model names one of its own. Leave it "
+                    "out or rename it; lags come from lags= and x_lags=."
+                )
+
+    def _lag_ranges(self, gmm_lags: Any) -> dict[str, tuple[int, int | None]]:
+        """First and last lag of each variable with GMM-style instruments."""
+        least = {str(self.y.name): 2, **dict.fromkeys(self.endogenous, 2)}
+        least |= dict.fromkeys(self.predetermined, 1)
+        if isinstance(gmm_lags, Mapping):
+            for name in gmm_lags:
+                if name not in least:
+                    raise OptionError(
+                        f"gmm_lags names {name!r}, which has no GMM-style instruments. They are "
+                        f"those of {first(least)}; see endogenous= and predetermined=."
+                    )
+            given = {name: gmm_lags.get(name, (low, None)) for name, low in least.items()}
+            return {name: _data.lag_range(name, given[name], low) for name, low in least.items()}
+        begin, end = _data.lag_range(str(self.y.name), gmm_lags, 2)
+        return {
+            name: (begin, end) if low == 2 else (begin - 1, None if end is None else end - 1)
+            for name, low in least.items()
+        }
+
+    def _collapsed(self, collapse: bool | Collection[str]) -> frozenset[str]:
+        if isinstance(collapse, bool):
+            return frozenset(self.gmm_lags) if collapse else frozenset()
+        names = {collapse} if isinstance(collapse, str) else set(collapse)
+        for name in names:
+            check_option("collapse", name, [True, False, *self.gmm_lags])
+        return frozenset(names)
+
+    def _check_periods(self) -> None:
+        needed = max([self.lags, *self.x_lags.values()]) + (1 if self._has_levels else 2)
+        needed = max(needed, 3)
+        if self._grid.shape[1] < needed:
+            raise EstimationError(
+                f"The panel spans {self._grid.shape[1]} periods; lags={self.lags}"
+                f"{' and x_lags' if any(self.x_lags.values()) else ''} need at least {needed} "
+                "in a row for one entity. Use fewer lags or more periods."
+            )
+        shortest = min(begin for begin, _ in self.gmm_lags.values())
+        if shortest >= self._grid.shape[1]:
+            raise EstimationError(
+                f"gmm_lags begin at lag {shortest}, but the panel spans {self._grid.shape[1]} "
+                "periods. Begin earlier."
+            )
+
+    # data --------------------------------------------------------------------------------------
+
+    def _make_cells(self) -> None:
+        """Regressors on the grid, by name, and the cells where all of them are there."""
+        y = self._grid.spread(self.y)
+        self._values = {str(self.y.name): y}
+        self._values |= {name: self._grid.spread(self.x[name]) for name in self.x}
+        own = str(self.y.name)
+        columns = {_data.lag_name(own, k): _data.lagged(y, k) for k in range(1, self.lags + 1)}
+        for name, orders in self.x_lags.items():
+            columns[name] = self._values[name]
+            for lag in range(1, orders + 1):
+                columns[_data.lag_name(name, lag)] = _data.lagged(self._values[name], lag)
+        self._columns = columns
+        self._own_lags = {_data.lag_name(own, k) for k in range(1, self.lags + 1)}
+        self._outside = {name: self._grid.spread(self.iv[name]) for name in self.iv}
+        everything = np.stack([y, *columns.values(), *self._outside.values()])
+        self._usable: gmm_instruments.Mask = np.asarray(~np.isnan(everything).any(axis=0))
+
+    def _make_system(self) -> None:
+        orthogonal = self.transformation == "orthogonal"
+        make = gmm_instruments.deviations if orthogonal else gmm_instruments.differences
+        rows = make(self._usable)
+        if not len(rows.entity):
+            raise EstimationError(
+                f"No entity has two {'' if orthogonal else 'adjacent '}periods with all lags, so "
+                f"that nothing can be transformed. Use fewer than lags={self.lags}, or x_lags."
+            )
+        if self._has_levels:
+            rows = gmm_instruments.stacked(rows, gmm_instruments.levels(self._usable))
+        self._rows = rows
+        X, self._names = self._regressors(rows)
+        Z, columns = self._instruments(rows)
+        instruments, self._instrument_columns = self._independent(Z, columns)
+        self._check_counts(instruments, X.shape[1])
+        self.system = gmm.System(
+            y=self._flat(self._values[str(self.y.name)]),
+            X=X,
+            Z=instruments,
+            rows=rows,
+            differences=gmm_instruments.differences(self._usable),
+            n_entities=self._grid.shape[0],
+            first_step=self.first_step,
+            orthogonal=orthogonal,
+        )
+
+    def _flat(self, grid: Array) -> Array:
+        """By cell, zero where the model cannot use it."""
+        return np.where(self._usable, grid, 0.0).ravel()
+
+    def _dummies(self) -> tuple[Array, list[Any]]:
+        """Dummies of the usable periods but the first, by cell, and those periods."""
+        used = np.flatnonzero(self._usable.any(axis=0))[1:]
+        if self.effects is None:
+            used = used[:0]
+        at = np.tile(np.arange(self._grid.shape[1]), self._grid.shape[0])
+        dummies = (at[:, None] == used) & self._usable.ravel()[:, None]
+        return dummies.astype(float), [self._grid.periods[t] for t in used]
+
+    def _regressors(self, rows: gmm_instruments.Rows) -> tuple[Array, list[Any]]:
+        """Regressors by cell, then dummies; dummies that add nothing are left out."""
+        named = np.stack([self._flat(grid) for grid in self._columns.values()], axis=1)
+        names: list[Any] = list(self._columns)
+        if self._has_levels:
+            named = np.column_stack([named, self._usable.ravel().astype(float)])
+            names.append(CONSTANT)
+        dummies, periods = self._dummies()
+        k, k_named = len(self._columns), named.shape[1]
+        moved = rows.M @ np.column_stack([named, dummies])
+        self._check_variation(moved[:, :k_named], rows.M, named, names)
+        order = [*range(k, moved.shape[1]), *range(k)]  # a column of the user's depends, no other
+        redundant: set[int] = set()
+        for at, others in dependent(moved[:, order]):
+            if order[at] >= k:
+                redundant.add(order[at])
+                continue
+            given = [order[m] for m in others]
+            raise CollinearityError(
+                f"{names[order[at]]!r} is a linear combination of {_listed(names, given)} "
+                f"{self._once_transformed}. Leave one out."
+            )
+        self._check_condition(moved[:, :k_named], names)
+        kept = [j for j in range(len(periods)) if k_named + j not in redundant]
+        self._periods = [periods[j] for j in kept]
+        return np.column_stack([named, dummies[:, kept]]), names
+
+    @property
+    def _once_transformed(self) -> str:
+        moved = "differences" if self.transformation == "difference" else "orthogonal deviations"
+        return f"in {moved} and levels" if self._has_levels else f"in {moved}"
+
+    def _check_variation(
+        self, moved: Array, M: sparse.csr_array, named: Array, names: list[Any]
+    ) -> None:
+        """Raise, naming the regressors, if some vanish when transformed."""
+        size = np.linalg.norm(np.abs(M) @ np.abs(named), axis=0)
+        gone = [names[j] for j in np.flatnonzero(np.linalg.norm(moved, axis=0) <= 1e-9 * size)]
+        if gone:
+            raise ConstantColumnError(
+                f"{first(gone)} does not change over time within any entity and vanishes "
+                f"{self._once_transformed}. Leave it out, or use SystemGMM, whose level equation "
+                "keeps it."
+            )
+
+    def _check_condition(self, moved: Array, names: list[Any]) -> None:
+        """Raise, naming the regressors, if some are so close that products of them lose all digits.
+
+        Moments are products of products, so that errors grow with the fourth power: 1e-4 at the
+        bound.
+        """
+        one_size = moved / np.linalg.norm(moved, axis=0)
+        _, spread, directions = np.linalg.svd(one_size, full_matrices=False)
+        if spread[-1] * _CONDITION < spread[0]:
+            close = [names[j] for j in np.flatnonzero(np.abs(directions[-1]) > 0.1)]
+            raise CollinearityError(
+                f"{first(close)} are nearly a linear combination of each other "
+                f"{self._once_transformed}, and GMM would lose their digits. Take out of one what "
+                "it shares with the others (a mean or a multiple that is large beside the rest)."
+            )
+
+    # instruments -------------------------------------------------------------------------------
+
+    def _instruments(
+        self, rows: gmm_instruments.Rows
+    ) -> tuple[sparse.csr_array, list[gmm_instruments.Column]]:
+        """Exogenous regressors, external instruments, dummies and GMM-style instruments."""
+        built = []
+        instrumented = set(self._own_lags)
+        for name in (*self.endogenous, *self.predetermined):
+            instrumented |= {_data.lag_name(name, k) for k in range(1, self.x_lags[name] + 1)}
+            instrumented.add(name)
+        own = {name: grid for name, grid in self._columns.items() if name not in instrumented}
+        for group, grids in (("exogenous", own), ("external", self._outside)):
+            if grids:
+                values = np.stack([self._flat(grid) for grid in grids.values()], axis=1)
+                where = self.iv_equation if self._has_levels else "both"
+                names = list(grids)
+                built.append(gmm_instruments.iv_style(values, rows, names, group, equation=where))
+        where = "level" if self._has_levels else "both"
+        if self._has_levels:
+            constant = self._usable.ravel().astype(float)[:, None]
+            built.append(
+                gmm_instruments.iv_style(constant, rows, [CONSTANT], CONSTANT, equation=where)
+            )
+        dummies, periods = self._dummies()
+        if periods:
+            names = [str(period) for period in periods]
+            built.append(gmm_instruments.iv_style(dummies, rows, names, "time", equation=where))
+        for name, lags in self.gmm_lags.items():
+            options = {"collapse": name in self.collapse}
+            built.append(gmm_instruments.gmm_style(self._values[name], rows, name, lags, **options))
+        Z = sparse.csr_array(sparse.hstack([part for part, _ in built]))
+        return Z, [column for _, columns in built for column in columns]
+
+    def _independent(
+        self, Z: sparse.csr_array, columns: list[gmm_instruments.Column]
+    ) -> tuple[sparse.csr_array, list[tuple[gmm_instruments.Column, bool]]]:
+        """Instruments without those that others imply, and each with whether it was kept."""
+        redundant = {j for j, _ in dependent(gmm_instruments.triangle(Z))} if Z.shape[1] else set()
+        kept = [j for j in range(len(columns)) if j not in redundant]
+        marked = [(column, j not in redundant) for j, column in enumerate(columns)]
+        return sparse.csr_array(Z[:, kept]), marked
+
+    def _check_counts(self, Z: sparse.csr_array, k: int) -> None:
+        L, n = Z.shape[1], len(self._rows.entity)
+        if k > L:
+            raise EstimationError(
+                f"There are {L} independent instruments for {k} parameters (time effects counted). "
+                "Allow more lags in gmm_lags, do not collapse, or give external instruments iv=."
+            )
+        given = len(self._instrument_columns)
+        if given > n:
+            raise EstimationError(
+                f"There are {given} instruments for {n} rows of data. Limit gmm_lags, such as "
+                "(2, 4), or type collapse=True."
+            )
+        if n <= k:
+            raise EstimationError(f"{n} transformed rows cannot identify {k} parameters.")
+
+
+def _listed(names: list[Any], others: list[int]) -> str:
+    """Columns by position; those after the names are time effects."""
+    named = [names[m] for m in others if m < len(names)]
+    words = [first(named)] if named else []
+    return " and ".join([*words, *(["the time effects"] if len(named) < len(others) else [])])

@@ -1,0 +1,361 @@
+"""Results of difference and system GMM: estimates, specification tests, instruments, sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from nqp_spatial.core.linear import gmm
+from nqp_spatial.core.linear.gmm_instruments import Column
+from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.results import Results, TestResult, format_frame, wald
+from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.notes import listed, note
+from nqp_spatial.shared.provenance import versions
+
+if TYPE_CHECKING:
+    from nqp_spatial.models.gmm.base import DynamicGMMModel
+
+Array = npt.NDArray[np.float64]
+
+LEVELS = "gmm levels"
+_DIFFERENCE = "difference-in-hansen: "
+_WORDS = {
+    "en": {
+        "differences": "There are {n} gaps within entities, ending at {where}: lags and "
+        "differences over them were not formed.",
+        "lags": "There are {n} gaps within entities, ending at {where}: lags over them were not "
+        "formed.",
+        "absent": "{lost} of {n} entities have no usable row, first {which}.",
+    },
+    "zh": {
+        "differences": "个体内有{n}处间断, 止于{where}: 未跨间断取滞后与差分。",
+        "lags": "个体内有{n}处间断, 止于{where}: 未跨间断取滞后。",
+        "absent": "{n}个个体中有{lost}个没有可用的观测: {which}。",
+    },
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class DynamicGMMResults(Results):
+    """Estimates of a dynamic panel model by GMM.
+
+    ``params`` are the lags of y (``L1.y``), regressors with their lags, and in system GMM
+    ``const``. There is neither likelihood nor R-squared. ``resids`` and ``fitted`` are of the
+    transformed outcome for difference GMM, by the period that a row is counted as (of an orthogonal
+    deviation the one after its own), and of the outcome in levels, entity effects included in the
+    residual, for system GMM.
+
+    Attributes
+    ----------
+    tests : mapping of str to TestResult
+        "ar1", "ar2", ...: Arellano and Bond's z for serial correlation in differenced residuals.
+        The first is expected to reject; the second speaks against lag 2 as an instrument.
+        "sargan": of the first step, right under equal variances. "hansen": J of the second step,
+        robust. "wald": all regressors but constant and time effects; F with ``small``.
+        "difference-in-hansen: " and a group: the group's instruments are exogenous, given that the
+        others are. The groups are "gmm(name)", "gmm levels" (all differences for the level
+        equation), "exogenous" regressors, "external" instruments and "time" dummies; a group
+        without which the parameters are not identified has no test.
+    instruments : DataFrame
+        One row each: group, variable, equation, lag, period, used; not used are those that others
+        imply.
+    time_effects : DataFrame
+        Estimates of the dummies, relative to the first period used.
+    sample : Series
+        Counts of rows and entities: given, used, and lost to lags and gaps.
+    steps : int
+    small : bool
+    """
+
+    raw: gmm.Estimate
+    tests: Mapping[str, TestResult]
+    instruments: pd.DataFrame
+    time_effects: pd.DataFrame
+    sample: pd.Series
+    steps: int
+    small: bool
+
+    citation: ClassVar[str] = (
+        "Arellano, M. and Bond, S. (1991). Some tests of specification for panel data: Monte Carlo "
+        "evidence and an application to employment equations. Review of Economic Studies 58, "
+        "277-297.\n"
+        "Blundell, R. and Bond, S. (1998). Initial conditions and moment restrictions in dynamic "
+        "panel data models. Journal of Econometrics 87, 115-143.\n"
+        "Windmeijer, F. (2005). A finite sample correction for the variance of linear efficient "
+        "two-step GMM estimators. Journal of Econometrics 126, 25-51.\n"
+        "Roodman, D. (2009). How to do xtabond2: An introduction to difference and system GMM in "
+        "Stata. The Stata Journal 9, 86-136."
+    )
+
+    @property
+    def n_instruments(self) -> int:
+        """Independent instruments used."""
+        return int(self.instruments["used"].sum())
+
+    def difference_in_hansen(self, *groups: str) -> TestResult:
+        """Test that the instruments of one or several groups are exogenous, given the others.
+
+        Parameters
+        ----------
+        *groups : str
+            Tested together; see ``tests``.
+
+        Raises
+        ------
+        OptionError
+            For a group that is not in the model.
+        EstimationError
+            If the instruments that are left do not identify the parameters.
+        """
+        known = _groups(self.instruments)
+        if not groups:
+            raise OptionError(f"Name at least one group of instruments: {first(known)}.")
+        for group in groups:
+            check_option("group", group, known)
+        try:
+            return _difference(self.raw, self.instruments, groups)
+        except np.linalg.LinAlgError as error:
+            raise EstimationError(
+                f"Without the instruments of {first(groups)} the parameters are not identified "
+                f"({error})."
+            ) from error
+
+    def summary(self) -> str:
+        """Estimates and tests as text."""
+        rows = {name: (t.statistic, t.df, t.pvalue) for name, t in self.tests.items()}
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=["statistic", "df", "pvalue"])
+        words = {"df": lambda df: " ".join(map(str, df)) if isinstance(df, tuple) else str(df)}
+        return f"{super().summary()}\n\n{format_frame(frame, words)}"
+
+
+def _groups(instruments: pd.DataFrame) -> list[str]:
+    """Groups that can be tested."""
+    groups = [group for group in dict.fromkeys(instruments["group"]) if group != "const"]
+    return [*groups, LEVELS] if _in_group(instruments, LEVELS).any() else groups
+
+
+def _in_group(instruments: pd.DataFrame, group: str) -> npt.NDArray[np.bool_]:
+    if group == LEVELS:
+        own = instruments["group"].str.startswith("gmm(") & (instruments["equation"] == "level")
+    else:
+        own = instruments["group"] == group
+    return np.asarray(own.to_numpy(dtype=bool))
+
+
+def _difference(
+    found: gmm.Estimate, instruments: pd.DataFrame, groups: Sequence[str]
+) -> TestResult:
+    used = instruments["used"].to_numpy(dtype=bool)
+    member = np.logical_or.reduce([_in_group(instruments, group) for group in groups])[used]
+    statistic, df = gmm.without(found, np.flatnonzero(member))
+    fall = found.hansen - statistic
+    words = hypothesis("exogenous_group", group=", ".join(groups))
+    return _chi2("Difference-in-Hansen", words, fall, found.df - df)
+
+
+def _chi2(name: str, null: str, statistic: float, df: int) -> TestResult:
+    pvalue = float(stats.chi2.sf(statistic, df)) if df else float("nan")
+    return TestResult(name, null, statistic, df, pvalue)
+
+
+def label_results(
+    model: DynamicGMMModel,
+    found: gmm.Estimate,
+    *,
+    cov_type: str,
+    small: bool,
+    orders: int,
+) -> DynamicGMMResults:
+    """Put labels on an estimate."""
+    names, delta = model._names, found.used.delta
+    cov = found.cov * (found.small_factor if small else 1.0)
+    instruments = _instrument_table(model)
+    k = len(names)
+    frame = pd.DataFrame(cov[:k, :k], index=names, columns=names)
+    df = _degrees(model, found, cov_type) if small else None
+    resid, fitted = _by_row(model, found)
+    params = pd.Series(delta[:k], index=names, name="estimate")
+    tests = {
+        **_specification(found, orders),
+        "wald": _wald(params.drop("const", errors="ignore"), frame, df),
+        **_differences(found, instruments),
+    }
+    sample, notes = _sample(model)
+    windmeijer = found.steps == 2 and found.robust
+    return DynamicGMMResults(
+        params=params,
+        cov=frame,
+        nobs=found.system.nobs,
+        resids=resid,
+        fitted=fitted,
+        loglik=None,
+        rsquared={},
+        dependent=str(model.y.name),
+        cov_type="Windmeijer" if windmeijer else cov_type,
+        model_name=f"{model._model_name}, {'one' if found.steps == 1 else 'two'}-step",
+        df_resid=df,
+        effects_included=("entity", "time") if model.effects else ("entity",),
+        extra_statistics=_statistics(found, tests),
+        provenance=_provenance(model, found, cov_type, small, notes),
+        raw=found,
+        tests=tests,
+        instruments=instruments,
+        time_effects=_time_effects(model, delta[k:], cov[k:, k:]),
+        sample=sample,
+        steps=found.steps,
+        small=small,
+    )
+
+
+def _degrees(model: DynamicGMMModel, found: gmm.Estimate, cov_type: str) -> float:
+    """Degrees of freedom of t, as xtabond2 counts them."""
+    if found.steps == 1 and cov_type == "unadjusted":
+        return float(found.system.n_transformed - found.system.X.shape[1])
+    return float(found.system.n_groups - model._has_levels)
+
+
+def _by_row(model: DynamicGMMModel, found: gmm.Estimate) -> tuple[pd.Series, pd.Series]:
+    rows = model._rows
+    kept = rows.level if model._has_levels else ~rows.level
+    names = list(model.y.index.names)
+    index = model._grid.labels(rows.entity[kept], rows.period[kept], names)
+    resid = pd.Series(found.used.resid[kept], index=index, name="resid")
+    return resid, pd.Series(found.system.outcome[kept], index=index, name="fitted") - resid
+
+
+def _specification(found: gmm.Estimate, orders: int) -> dict[str, TestResult]:
+    """Serial correlation, Sargan, Hansen."""
+    tests = {}
+    for order in range(1, orders + 1):
+        z = gmm.serial_correlation(found, order)
+        null = hypothesis("serial", order=order)
+        pvalue = float(2 * stats.norm.sf(abs(z)))
+        tests[f"ar{order}"] = TestResult(f"Arellano-Bond AR({order})", null, z, 0, pvalue)
+    null = hypothesis("exogenous")
+    tests["sargan"] = _chi2("Sargan", null, found.sargan, found.df)
+    tests["hansen"] = _chi2("Hansen J", null, found.hansen, found.df)
+    return tests
+
+
+def _differences(found: gmm.Estimate, instruments: pd.DataFrame) -> dict[str, TestResult]:
+    tests = {}
+    for group in _groups(instruments):
+        try:
+            tests[_DIFFERENCE + group] = _difference(found, instruments, [group])
+        except np.linalg.LinAlgError:
+            continue  # not identified without the group
+    return tests
+
+
+def _wald(params: pd.Series, cov: pd.DataFrame, df: float | None) -> TestResult:
+    names = list(params.index)
+    null = hypothesis("zero", names=listed(names))
+    found = wald(params.to_numpy(), cov.loc[names, names].to_numpy(), null=null)
+    if df is None:
+        return found
+    count = len(names)
+    F = found.statistic / count
+    return TestResult("F", null, F, (float(count), df), float(stats.f.sf(F, count, df)))
+
+
+def _statistics(found: gmm.Estimate, tests: Mapping[str, TestResult]) -> dict[str, float]:
+    values: dict[str, float] = {
+        "n_entities": found.system.n_groups,
+        "n_instruments": found.system.Z.shape[1],
+    }
+    for name in [key for key in tests if key.startswith("ar")] + ["sargan", "hansen"]:
+        values[name], values[f"{name}_pvalue"] = tests[name].statistic, tests[name].pvalue
+    return values
+
+
+def _time_effects(model: DynamicGMMModel, delta: Array, cov: Array) -> pd.DataFrame:
+    index = pd.Index(model._periods, name=model.y.index.names[1])
+    columns = {"estimate": delta, "std_error": np.sqrt(np.diag(cov))}
+    return pd.DataFrame(columns, index=index)
+
+
+def _instrument_table(model: DynamicGMMModel) -> pd.DataFrame:
+    def line(column: Column, used: bool) -> dict[str, Any]:
+        period = None if column.period is None else model._grid.periods[column.period]
+        return {
+            "group": column.group,
+            "variable": column.variable,
+            "equation": column.equation if model._has_levels else "transformed",
+            "lag": pd.NA if column.lag is None else column.lag,
+            "period": period,
+            "used": used,
+        }
+
+    frame = pd.DataFrame([line(column, used) for column, used in model._instrument_columns])
+    return frame.astype({"lag": "Int64"})
+
+
+def _sample(model: DynamicGMMModel) -> tuple[pd.Series, list[str]]:
+    """Counts, and what is said about rows that could not be used."""
+    there = ~np.isnan(model._values[str(model.y.name)])
+    usable = model._usable
+    later = there.cumsum(axis=1) > 1
+    broken = later[:, 1:] & there[:, 1:] & ~there[:, :-1]
+    rows = model._rows
+    moved = rows.entity[~rows.level]
+    absent = np.flatnonzero(~np.isin(np.arange(len(there)), rows.entity))
+    counts = {
+        "rows_given": int(there.sum()),
+        "rows_with_all_lags": int(usable.sum()),
+        "rows_transformed": len(moved),
+        "gaps": int(broken.sum()),
+        "entities_given": len(there),
+        "entities_used": len(there) - len(absent),
+    }
+    notes: list[str] = []
+    if counts["gaps"]:
+        at = np.argwhere(broken)[:3]
+        labels = model._grid.labels(at[:, 0], at[:, 1] + 1, [None, None])
+        over = "differences" if model.transformation == "difference" else "lags"
+        notes.append(note(_WORDS, over, n=counts["gaps"], where=listed(labels, 3)))
+    if len(absent):
+        which = listed(model._grid.entities[absent], 3)
+        notes.append(note(_WORDS, "absent", lost=len(absent), n=len(there), which=which))
+    return pd.Series(counts, name="count"), notes
+
+
+def _provenance(
+    model: DynamicGMMModel,
+    found: gmm.Estimate,
+    cov_type: str,
+    small: bool,
+    own_notes: list[str],
+) -> dict[str, Any]:
+    notes: list[str] = []
+    for attrs in (model.y.attrs, model.x.attrs):
+        note = attrs.get("note")
+        notes += [*attrs.get("notes", ()), *([note] if isinstance(note, str) else [])]
+    options = {
+        "lags": model.lags,
+        "x_lags": model.x_lags,
+        "predetermined": model.predetermined,
+        "endogenous": model.endogenous,
+        "gmm_lags": model.gmm_lags,
+        "collapse": tuple(sorted(model.collapse)),
+        "iv": tuple(model.iv.columns),
+        "effects": model.effects,
+        "transformation": model.transformation,
+        "first_step": model.first_step,
+        "iv_equation": model.iv_equation,
+        "steps": found.steps,
+        "cov_type": cov_type,
+        "small": small,
+    }
+    return {
+        "versions": versions(),
+        "options": options,
+        "notes": tuple(dict.fromkeys([*notes, *own_notes])),
+    }

@@ -1,0 +1,364 @@
+"""Instrumental variables with fixed effects: 2SLS, LIML and two-step GMM.
+
+    y_it = x_it' beta + d_it' alpha + effects + u_it,   E[(x_it, z_it) u_it] = 0
+
+The effects are removed from y, x, d and z exactly. Small-sample factors are those of
+:class:`FixedEffects` (reghdfe, ivreghdfe): the covariance of estimates counts x and d, that of the
+first stage x and z, and effects nested in the clusters are not counted. The Kleibergen-Paap F has
+the factor of the first stage, so that with one endogenous regressor it is the robust first-stage F;
+LM statistics, Sargan's and Hansen's have none, with n the number of observations.
+
+Estimation and rank statistics are those of linearmodels to rounding (the tests hold them to it);
+they are made here because linearmodels has no rank statistics for two-way clustering or Driscoll
+and Kraay's covariance, and no Anderson-Rubin sets, and all must share one covariance of moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+import nqp_spatial.models.covariance as _panel
+import nqp_spatial.models.iv.fixed as _iv_fixed
+import nqp_spatial.models.iv.strength as _iv_strength
+import nqp_spatial.models.linear.fixed_effects as _fixed
+import nqp_spatial.panel.absorbed as _fx
+import nqp_spatial.panel.rows as _panel_rows
+from nqp_spatial.core.linear import iv, weak_iv
+from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.models.iv.results import IV2SLSResults
+from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.results import TestResult
+from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.notes import listed
+from nqp_spatial.shared.provenance import versions
+
+Array = npt.NDArray[np.float64]
+
+ESTIMATORS = ("2sls", "liml", "gmm")
+_NAMES = {"2sls": "2SLS", "liml": "LIML", "gmm": "Two-step GMM"}
+
+
+class IV2SLS:
+    """Panel regression with endogenous regressors and fixed effects, nothing estimated yet.
+
+    Parameters
+    ----------
+    y : Series, shape (nobs,)
+        Outcome, indexed by (entity, time); the panel may be unbalanced.
+    exog : DataFrame, Series or None
+        Exogenous regressors; they instrument themselves.
+    endog : DataFrame or Series
+        Endogenous regressors, such as a policy.
+    instruments : DataFrame or Series
+        What moves ``endog`` and is excluded from the equation; ``nqp.instruments`` makes the usual
+        ones (a cross-section times a trend, shares times shocks, lags).
+    effects : {"twoway", "entity", "time", None}
+        With None a constant is estimated.
+    other_effects, trends : optional
+        As in :class:`FixedEffects`: further categories, linear trends of entities or groups.
+
+    Raises
+    ------
+    DataError
+        By its own class and with labels: missing cells, duplicates, text, infinite values; columns
+        that are constant or collinear once the effects are removed, instruments among them.
+    EstimationError
+        Fewer instruments than endogenous regressors; instruments that fit an endogenous regressor
+        exactly; no degrees of freedom.
+    OptionError
+        For an unknown option, or a column with two roles.
+
+    References
+    ----------
+    .. [1] Baum, C. F., Schaffer, M. E. and Stillman, S. (2007). Enhanced routines for instrumental
+       variables/GMM estimation and testing. Stata Journal 7, 465-506.
+    .. [2] Kleibergen, F. and Paap, R. (2006). Generalized reduced rank tests using the singular
+       value decomposition. Journal of Econometrics 133, 97-126.
+    """
+
+    def __init__(
+        self,
+        y: pd.Series,
+        exog: pd.DataFrame | pd.Series | None,
+        endog: pd.DataFrame | pd.Series,
+        instruments: pd.DataFrame | pd.Series,
+        *,
+        effects: str | None = "twoway",
+        other_effects: pd.Series | pd.DataFrame | None = None,
+        trends: str | pd.Series | None = None,
+    ) -> None:
+        roles = _iv_fixed.Roles.from_frames(exog, endog, instruments)
+        self.effects = effects
+        self._removed: dict[str, Any] = {
+            "effects": effects,
+            "other_effects": other_effects,
+            "trends": trends,
+        }
+        self._ols = FixedEffects(y, roles.regressors, **self._removed)
+        index = self._ols.y.index
+        _iv_fixed.check_instruments(roles, self._ols.y)
+        self.endogenous = tuple(roles.endog.columns)
+        self.instruments = tuple(roles.instruments.columns)
+        self.exogenous = () if roles.exog is None else tuple(roles.exog.columns)
+        self._stage_x = roles.stage(index)
+        self._data = self._demeaned()
+        endogenous = self._ols.x[self.endogenous[0]]
+        self._stage = FixedEffects(endogenous, self._stage_x, **self._removed)
+
+    @classmethod
+    def from_formula(cls, formula: str, data: Any, **options: Any) -> Self:
+        """The model of ``"y ~ x1 + x2 + [d ~ z1 + z2]"``: d endogenous, z1 and z2 excluded."""
+        return cls(*_iv_fixed.split_iv_formula(formula, data), **options)
+
+    def _demeaned(self) -> _iv_fixed.Data:
+        """All columns free of effects, checked for rank."""
+        k = len(self.exogenous)
+        z = self._stage_x.iloc[:, k:]
+        columns = pd.concat([self._ols.y, self._ols.x, z], axis=1)
+        groups = self._ols._groups
+        within = columns.to_numpy(dtype=float)
+        if not self._ols._pooled:
+            within = _fx.demeaned(columns, groups, self._ols._absorber)
+        raw = columns.to_numpy()[:, 1:]
+        names = [*self._ols.x.columns, *z.columns]
+        y, X = within[:, 0], within[:, 1:]
+        if self._ols._pooled:
+            ones = np.ones((len(y), 1))
+            X, raw, names, k = (
+                np.hstack([ones, X]),
+                np.hstack([ones, raw]),
+                ["const", *names],
+                k + 1,
+            )
+        k2 = len(self.endogenous)
+        _iv_fixed.check_rank(X, raw, names, k, k2, self._ols._included)
+        lengths = np.linalg.norm(X, axis=0)
+        powers = 2.0 ** np.round(np.log2(lengths))  # columns of like size, no digit changed
+        return _iv_fixed.Data(y, X / powers, powers, k, k2, names[: k + k2])
+
+    def fit(
+        self,
+        *,
+        estimator: str = "2sls",
+        cov_type: str = "clustered",
+        clusters: str | Sequence[str] | pd.Series | pd.DataFrame = "entity",
+        bandwidth: int | None = None,
+        kernel: str = "bartlett",
+        cutoff_km: float | None = None,
+        coordinates: Any = None,
+        serial_lags: int | None = None,
+    ) -> IV2SLSResults:
+        """Estimate by instrumental variables.
+
+        Parameters
+        ----------
+        estimator : {"2sls", "liml", "gmm"}
+            "gmm" weights the moments by the inverse of the covariance that ``cov_type`` names, at
+            the 2SLS residuals (two steps).
+        cov_type : {"clustered", "unadjusted", "robust", "driscoll-kraay", "kernel", "conley"}
+            As in :meth:`FixedEffects.fit`. One covariance for the estimates, both stages, the rank
+            and Anderson-Rubin statistics, Hansen's J and the weights of GMM.
+        clusters, bandwidth, kernel, cutoff_km, coordinates, serial_lags : optional
+            Of ``cov_type``; as in :meth:`FixedEffects.fit`.
+
+        Returns
+        -------
+        IV2SLSResults
+
+        Raises
+        ------
+        EstimationError
+            If there are fewer than two clusters or periods where they are needed, a variance is
+            negative, or the covariance that GMM shall weight with has no inverse.
+        OptionError
+            For options that are unknown or do not belong together.
+
+        Warns
+        -----
+        DataWarning
+            If the Kleibergen-Paap F is below 10, or not defined; if there are few clusters.
+        """
+        check_option("estimator", estimator, ESTIMATORS)
+        options = _panel.CovarianceOptions(
+            cov_type, clusters, bandwidth, kernel, cutoff_km, coordinates, serial_lags
+        )
+        if estimator == "gmm" and cov_type == "unadjusted":
+            raise OptionError(
+                "With equal variances two-step GMM is 2SLS. Give the covariance that GMM shall "
+                "weight with, such as cov_type='clustered', or use estimator='2sls'."
+            )
+        prepared = _panel.prepare(options, self._ols.y.index, self._ols.y.index)
+        regressions = self._regressions(prepared)
+        how = self._covariance(prepared)
+        found = self._solve(how, estimator)
+        result = self._label(found, how, regressions, estimator)
+        _iv_strength.warn(result.weak_instruments, result.cov_type)
+        return result
+
+    def _regressions(self, how: _panel.Prepared) -> _Regressions:
+        """Least squares of each endogenous regressor and of the outcome; the endogeneity test."""
+        effects = self._removed
+        y, x = self._ols.y, self._ols.x
+        stages = {
+            name: _least_squares(
+                f"the first stage of {name!r}", x[name], self._stage_x, effects, how
+            )
+            for name in self.endogenous
+        }
+        reduced = _least_squares("the reduced form", y, self._stage_x, effects, how)
+        names = [f"resid of {name}" for name in self.endogenous]
+        residuals = pd.DataFrame({n: s.resids for n, s in zip(names, stages.values(), strict=True)})
+        try:
+            more = FixedEffects(y, pd.concat([x, residuals], axis=1), **effects)._fit_as(how)
+        except EstimationError:  # no degrees of freedom are left for it
+            return _Regressions(stages, reduced, np.nan, np.nan)
+        beta, cov = more.params[names].to_numpy(), more.cov.loc[names, names].to_numpy()
+        statistic = weak_iv._quadratic(beta, cov) / len(names)
+        return _Regressions(stages, reduced, statistic, float(more.df_resid or np.nan))
+
+    def _covariance(self, how: _panel.Prepared) -> _iv_fixed.Covariance:
+        cov_type, meat = how.options.cov_type, _iv_fixed.meat_of(how)
+        own = self._ols._small_sample(cov_type, how.labels)
+        stage = self._stage._small_sample(cov_type, how.labels)
+        return _iv_fixed.Covariance(meat, *own, *stage, how.label, how.record)
+
+    def _solve(self, how: _iv_fixed.Covariance, estimator: str) -> iv.Solution:
+        """Estimates in units of the scaled columns; J has no small-sample factor."""
+        data, n = self._data, len(self._data.y)
+
+        def moments(u: Array, H: Array) -> Array:
+            return how.meat(u.reshape(-1, 1), H.reshape(-1, H.shape[-1]))
+
+        system = data.system(n)
+        try:
+            found = iv.solve(system, moments, estimator="gmm" if estimator == "gmm" else "2sls")
+        except iv.SingularMomentsError:
+            few = "there are as many moments as clusters or periods, or more"
+            why = _iv_fixed.why_singular(how.label) if how.label.startswith("conley") else few
+            raise EstimationError(
+                f"GMM cannot weight {system.Z.shape[-1] + data.k1} moments by the {how.label} "
+                f"covariance, which is singular: {why}. Use estimator='2sls'."
+            ) from None
+        if estimator != "liml":
+            return found
+        H = weak_iv.orthonormal(np.hstack([data.exogenous, data.instruments]))
+        kappa = weak_iv.liml_kappa(data.reduced(0))
+        liml = weak_iv.k_class(data.y, data.regressors, H, kappa)
+        sigma2 = float(liml.resid @ liml.resid) / n
+        cov = sigma2 * liml.bread
+        if how.label != "unadjusted":
+            cov = liml.G @ how.meat(liml.resid[:, None], H) @ liml.G.T
+        return iv.Solution(liml.delta, cov, liml.resid[None], sigma2, found.statistic, found.df)
+
+    def _label(
+        self,
+        found: iv.Solution,
+        how: _iv_fixed.Covariance,
+        regressions: _Regressions,
+        estimator: str,
+    ) -> IV2SLSResults:
+        data, y = self._data, self._ols.y
+        names = pd.Index(data.names)
+        params = pd.Series(found.delta / data.own_powers, index=names, name="estimate")
+        cov = found.cov * how.factor / np.outer(data.own_powers, data.own_powers)
+        cov_frame = pd.DataFrame(cov, index=names, columns=names)
+        _panel_rows.check_variances(cov_frame, how.record["cov_type"])
+        resid = pd.Series(found.resid.ravel(), index=y.index, name="resid")
+        reduced = data.reduced(len(y) - self._stage._rank)
+        form = weak_iv.reduced_form(reduced, how.meat, how.stage_factor)
+        weak = _iv_strength.weak_instruments(data, reduced, form, how, self.endogenous, estimator)
+        over = _overidentification(found, how.label)
+        ssr = float((resid**2).sum())
+        entities = y.index.get_level_values(0).nunique()
+        extra = {"n_entities": entities, "n_instruments": weak.n_instruments}
+        extra |= _iv_strength.statistics(weak, over)
+        k2 = data.k2
+        tail = float(stats.f(k2, regressions.df).sf(regressions.endogeneity))
+        return IV2SLSResults(
+            params=params,
+            cov=cov_frame,
+            nobs=len(y),
+            resids=resid,
+            fitted=(y - resid).rename("fitted"),
+            loglik=None,
+            rsquared={
+                "within": 1 - ssr / float(((data.y - data.y.mean()) ** 2).sum()),
+                "overall": 1 - ssr / float(((y - y.mean()) ** 2).sum()),
+            },
+            dependent=str(y.name),
+            cov_type=how.label,
+            model_name=f"{_NAMES[estimator]} with fixed effects"
+            if self._ols._groups
+            else _NAMES[estimator],
+            df_resid=how.df,
+            effects_included=self._ols._included,
+            extra_statistics=extra,
+            provenance=self._provenance(how, estimator),
+            raw=found,
+            endogenous=self.endogenous,
+            exogenous=self.exogenous,
+            instruments=self.instruments,
+            first_stage=regressions.stages,
+            reduced_form=regressions.reduced,
+            weak_instruments=weak,
+            overidentification=over,
+            endogeneity=TestResult(
+                "Endogeneity (first-stage residuals)",
+                hypothesis("exogenous_regressors", names=listed(self.endogenous)),
+                regressions.endogeneity,
+                (k2, regressions.df),
+                tail,
+            ),
+            _form=form,
+            _form_df=how.stage_df,
+        )
+
+    def _provenance(self, how: _iv_fixed.Covariance, estimator: str) -> dict[str, Any]:
+        return {
+            "versions": versions(),
+            "data_sha256": _iv_fixed.fingerprint(self._ols.y, self._ols.x, self._stage_x),
+            "options": {
+                "effects": self.effects,
+                "estimator": estimator,
+                "cov_type": how.label,
+                "bandwidth": how.record["bandwidth"],
+                "endogenous": list(self.endogenous),
+                "instruments": list(self.instruments),
+            },
+            "covariance": how.record,
+            "small_sample_factor": {"estimates": how.factor, "first_stage": how.stage_factor},
+            "notes": self._ols._provenance(how.label, None)["notes"],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Regressions:
+    stages: dict[str, _fixed.FixedEffectsResults]
+    reduced: _fixed.FixedEffectsResults
+    endogeneity: float
+    df: float
+
+
+def _least_squares(
+    what: str, y: pd.Series, x: pd.DataFrame, effects: dict[str, Any], how: _panel.Prepared
+) -> _fixed.FixedEffectsResults:
+    """A regression of its own, named in what it may raise."""
+    try:
+        return FixedEffects(y, x, **effects)._fit_as(how)
+    except EstimationError as error:
+        raise EstimationError(f"In {what}: {error}") from None
+
+
+def _overidentification(found: iv.Solution, label: str) -> TestResult:
+    name = "Sargan" if label == "unadjusted" else "Hansen J"
+    null = hypothesis("exogenous")
+    tail = float(stats.chi2(found.df).sf(found.statistic)) if found.df else np.nan
+    return TestResult(name, null, found.statistic, found.df, tail)

@@ -1,0 +1,1 @@
+"""Pooled, fixed-effects, random-effects and first-difference regressions."""

@@ -1,0 +1,275 @@
+"""Moderation: a regressor whose effect depends on a moderator, by an interaction."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+import nqp_spatial.panel.absorbed as _fx
+from nqp_spatial.core.linear.collinear import absorbed
+from nqp_spatial.exceptions import ConstantColumnError, DataError, MissingValuesError, OptionError
+from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.models.mechanism.moderation_results import ModerationResults, Moderator
+from nqp_spatial.panel import checks
+from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.results import Results
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.notes import note
+
+_WORDS = {
+    "en": {
+        "absorbed": "The fixed effects absorb the own effect of {names}, which has no coefficient "
+        "therefore.",
+        "centred": "{product} is the product of both less their means ({first:.6g} and "
+        "{second:.6g}).",
+        "plain": "{product} is the product of both as they are, not centred.",
+    },
+    "zh": {
+        "absorbed": "{names}自身的效应被固定效应吸收, 因此没有系数。",
+        "centred": "{product}为两变量去均值(均值为{first:.6g}和{second:.6g})后的乘积。",
+        "plain": "{product}为两变量原值的乘积, 未去均值。",
+    },
+}
+
+
+class Moderation:
+    """Fixed-effects regression of y on x, a moderator and their product.
+
+    Parameters
+    ----------
+    y : Series, shape (nobs,)
+        Outcome, indexed by (entity, time); the panel may be unbalanced.
+    x : Series, shape (nobs,)
+        The regressor whose effect is moderated.
+    moderator : Series, shape (nobs,)
+        Numbers, two of them (binary), or categories (text, a categorical column, or booleans); of
+        categories the first in order is the base.
+    controls : DataFrame, shape (nobs, k), optional
+    effects : {"twoway", "entity", "time", None}
+    other_effects : Series or DataFrame, optional
+        As in `FixedEffects`.
+    centre : bool
+        Whether x and a numeric moderator enter the product less their means, so that the slope of
+        x is its effect at the mean of the moderator. The fit and `marginal_effects` do not depend
+        on it. A note of the results says which.
+
+    Raises
+    ------
+    DataError
+        By its own class and with labels: a moderator with empty cells or one value, and what
+        `FixedEffects` refuses.
+    OptionError
+        A variable in two roles, centred categories, an unknown option.
+
+    Notes
+    -----
+    The regression is always run on the product of both less their means, which keeps its digits
+    where means are large beside deviations, and its estimates taken to the plain product.
+
+    Where the fixed effects absorb the moderator's own effect, as entity effects do if it is
+    constant over time, that column is left out, which changes nothing else; a note says so.
+    """
+
+    def __init__(
+        self,
+        y: pd.Series,
+        x: pd.Series,
+        moderator: pd.Series,
+        controls: pd.DataFrame | None = None,
+        *,
+        effects: str | None = "twoway",
+        other_effects: pd.Series | pd.DataFrame | None = None,
+        centre: bool = False,
+    ) -> None:
+        y, x, moderator = _one(y, "y"), _one(x, "x"), _one(moderator, "moderator")
+        for other, role in ((y, "y"), (moderator, "moderator")):
+            checks.panel_index(other, role)
+            checks.unique_keys(other.index, role)
+            checks.same_rows(x.index, other.index, "x", role)
+        checks.usable_column(x, str(x.name))
+        x = x.astype(float)  # products of short types would be of their precision
+        controls = controls.to_frame() if isinstance(controls, pd.Series) else controls
+        _check_roles(y, x, moderator, controls)
+        self.x = str(x.name)
+        moderator = moderator.reindex(x.index)
+        self.moderator = _read(moderator, x, centre=centre)
+        self._middle = 0.0 if self.moderator.kind == "categories" else float(x.mean())
+        self._centred = centre
+        columns, notes = self._columns(x, effects, other_effects, centre)
+        if controls is not None:
+            checks.same_rows(x.index, controls.index, "x", "controls")
+            at = columns.shape[1] - len(self.moderator.products)
+            parts = [columns.iloc[:, :at], controls.reindex(x.index), columns.iloc[:, at:]]
+            columns = pd.concat(parts, axis=1)
+        columns.attrs = dict(x.attrs)
+        columns.attrs["notes"] = (*columns.attrs.get("notes", ()), *notes)
+        self.model = FixedEffects(y, columns, effects=effects, other_effects=other_effects)
+
+    @classmethod
+    def from_formula(
+        cls, formula: str, data: Any, *, x: str, moderator: str, **options: Any
+    ) -> Self:
+        """The model of ``"y ~ x + control"``, the moderator being a column of ``data``.
+
+        Parameters
+        ----------
+        formula : str
+            Outcome, regressor and controls; neither the moderator nor the product.
+        data : DataFrame with an (entity, time) index, or PanelData
+        x : str
+            A regressor by its name in the formula.
+        moderator : str
+            A column of ``data``.
+        """
+        frame = data.frame if isinstance(data, PanelData) else data
+        y, every = split_formula(formula, data)
+        every = every.rename(columns=str)
+        if x not in every:
+            raise OptionError(
+                f"x={x!r} is not a regressor of {formula!r}. Its regressors are "
+                f"{first(every.columns, 8)}."
+            )
+        checks.columns_exist(frame, [moderator])
+        controls = every.drop(columns=x)
+        return cls(
+            y, every[x], frame[moderator], controls if controls.shape[1] else None, **options
+        )
+
+    def fit(
+        self,
+        *,
+        cov_type: str = "clustered",
+        clusters: Any = "entity",
+        bandwidth: int | None = None,
+        kernel: str = "bartlett",
+    ) -> ModerationResults:
+        """Least squares; the options are those of `FixedEffects.fit`.
+
+        Returns
+        -------
+        ModerationResults
+            Slopes ``x``, ``m`` and ``x:m``; with categories ``m[category]``, ``x:m[category]``.
+        """
+        fitted = self.model.fit(
+            cov_type=cov_type, clusters=clusters, bandwidth=bandwidth, kernel=kernel
+        )
+        values = {field.name: getattr(fitted, field.name) for field in fields(Results)}
+        values["model_name"] = "Moderation"
+        if not self._centred:
+            values |= self._as_products(fitted.params, fitted.cov)
+        return ModerationResults(
+            **values,
+            x=self.x,
+            moderator=self.moderator,
+            centred_params=fitted.params,
+            centred_cov=fitted.cov,
+        )
+
+    def _as_products(self, params: pd.Series, cov: pd.DataFrame) -> dict[str, Any]:
+        """Estimates of the plain product from those of (x - a)(m - c) = xm - c x - a m + ac."""
+        m = self.moderator
+        T = pd.DataFrame(np.eye(len(params)), params.index, params.index)
+        for name, product in zip(m.columns, m.products, strict=True):
+            T.loc[self.x, product] = -m.mean
+            if name in T:
+                T.loc[name, product] = -self._middle
+            if "const" in T:
+                T.loc["const", product] = self._middle * m.mean
+        return {"params": (T @ params).rename(params.name), "cov": T @ cov @ T.T}
+
+    def _columns(
+        self, x: pd.Series, effects: str | None, other_effects: Any, centre: bool
+    ) -> tuple[pd.DataFrame, list[str]]:
+        """x, the moderator's own effects that are not absorbed, and products; notes on both."""
+        m = self.moderator
+        notes: list[str] = []
+        kept = {name: m.columns[name] for name in m.columns}
+        if effects is not None or other_effects is not None:
+            gone = _absorbed(m.columns, effects, other_effects)
+            kept = {name: values for name, values in kept.items() if name not in gone}
+            if gone:
+                notes.append(note(_WORDS, "absorbed", names=", ".join(gone)))
+        products = {
+            product: (x - self._middle) * (m.columns[name] - m.mean)
+            for name, product in zip(m.columns, m.products, strict=True)
+        }
+        if centre:
+            means = {"first": self._middle, "second": m.mean}
+            notes.append(note(_WORDS, "centred", product=f"{self.x}:{m.name}", **means))
+        elif m.kind == "numeric":
+            notes.append(note(_WORDS, "plain", product=f"{self.x}:{m.name}"))
+        return pd.DataFrame({self.x: x, **kept, **products}), notes
+
+
+def _one(values: pd.Series, role: str) -> pd.Series:
+    """One named column."""
+    if isinstance(values, pd.DataFrame):
+        if values.shape[1] != 1:
+            raise DataError(f"{role} has {values.shape[1]} columns. Give one: frame['name'].")
+        values = values.iloc[:, 0]
+    checks.panel_index(values, role)
+    checks.unique_keys(values.index, role)
+    return values.rename(role) if values.name is None else values
+
+
+def _check_roles(
+    y: pd.Series, x: pd.Series, moderator: pd.Series, controls: pd.DataFrame | None
+) -> None:
+    names = {"y": [str(y.name)], "x": [str(x.name)], "moderator": [str(moderator.name)]}
+    names["controls"] = [] if controls is None else list(map(str, controls.columns))
+    seen: dict[str, str] = {}
+    for role, listed in names.items():
+        for name in listed:
+            if name in seen:
+                raise OptionError(
+                    f"{name!r} is in {seen[name]} and in {role}. Each variable has one role; the "
+                    "moderator's own effect is in the model without being a control."
+                )
+            seen[name] = role
+
+
+def _read(moderator: pd.Series, x: pd.Series, *, centre: bool) -> Moderator:
+    """The moderator as columns: itself, or dummies of all categories but the base."""
+    name, values = str(moderator.name), moderator
+    if values.isna().any():
+        raise MissingValuesError(
+            f"{name!r} is empty in {int(values.isna().sum())} of {len(values)} rows, first "
+            f"{first(values.index[values.isna()], 3)}. Fill them, or leave those rows out."
+        )
+    if values.nunique() < 2:
+        raise ConstantColumnError(
+            f"The moderator {name!r} has the same value {first(values.iloc[:1])} in every row, so "
+            "that no effect can depend on it. Give another column."
+        )
+    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if numeric:
+        checks.usable_column(values, name)
+        columns = pd.DataFrame({name: values.astype(float)})
+        kind = "binary" if values.nunique() == 2 else "numeric"
+        mean = float(columns[name].mean())
+        return Moderator(name, kind, columns, (f"{x.name}:{name}",), mean, ())
+    if centre:
+        raise OptionError(f"centre=True, but {name!r} holds categories. Leave centre out.")
+    coded = values.astype("category").cat.remove_unused_categories()
+    labels = list(coded.cat.categories)
+    dummies = {f"{name}[{label}]": (coded == label).astype(float) for label in labels[1:]}
+    products = tuple(f"{x.name}:{column}" for column in dummies)
+    return Moderator(name, "categories", pd.DataFrame(dummies), products, 0.0, tuple(labels))
+
+
+def _absorbed(columns: pd.DataFrame, effects: str | None, other_effects: Any) -> list[str]:
+    """Columns that the fixed effects explain."""
+    frame = columns.sort_index()
+    others = None
+    if other_effects is not None:
+        checks.panel_index(other_effects, "other_effects")
+        checks.same_rows(frame.index, other_effects.index, "x", "other_effects")
+        others = pd.DataFrame(other_effects).reindex(frame.index).astype("category")
+        others.columns = [str(name) for name in others.columns]
+    within = _fx.demeaned(frame, _fx.groups(frame.index, effects, others))
+    gone = absorbed(within, np.asarray(frame.to_numpy()))
+    return [str(frame.columns[j]) for j in gone]

@@ -1,0 +1,1 @@
+"""The spatial family: static, dynamic and instrumented."""

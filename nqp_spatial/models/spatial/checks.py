@@ -1,0 +1,138 @@
+"""What keeps a spatial model from being fitted, and what a user must know about a fit."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from nqp_spatial.core.spatial.ml import Estimate, scale_of
+from nqp_spatial.core.spectrum.eigen import Spectrum
+from nqp_spatial.exceptions import (
+    BoundaryWarning,
+    EstimationError,
+    IdentificationWarning,
+    OptionError,
+)
+from nqp_spatial.panel.design import Design
+from nqp_spatial.panel.stacked import StackedDesign
+from nqp_spatial.shared.messages import missing_dependency, outside
+from nqp_spatial.shared.notes import Note, note
+
+_NEAR = 0.99  # share of the way to its bound beyond which rho is called close to it
+
+
+_WORDS = {
+    "en": {
+        "unbounded": "W has no negative real eigenvalue, so that nothing bounds rho from below: "
+        "rho was sought in ({low:.4g}, {high:.4g}), where sums over orders of neighbours converge.",
+        "complex": "W has complex eigenvalues: rho was sought in ({low:.4g}, {high:.4g}), between "
+        "the inverses of its extreme real ones.",
+        "peaks": "The likelihood has another maximum, at {at}, which is lower by {drop:.2g} only: "
+        "the data hardly tell them apart, and standard errors, which describe one of them, are too "
+        "small for {names}.",
+    },
+    "zh": {
+        "unbounded": "W没有负的实特征值, ρ没有下界: 在各阶邻居之和收敛的区间"
+        "({low:.4g}, {high:.4g})内搜索ρ。",
+        "complex": "W有复特征值: 在其最小与最大实特征值的倒数之间({low:.4g}, {high:.4g})搜索ρ。",
+        "peaks": "似然函数在{at}处另有极大值, 仅低{drop:.2g}: 数据几乎无法区分二者, "
+        "而标准误只描述其中之一, 对{names}而言偏小。",
+    },
+}
+
+
+def complex_note(spectrum: Spectrum) -> list[str]:
+    """Between which bounds rho was sought if not all eigenvalues are real."""
+    omega = np.asarray(getattr(spectrum, "eigenvalues", 0.0))
+    real = omega[np.abs(omega.imag) < 1e-9].real  # as in core.spectrum_structure.bounds
+    low, high = spectrum.interval
+    if omega.size > 1 and not (real < -1e-9).any():
+        return [note(_WORDS, "unbounded", low=low, high=high)]
+    if not np.iscomplexobj(omega):
+        return []
+    return [note(_WORDS, "complex", low=low, high=high)]
+
+
+def tell_of_peaks(found: Estimate) -> list[Note]:
+    """Warn of where else the likelihood is nearly as high, and the note that results have."""
+    if not found.others:
+        return []
+    peak = found.others[0]
+    values = {"rho": (found.rho, peak.rho), "lambda": (found.lambda_, peak.lambda_)}
+    values = {name: pair for name, pair in values.items() if any(pair)}
+    at = ", ".join(f"{name} = {other:.4f}" for name, (_, other) in values.items())
+    told = note(_WORDS, "peaks", at=at, drop=peak.drop, names=", ".join(values))
+    remedy = " Leave one of the two out, or rely on effects only." if len(values) > 1 else ""
+    warnings.warn(f"{told}{remedy}", IdentificationWarning, stacklevel=outside())
+    return [told]
+
+
+def prepared(design: Design, logdet: str, *, adjusted: bool = False) -> Spectrum:
+    """The log-determinant asked for, or what keeps it from being used."""
+    if adjusted and logdet != "eigenvalues":
+        raise OptionError(
+            f"logdet={logdet!r} cannot be used with correction='adjusted-score', which needs the "
+            "eigenvalues of W. Leave it out, or use correction='none'."
+        )
+    try:
+        return design.prepare(logdet)
+    except ImportError:
+        raise missing_dependency("scikit-sparse", "logdet='cholmod'", "cholmod") from None
+    except ValueError as error:
+        raise OptionError(f"logdet={logdet!r} cannot be used with this W: {error}") from error
+
+
+def check_periods(design: Design, effects: str | None) -> None:
+    """Raise if entity effects have only one period."""
+    if effects in ("entity", "twoway", "random") and design.n_periods < 2:
+        raise EstimationError(
+            "The panel has one period, which entity effects fit exactly. Use effects=None."
+        )
+    if effects in ("time", "twoway") and design.n_entities < 3:
+        raise EstimationError("Time effects need at least three entities. Use effects='entity'.")
+
+
+def check_degrees(design: Design, parameters: int, effects: str | None) -> None:
+    """Raise unless there are more observations than parameters."""
+    left = scale_of(effects, "lee-yu", design.n_entities, design.n_periods).n
+    if isinstance(design, StackedDesign):
+        left = design.y.size - design.removal.rank
+    if left <= parameters:
+        raise EstimationError(
+            f"{left} observations are left by the {effects} effects for {parameters} parameters. "
+            "Use fewer regressors (durbin=[...]) or fewer effects."
+        )
+
+
+def check_fit(found: Estimate, spectrum: Spectrum) -> None:
+    """Raise if the fit is perfect; warn if rho is at the edge of its interval."""
+    if found.sigma2 <= 1e-20 * float((found.y**2).mean()):
+        raise EstimationError(
+            "The regressors and Wy fit the outcome exactly, so that nothing can be inferred. "
+            "Is the outcome among the regressors, or built from them? Under time effects, equal "
+            "weights among all entities make Wy a multiple of y: rho then needs other weights."
+        )
+    low, high = spectrum.interval
+    if not found.at_bound and not low * _NEAR < found.rho < high * _NEAR:
+        warnings.warn(
+            f"rho = {found.rho:.5f} is close to the edge of its interval ({low:.4f}, {high:.4f}): "
+            f"total effects are {1 / (1 - found.rho / high):.0f} times the local ones there, and "
+            "their standard errors are not to be trusted. Look at the weights, or add controls.",
+            BoundaryWarning,
+            stacklevel=outside(),
+        )
+    if found.at_bound:
+        near = 2e-5 * (high - low)
+        values = {"rho": found.rho, "lambda": found.lambda_}
+        at = [name for name, v in values.items() if v < low + near or v > high - near]
+        name = at[0] if at else "rho"
+        warnings.warn(
+            f"{name} = {values[name]:.5f} is at the edge of its interval ({low:.4f}, {high:.4f}), "
+            "so no standard errors are given. With a dense W and time effects Wy is nearly the "
+            f"same for all entities and {name} is hardly identified: give W a cutoff, or use "
+            "correction='none'. In a small panel with directed links there may be no maximum "
+            "inside: use more entities or periods.",
+            BoundaryWarning,
+            stacklevel=outside(),
+        )

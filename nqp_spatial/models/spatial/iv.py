@@ -1,0 +1,394 @@
+"""Spatial panel models by instrumental variables: 2SLS, two-step GMM, GS2SLS.
+
+    y_t = rho W y_t + X_t beta + d_t alpha + W [X_t, d_t] theta + mu + tau_t + u_t
+    u_t = lambda W u_t + e_t
+
+Wy is endogenous always, d where the policy answers to the outcome; Wd then is as well. There is no
+likelihood and no log-determinant, so that N may be large and variances unequal (Kelejian and
+Prucha 1998; Lee 2003). The fixed effects are removed by exact demeaning of y, Wy, X, WX and of all
+instruments, each lagged first; W need not be row-normalised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import nqp_spatial.models.spatial.checks as _fit_checks
+import nqp_spatial.models.spatial.iv_checks as _iv_checks
+import nqp_spatial.models.spatial.iv_covariance as _iv_covariance
+import nqp_spatial.models.spatial.iv_instruments as _iv
+import nqp_spatial.models.spatial.model as _spatial_model
+import nqp_spatial.panel.lags as _lags
+from nqp_spatial.core.linear import iv
+from nqp_spatial.core.linear.within import EFFECTS, demean
+from nqp_spatial.core.spatial import kelejian_prucha
+from nqp_spatial.core.spatial.ml import scale_of
+from nqp_spatial.core.spatial.multiplier import Multiplier
+from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.models.spatial.covariance import CovarianceOptions
+from nqp_spatial.models.spatial.iv_results import IVEstimate, SpatialIVResults, first_stage_frame
+from nqp_spatial.panel.design import LAG
+from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.provenance import versions
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
+
+    from nqp_spatial.panel.panel import PanelData
+
+Array = npt.NDArray[np.float64]
+
+_BRACKET = re.compile(r"\+?\s*\[([^\[\]~]*)~([^\[\]~]*)\]")
+
+
+class SpatialIV:
+    """Spatial panel model by instrumental variables, the specification, nothing estimated yet.
+
+    Parameters
+    ----------
+    y : Series, shape (n_entities * n_periods,)
+        Outcome, indexed by (entity, time) in any row order.
+    x : DataFrame or None
+        Exogenous regressors on the same rows.
+    graph : libpysal Graph or W, or (matrix, ids)
+        Weights on exactly the entities of the panel; matched by label, never changed.
+    endog : DataFrame or Series, optional
+        Further endogenous regressors, such as a policy.
+    instruments : DataFrame or Series, optional
+        What is excluded from the equation and moves ``endog``.
+    durbin : sequence of str, optional
+        Columns of x and endog that get a spatial lag; None means all, ``[]`` none. The lag of an
+        endogenous regressor is endogenous, and lags of ``instruments`` instrument it.
+    lag : bool
+        Whether rho W y is in the model.
+    error : bool
+        Whether the error has a lag: lambda by moments (Kelejian and Prucha 1999; 2010 where
+        ``cov_type`` allows unequal variances), then the equation filtered by it (GS2SLS).
+    instrument_orders : int
+        Orders of lags that instrument Wy, after those in the model: with 2, WX and W^2 X for a
+        regressor without a lag in the model, W^2 X and W^3 X for one whose WX is in it, and
+        likewise after the ``instruments``, whose first lag serves Wd if that is in the model.
+    effects : {"twoway", "entity", "time", None}
+        Fixed effects; with None a constant is estimated.
+
+    Raises
+    ------
+    DataError
+        With the class and labels of what is wrong, as :class:`SpatialDurbin`; an instrument that
+        does not vary within the effects is a `ConstantColumnError` of ``fit``.
+    NotRowNormalisedError
+        If a spatial error meets time effects and the rows of W do not sum to one.
+    OptionError
+        For an unknown option, or a column with two roles.
+
+    Notes
+    -----
+    A spatial Durbin difference-in-differences with an instrumented policy is
+    ``SpatialIV(y, x, graph, endog=did, instruments=z).fit(cov_type="clustered")``: did and W did
+    are instrumented by z and W z, Wy by the lags after them; ``policy_effects()`` has the direct,
+    indirect and total effect.
+
+    References
+    ----------
+    .. [1] Kelejian, H. H. and Prucha, I. R. (1998). A generalized spatial two-stage least squares
+       procedure. Journal of Real Estate Finance and Economics 17, 99-121.
+    .. [2] Kelejian, H. H. and Prucha, I. R. (1999). A generalized moments estimator for the
+       autoregressive parameter in a spatial model. International Economic Review 40, 509-533.
+    .. [3] Mutl, J. and Pfaffermayr, M. (2011). The Hausman test in a Cliff and Ord panel model.
+       Econometrics Journal 14, 48-76.
+    """
+
+    def __init__(
+        self,
+        y: pd.Series,
+        x: pd.DataFrame | pd.Series | None,
+        graph: Any,
+        *,
+        endog: pd.DataFrame | pd.Series | None = None,
+        instruments: pd.DataFrame | pd.Series | None = None,
+        durbin: Sequence[str] | None = None,
+        lag: bool = True,
+        error: bool = False,
+        instrument_orders: int = 2,
+        effects: str | None = "twoway",
+    ) -> None:
+        check_option("effects", effects, EFFECTS)
+        _iv_checks.check_orders(instrument_orders)
+        self.effects, self.lag, self.error = effects, lag, error
+        self.instrument_orders = instrument_orders
+        self._frames = tuple(None if f is None else f.copy() for f in (y, x, endog, instruments))
+        self._roles = _iv.Roles.from_frames(y, x, endog, instruments, graph)
+        self.design = self._roles.design
+        self.durbin = _lags.durbin_names(durbin, self.design.x_names)
+        _iv_checks.check_roles(self._roles, lag, error)
+        _fit_checks.check_periods(self.design, effects)
+        self.design.check_rank(effects)
+        if error and effects in ("time", "twoway"):
+            _lags.check_row_normalised(self.design, "A spatial error", effects, "effects='entity'")
+
+    @classmethod
+    def from_formula(
+        cls, formula: str, data: pd.DataFrame | PanelData, graph: Any, **options: Any
+    ) -> Self:
+        """The model of ``"y ~ x1 + x2 + [d ~ z1 + z2]"``: d endogenous, z1 and z2 excluded."""
+        brackets = _BRACKET.findall(formula)
+        if formula.count("[") != len(brackets) or len(brackets) > 1:
+            raise OptionError(
+                f"The formula {formula!r} cannot be read: write endogenous regressors and their "
+                "instruments once, as in 'y ~ x1 + x2 + [d ~ z1 + z2]'."
+            )
+        plain = _BRACKET.sub("", formula)
+        outcome, _, exogenous = plain.partition("~")
+        if not brackets:
+            return cls(*split_formula(formula, data), graph, **options)
+        parts = [split_formula(f"{outcome} ~ {part}", data) for part in brackets[0]]
+        x = None
+        if exogenous.strip(" +"):  # a frame without columns, as of "1", counts as none
+            x = split_formula(plain, data)[1]
+        (y, endog), (_, instruments) = parts
+        return cls(y, x, graph, endog=endog, instruments=instruments, **options)
+
+    @property
+    def graph(self) -> Graph:
+        """The weights."""
+        return self.design.graph
+
+    def with_graph(self, graph: Any) -> Self:
+        """The same specification under other weights."""
+        y, x, endog, instruments = self._frames
+        return type(self)(
+            y,
+            x,
+            graph,
+            endog=endog,
+            instruments=instruments,
+            durbin=self.durbin,
+            lag=self.lag,
+            error=self.error,
+            instrument_orders=self.instrument_orders,
+            effects=self.effects,
+        )
+
+    def fit(
+        self,
+        *,
+        estimator: str = "2sls",
+        cov_type: str = "asymptotic",
+        clusters: Any = None,
+        bandwidth: int | None = None,
+        cutoff_km: float | None = None,
+        coordinates: Any = None,
+        kernel: str | None = None,
+        serial_lags: int | None = None,
+    ) -> SpatialIVResults:
+        """Estimate by instrumental variables.
+
+        Parameters
+        ----------
+        estimator : {"2sls", "gmm"}
+            "gmm" weights the moments by the inverse of the covariance that ``cov_type`` names, at
+            the 2SLS residuals (two steps).
+        cov_type : {"asymptotic", "robust", "clustered", "driscoll-kraay", "conley"}
+            Of the moments: equal variances; unequal; correlated within clusters, within periods
+            and over time, or within a distance. sigma2 and S count the observations that the fixed
+            effects leave (with clusters, entity effects nested in them are not counted), not the
+            regressors; S has G / (G - 1) for G clusters and T / (T - 1) for Driscoll and Kraay.
+            Inference is normal, as usual for moments.
+        clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
+            As in :meth:`SpatialDurbin.fit`.
+
+        Returns
+        -------
+        SpatialIVResults
+
+        Raises
+        ------
+        EstimationError
+            If there are fewer instruments than endogenous regressors, or they do not move them; no
+            degrees of freedom are left; the regressors fit y exactly; or the moments of GMM have a
+            singular covariance.
+        OptionError
+            For options that are unknown or do not belong together.
+
+        Warns
+        -----
+        DataWarning
+            Instruments that are collinear, by name; a conditional first-stage F below 10.
+        BoundaryWarning
+            If rho is outside its interval, where no effect is defined, or lambda at its bound.
+        """
+        options = CovarianceOptions(
+            cov_type, clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
+        )
+        check_option("estimator", estimator, iv.ESTIMATORS)
+        if estimator == "gmm" and cov_type == "asymptotic":
+            raise OptionError(
+                "With equal variances two-step GMM is 2SLS. Give the covariance that GMM shall "
+                "weight with, such as cov_type='robust' or 'clustered', or use estimator='2sls'."
+            )
+        lagged = _lags.identified(self.design, self.durbin, self.effects)
+        equation = _iv.equation(
+            self._roles,
+            lagged,
+            self.effects,
+            has_rho=self.lag,
+            error=self.error,
+            orders=self.instrument_orders,
+        )
+        _iv_checks.check_degrees(equation, self.error, self.effects)
+        design = self.design
+        left = scale_of(self.effects, "lee-yu", design.n_entities, design.n_periods)
+        moments = _iv_covariance.moments_of(design, options, left)
+        found, strength = self._solve(equation, moments, estimator, cov_type == "asymptotic")
+        result = self._label(found, equation, strength, lagged, options, estimator)
+        _iv_checks.warn(found, strength, self.design, self.lag)
+        return result
+
+    def _solve(
+        self, equation: _iv.Equation, moments: iv.Moments, estimator: str, equal: bool
+    ) -> tuple[IVEstimate, iv.FirstStage | None]:
+        """Estimates, and the first stage of the equation (filtered, if the error has a lag)."""
+        design, system, lambda_, at_bound = self.design, equation.system, 0.0, False
+        strength = _iv_checks.strength_of(system, equation, moments)
+        try:
+            if self.error:
+                found = iv.solve(system, moments)
+                _iv_checks.check_fit(found, system)
+                moment = kelejian_prucha.error_lag(
+                    found.resid,
+                    design.W,
+                    design.spectrum.interval,
+                    effects=self.effects,
+                    equal_variances=equal,
+                )
+                lambda_, at_bound = moment.lambda_, moment.at_bound
+                system = kelejian_prucha.filtered(system, design.W, lambda_, self.effects)
+                strength = _iv_checks.strength_of(system, equation, moments)
+            found = iv.solve(system, moments, estimator=estimator)
+        except iv.IndefiniteMomentsError:
+            raise EstimationError(
+                "GMM cannot weight the moments by this covariance, which is not positive definite, "
+                "as a uniform kernel allows. Use kernel='bartlett', another cutoff_km=, or "
+                "estimator='2sls'."
+            ) from None
+        except iv.SingularMomentsError:
+            raise EstimationError(
+                f"GMM cannot weight {system.Z.shape[-1] + int((~system.endogenous).sum())} moments "
+                "by this covariance, which is singular: there are as many moments as clusters or "
+                "periods, or more. Use estimator='2sls', or a smaller instrument_orders=."
+            ) from None
+        _iv_checks.check_fit(found, system)
+        rho = float(found.delta[-1]) if self.lag else 0.0
+        return IVEstimate(found, system, rho, lambda_, at_bound), strength
+
+    def _label(
+        self,
+        found: IVEstimate,
+        equation: _iv.Equation,
+        strength: iv.FirstStage | None,
+        lagged: tuple[str, ...],
+        options: CovarianceOptions,
+        estimator: str,
+    ) -> SpatialIVResults:
+        design, solution = self.design, found.solution
+        constant = ["const"] if self.effects is None else []
+        rho = ["rho"] if self.lag else []
+        names = [*constant, *design.x_names, *(LAG + name for name in lagged), *rho]
+        robust = options.cov_type != "asymptotic"
+        stage = first_stage_frame(strength, equation.endogenous, robust)
+        spatial = {"rho": found.rho} if self.lag else {}
+        spatial |= {"lambda": found.lambda_} if self.error else {}
+        return SpatialIVResults(
+            params=pd.Series(solution.delta, index=names, name="estimate"),
+            cov=pd.DataFrame(solution.cov, index=names, columns=names),
+            nobs=design.y.size,
+            resids=design.series(solution.resid, "resid"),
+            fitted=design.series(design.y - solution.resid, "fitted"),
+            loglik=None,
+            rsquared=self._rsquared(found, lagged),
+            dependent=design.dependent,
+            cov_type=options.label,
+            model_name=self._model_name(estimator),
+            effects_included=_spatial_model._INCLUDED[self.effects],
+            extra_statistics={
+                "n_entities": design.n_entities,
+                "n_periods": design.n_periods,
+                **spatial,
+                "sigma2": solution.sigma2,
+                "n_instruments": len(equation.instruments),
+                "weakest_f": float(stage["conditional_f"].min()),
+            },
+            provenance=self._provenance(equation, lagged, options, estimator),
+            raw=found,
+            design=design,
+            lagged=lagged,
+            spectrum=design.spectrum,
+            error=self.error,
+            given_endogenous=self._roles.endogenous,
+            endogenous=equation.endogenous,
+            instruments=equation.instruments,
+            dropped_instruments=equation.dropped,
+            first_stage_statistics=stage,
+            robust=robust,
+        )
+
+    def _model_name(self, estimator: str) -> str:
+        what = "Spatial IV" if self.lag or self.error else "Panel IV"
+        how = {"2sls": "GS2SLS" if self.error else "2SLS", "gmm": "two-step GMM"}[estimator]
+        return f"{what} by {how}"
+
+    def _rsquared(self, found: IVEstimate, lagged: Sequence[str]) -> dict[str, float]:
+        """As for the other spatial models; with 2SLS "within" and "overall" may be negative."""
+        design = self.design
+        y, within = design.y, demean(design.y, self.effects)
+        ssr = float((found.resid**2).sum())
+        Z = demean(_lags.regressors(design, lagged, self.effects), self.effects)
+        signal = Z @ found.solution.delta[: Z.shape[-1]]
+        squared = np.nan
+        if _iv_checks.inside(design, found.rho):
+            reduced = Multiplier(design.W, found.rho).solve(signal.T).T
+            reduced = demean(reduced, self.effects)
+            squared = float(np.corrcoef(within.ravel(), reduced.ravel())[0, 1] ** 2)
+        own = within - within.mean()
+        return {
+            "within": 1 - ssr / float((own**2).sum()),
+            "overall": 1 - ssr / float(((y - y.mean()) ** 2).sum()),
+            "squared_correlation": squared,
+        }
+
+    def _provenance(
+        self,
+        equation: _iv.Equation,
+        lagged: Sequence[str],
+        options: CovarianceOptions,
+        estimator: str,
+    ) -> dict[str, Any]:
+        design = self.design
+        return {
+            "versions": versions(),
+            "data_sha256": self._roles.fingerprint,
+            "weights": {
+                "n": design.n_entities,
+                "links": int(design.W.nnz),
+                "islands": len(design.islands),
+                "row_normalised": design.row_normalised,
+            },
+            "options": {
+                "effects": self.effects,
+                "durbin": list(lagged),
+                "estimator": estimator,
+                "cov_type": options.label,
+                "error": self.error,
+                "instrument_orders": self.instrument_orders,
+                "endogenous": list(equation.endogenous),
+                "instruments": list(equation.instruments),
+            },
+            "notes": design.notes,
+        }

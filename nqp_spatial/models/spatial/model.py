@@ -1,0 +1,408 @@
+"""What all spatial panel models share: checks, the choice of lags, estimation, labels.
+
+    y_t = rho W y_t + X_t beta + W X_t theta + mu + tau_t + u_t,   u_t = lambda W u_t + e_t
+
+``core/spatial_ml.py`` says what each ``correction`` of the incidental parameters maximises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import nqp_spatial.models.spatial.checks as _fit_checks
+import nqp_spatial.models.spatial.random_effects as _random_effects
+import nqp_spatial.panel.lags as _lags
+from nqp_spatial.core.linear.orthogonal import Basis
+from nqp_spatial.core.linear.within import EFFECTS
+from nqp_spatial.core.spatial import stacked
+from nqp_spatial.core.spatial.ml import CORRECTIONS, Estimate, estimate
+from nqp_spatial.core.spatial.multiplier import Multiplier
+from nqp_spatial.core.spectrum.eigen import METHODS, Spectrum
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.models.spatial.covariance import Covariance, CovarianceOptions, compute
+from nqp_spatial.models.spatial.results import SpatialResults
+from nqp_spatial.panel.design import LAG, Design
+from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.stacked import UNBALANCED, StackedDesign
+from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.provenance import versions
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
+
+    from nqp_spatial.panel.panel import PanelData
+
+Array = npt.NDArray[np.float64]
+
+ADJUSTED = "adjusted-score"  # where periods differ: see core/stacked.py
+
+_KEEP = 1_000_000  # numbers of a design that are kept between fits
+
+_INCLUDED = {
+    None: (),
+    "random": (),
+    "entity": ("entity",),
+    "time": ("time",),
+    "twoway": ("entity", "time"),
+}
+
+
+class SpatialModel:
+    """What the models of the family share: checked data, and nothing estimated yet.
+
+    A subclass says whether y and the error have a spatial lag, and which regressors have one.
+    """
+
+    _lag: ClassVar[bool]
+    _error: ClassVar[bool]
+    _model_name: ClassVar[str]
+    _chooses_lags: ClassVar[bool]  # whether durbin= is an argument
+
+    def __init__(
+        self,
+        y: pd.Series,
+        x: pd.DataFrame,
+        graph: Any,
+        *,
+        durbin: Sequence[str] | None,
+        effects: str | None,
+        correction: str,
+        unbalanced: str = "error",
+        observation_weights: pd.Series | None = None,
+    ) -> None:
+        check_option("effects", effects, (*EFFECTS, "random"))
+        check_option("correction", correction, (*CORRECTIONS, ADJUSTED))
+        check_option("unbalanced", unbalanced, UNBALANCED)
+        self.effects, self.correction = effects, correction
+        self.unbalanced, self.observation_weights = unbalanced, observation_weights
+        self.design = self._make_design(y, x, graph)
+        self._kept: tuple[Design, tuple[str, ...], Array, Basis] | None = None
+        self._y, self._x = y.copy(), x.copy()  # a later change of the caller's frame is not ours
+        self.durbin = _lags.durbin_names(durbin, self.design.x_names)
+        _fit_checks.check_periods(self.design, effects)
+        self.design.check_rank(self._removed)
+        self._check_weights()
+
+    def _make_design(self, y: pd.Series, x: pd.DataFrame, graph: Any) -> Design:
+        """Stacked cells where periods differ, else a balanced panel with one W."""
+        needs = {
+            "A graph for each period": isinstance(graph, Mapping),
+            f"unbalanced={self.unbalanced!r}": self.unbalanced != "error",
+            "observation_weights=": self.observation_weights is not None,
+        }
+        reasons = [reason for reason, needed in needs.items() if needed]
+        if not reasons and self.correction != ADJUSTED:
+            return Design.from_frames(y, x, graph)
+        reason = reasons[0] if reasons else f"correction={ADJUSTED!r}"
+        if self.effects == "random":
+            raise OptionError(f"{reason} is for fixed effects. With random effects leave it out.")
+        if self._error and self.correction != "none" and self.effects is not None:
+            raise OptionError(
+                f"{reason} with a spatial error has no correction of the incidental-parameter "
+                "bias: the fixed effects are filtered too. Type correction='none', which is exact "
+                "dummies, or use a model without a spatial error."
+            )
+        if self.correction not in ("none", ADJUSTED) and self.effects is not None:
+            raise OptionError(
+                f"{reason} cannot use correction={self.correction!r}, which needs the same "
+                "entities and one W in all periods. Type correction='adjusted-score', which is the "
+                "same where both exist, or correction='none'."
+            )
+        return StackedDesign.build(
+            y,
+            x,
+            graph,
+            unbalanced=self.unbalanced,
+            observation_weights=self.observation_weights,
+            effects=self.effects,
+        )
+
+    def _check_weights(self) -> None:
+        """Period effects leave a spatial lag of its own only if rows of W sum to one."""
+        if self._removed not in ("time", "twoway") or isinstance(self.design, StackedDesign):
+            return
+        if self._error:
+            what, otherwise = "A spatial error", "effects='entity'"
+        elif self._lag and self.correction != "none":
+            what = f"correction={self.correction!r}"
+            otherwise = "effects='entity', or correction='none'"
+        else:
+            return
+        _lags.check_row_normalised(self.design, what, self._removed, otherwise)
+
+    @property
+    def _removed(self) -> str | None:
+        """Fixed effects that are removed from the data."""
+        return None if self.effects == "random" else self.effects
+
+    @classmethod
+    def from_formula(
+        cls, formula: str, data: pd.DataFrame | PanelData, graph: Any, **options: Any
+    ) -> Self:
+        """The model of ``"y ~ x1 + x2"`` on the columns of ``data``."""
+        return cls(*split_formula(formula, data), graph, **options)
+
+    @property
+    def graph(self) -> Graph:
+        """The weights."""
+        return self.design.graph
+
+    def with_graph(self, graph: Any) -> Self:
+        """The same specification under other weights."""
+        return type(self)(self._y, self._x, graph, **self._options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        chosen = {"durbin": self.durbin} if self._chooses_lags else {}
+        return {
+            **chosen,
+            "effects": self.effects,
+            "correction": self.correction,
+            "unbalanced": self.unbalanced,
+            "observation_weights": self.observation_weights,
+        }
+
+    def fit(
+        self,
+        *,
+        cov_type: str = "asymptotic",
+        logdet: str = "auto",
+        clusters: Any = None,
+        bandwidth: int | None = None,
+        cutoff_km: float | None = None,
+        coordinates: Any = None,
+        kernel: str | None = None,
+        serial_lags: int | None = None,
+    ) -> SpatialResults:
+        """Maximise the likelihood.
+
+        Parameters
+        ----------
+        cov_type : {"asymptotic", "robust", "clustered", "driscoll-kraay", "conley"}
+            Inverse information, or the sandwich of ``core/sandwich.py``: for errors that are not
+            normal or have unequal variances, are correlated within clusters, within periods and
+            over time, or within a distance; with the small-sample factors and the t distribution
+            of :class:`FixedEffects` (docs/methods.md), where "asymptotic" is normal. The estimate
+            itself assumes equal variances. With entity effects and few periods "clustered" covers
+            better than "robust". Random effects have the first, and models without a spatial error
+            "clustered" by entities or labels that hold them.
+        logdet : {"auto", "eigenvalues", "lu", "cholmod", "monte-carlo", "chebyshev"}
+            How ln|I - rho W| is computed. The first three are exact; "cholmod" needs scikit-sparse;
+            the last two are approximate, with their error in ``provenance``.
+        clusters : {"entity", "time"}, both in a list, or a Series or DataFrame of labels
+            For "clustered" (default "entity"): labels by entity or by (entity, time), one or two
+            columns.
+        bandwidth : int, optional
+            For "driscoll-kraay", in periods; by default floor(4 (T / 100)^(2/9)).
+        cutoff_km, coordinates, kernel, serial_lags
+            For "conley": distance beyond which nothing is correlated; a GeoDataFrame or a frame
+            with lon and lat, by entity; "bartlett" or "uniform"; lags of the same entity that are
+            correlated too (default none).
+
+        Returns
+        -------
+        SpatialResults
+
+        Raises
+        ------
+        EstimationError
+            If no degrees of freedom are left, or the regressors fit y exactly.
+        OptionError
+            For options that are unknown or do not belong together.
+
+        Warns
+        -----
+        BoundaryWarning
+            If rho or lambda is at the edge of its interval, or close to it.
+        IdentificationWarning
+            If the likelihood has another maximum, lower by less than 1.92 (half the 95 per cent
+            point of chi-squared with one degree of freedom): with both rho and lambda, or an
+            asymmetric W.
+        """
+        options = CovarianceOptions(
+            cov_type, clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
+        )
+        check_option("logdet", logdet, METHODS)
+        design = self.design
+        lagged, Z, basis = self._lagged_regressors()
+        adjusted = self.correction == ADJUSTED
+        spectrum = (
+            design.spectrum
+            if logdet == "auto"
+            else _fit_checks.prepared(design, logdet, adjusted=adjusted)
+        )
+        _fit_checks.check_degrees(design, Z.shape[-1] + self._lag + self._error + 1, self._removed)
+        if self.effects == "random":
+            return self._fit_random(Z, basis, lagged, spectrum, options)
+        found = self._estimate(Z, spectrum)
+        _fit_checks.check_fit(found, spectrum)
+        values, df = compute(found, design, options)
+        cov = Covariance(basis.covariance(values), df)
+        measures = self._fit_measures(found, Z)
+        return self._label(basis.estimate(found), cov, lagged, spectrum, options.label, measures)
+
+    def _lagged_regressors(self) -> tuple[tuple[str, ...], Array, Basis]:
+        """Identified lags, and [const, X, WX]; kept for the next fit unless large or incomplete."""
+        if self._kept is not None and self._kept[0] is self.design:
+            return self._kept[1:]
+        lagged, Z, basis = _lags.orthogonal(self.design, self.durbin, self._removed)
+        if lagged == self.durbin and Z.size < _KEEP:
+            self._kept = self.design, lagged, Z, basis
+        return lagged, Z, basis
+
+    def _estimate(self, Z: Array, spectrum: Spectrum) -> Estimate:
+        design = self.design
+        if isinstance(design, StackedDesign):
+            adjusted = self.correction == ADJUSTED and self.effects is not None
+            return stacked.estimate(
+                design.whiten(design.y)[0],
+                design.whiten(Z)[0],
+                design.whitened_W,
+                spectrum,
+                design.removal,
+                adjusted=design.adjusted if adjusted else None,
+                lag=self._lag,
+                error=self._error,
+            )
+        return estimate(
+            design.y,
+            Z,
+            design.W,
+            spectrum,
+            effects=self.effects,
+            correction=self.correction,
+            lag=self._lag,
+            error=self._error,
+        )
+
+    def _fit_random(
+        self,
+        Z: Array,
+        basis: Basis,
+        lagged: tuple[str, ...],
+        spectrum: Spectrum,
+        options: CovarianceOptions,
+    ) -> SpatialResults:
+        """Entity random effects, mu ~ N(0, phi s2), outside the spatial error."""
+        found, own = _random_effects.fit(
+            self.design, Z, spectrum, lag=self._lag, error=self._error, form="baltagi"
+        )
+        (values, df), own = _random_effects.covariance(found, own, self.design, Z, options)
+        cov = Covariance(basis.covariance(values), df)
+        measures = self._fit_measures(found, Z)
+        result = self._label(basis.estimate(found), cov, lagged, spectrum, options.label, measures)
+        return replace(
+            result,
+            model_name=f"{self._model_name} with random effects",
+            rsquared={k: v for k, v in result.rsquared.items() if k != "within"},
+            extra_statistics={**result.extra_statistics, **_random_effects.describe(own)},
+        )
+
+    def _label(
+        self,
+        found: Estimate,
+        covariance: Covariance,
+        lagged: tuple[str, ...],
+        spectrum: Spectrum,
+        cov_type: str,
+        rsquared: Mapping[str, float],
+    ) -> SpatialResults:
+        design = self.design
+        resid = design.unwhiten(found.resid)
+        constant = ["const"] if self._removed is None else []
+        spatial = {"rho": found.rho} if self._lag else {}
+        spatial |= {"lambda": found.lambda_} if self._error else {}
+        names = [*constant, *design.x_names, *(LAG + name for name in lagged), *spatial]
+        params = pd.Series([*found.delta, *spatial.values()], index=names, name="estimate")
+        cov = pd.DataFrame(covariance.values[:-1, :-1], index=names, columns=names)
+        statistics = {
+            "n_entities": design.n_entities,
+            "n_periods": design.n_periods,
+            **spatial,
+            "sigma2": found.sigma2,
+        }
+        facts = self._provenance(spectrum, found.rho, cov_type, lagged)
+        notes = (*facts["notes"], *_fit_checks.tell_of_peaks(found))
+        return self._results_class()(
+            params=params,
+            cov=cov,
+            nobs=design.y.size,
+            resids=design.series(resid, "resid"),
+            fitted=design.series(design.y - resid, "fitted"),
+            loglik=found.loglik + design.log_weights,
+            rsquared=dict(rsquared),
+            dependent=design.dependent,
+            cov_type=cov_type,
+            model_name=self._model_name,
+            df_resid=covariance.df,
+            effects_included=_INCLUDED[self.effects],
+            extra_statistics=statistics,
+            provenance=facts | {"notes": notes},
+            raw=replace(found, resid=resid, multiplier=None),  # a factor cannot be pickled
+            **self._results_fields(lagged, spectrum),
+        )
+
+    def _results_class(self) -> type[SpatialResults]:
+        return SpatialResults
+
+    def _results_fields(self, lagged: tuple[str, ...], spectrum: Spectrum) -> dict[str, Any]:
+        return {
+            "design": self.design,
+            "lagged": lagged,
+            "spectrum": self._response_spectrum(spectrum),
+        }
+
+    def _response_spectrum(self, spectrum: Spectrum) -> Spectrum:
+        """Of the W of the effects, which is not whitened."""
+        design = self.design
+        return design.response_spectrum if isinstance(design, StackedDesign) else spectrum
+
+    def _fit_measures(self, found: Estimate, Z: Array) -> dict[str, float]:
+        """Three kinds: of demeaned y, of y with its fixed effects, of the reduced form."""
+        design, k = self.design, len(found.delta)
+        signal = (Z.reshape(-1, k) @ found.delta).reshape(design.y.shape)
+        multiplier = found.multiplier or Multiplier(design.W, found.rho)
+        multiplied = multiplier.solve(signal.T).T
+        overall = design.centred(design.y)
+        if self._removed is None:
+            within, reduced = overall, design.centred(multiplied)
+        else:
+            within, reduced = found.y, design.demean(multiplied, self._removed)
+        ssr = float((found.resid**2).sum())
+        return {
+            "within": 1 - ssr / float((within**2).sum()),
+            "overall": 1 - ssr / float((overall**2).sum()),
+            "squared_correlation": float(np.vdot(within, reduced) ** 2)
+            / float((within**2).sum() * (reduced**2).sum()),
+        }
+
+    def _provenance(
+        self, spectrum: Spectrum, rho: float, cov_type: str, lagged: Sequence[str]
+    ) -> dict[str, Any]:
+        design = self.design
+        return {
+            "versions": versions(),
+            "data_sha256": design.fingerprint(),
+            "weights": {
+                "n": design.n_entities,
+                "links": int(design.response_W.nnz),
+                "islands": len(design.islands),
+                "row_normalised": design.row_normalised,
+                "logdet": spectrum.method,
+                "logdet_error": float(spectrum.error(rho)),
+                "rho_interval": tuple(float(bound) for bound in spectrum.interval),
+            },
+            "options": {
+                "effects": self.effects,
+                "correction": self.correction if self._removed else "none",
+                "durbin": list(lagged),
+                "cov_type": cov_type,
+            },
+            "notes": (*design.notes, *_fit_checks.complex_note(spectrum)),
+        }

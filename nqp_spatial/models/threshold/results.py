@@ -1,0 +1,260 @@
+"""Results of a panel threshold regression: regimes, confidence sets, bootstrap tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pandas as pd
+
+import nqp_spatial.models.threshold.test as _threshold_test
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.models.threshold.search import ThresholdSearch
+from nqp_spatial.results import Results
+from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.notes import note
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEVELS = (0.90, 0.95, 0.99)
+_WORDS = {
+    "en": {
+        "residual": "Bootstrap of residual vectors of entities, {draws} draws, seed {seed}.",
+        "wild": "Bootstrap of signs of entities' residuals, {draws} draws, seed {seed}.",
+    },
+    "zh": {
+        "residual": "自助法对个体的残差向量有放回抽样, 共{draws}次, 随机种子{seed}。",
+        "wild": "自助法对个体的残差随机变号, 共{draws}次, 随机种子{seed}。",
+    },
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PanelThresholdResults(Results):
+    """Thresholds, and the regression that has them; slopes are ``x[1]``, ``x[2]``, ... by regime.
+
+    Regimes are numbered from the lowest values of the threshold variable. Standard errors take
+    the thresholds as known (Hansen 1999, section 5). A Wald test of equal slopes is not a test for
+    a threshold, which is not identified if slopes are equal: that is what `test` is for.
+
+    Attributes
+    ----------
+    search : ThresholdSearch
+        All candidates and what each would give.
+    regressors : tuple of str
+        Those whose slopes depend on the regime.
+    """
+
+    search: ThresholdSearch | None = None
+    regressors: tuple[str, ...] = ()
+
+    citation: ClassVar[str] = (
+        "Hansen, B. E. (1999). Threshold effects in non-dynamic panels: Estimation, testing, and "
+        "inference. Journal of Econometrics 93, 345-368."
+    )
+
+    @property
+    def _search(self) -> ThresholdSearch:
+        assert self.search is not None
+        return self.search
+
+    @property
+    def thresholds(self) -> pd.DataFrame:
+        """Estimates with 95 % confidence sets, from the lowest; see `confidence_sets`.
+
+        Columns estimate, lower, upper, connected, and ``found``, the order in which they were
+        found.
+        """
+        sets = self.confidence_sets((0.95,)).droplevel("level")
+        frame = sets[["estimate", "lower", "upper", "connected"]].copy()
+        frame["found"] = [place + 1 for place in self._search.rank]
+        return frame
+
+    def confidence_sets(self, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
+        """Thresholds that the likelihood ratio does not reject.
+
+        Parameters
+        ----------
+        levels : sequence of float
+
+        Returns
+        -------
+        DataFrame
+            Index (threshold, level); columns estimate, lower, upper (the lowest and highest
+            candidate in the set), candidates (how many are in it) and connected: False if
+            candidates between them are rejected, so that the interval is larger than the set.
+
+        Notes
+        -----
+        The set is {gamma: LR(gamma) <= -2 ln(1 - sqrt(level))} among the candidates (Hansen 1999,
+        section 4), LR as in `lr`. A value between two candidates splits the data as the lower one
+        does, so that the set of values goes on to the next candidate above ``upper``.
+        """
+        rows = {}
+        for number, estimate in enumerate(self._search.values):
+            for level in levels:
+                own = self._search.confidence_set(number, level)
+                rows[number + 1, level] = {"estimate": estimate, **own}
+        index = pd.MultiIndex.from_tuples(list(rows), names=["threshold", "level"])
+        return pd.DataFrame(list(rows.values()), index=index)
+
+    def lr(self, number: int = 1) -> pd.Series:
+        """Likelihood ratio of every candidate as threshold ``number``, counted from the lowest.
+
+        (S(gamma) - S) / (S / df), the other thresholds as they were when this one was found last,
+        df = N(T-1) with entity effects. The first of two comes from the refinement, the third of
+        three from beside the two (as xthreg's LR21, LR22 and LR3).
+        """
+        count = len(self._search.values)
+        if isinstance(number, bool) or number not in range(1, count + 1):
+            raise OptionError(f"threshold {number!r} is not there: the model has 1 to {count}.")
+        values = self._search.likelihood_ratio(number - 1)
+        index = pd.Index(self._search.problem.candidates.values, name=self._search.q.name)
+        return pd.Series(values, index, name="LR").dropna()
+
+    def plot_lr(self, *, level: float = 0.95, lang: str = "en") -> Figure:
+        """The likelihood ratio of each threshold, with the critical value of its set."""
+        from nqp_spatial.plots import thresholds as threshold_plots
+
+        count = len(self._search.values)
+        return threshold_plots.likelihood_ratio(
+            {number: self.lr(number) for number in range(1, count + 1)},
+            self._search.values,
+            level=level,
+            notes=self.notes,
+            lang=lang,
+        )
+
+    def test(
+        self,
+        *,
+        replications: int = 300,
+        seed: int = 0,
+        method: str = "residual",
+        n_jobs: int = 1,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> pd.DataFrame:
+        """Test each number of thresholds against one less, by the bootstrap.
+
+        Parameters
+        ----------
+        replications : int
+            Draws for each test. More extend fewer: the first ones are the same.
+        seed : int
+        method : {"residual", "wild"}
+            "residual" draws the residual vectors of entities with replacement (Hansen 1999), for
+            balanced panels; it takes variances not to depend on the regressors: where the standard
+            deviation trebles from the lowest to the highest regressor, a test at 5 % rejects a
+            true null in 14 %. "wild" gives each entity's residuals a random sign, for any panel,
+            and rejects in 6 % there (docs/monte_carlo_threshold.md).
+        n_jobs : int
+            Processes; the answer does not depend on it.
+        checkpoint : path, optional
+            A file for the draws (.npz). An interrupted test goes on from it.
+
+        Returns
+        -------
+        DataFrame
+            Index model (single, double, triple); columns threshold (the one that is new), F,
+            pvalue (share of draws above F, which can be zero: less than 1 / draws), draws, crit_10,
+            crit_5, crit_1. F is (S_0 - S_1) / (S_1 / df), df = N(T-1) with entity effects, with the
+            threshold as it was first found. ``tables.from_frame`` prints it, a p-value of zero of
+            100 draws as <0.01.
+
+        Raises
+        ------
+        UnbalancedPanelError
+            For "residual", with the pairs that are missing.
+        OptionError, FileFormatError, OutputError
+            A checkpoint of another model, another file, no folder.
+        """
+        found = self.bootstrap(
+            replications=replications,
+            seed=seed,
+            method=method,
+            n_jobs=n_jobs,
+            checkpoint=checkpoint,
+        )
+        frame = _threshold_test.table(self._search, found)
+        drawn = note(_WORDS, method, draws=replications, seed=seed)
+        frame.attrs["notes"] = (*self.provenance["notes"], drawn)
+        return frame
+
+    def bootstrap(
+        self,
+        *,
+        replications: int = 300,
+        seed: int = 0,
+        method: str = "residual",
+        n_jobs: int = 1,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> pd.DataFrame:
+        """The draws of F behind `test`, shape (replications, thresholds)."""
+        return _threshold_test.draws(
+            self._search,
+            replications=replications,
+            seed=seed,
+            method=method,
+            n_jobs=n_jobs,
+            checkpoint=checkpoint,
+        )
+
+    def distinct(self, level: float = 0.95) -> pd.DataFrame:
+        """Whether neighbouring thresholds are two and not one.
+
+        Needs neither the bootstrap nor draws of entities: it counts what lies between them and
+        reads their likelihood ratios. It asks whether the data tell the two apart, not whether the
+        second is there: that is what `test` asks.
+
+        Returns
+        -------
+        DataFrame
+            Index the pair; columns first, second, nobs_between, share_between, entities_between;
+            sets_overlap (the confidence intervals meet); sets_reach (the set of one goes on to the
+            last candidate that trimming left between it and the other, so that only trimming
+            keeps them apart); and distinct (observations between, and neither of the two).
+
+        Raises
+        ------
+        OptionError
+            If there is one threshold only.
+        """
+        if len(self._search.values) < 2:
+            raise OptionError("The model has one threshold. Type fit(thresholds=2) to compare two.")
+        return self._search.distinct(level)
+
+    def labels(self, lang: str = "en") -> dict[str, str]:
+        """Printed names of the slopes, for ``tables.regression(res, labels=res.labels())``."""
+        check_option("lang", lang, ("en", "zh"))
+        form = "{} ({})" if lang == "en" else "{}({})"
+        return {
+            f"{name}[{regime}]": form.format(name, label)
+            for name in self.regressors
+            for regime, label in enumerate(self._search.labels, 1)
+        }
+
+    @property
+    def regimes(self) -> pd.DataFrame:
+        """Slopes by regime with what defines it, and how many observations and entities it has."""
+        rows = {}
+        estimates = self.to_frame()
+        for name in self.regressors:
+            for number, label in enumerate(self._search.labels):
+                inside = self._search.regime == number
+                rows[name, number + 1] = {
+                    "label": label,
+                    "nobs": int(inside.sum()),
+                    "n_entities": len(np.unique(self._search.entity[inside])),
+                    **estimates.loc[f"{name}[{number + 1}]"],
+                }
+        index = pd.MultiIndex.from_tuples(list(rows), names=["variable", "regime"])
+        return pd.DataFrame(list(rows.values()), index=index)
+
+    def summary(self) -> str:
+        """Thresholds, then the regression."""
+        frame = self.thresholds.to_string(float_format=lambda value: f"{value:.6g}")
+        return "\n".join([super().summary(), "", "thresholds, 95 % confidence sets:", frame])

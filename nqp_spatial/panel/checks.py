@@ -1,0 +1,175 @@
+"""What columns, keys and ids must satisfy before a number is computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from nqp_spatial.exceptions import (
+    ConstantColumnError,
+    DataError,
+    DuplicateKeysError,
+    IdMismatchError,
+    InfiniteValuesError,
+    MissingValuesError,
+    NotNumericError,
+    UnbalancedPanelError,
+)
+from nqp_spatial.shared.messages import first, suggest
+
+
+def columns_exist(frame: pd.DataFrame, names: Sequence[str]) -> None:
+    """Raise `DataError` naming the first column that is absent, with the nearest that is there."""
+    for name in names:
+        if name not in frame.columns:
+            raise DataError(
+                f"There is no column {name!r}. The columns are {first(frame.columns, 12)}."
+                + suggest(name, frame.columns)
+            )
+
+
+def panel_index(values: pd.Series | pd.DataFrame, role: str) -> None:
+    """Raise unless ``values`` is a pandas object on an (entity, time) MultiIndex."""
+    if not isinstance(values, pd.Series | pd.DataFrame):
+        raise DataError(
+            f"{role} is a {type(values).__name__}; rows of a bare array could be in any order. "
+            "Give a pandas object indexed by (entity, time): frame.set_index(['city', 'year'])."
+        )
+    if not isinstance(values.index, pd.MultiIndex) or values.index.nlevels != 2:
+        raise DataError(
+            f"{role} is not indexed by (entity, time). "
+            "Type frame.set_index(['city', 'year']) first, or take columns of a PanelData."
+        )
+
+
+def complete_keys(index: pd.MultiIndex, role: str) -> None:
+    """Raise `DataError` naming the level whose keys are empty somewhere, or text and numbers."""
+    for level, name in enumerate(index.names):
+        label = ("entity", "time")[level] if name is None else name
+        values = index.get_level_values(level)
+        empty = np.asarray(values.isna())
+        if empty.any():
+            raise DataError(
+                f"{int(empty.sum())} rows of {role} have no {label!r}, first row number "
+                f"{int(np.argmax(empty)) + 1}. Complete the key or remove those rows."
+            )
+        if values.dtype == object:
+            _one_kind(values.unique(), label)
+
+
+def _one_kind(labels: pd.Index, name: object) -> None:
+    text = np.array([isinstance(label, str) for label in labels], dtype=bool)
+    if text.any() and not text.all():
+        raise DataError(
+            f"{name!r} mixes text ({first(labels[text], 2)}) and numbers "
+            f"({first(labels[~text], 2)}), so that one may look like two and they have no order. "
+            f"Make all text: frame[{name!r}] = frame[{name!r}].astype(str)."
+        )
+
+
+def same_rows(ours: pd.Index, theirs: pd.Index, our_name: str, their_name: str) -> None:
+    """Raise `IdMismatchError` naming (entity, time) pairs that only one of two objects has."""
+    lacking, extra = ours.difference(theirs), theirs.difference(ours)
+    if len(lacking) or len(extra):
+        raise IdMismatchError(
+            f"{our_name} and {their_name} do not have the same (entity, time) rows: {len(lacking)} "
+            f"are only in {our_name}, {len(extra)} only in {their_name}, first "
+            f"{first([*lacking, *extra], 3)}. Take both from one frame."
+        )
+
+
+def unique_keys(index: pd.Index, role: str) -> None:
+    """Raise `DuplicateKeysError` naming the first (entity, time) pairs that occur twice."""
+    duplicated = index.duplicated(keep=False)
+    if duplicated.any():
+        pairs = index[duplicated].unique()
+        raise DuplicateKeysError(
+            f"{len(pairs)} (entity, time) pairs occur more than once in {role}, first "
+            f"{first(pairs, 3)}. Keep one row of each, or aggregate them."
+        )
+
+
+def usable_column(values: pd.Series, name: str, *, may_be_constant: bool = False) -> None:
+    """Raise if a column is not numeric, or has empty, infinite or only equal cells."""
+    numeric(values, name)
+    missing = values.isna()
+    if missing.any():
+        raise MissingValuesError(
+            f"{name!r} is empty in {int(missing.sum())} of {len(values)} rows, first "
+            f"{first(values.index[missing], 3)}. Fill them, or leave those entities out with "
+            "PanelData.drop_incomplete()."
+        )
+    infinite = np.isinf(values.to_numpy(dtype=float))
+    if infinite.any():
+        raise InfiniteValuesError(
+            f"{name!r} is infinite in {int(infinite.sum())} rows, first "
+            f"{first(values.index[infinite], 3)}. Was a logarithm of zero taken?"
+        )
+    if not may_be_constant and len(values) > 1 and values.nunique() == 1:
+        raise ConstantColumnError(
+            f"{name!r} has the same value {first(values.iloc[:1])} in every row. Leave it out."
+        )
+
+
+def numeric(values: pd.Series, name: str) -> None:
+    """Raise `NotNumericError` naming the first cells that are not numbers."""
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
+        return
+    parsed = pd.to_numeric(values, errors="coerce")
+    bad = parsed.isna() & values.notna()
+    where = values[bad] if bad.any() else values
+    cells = ", ".join(f"{value!r} at {first([key], 1)}" for key, value in where.head(3).items())
+    holds = "holds text" if bad.any() else f"is of type {values.dtype}"
+    raise NotNumericError(
+        f"{name!r} {holds}, not numbers: {cells}. "
+        f"Convert it first, for example with pd.to_numeric(frame[{name!r}])."
+    )
+
+
+def balanced(index: pd.MultiIndex) -> None:
+    """Raise `UnbalancedPanelError` naming the first pairs that are absent."""
+    levels = [index.get_level_values(i).unique().sort_values() for i in (0, 1)]
+    total = len(levels[0]) * len(levels[1])
+    if len(index) == total:
+        return
+    missing = pd.MultiIndex.from_product(levels).difference(index)
+    raise UnbalancedPanelError(
+        f"{len(missing)} of {total} (entity, time) pairs are missing, first {first(missing, 3)}. "
+        "The spatial lag needs every entity in every period. Drop those entities with "
+        "PanelData.drop_incomplete(); or, in static models with fixed effects by maximum "
+        "likelihood, restrict W to those present, with unbalanced='submatrix' and "
+        "correction='adjusted-score'; or fit FixedEffects, which needs no lag."
+    )
+
+
+def same_ids(ours: pd.Index, theirs: pd.Index, our_name: str, their_name: str) -> None:
+    """Raise `IdMismatchError` naming ids that only one of two objects has."""
+    lacking, extra = ours.difference(theirs), theirs.difference(ours)
+    if lacking.empty and extra.empty:
+        return
+    parts = []
+    if len(lacking):
+        parts.append(f"{len(lacking)} ids of {our_name} are not in {their_name}: {first(lacking)}")
+    if len(extra):
+        parts.append(f"{len(extra)} ids of {their_name} are not in {our_name}: {first(extra)}")
+    hint = type_hint(ours, theirs) or (
+        "Both must describe the same entities. Build the weights on the panel's entities, "
+        "or cut them with weights.subset(graph, panel.entities)."
+    )
+    raise IdMismatchError(". ".join(parts) + ". " + hint)
+
+
+def type_hint(ours: pd.Index, theirs: pd.Index) -> str:
+    """What to type when ids differ only in being text or numbers, else nothing."""
+    overlap = pd.Index(ours.map(str)).isin(pd.Index(theirs.map(str)))
+    if not overlap.any() or ours.isin(theirs).any():
+        return ""
+    kinds = [
+        "text" if isinstance(index[0], str) else type(index[0]).__name__ for index in (ours, theirs)
+    ]
+    return (
+        f"The ids are the same but their types differ ({kinds[0]} and {kinds[1]}): "
+        "convert one side, for example frame['city'] = frame['city'].astype(int)."
+    )

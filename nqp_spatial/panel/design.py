@@ -1,0 +1,357 @@
+"""The checked data of one spatial panel model: labels outside, arrays inside."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+from libpysal.graph import Graph
+
+from nqp_spatial.core.linear.collinear import absorbed, dependent
+from nqp_spatial.core.linear.within import demean
+from nqp_spatial.core.spatial.likelihood import Scale
+from nqp_spatial.core.spectrum.eigen import Spectrum, prepare
+from nqp_spatial.exceptions import (
+    CollinearityError,
+    ConstantColumnError,
+    DataError,
+    DataWarning,
+    IdMismatchError,
+    IslandWarning,
+    OptionError,
+    WeightsError,
+)
+from nqp_spatial.panel import checks
+from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.weights import as_graph, sparse_for
+
+Array = npt.NDArray[np.float64]
+
+LAG = "W_"  # prefix of the name of a spatial lag
+_RESERVED = ("const", "rho", "lambda", "sigma2")
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A balanced panel and its weights, in one order of entities and periods.
+
+    Attributes
+    ----------
+    y : array, shape (n_periods, n_entities)
+    x : array, shape (n_periods, n_entities, k)
+    W : sparse array, shape (n_entities, n_entities)
+        In the order of ``entities``.
+    """
+
+    y: Array
+    x: Array
+    W: sp.csr_array
+    graph: Graph
+    dependent: str
+    x_names: tuple[str, ...]
+    entities: pd.Index
+    periods: pd.Index
+    notes: tuple[str, ...]
+
+    @classmethod
+    def from_frames(cls, y: pd.Series, x: pd.DataFrame | pd.Series, graph: Any) -> Design:
+        """Check and align an outcome, regressors and weights.
+
+        Raises
+        ------
+        DataError
+            Whatever is wrong with the columns, keys or ids, by its own class and with labels.
+        """
+        y, x, names = checked_frames(y, x)
+        checks.balanced(y.index)
+        entities, periods = (y.index.get_level_values(i).unique() for i in (0, 1))
+        shape = (len(entities), len(periods))
+        aligned = graph_on(graph, entities)
+        notes = tuple(dict.fromkeys([*notes_of(y), *notes_of(x)]))
+        return cls(
+            y=y.to_numpy(dtype=float, copy=True).reshape(shape).T,
+            x=np.moveaxis(x.to_numpy(dtype=float, copy=True).reshape(*shape, len(names)), 0, 1),
+            W=checked_matrix(aligned, entities),
+            graph=aligned,
+            dependent=str(y.name),
+            x_names=names,
+            entities=entities,
+            periods=periods,
+            notes=notes,
+        )
+
+    @property
+    def n_entities(self) -> int:
+        """Number of entities."""
+        return len(self.entities)
+
+    @property
+    def n_periods(self) -> int:
+        """Number of periods."""
+        return len(self.periods)
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Log-determinants and traces of W, prepared once for all fits of this design."""
+        return prepare(self.W)
+
+    @cached_property
+    def islands(self) -> pd.Index:
+        """Entities whose row of W is zero."""
+        return self.entities[np.asarray(self.W.sum(axis=1)) == 0]
+
+    @property
+    def row_normalised(self) -> bool:
+        """Whether every row of W sums to one."""
+        return bool(np.allclose(self.W.sum(axis=1), 1, rtol=0, atol=1e-9))
+
+    def series(self, values: Array, name: str) -> pd.Series:
+        """Values of shape (n_periods, n_entities) on the (entity, time) index."""
+        return pd.Series(values.T.ravel(), index=self.index, name=name)
+
+    @cached_property
+    def index(self) -> pd.MultiIndex:
+        """(entity, time) labels, entity after entity."""
+        return pd.MultiIndex.from_product([self.entities, self.periods])
+
+    @property
+    def entity_codes(self) -> npt.NDArray[np.int64]:
+        """Position of each cell's entity, shape of ``y``."""
+        return np.array(np.broadcast_to(np.arange(self.n_entities)[None, :], self.y.shape))
+
+    @property
+    def period_codes(self) -> npt.NDArray[np.int64]:
+        """Position of each cell's period, shape of ``y``."""
+        return np.array(np.broadcast_to(np.arange(self.n_periods)[:, None], self.y.shape))
+
+    @property
+    def whitened_W(self) -> sp.csr_array:  # noqa: N802
+        """W between whitened outcomes."""
+        return self.W
+
+    def counted(self, scale: Scale) -> tuple[bool, bool]:
+        """Whether entity effects, and period effects, are counted off ``scale.n``."""
+        time = scale.n < self.n_entities * scale.n_periods
+        return scale.n_periods < self.n_periods, time
+
+    def period_basis(self, scale: Scale) -> sp.csr_array | None:
+        """Orthonormal period dummies of stacked cells, if ``scale.n`` is less their rank."""
+        return None
+
+    @property
+    def response_W(self) -> sp.csr_array:  # noqa: N802
+        """W of the effects."""
+        return self.W
+
+    @property
+    def units(self) -> pd.Index:
+        """Labels of the rows of ``response_W``."""
+        return self.entities
+
+    def cross_sections(self, values: pd.Series) -> list[tuple[Array, sp.csr_array]]:
+        """Values by (entity, time), of some periods, as (n_periods, n) with the W they share."""
+        return [(values.to_numpy().reshape(self.n_entities, -1).T, self.W)]
+
+    def prepare(self, method: str) -> Spectrum:
+        """Log-determinants and traces of W by a given method."""
+        return prepare(self.W, method)
+
+    def whiten(self, values: Array) -> Array:
+        """Values times roots of observation weights, of which there are none here."""
+        return values
+
+    def unwhiten(self, values: Array) -> Array:
+        """Values divided by them."""
+        return values
+
+    @property
+    def log_weights(self) -> float:
+        """Sum of their logarithms."""
+        return 0.0
+
+    def centred(self, values: Array) -> Array:
+        """Whitened values of the shape of ``y``, free of a constant."""
+        return values - values.mean()
+
+    def demean(self, values: Array, effects: str | None) -> Array:
+        """Values free of the fixed effects."""
+        return demean(values, effects)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of labels, data and weights: the same for the same input in any row order."""
+        return self._kept_digest
+
+    @cached_property
+    def _kept_digest(self) -> str:
+        return self._digest()
+
+    def _digest(self, *more: npt.NDArray[Any]) -> str:
+        digest = hashlib.sha256()
+        for labels in (self.entities, self.periods, (self.dependent, *self.x_names)):
+            digest.update("\x1f".join(map(str, labels)).encode())
+        for array in (self.y, self.x, self.W.indptr, self.W.indices, self.W.data, *more):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def check_rank(self, effects: str | None) -> None:
+        """Raise, naming columns, if regressors do not vary or are collinear without the effects.
+
+        Raises
+        ------
+        ConstantColumnError
+            If y or a regressor does not vary once the fixed effects are removed.
+        CollinearityError
+            If a regressor is a combination of others.
+        """
+        n, k = self.y.size, len(self.x_names)
+        columns = np.concatenate([self.y[..., None], self.x], axis=-1)
+        within = self.demean(columns, effects).reshape(n, k + 1)
+        gone = absorbed(within, self.whiten(columns).reshape(n, k + 1))
+        if gone:
+            vanished = [(self.dependent, *self.x_names)[j] for j in gone]
+            raise ConstantColumnError(
+                f"{first(vanished)} does not vary once the {effects} effects are removed: a column "
+                "that is fixed within an entity, or the same for all in a period, is one of them. "
+                "Leave it out, or choose other effects."
+            )
+        regressors = within[:, 1:]
+        if effects is None:
+            constant = self.whiten(np.ones((*self.y.shape, 1))).reshape(n, 1)
+            regressors = np.column_stack([constant, regressors])
+        names = (*(["the constant"] if effects is None else []), *self.x_names)
+        for j, others in dependent(regressors):
+            after = "" if effects is None else f" once the {effects} effects are removed"
+            raise CollinearityError(
+                f"{names[j]!r} is a linear combination of {first([names[m] for m in others])}"
+                f"{after}. Leave one of them out."
+            )
+
+
+def checked_frames(
+    y: pd.Series, x: pd.DataFrame | pd.Series
+) -> tuple[pd.Series, pd.DataFrame, tuple[str, ...]]:
+    """Outcome and regressors on one sorted index, complete and numeric, with regressor names."""
+    x = x.to_frame() if isinstance(x, pd.Series) else x
+    checks.panel_index(y, "y")
+    if isinstance(y, pd.DataFrame):
+        raise DataError("y is a DataFrame. Give one column: frame['name'].")
+    checks.panel_index(x, "x")
+    y, x = _one_index(y, x)
+    names = _names(x)
+    if not (_all_usable(y.to_frame()) and _all_usable(x)):
+        checks.usable_column(y, str(y.name))
+        for name, column in zip(names, x.columns, strict=True):
+            checks.usable_column(x[column], name)
+    return y, x, names
+
+
+def _all_usable(columns: pd.DataFrame) -> bool:
+    """Whether every column is of finite floats that vary, in one pass."""
+    if not all(dtype == np.float64 for dtype in columns.dtypes):
+        return False
+    values = columns.to_numpy()
+    return bool(np.isfinite(values).all() and (values != values[:1]).any(axis=0).all())
+
+
+def _one_index(y: pd.Series, x: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
+    """Both on one sorted index; raise unless they have the same labels."""
+    for values, role in ((y, "y"), (x, "x")):
+        _complete_keys(values.index, role)
+        checks.unique_keys(values.index, role)
+    if not y.index.equals(x.index):
+        only_y, only_x = y.index.difference(x.index), x.index.difference(y.index)
+        if len(only_y) or len(only_x):
+            where = first([*only_y, *only_x], 3)
+            raise IdMismatchError(
+                f"y and x do not have the same (entity, time) rows: {len(only_y)} are only in y, "
+                f"{len(only_x)} only in x, first {where}. Take both from one frame."
+            )
+    y = y.sort_index()
+    return y, x.reindex(y.index)
+
+
+def _complete_keys(index: pd.MultiIndex, role: str) -> None:
+    """Raise if labels are empty, or text and numbers mixed, so that they have no order."""
+    for level, kind in enumerate(("entity", "time")):
+        labels = index.get_level_values(level)
+        if labels.hasnans:
+            raise DataError(
+                f"{int(labels.isna().sum())} rows of {role} have no {kind}, first row number "
+                f"{int(labels.isna().argmax()) + 1}. Complete the key or remove those rows."
+            )
+        if labels.inferred_type in ("mixed", "mixed-integer"):
+            text = [label for label in labels.unique() if isinstance(label, str)]
+            raise DataError(
+                f"The {kind} labels of {role} mix text ({first(text, 3)}) and numbers. "
+                "Convert all of them to one type, for example with astype(str)."
+            )
+
+
+def _names(x: pd.DataFrame) -> tuple[str, ...]:
+    """Regressor names as text; raise if they repeat or collide with those of other parameters."""
+    names = tuple(str(column) for column in x.columns)
+    if not names:
+        raise OptionError("x has no columns. Give at least one regressor.")
+    taken = {*_RESERVED, *(LAG + name for name in names)}
+    repeated = [name for name in names if names.count(name) > 1 or name in taken]
+    if repeated:
+        raise OptionError(
+            f"The regressor name {repeated[0]!r} repeats, or is the name of another parameter "
+            f"(reserved: {', '.join(_RESERVED)}, and {LAG}name for the lag of name). Rename it."
+        )
+    return names
+
+
+def notes_of(values: pd.Series | pd.DataFrame) -> Sequence[str]:
+    """Notes that travel with the data in ``attrs``, such as that outcomes are simulated."""
+    note = values.attrs.get("note")
+    return [*values.attrs.get("notes", ()), *([note] if isinstance(note, str) else [])]
+
+
+def graph_on(graph: Any, entities: pd.Index) -> Graph:
+    """The weights as a Graph on exactly the panel's entities."""
+    if isinstance(graph, tuple):  # (matrix, ids)
+        graph = as_graph(graph[0], ids=graph[1])
+    elif sp.issparse(graph) or isinstance(graph, np.ndarray):
+        warnings.warn(
+            "The weights are a matrix without ids; its rows were taken in the panel's order, "
+            f"{first(entities, 3)} (sorted). Give a Graph, or (matrix, ids), to match by label.",
+            DataWarning,
+            stacklevel=outside(),
+        )
+        graph = as_graph(graph, ids=entities)
+    graph = as_graph(graph)
+    checks.same_ids(entities, pd.Index(graph.unique_ids), "the panel", "the weights")
+    return graph
+
+
+def checked_matrix(graph: Graph, entities: pd.Index) -> sp.csr_array:
+    """W in the order of ``entities``; raise if it is empty, warn of islands."""
+    W = sp.csr_array(sparse_for(graph, entities), dtype=float, copy=True)
+    W.eliminate_zeros()
+    W.sort_indices()  # one form for the same weights, whatever order the graph had
+    if not W.nnz:
+        raise WeightsError(
+            "All weights are zero: no entity has a neighbour. Check the ids, the cutoff and the "
+            "units the weights were built with (nqp.weights.describe shows them)."
+        )
+    empty = np.asarray(W.sum(axis=1)) == 0
+    if empty.any():
+        warn_islands(
+            f"{int(empty.sum())} entities have no neighbours, first {first(entities[empty])}: "
+            "their spatial lag is zero, not missing."
+        )
+    return W
+
+
+def warn_islands(message: str) -> None:
+    """`IslandWarning` from where the model was made."""
+    warnings.warn(message, IslandWarning, stacklevel=outside())

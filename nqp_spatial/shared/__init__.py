@@ -1,0 +1,1 @@
+"""What every folder uses: messages, notes, provenance, parallel work, widths, bundled files."""

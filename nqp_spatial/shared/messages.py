@@ -1,0 +1,66 @@
+"""Words for error messages: lists of labels, and unknown options with the nearest known one."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from nqp_spatial.exceptions import MissingDependencyError, OptionError
+
+_NOT_THE_USERS = (str(Path(__file__).parents[1]), functools.__file__)  # cached properties
+
+
+def outside() -> int:
+    """The ``stacklevel`` with which a warning points at the user's line, outside the package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def first(labels: Iterable[object], n: int = 5) -> str:
+    """``a, b, c and 7 more``: the first ``n`` labels and how many follow."""
+    listed = [_plain(label) for label in labels]
+    more = len(listed) - n
+    return ", ".join(listed[:n]) + (f" and {more} more" if more > 0 else "")
+
+
+def _plain(label: object) -> str:
+    """A label as a user types it: numpy scalars without their type, text in quotes."""
+    if isinstance(label, tuple):
+        return "(" + ", ".join(_plain(part) for part in label) + ")"
+    item = getattr(label, "item", None)
+    return repr(item() if callable(item) else label)
+
+
+def suggest(word: object, known: Iterable[object]) -> str:
+    """`` Did you mean 'queen'?``, or nothing if no known word is close."""
+    near = get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def check_option(name: str, value: object, known: Iterable[object]) -> None:
+    """Raise `OptionError` unless ``value`` is one of ``known``.
+
+    Raises
+    ------
+    OptionError
+        Lists the known values and suggests the closest.
+    """
+    options = list(known)
+    if value not in options:
+        raise OptionError(
+            f"{name}={value!r} is not known. Use one of {', '.join(map(repr, options))}."
+            + suggest(value, options)
+        )
+
+
+def missing_dependency(package: str, purpose: str, extra: str) -> MissingDependencyError:
+    """The error for an optional package that is not installed."""
+    return MissingDependencyError(
+        f"{purpose} needs the package {package!r}, which is not installed. "
+        f'Type: pip install "nqp_spatial[{extra}]"'
+    )

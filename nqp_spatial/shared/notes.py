@@ -1,0 +1,46 @@
+"""Sentences that a reader must be told: English text that knows its Chinese form.
+
+What makes such a sentence (a model, a test, a panel) does not know in which language it will be
+printed; tables, plots and maps do, and take the form of their ``lang``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+from nqp_spatial.shared.messages import first
+
+
+class Note(str):
+    """An English sentence with its Chinese form in ``zh``; a plain text in every other respect."""
+
+    zh: str
+
+    def __new__(cls, en: str, zh: str | None = None) -> Self:
+        """Both forms; without ``zh`` the English one stands for both."""
+        made = super().__new__(cls, en)
+        made.zh = en if zh is None else zh
+        return made
+
+
+def note(words: Mapping[str, Mapping[str, str]], key: str, **values: Any) -> Note:
+    """The sentence ``key`` of both languages, with values filled in, each in its language."""
+    en, zh = (
+        words[lang][key].format(**{n: in_language(v, lang) for n, v in values.items()})
+        for lang in ("en", "zh")
+    )
+    return Note(en, zh)
+
+
+def listed(labels: Iterable[object], n: int = 5) -> Note:
+    """The first ``n`` labels and how many follow, as `first` has them; in Chinese unquoted."""
+    known = list(labels)
+    more = f"等{len(known)}个" if len(known) > n else ""
+    shown = [label if isinstance(label, str) else first([label]) for label in known[:n]]
+    return Note(first(known, n), "、".join(shown) + more)
+
+
+def in_language(text: Any, lang: str) -> Any:
+    """A note in the language; anything else as it is."""
+    return text.zh if lang == "zh" and isinstance(text, Note) else text

@@ -1,0 +1,335 @@
+"""Tables of models side by side: coefficients, and direct, indirect and total effects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nqp_spatial.exceptions import DataError, OptionError
+from nqp_spatial.language import tables as words
+from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.tables.frames import as_notes
+from nqp_spatial.tables.layout import Row
+from nqp_spatial.tables.rows import (
+    Style,
+    coefficient_rows,
+    column_numbers,
+    controls_row,
+    effect_blocks,
+    fixed_effects_rows,
+    hidden_note,
+    parameter_names,
+    reading_notes,
+    result_notes,
+    statistics_rows,
+)
+from nqp_spatial.tables.table import Table
+
+PROTOCOL = (
+    "params",
+    "std_errors",
+    "pvalues",
+    "fit_statistics",
+    "effects_included",
+    "dependent",
+    "notes",
+    "cov_type",
+)
+SPATIAL = ("rho", "lambda")
+LAST = ("Intercept", "const", *SPATIAL)  # below all others, unless ``order`` says otherwise
+_SEVERAL = {  # what .fit() returns, and which of its parts are results
+    "PanelQuantileResults": "one quantile, res.quantile(0.5)",
+    "MediationResults": "its regressions, *res.steps.values()",
+    "Heterogeneity": "its groups, *res.results.values()",
+}
+
+
+def regression(
+    results: Any,
+    path: str | Path | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    keep: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    order: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    title: str | None = None,
+    lang: str = "en",
+    digits: int = 4,
+    stars: bool = True,
+    statistics: Sequence[str] | None = None,
+    effects_rows: bool = True,
+    std_errors: str = "parentheses",
+    notes: Sequence[str] = (),
+) -> Table:
+    """Models side by side, one column each.
+
+    Parameters
+    ----------
+    results : result, sequence of results, or mapping of column name to result
+        Anything with params, std_errors, pvalues, fit_statistics, effects_included, dependent,
+        notes and cov_type; models of different classes may stand together.
+    path : str or Path, optional
+        Where to save the table: .docx, .tex, .html, .xlsx or .md.
+    columns : sequence of str, optional
+        Names of the columns, printed between the dependent variable and (1), (2), ...
+    keep, drop : sequence of str
+        Parameters to show, or not to show; not both. Those left out are told in a row "Controls"
+        and in a note.
+    order : sequence of str
+        Parameters that come first; the others follow as they appear in the models, constants,
+        rho and lambda last.
+    labels : mapping of str to str, optional
+        Printed names of parameters, dependent variables, statistics and fixed effects. ``W_x``
+        takes the name of ``x`` after W×.
+    lang : {"en", "zh"}
+    digits : int
+        Decimals. A value that would print as zero is printed in scientific notation, a missing
+        one as an en dash; a parameter that a model does not have leaves its cell empty.
+    stars : bool
+        Three, two and one star at 1, 5 and 10 per cent.
+    statistics : sequence of str, optional
+        Names in ``fit_statistics``; by default nobs, an R-squared (within where there is one) and
+        loglik.
+    effects_rows : bool
+        A row for each kind of fixed effects.
+    std_errors : {"parentheses", "brackets", "tstats", "none"}
+        What stands below an estimate; ``"tstats"`` are in parentheses.
+    notes : sequence of str
+        More lines below the table. The notes of the results themselves are always printed.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    OptionError
+        An unknown option, parameter or statistic; keep and drop together; a wrong number of
+        column names; an object that is not a result.
+    DataError
+        A model has two parameters of one name.
+    OutputError
+        The file cannot be written.
+    """
+    style = Style(labels or {}, lang, digits, stars, std_errors)
+    title = style.word("title_regression") if title is None else title
+    models, columns = _models(results, columns)
+    shown, hidden = _choose(models, keep, drop, order)
+    rows = coefficient_rows(models, shown, style)
+    rows += controls_row(models, hidden, style)
+    rows += fixed_effects_rows(models, style) if effects_rows else []
+    rows += statistics_rows(models, _statistics(models, statistics), style)
+    return _finish(models, columns, rows, hidden, style, title, notes, path)
+
+
+def effects(
+    results: Any,
+    variables: str | Sequence[str],
+    path: str | Path | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    coefficients: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    title: str | None = None,
+    lang: str = "en",
+    digits: int = 4,
+    stars: bool = True,
+    statistics: Sequence[str] | None = None,
+    effects_rows: bool = True,
+    std_errors: str = "parentheses",
+    notes: Sequence[str] = (),
+    **options: object,
+) -> Table:
+    """Direct, indirect and total effects, one column for each weight matrix.
+
+    Parameters
+    ----------
+    results : result, sequence of results, or mapping of column name to result
+        As for `regression`; each also answers ``effects()``.
+    variables : str or sequence of str
+        Regressors whose effects are shown.
+    path : str or Path, optional
+    coefficients : sequence of str
+        Parameters to print above the effects; rho and lambda are always printed below them.
+    columns, labels, title, lang, digits, stars, statistics, effects_rows, std_errors, notes
+        As for `regression`.
+    **options
+        Passed to ``result.effects``, such as ``method="simulation", draws=1000, seed=0``.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    OptionError
+        A result without effects, an unknown variable, parameter or option.
+    """
+    style = Style(labels or {}, lang, digits, stars, std_errors)
+    title = style.word("title_effects") if title is None else title
+    models, columns = _models(results, columns)
+    wanted = [variables] if isinstance(variables, str) else list(variables)
+    frames = [_effects_of(m, i, wanted, options) for i, m in enumerate(models, 1)]
+    names = parameter_names(models)
+    _check_names("coefficients", coefficients, names)
+    spatial = [name for name in SPATIAL if name in names and name not in coefficients]
+    covered = {*wanted, *(f"W_{v}" for v in wanted), *spatial, *coefficients}
+    hidden = [name for name in names if name not in covered]
+    rows = coefficient_rows(models, coefficients, style)
+    rows += effect_blocks(frames, wanted, style)
+    rows += coefficient_rows(models, spatial, style)
+    rows += controls_row(models, hidden, style)
+    rows += fixed_effects_rows(models, style) if effects_rows else []
+    rows += statistics_rows(models, _statistics(models, statistics), style)
+    if "method" in options:
+        notes = (style.word("method").format(style.word(str(options["method"]))), *as_notes(notes))
+    return _finish(models, columns, rows, hidden, style, title, notes, path)
+
+
+# ---------------------------------------------------------------- input
+
+
+def _models(results: Any, columns: Sequence[str] | None) -> tuple[list[Any], Sequence[str] | None]:
+    """Results as a list with the names of their columns.
+
+    Raises
+    ------
+    OptionError
+        Nothing given, an object that is not a result, or a wrong number of names.
+    """
+    if isinstance(results, Mapping):
+        columns = [str(name) for name in results] if columns is None else columns
+        models = list(results.values())
+    elif isinstance(results, Iterable) and not hasattr(results, "params"):
+        models = list(results)
+    else:
+        models = [results]
+    if not models:
+        raise OptionError("There is no result to print. Give a list of results.")
+    for i, model in enumerate(models, 1):
+        _check_model(model, i)
+    if columns is not None and len(columns) != len(models):
+        raise OptionError(
+            f"columns has {len(columns)} names for {len(models)} models. Give one name each."
+        )
+    return models, columns
+
+
+def _check_model(model: Any, number: int) -> None:
+    missing = [name for name in PROTOCOL if not hasattr(model, name)]
+    if missing:
+        kind = type(model).__name__
+        raise OptionError(
+            f"Column ({number}) is a {kind}, which is not a result: it has no "
+            f"{first(missing, 3)}. Give {_SEVERAL.get(kind, 'what .fit() returns')}."
+        )
+    repeated = model.params.index[model.params.index.duplicated()]
+    if len(repeated):
+        raise DataError(
+            f"The model of column ({number}) has two parameters named {first(repeated.unique())}. "
+            "Rename one of the regressors."
+        )
+
+
+def _choose(
+    models: Sequence[Any],
+    keep: Sequence[str] | None,
+    drop: Sequence[str],
+    order: Sequence[str],
+) -> tuple[list[str], list[str]]:
+    """Parameters that are shown, in order, and those that are not."""
+    names = parameter_names(models)
+    for option, given in (("keep", keep or ()), ("drop", drop), ("order", order)):
+        _check_names(option, given, names)
+    if keep is not None and len(drop):
+        raise OptionError("keep and drop are both given. Give the one that is shorter.")
+    visible = set(names) - set(drop) if keep is None else set(keep)
+    ends = [name for name in LAST if name in names]
+    ordered = list(dict.fromkeys([*order, *(n for n in names if n not in ends), *ends]))
+    return [n for n in ordered if n in visible], [n for n in names if n not in visible]
+
+
+def _effects_of(
+    model: Any, number: int, variables: Sequence[str], options: Mapping[str, object]
+) -> pd.DataFrame:
+    """The frame of effects of one model, with every variable in it.
+
+    Raises
+    ------
+    OptionError
+        The model has no effects, or not of that variable.
+    """
+    if not hasattr(model, "effects"):
+        raise OptionError(
+            f"Column ({number}) is a {type(model).__name__}, which has no effects(). "
+            "Give spatial models, or use tables.regression."
+        )
+    frame: pd.DataFrame = model.effects(**options)
+    known = list(dict.fromkeys(frame.index.get_level_values("variable")))
+    for name in variables:
+        if name not in known:
+            raise OptionError(
+                f"Column ({number}) has no effects of {name!r}. Known are {first(known, 8)}."
+                + suggest(name, known)
+            )
+    return frame
+
+
+def _check_names(option: str, names: Iterable[str], known: Sequence[str]) -> None:
+    if isinstance(names, str):
+        raise OptionError(f"{option}={names!r} is a text. Type {option}=[{names!r}].")
+    for name in names:
+        if name not in known:
+            raise OptionError(
+                f"{option} has {name!r}, which no model has. Known are {first(known, 8)}."
+                + suggest(name, known)
+            )
+
+
+def _statistics(models: Sequence[Any], asked: Sequence[str] | None) -> list[str]:
+    """Statistics to print: those asked for, or the default ones that some model has."""
+    known = list(dict.fromkeys(key for model in models for key in model.fit_statistics.index))
+    if asked is not None:
+        _check_names("statistics", asked, known)
+        return list(asked)
+    squared: list[str] = []
+    for model in models:
+        kinds = [key for key in model.fit_statistics.index if key.startswith("rsquared")]
+        squared += ["rsquared_within"] if "rsquared_within" in kinds else kinds[:1]
+    return [key for key in dict.fromkeys(["nobs", *squared, "loglik"]) if key in known]
+
+
+def _finish(
+    models: Sequence[Any],
+    columns: Sequence[str] | None,
+    rows: Sequence[Row],
+    hidden: Sequence[str],
+    style: Style,
+    title: str,
+    notes: Sequence[str],
+    path: str | Path | None,
+) -> Table:
+    """The whole table, saved if a path is given."""
+    dependents = [words.label(m.dependent, style.lang, style.labels, {}) for m in models]
+    lines = [dependents, *([list(columns)] if columns is not None else []), column_numbers(models)]
+    stubs = [""] * (len(lines) - 1) + [style.word("variable")]
+    table = Table(
+        title=title,
+        header=tuple((stub, *line) for stub, line in zip(stubs, lines, strict=True)),
+        rows=tuple(rows),
+        align=("l", *["c"] * len(models)),
+        notes=(
+            *reading_notes(models, style),
+            *hidden_note(models, hidden, style),
+            *as_notes(notes),
+            *result_notes(models, style),
+        ),
+        lang=style.lang,
+    )
+    if path is not None:
+        table.save(path)
+    return table
