@@ -82,7 +82,17 @@ class CRSError(GeometryError):
 
 
 class OptionError(NqpError, ValueError):
-    """An option has a value that is not among the known ones."""
+    """An option has a value that is not among the known ones.
+
+    Attributes
+    ----------
+    option : str or None
+        Its name, so that a study file can point at the line.
+    """
+
+    def __init__(self, *args: object, option: str | None = None) -> None:
+        super().__init__(*args)
+        self.option = option
 
 
 class MatchError(DataError):

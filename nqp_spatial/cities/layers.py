@@ -28,7 +28,8 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.shared.bundled import bundled
-from nqp_spatial.shared.messages import check_option, first, suggest
+from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.options import check_option
 
 FOLDER = "china_cities"
 BASE_MAP_NOTE = {

@@ -20,7 +20,8 @@ import pandas as pd
 from nqp_spatial.cities.gazetteer import Match, gazetteer
 from nqp_spatial.cities.layers import province_code
 from nqp_spatial.exceptions import DataError, DataWarning, MatchError
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 _COLUMNS = [
     *("input", "adcode", "name_zh", "rule", "status", "candidates", "suggestions", "note"),

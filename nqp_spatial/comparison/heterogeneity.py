@@ -18,7 +18,8 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
 from nqp_spatial.results import TestResult, format_frame
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform_report import Report
 from nqp_spatial.results import Results, format_frame
 from nqp_spatial.shared import parallel
-from nqp_spatial.shared.messages import check_option, first, outside
+from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import Note, in_language, note
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
 if TYPE_CHECKING:

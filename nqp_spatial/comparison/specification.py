@@ -23,8 +23,8 @@ from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models import SLX, SpatialDurbin, SpatialError, SpatialLag, SpatialResults
 from nqp_spatial.results import TestResult, format_frame
-from nqp_spatial.shared.messages import check_option
 from nqp_spatial.shared.notes import Note, in_language, note
+from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from nqp_spatial.tables import Table

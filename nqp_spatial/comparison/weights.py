@@ -12,7 +12,7 @@ import pandas as pd
 from nqp_spatial.exceptions import NqpError, OptionError
 from nqp_spatial.models import SpatialModel, SpatialResults
 from nqp_spatial.shared import parallel
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from libpysal.graph import Graph
 
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.exceptions import IdMismatchError, OptionError, UnstableModelError
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights.convert import as_graph, sparse_for
 
 Array = npt.NDArray[np.float64]

@@ -22,7 +22,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.models.spatial.moran import residual_moran
 from nqp_spatial.panel import checks
 from nqp_spatial.results import TestResult
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import as_graph, sparse_for
 
 Array = npt.NDArray[np.float64]

@@ -19,7 +19,8 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.panel import checks
 from nqp_spatial.results import TestResult
-from nqp_spatial.shared.messages import check_option, first, outside
+from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

@@ -28,8 +28,9 @@ from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.design import LAG
 from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.results import TestResult, wald
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

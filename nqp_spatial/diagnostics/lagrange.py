@@ -19,7 +19,7 @@ from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.panel.design import Design
 from nqp_spatial.results import TestResult
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

@@ -10,7 +10,8 @@ from scipy import stats
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import TestResult
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 FORMS = {"breusch-pagan": "Breusch-Pagan", "honda": "Honda", "king-wu": "King-Wu"}
 _SAME = 1e-9  # of outcomes and regressors

@@ -25,8 +25,9 @@ from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.models.linear.panel import RandomEffectsResults
 from nqp_spatial.results import TestResult, wald
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

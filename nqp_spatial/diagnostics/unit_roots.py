@@ -18,7 +18,8 @@ from nqp_spatial.diagnostics import series as _panel_series
 from nqp_spatial.diagnostics.series import PanelSeries
 from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
 from nqp_spatial.results import TestResult
-from nqp_spatial.shared.messages import check_option, first, outside
+from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

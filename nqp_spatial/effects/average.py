@@ -28,7 +28,8 @@ from nqp_spatial.effects.response import (
     standard_errors,
 )
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 __all__ = [
     "ENTITY_KINDS",

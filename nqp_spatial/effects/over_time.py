@@ -30,7 +30,7 @@ from nqp_spatial.core.spatial import path
 from nqp_spatial.core.spatial.dynamic import Dynamics
 from nqp_spatial.effects.response import KINDS, Response, check_level, check_list, standard_errors
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

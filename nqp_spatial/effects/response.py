@@ -14,7 +14,7 @@ from nqp_spatial.core.spatial import multiplier as core
 from nqp_spatial.core.spatial.multiplier import Multiplier, Weights
 from nqp_spatial.core.spectrum.eigen import Spectrum
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

@@ -18,7 +18,8 @@ from nqp_spatial.effects.average import KINDS, TRANSFORMS, Response, average_wei
 from nqp_spatial.effects.response import check_level, check_list, standard_errors
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.panel import checks
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

@@ -12,7 +12,8 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
 from nqp_spatial.indices._panels import members
 from nqp_spatial.panel import checks
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 Rule = str | tuple[str, str]
 _RULES = ("sum", "mean", "weighted mean")

@@ -19,7 +19,8 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.indices._panels import floats
 from nqp_spatial.panel.checks import columns_exist
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from nqp_spatial.exceptions import ConstantColumnError, DataError, OptionError
 from nqp_spatial.indices._panels import panel_columns, refuse
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 
 def rta(

@@ -21,7 +21,8 @@ from scipy.special import xlogy
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices._columns import check_varies, indicator_columns
 from nqp_spatial.indices.system import IndicatorSystem
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from scipy.special import xlog1py
 
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices._panels import by_group, one_column, one_group_each, refuse
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

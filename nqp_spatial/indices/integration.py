@@ -11,7 +11,8 @@ from libpysal.graph import Graph
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError, UnbalancedPanelError
 from nqp_spatial.indices._panels import members, one_group_each, panel_columns, refuse
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

@@ -23,7 +23,8 @@ from nqp_spatial.core.linear import dea as _dea
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError, UnbalancedPanelError
 from nqp_spatial.indices._panels import panel_columns, refuse
 from nqp_spatial.shared import parallel
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 _ORIENTATIONS, _RETURNS = ("output", "input"), ("crs", "vrs")

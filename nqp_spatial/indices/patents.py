@@ -11,7 +11,8 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
 from nqp_spatial.indices._panels import members, one_column, refuse
 from nqp_spatial.panel import checks
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,7 +17,8 @@ from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices._columns import indicator_columns
 from nqp_spatial.indices.entropy import entropy, minmax
 from nqp_spatial.indices.system import IndicatorSystem
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 
 @dataclass(frozen=True, eq=False, repr=False)

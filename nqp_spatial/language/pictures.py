@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 LAYERS = ("direct", "sent", "received", "total")
 

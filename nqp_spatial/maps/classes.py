@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

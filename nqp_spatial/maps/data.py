@@ -13,8 +13,9 @@ from geopandas import GeoDataFrame
 from nqp_spatial.exceptions import IdMismatchError, MissingValuesError, OptionError
 from nqp_spatial.language.pictures import LAYERS
 from nqp_spatial.maps import geometry
-from nqp_spatial.shared.messages import check_option, first, suggest
+from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import in_language
+from nqp_spatial.shared.options import check_option
 
 Z_95 = 1.959963984540054  # of the normal distribution, two-sided
 

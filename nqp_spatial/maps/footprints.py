@@ -18,7 +18,7 @@ from nqp_spatial.maps import page as _page
 from nqp_spatial.maps.classes import ramp
 from nqp_spatial.maps.data import label_column, match_ids, notes
 from nqp_spatial.maps.offline import OfflineMap
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 _LARGEST_NORM = 0.995  # the browser sums the series (rho W)^k, which takes longer the nearer to one
 _DECADES = 3

@@ -26,7 +26,7 @@ import nqp_spatial.panel.absorbed as _fx
 import nqp_spatial.panel.rows as _rows
 from nqp_spatial.core.spatial import sandwich
 from nqp_spatial.exceptions import EstimationError, OptionError
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 Sums = Callable[[Array], Array]  # scores (n, p) to the covariance (p, p) of their sum

@@ -24,7 +24,8 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.panel import checks, transform
 from nqp_spatial.panel.periods import wide
 from nqp_spatial.panel.transform_report import Transformed
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 TRENDS = ("linear", "periods")
 

@@ -13,7 +13,8 @@ from nqp_spatial.core.linear.orthogonal import Basis
 from nqp_spatial.core.spatial.ml import lag
 from nqp_spatial.exceptions import DroppedLagWarning, NotRowNormalisedError, OptionError
 from nqp_spatial.panel.design import Design
-from nqp_spatial.shared.messages import check_option, first, outside
+from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DuplicateKeysError, EstimationError, OptionError
 from nqp_spatial.panel import checks
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 
 def panel_notes(*columns: pd.Series | pd.DataFrame) -> tuple[str, ...]:

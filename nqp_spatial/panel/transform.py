@@ -29,7 +29,8 @@ from nqp_spatial.panel.transform_report import (
     float_columns,
     transformed,
 )
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 __all__ = [
     "Report",

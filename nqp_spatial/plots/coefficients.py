@@ -10,7 +10,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.plots.figures import COLOURS, GREY, _drawing
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,8 +19,9 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, OutputError
 from nqp_spatial.language.pictures import words
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import in_language
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.width import lines_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 from nqp_spatial.core.linear.threshold import critical_value
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.plots.figures import COLOURS, GREY, check_glyphs, fonts, write_notes
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Words for error messages: lists of labels, and unknown options with the nearest known one."""
+"""Words for error messages: lists of labels, and the nearest known word."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from nqp_spatial.exceptions import MissingDependencyError, OptionError
+from nqp_spatial.exceptions import MissingDependencyError
 
 _NOT_THE_USERS = (str(Path(__file__).parents[1]), functools.__file__)  # cached properties
 
@@ -40,22 +40,6 @@ def suggest(word: object, known: Iterable[object]) -> str:
     """`` Did you mean 'queen'?``, or nothing if no known word is close."""
     near = get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
-
-
-def check_option(name: str, value: object, known: Iterable[object]) -> None:
-    """Raise `OptionError` unless ``value`` is one of ``known``.
-
-    Raises
-    ------
-    OptionError
-        Lists the known values and suggests the closest.
-    """
-    options = list(known)
-    if value not in options:
-        raise OptionError(
-            f"{name}={value!r} is not known. Use one of {', '.join(map(repr, options))}."
-            + suggest(value, options)
-        )
 
 
 def missing_dependency(package: str, purpose: str, extra: str) -> MissingDependencyError:

@@ -11,7 +11,8 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, InfiniteValuesError, NotNumericError, OptionError
 from nqp_spatial.language import tables as words
-from nqp_spatial.shared.messages import check_option, first, suggest
+from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.tables import numbers
 from nqp_spatial.tables.layout import LANGUAGES, Row
 from nqp_spatial.tables.table import Table

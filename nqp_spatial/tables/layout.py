@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nqp_spatial.exceptions import DataError
-from nqp_spatial.shared.messages import check_option
 from nqp_spatial.shared.notes import in_language
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.width import width
 
 LANGUAGES = ("en", "zh")

@@ -10,7 +10,8 @@ import pandas as pd
 from scipy import sparse
 
 from nqp_spatial.exceptions import IslandError, IslandWarning, OptionError
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 POLICIES = ("warn", "error", "nearest", "ignore")
 

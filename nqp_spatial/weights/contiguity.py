@@ -13,11 +13,11 @@ from pyproj import Proj
 from scipy import sparse
 
 from nqp_spatial.exceptions import DataWarning, GeometryError, OptionError
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option, whole, within
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs, unit_km
 from nqp_spatial.weights._ids import build_graph
-from nqp_spatial.weights._options import whole, within
 
 _GAP = 1e-8  # of the layer's width: 6 cm for China; no two cities are that far apart
 

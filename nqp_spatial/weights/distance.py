@@ -18,10 +18,10 @@ from libpysal.graph import Graph
 from scipy import sparse
 
 from nqp_spatial.exceptions import DataWarning, OptionError
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option, positive, whole
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph
-from nqp_spatial.weights._options import positive, whole
 from nqp_spatial.weights._points import Points, points_of
 from nqp_spatial.weights._values import entity_values
 

@@ -10,9 +10,9 @@ import pandas as pd
 from libpysal.graph import Graph
 
 from nqp_spatial.exceptions import DataWarning, OptionError, TiesError
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option, positive
 from nqp_spatial.weights._ids import build_graph
-from nqp_spatial.weights._options import positive
 from nqp_spatial.weights._values import entity_values
 
 _TIED = 1e-12  # relative gap below which two values are one value with rounding

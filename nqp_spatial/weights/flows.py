@@ -19,7 +19,8 @@ from nqp_spatial.exceptions import (
     TiesError,
     WeightsError,
 )
-from nqp_spatial.shared.messages import check_option, first, suggest
+from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph, entity_ids, match_ids
 

@@ -22,7 +22,8 @@ import pandas as pd
 from libpysal.graph import Graph
 
 from nqp_spatial.exceptions import FileFormatError, OptionError, WeightsError
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import _readers, _writers
 from nqp_spatial.weights._ids import entity_ids, graph_ids, graph_matrix
 from nqp_spatial.weights.convert import as_graph

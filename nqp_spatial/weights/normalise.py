@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigs
 
 from nqp_spatial.exceptions import WeightsError
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights._ids import build_graph, check_weights, graph_ids, graph_matrix
 
 _DENSE = 1000  # beyond this many entities one eigenvalue is found iteratively

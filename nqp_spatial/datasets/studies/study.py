@@ -13,7 +13,7 @@ import pandas as pd
 
 from nqp_spatial.datasets.clusters import _bounded, _persistent
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

@@ -22,7 +22,8 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.panel import checks
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.panel import PanelData
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

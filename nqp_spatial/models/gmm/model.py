@@ -25,7 +25,8 @@ from nqp_spatial.core.linear import gmm
 from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.models.gmm.base import DynamicGMMModel
 from nqp_spatial.models.gmm.results import DynamicGMMResults, label_results
-from nqp_spatial.shared.messages import check_option, outside
+from nqp_spatial.shared.messages import outside
+from nqp_spatial.shared.options import check_option
 
 COV_TYPES = ("robust", "unadjusted")
 

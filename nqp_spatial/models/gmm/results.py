@@ -16,8 +16,9 @@ from nqp_spatial.core.linear.gmm_instruments import Column
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.results import Results, TestResult, format_frame, wald
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed, note
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
 if TYPE_CHECKING:

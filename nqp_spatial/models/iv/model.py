@@ -36,8 +36,8 @@ from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.models.iv.results import IV2SLSResults
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.results import TestResult
-from nqp_spatial.shared.messages import check_option
 from nqp_spatial.shared.notes import listed
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
 Array = npt.NDArray[np.float64]

@@ -16,7 +16,8 @@ from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.models.iv.fixed import why_singular
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import Results, TestResult, format_frame
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 DISTRIBUTIONS = ("F", "chi2")
 

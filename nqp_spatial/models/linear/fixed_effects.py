@@ -35,8 +35,9 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.panel import checks
 from nqp_spatial.panel.rows import categories, checked, labels_on, panel_notes
-from nqp_spatial.shared.messages import check_option, first, outside
+from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import note
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
 Array = npt.NDArray[np.float64]

@@ -25,7 +25,8 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.panel import checks
 from nqp_spatial.panel.rows import checked, panel_notes
-from nqp_spatial.shared.messages import check_option, first, outside
+from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
 COMPONENTS = ("swamy-arora", "harmonic")

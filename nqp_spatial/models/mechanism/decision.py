@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 PROCEDURES = ("wen", "baron-kenny")
 VERDICTS = ("partial", "complete", "suppression", "none")

@@ -15,8 +15,8 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.models.mechanism import decision as _decision
 from nqp_spatial.results import TestResult, format_frame
-from nqp_spatial.shared.messages import check_option
 from nqp_spatial.shared.notes import note
+from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from nqp_spatial.tables import Table

@@ -12,7 +12,8 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.results import Results, TestResult
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,7 +19,8 @@ from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, Opti
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
 from nqp_spatial.models.quantile.results import Fitted, PanelQuantileResults, label
 from nqp_spatial.panel.formula import split_formula
-from nqp_spatial.shared.messages import check_option, first, outside
+from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

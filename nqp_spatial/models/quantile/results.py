@@ -15,8 +15,9 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import Results, TestResult, format_frame, wald
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed
+from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -31,8 +31,8 @@ from nqp_spatial.exceptions import DataWarning, DuplicateKeysError, EstimationEr
 from nqp_spatial.panel import checks
 from nqp_spatial.panel.design import Design
 from nqp_spatial.panel.stacked import StackedDesign
-from nqp_spatial.shared.messages import check_option, first, outside
-from nqp_spatial.weights._options import positive
+from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.options import check_option, positive
 from nqp_spatial.weights._points import points_of
 
 Array = npt.NDArray[np.float64]

@@ -33,8 +33,9 @@ from nqp_spatial.models.spatial.covariance import _LARGEST as LARGEST
 from nqp_spatial.models.spatial.covariance import Covariance, CovarianceOptions, compute
 from nqp_spatial.models.spatial.dynamic_results import DynamicResults
 from nqp_spatial.panel.design import LAG, Design
-from nqp_spatial.shared.messages import check_option, first, outside
+from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import note
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

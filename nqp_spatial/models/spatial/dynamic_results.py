@@ -22,7 +22,7 @@ from nqp_spatial.models.spatial.moran import residual_moran
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.results import TestResult
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -35,7 +35,7 @@ from nqp_spatial.models.spatial.covariance import CovarianceOptions
 from nqp_spatial.models.spatial.iv_results import IVEstimate, SpatialIVResults, first_stage_frame
 from nqp_spatial.panel.design import LAG
 from nqp_spatial.panel.formula import split_formula
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
 if TYPE_CHECKING:

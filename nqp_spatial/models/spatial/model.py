@@ -30,7 +30,7 @@ from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.stacked import UNBALANCED, StackedDesign
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.threshold.search import ThresholdSearch
 from nqp_spatial.results import Results
-from nqp_spatial.shared.messages import check_option
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
 COV_TYPES = ("clustered", "unadjusted", "robust")

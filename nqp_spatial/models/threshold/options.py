@@ -14,7 +14,8 @@ import pandas as pd
 from nqp_spatial.core.linear.threshold_grid import BOUNDARIES, TRIM_BY
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.panel import checks
-from nqp_spatial.shared.messages import check_option, first, suggest
+from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

@@ -14,8 +14,8 @@ import nqp_spatial.models.threshold.test as _threshold_test
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.threshold.search import ThresholdSearch
 from nqp_spatial.results import Results
-from nqp_spatial.shared.messages import check_option
 from nqp_spatial.shared.notes import note
+from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

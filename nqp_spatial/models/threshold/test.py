@@ -20,7 +20,8 @@ from nqp_spatial.exceptions import FileFormatError, OptionError, OutputError, Un
 from nqp_spatial.models.threshold.options import ORDINALS
 from nqp_spatial.models.threshold.search import ThresholdSearch
 from nqp_spatial.shared import parallel
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 

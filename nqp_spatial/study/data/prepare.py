@@ -17,8 +17,9 @@ from nqp_spatial.panel import expressions
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
 from nqp_spatial.shared.bundled import bundled
-from nqp_spatial.shared.messages import check_option, first
+from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed, note
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.study.data import inputs, transforming
 from nqp_spatial.study.data.ground import entity_groups
 from nqp_spatial.study.data.inputs import Inputs, check_columns
