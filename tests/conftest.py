@@ -20,7 +20,7 @@ def shared() -> Path:
     """The folder ``../shared`` beside the checkout; tests that need it skip where it is absent."""
     if not SHARED.is_dir():
         pytest.skip(f"needs {SHARED.name}/ beside the checkout (reference data of other programs)")
-    for part in ("reference", "data"):
+    for part in ("reference", "data", "cases"):
         assert (SHARED / part).is_dir(), f"{SHARED.name}/ is there but has no {part}/"
     return SHARED
 

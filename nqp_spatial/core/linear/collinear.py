@@ -23,11 +23,10 @@ def dependent(Z: Array) -> list[tuple[int, list[int]]]:
     norms = np.linalg.norm(Z, axis=0)
     scaled = Z / np.where(norms > 0, norms, 1.0)
     diagonal = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
-    if len(diagonal) == Z.shape[1] and (diagonal > TOLERANCE).all():
-        return []
-    kept: list[int] = []
+    # exact as far as the first column that depends on others, meaningless after it
+    kept = list(range(int(np.logical_and.accumulate(diagonal > TOLERANCE).sum())))
     found = []
-    for j in range(Z.shape[1]):
+    for j in range(len(kept), Z.shape[1]):
         basis = scaled[:, kept]
         weights = np.linalg.lstsq(basis, scaled[:, j], rcond=None)[0] if kept else np.empty(0)
         if np.linalg.norm(scaled[:, j] - basis @ weights) <= TOLERANCE:

@@ -12,14 +12,15 @@ notation, and difference-in-Hansen with the weights of the full model).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
-from nqp_spatial.core.linear.gmm_instruments import Rows
+from nqp_spatial.core.linear.collinear import dependent
+from nqp_spatial.core.linear.gmm_instruments import Rows, triangle
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -47,6 +48,9 @@ class System:
     orthogonal : bool
         Whether the transformed rows are orthogonal deviations, which keep the variance of the
         errors; differences double it.
+    implied : sparse array, shape (n_rows, m), optional
+        Further instruments, linear combinations of those in Z: they add nothing unless some of Z
+        are taken away.
     """
 
     y: Array
@@ -57,6 +61,7 @@ class System:
     n_entities: int
     first_step: str = "full"
     orthogonal: bool = False
+    implied: sparse.csr_array | None = None
 
     @cached_property
     def outcome(self) -> Array:
@@ -297,26 +302,49 @@ def _windmeijer(system: System, G: sparse.csr_array, two: Step, sandwich: Array)
     return np.asarray(two.bread + D @ two.bread + two.bread @ D.T + D @ sandwich @ D.T)
 
 
-def without(found: Estimate, dropped: Codes) -> tuple[float, int]:
+def without(found: Estimate, dropped: Codes, staying: Codes | None = None) -> tuple[float, int]:
     """Hansen's J and its degrees of freedom without some instruments, under the same weights.
 
-    The weights are the block of the full model's, so that J can only fall (Hayashi 2000, p. 220).
+    The weights are those of the same residuals, so that J can only fall (Hayashi 2000, p. 220).
+
+    Parameters
+    ----------
+    found : Estimate
+    dropped : array of int
+        Columns of ``Z``.
+    staying : array of int, optional
+        Columns of ``implied`` that are left. What they say beyond the rest of Z stays, so that it
+        does not matter which of two equivalent columns Z has.
 
     Raises
     ------
     numpy.linalg.LinAlgError
         If the instruments that are left do not identify the parameters.
     """
-    system = found.system
-    kept = np.setdiff1d(np.arange(len(found.S)), dropped)
-    if len(kept) < system.moment_slopes.shape[1]:
+    left = replace(found.system, Z=_remaining(found.system, dropped, staying))
+    L, k = left.moment_slopes.shape
+    if k > L:
         raise np.linalg.LinAlgError("fewer instruments than parameters are left")
-    A, _ = inverse(found.S[np.ix_(kept, kept)])
-    _, gain = _solve(system.moment_slopes[kept], A)
-    moment = system.moment_levels[kept] - system.moment_slopes[kept] @ (
-        gain @ system.moment_levels[kept]
-    )
-    return float(moment @ A @ moment), len(kept) - system.moment_slopes.shape[1]
+    G = left.moments(found.one.resid)
+    A, _ = inverse(_dense(G.T @ G))
+    _, gain = _solve(left.moment_slopes, A)
+    moment = left.moment_levels - left.moment_slopes @ (gain @ left.moment_levels)
+    return float(moment @ A @ moment), L - k
+
+
+def _remaining(system: System, dropped: Codes, staying: Codes | None) -> sparse.csr_array:
+    """Independent instruments that span all that are left."""
+    Z = system.Z[:, np.setdiff1d(np.arange(system.Z.shape[1]), dropped)]
+    if system.implied is None or staying is None or not len(staying):
+        return sparse.csr_array(Z)
+    both = sparse.csr_array(sparse.hstack([Z, system.implied[:, staying]]))
+    return both[:, independent(both)]
+
+
+def independent(Z: sparse.csr_array) -> list[int]:
+    """Columns that are no linear combination of those before them."""
+    redundant = {j for j, _ in dependent(triangle(Z))} if Z.shape[1] else set()
+    return [j for j in range(Z.shape[1]) if j not in redundant]
 
 
 def serial_correlation(found: Estimate, order: int) -> float:

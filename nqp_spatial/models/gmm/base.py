@@ -190,17 +190,20 @@ class DynamicGMMModel:
         self._rows = rows
         X, self._names = self._regressors(rows)
         Z, columns = self._instruments(rows)
-        instruments, self._instrument_columns = self._independent(Z, columns)
-        self._check_counts(instruments, X.shape[1])
+        kept = gmm.independent(Z)
+        left_out = np.setdiff1d(np.arange(len(columns)), kept)
+        self._instrument_columns = [(c, j not in left_out) for j, c in enumerate(columns)]
+        self._check_counts(len(kept), X.shape[1])
         self.system = gmm.System(
             y=self._flat(self._values[str(self.y.name)]),
             X=X,
-            Z=instruments,
+            Z=Z[:, kept],
             rows=rows,
             differences=gmm_instruments.differences(self._usable),
             n_entities=self._grid.shape[0],
             first_step=self.first_step,
             orthogonal=orthogonal,
+            implied=Z[:, left_out],
         )
 
     def _flat(self, grid: Array) -> Array:
@@ -311,17 +314,8 @@ class DynamicGMMModel:
         Z = sparse.csr_array(sparse.hstack([part for part, _ in built]))
         return Z, [column for _, columns in built for column in columns]
 
-    def _independent(
-        self, Z: sparse.csr_array, columns: list[gmm_instruments.Column]
-    ) -> tuple[sparse.csr_array, list[tuple[gmm_instruments.Column, bool]]]:
-        """Instruments without those that others imply, and each with whether it was kept."""
-        redundant = {j for j, _ in dependent(gmm_instruments.triangle(Z))} if Z.shape[1] else set()
-        kept = [j for j in range(len(columns)) if j not in redundant]
-        marked = [(column, j not in redundant) for j, column in enumerate(columns)]
-        return sparse.csr_array(Z[:, kept]), marked
-
-    def _check_counts(self, Z: sparse.csr_array, k: int) -> None:
-        L, n = Z.shape[1], len(self._rows.entity)
+    def _check_counts(self, L: int, k: int) -> None:
+        n = len(self._rows.entity)
         if k > L:
             raise EstimationError(
                 f"There are {L} independent instruments for {k} parameters (time effects counted). "

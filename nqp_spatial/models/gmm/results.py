@@ -35,11 +35,14 @@ _WORDS = {
         "lags": "There are {n} gaps within entities, ending at {where}: lags over them were not "
         "formed.",
         "absent": "{lost} of {n} entities have no usable row, first {which}.",
+        "implied": "The other instruments imply those of {groups}, so that there is no "
+        "difference-in-Hansen test of them.",
     },
     "zh": {
         "differences": "个体内有{n}处间断, 止于{where}: 未跨间断取滞后与差分。",
         "lags": "个体内有{n}处间断, 止于{where}: 未跨间断取滞后。",
         "absent": "{n}个个体中有{lost}个没有可用的观测: {which}。",
+        "implied": "{groups}的工具变量是其余工具变量的线性组合, 故无其Hansen差分检验。",
     },
 }
 
@@ -63,11 +66,12 @@ class DynamicGMMResults(Results):
         robust. "wald": all regressors but constant and time effects; F with ``small``.
         "difference-in-hansen: " and a group: the group's instruments are exogenous, given that the
         others are. The groups are "gmm(name)", "gmm levels" (all differences for the level
-        equation), "exogenous" regressors, "external" instruments and "time" dummies; a group
-        without which the parameters are not identified has no test.
+        equation), "exogenous" regressors, "external" instruments and "time" dummies. Degrees of
+        freedom are what a group adds to the rank of the others. A group that adds nothing, which
+        a note says, and one without which the parameters are not identified have no test.
     instruments : DataFrame
-        One row each: group, variable, equation, lag, period, used; not used are those that others
-        imply.
+        One row each: group, variable, equation, lag, period, used; not used are those that earlier
+        ones imply.
     time_effects : DataFrame
         Estimates of the dummies, relative to the first period used.
     sample : Series
@@ -114,7 +118,7 @@ class DynamicGMMResults(Results):
         OptionError
             For a group that is not in the model.
         EstimationError
-            If the instruments that are left do not identify the parameters.
+            If the instruments that are left do not identify the parameters, or imply those tested.
         """
         known = _groups(self.instruments)
         if not groups:
@@ -122,12 +126,19 @@ class DynamicGMMResults(Results):
         for group in groups:
             check_option("group", group, known)
         try:
-            return _difference(self.raw, self.instruments, groups)
+            found = _difference(self.raw, self.instruments, groups)
         except np.linalg.LinAlgError as error:
             raise EstimationError(
                 f"Without the instruments of {first(groups)} the parameters are not identified "
                 f"({error})."
             ) from error
+        if found is None:
+            raise EstimationError(
+                f"The other instruments imply those of {first(groups)}, so that there is nothing "
+                "to test. Test them together with groups that imply them, as in "
+                "difference_in_hansen('external', 'gmm(x)')."
+            )
+        return found
 
     def summary(self) -> str:
         """Estimates and tests as text."""
@@ -153,13 +164,15 @@ def _in_group(instruments: pd.DataFrame, group: str) -> npt.NDArray[np.bool_]:
 
 def _difference(
     found: gmm.Estimate, instruments: pd.DataFrame, groups: Sequence[str]
-) -> TestResult:
+) -> TestResult | None:
+    """The test; None if the other instruments imply those of the groups."""
     used = instruments["used"].to_numpy(dtype=bool)
-    member = np.logical_or.reduce([_in_group(instruments, group) for group in groups])[used]
-    statistic, df = gmm.without(found, np.flatnonzero(member))
-    fall = found.hansen - statistic
+    member = np.logical_or.reduce([_in_group(instruments, group) for group in groups])
+    statistic, df = gmm.without(found, np.flatnonzero(member[used]), np.flatnonzero(~member[~used]))
+    if df >= found.df:
+        return None
     words = hypothesis("exogenous_group", group=", ".join(groups))
-    return _chi2("Difference-in-Hansen", words, fall, found.df - df)
+    return _chi2("Difference-in-Hansen", words, found.hansen - statistic, found.df - df)
 
 
 def _chi2(name: str, null: str, statistic: float, df: int) -> TestResult:
@@ -184,12 +197,15 @@ def label_results(
     df = _degrees(model, found, cov_type) if small else None
     resid, fitted = _by_row(model, found)
     params = pd.Series(delta[:k], index=names, name="estimate")
+    differences, implied = _differences(found, instruments)
     tests = {
         **_specification(found, orders),
         "wald": _wald(params.drop("const", errors="ignore"), frame, df),
-        **_differences(found, instruments),
+        **differences,
     }
     sample, notes = _sample(model)
+    if implied:
+        notes.append(note(_WORDS, "implied", groups=listed(implied)))
     windmeijer = found.steps == 2 and found.robust
     return DynamicGMMResults(
         params=params,
@@ -246,14 +262,21 @@ def _specification(found: gmm.Estimate, orders: int) -> dict[str, TestResult]:
     return tests
 
 
-def _differences(found: gmm.Estimate, instruments: pd.DataFrame) -> dict[str, TestResult]:
-    tests = {}
+def _differences(
+    found: gmm.Estimate, instruments: pd.DataFrame
+) -> tuple[dict[str, TestResult], list[str]]:
+    """The tests by name, and the groups that the others imply."""
+    tests, implied = {}, []
     for group in _groups(instruments):
         try:
-            tests[_DIFFERENCE + group] = _difference(found, instruments, [group])
+            test = _difference(found, instruments, [group])
         except np.linalg.LinAlgError:
             continue  # not identified without the group
-    return tests
+        if test is None:
+            implied.append(group)
+        else:
+            tests[_DIFFERENCE + group] = test
+    return tests, implied
 
 
 def _wald(params: pd.Series, cov: pd.DataFrame, df: float | None) -> TestResult:
