@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from html import escape
 from typing import Any, ClassVar
 
@@ -46,6 +47,24 @@ class TestResult:
         )
 
 
+class OnDemand:
+    """A field that may be given as a `partial`, which is called when the field is first read."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object | None, owner: type | None = None) -> Any:
+        if instance is None:
+            return None  # the default of the field
+        value = instance.__dict__[self.name]
+        if isinstance(value, partial):
+            value = instance.__dict__[self.name] = value()
+        return value
+
+    def __set__(self, instance: object, value: Any) -> None:
+        instance.__dict__[self.name] = value
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Results:
     """Estimates and what can be said about them; frozen, and the same for every model.
@@ -71,7 +90,8 @@ class Results:
     provenance : mapping
         Versions, hash of the data, description of W, options and seed: what a table was made from.
     raw : object
-        The object of the library that did the estimation, if one did.
+        What did the estimation, or the object of the library that makes the same, which is made
+        when it is first read. None where there is neither.
     """
 
     params: pd.Series
@@ -88,7 +108,7 @@ class Results:
     effects_included: tuple[str, ...] = ()
     extra_statistics: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    raw: object = None
+    raw: Any = OnDemand()
 
     citation: ClassVar[str] = ""
 

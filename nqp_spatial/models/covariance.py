@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from linearmodels.iv.covariance import KERNEL_LOOKUP
 
 import nqp_spatial.models.spatial.covariance as _covariance
 import nqp_spatial.panel.absorbed as _fx
@@ -163,7 +162,7 @@ def _sums(
     if options.cov_type == "conley":
         return _conley(options, index)
     place = _Places.of(index)
-    weights = KERNEL_LOOKUP[options.kernel](float(lags), place.shape[0] - 1)
+    weights = sandwich.over_time(options.kernel, lags, place.shape[0])
     if options.cov_type == "kernel":
         return lambda scores: _over_time(place.cells(scores), weights)
     return lambda scores: _over_time(place.cells(scores).sum(axis=1, keepdims=True), weights)

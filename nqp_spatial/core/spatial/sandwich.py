@@ -206,6 +206,24 @@ def conley(scores: Scores, kernel: Array, serial_lags: int) -> Array:
     return np.asarray(M)
 
 
+def over_time(kernel: str, bandwidth: int, n_periods: int) -> Array:
+    """Weights of lags 0, 1, ... of a kernel over periods (Andrews 1991, Econometrica 59, 817-858).
+
+    Bartlett's and Parzen's end at ``bandwidth``; the quadratic-spectral one has every lag of the
+    panel, and none but lag 0 with bandwidth 0.
+    """
+    if kernel == "quadratic-spectral":
+        weights = np.eye(1, n_periods)[0]
+        if bandwidth:
+            z = 6 * np.pi / 5 * np.arange(1, n_periods) / bandwidth
+            weights[1:] = 3 / z**2 * (np.sin(z) / z - np.cos(z))
+        return np.asarray(weights)
+    z = np.arange(bandwidth + 1) / (bandwidth + 1)
+    if kernel == "bartlett":
+        return np.asarray(1 - z)
+    return np.where(z <= 0.5, 1 - 6 * z**2 + 6 * z**3, 2 * (1 - z) ** 3)
+
+
 def sandwich(inverse_information: Array, M: Array, factor: float) -> Array:
     """I^-1 M I^-1 times a small-sample factor."""
     cov = inverse_information @ M @ inverse_information * factor

@@ -1,4 +1,4 @@
-"""Pooled and fixed-effects regression with the covariances of the field, over linearmodels.
+"""Pooled and fixed-effects regression with the covariances of the field.
 
 Any number of kinds of effects, and linear trends of entities or of groups of them, are removed by
 `core.absorb`; small-sample factors are those of `_least_squares`, which follow reghdfe and fixest.
@@ -180,7 +180,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             effects_included=self._included,
             extra_statistics=extra | ({"n_singletons": alone} if alone else {}),
             provenance=self._provenance(found.label, None) | {"covariance": found.notes},
-            raw=found.raw,
+            raw=found.raw(self),
             unadjusted=found.unadjusted,
             rank=equation.rank,
             model=self,
@@ -296,7 +296,7 @@ class FixedEffectsResults(_ls.LeastSquaresResults):
 
     citation: ClassVar[str] = (
         "Correia, S. (2017). Linear models with high-dimensional fixed effects (small-sample "
-        "factors of reghdfe); estimation by linearmodels (Sheppard).\n"
+        "factors of reghdfe).\n"
         "Driscoll, J. C. and Kraay, A. C. (1998). Review of Economics and Statistics 80, 549-560.\n"
         "Conley, T. G. (1999). Journal of Econometrics 92, 1-45."
     )

@@ -1,7 +1,7 @@
 """Least squares on columns already free of effects, quasi-demeaned or differenced.
 
-linearmodels computes estimates and their covariances without small-sample factors; those are
-applied here, once for all models, so that the numbers are those of reghdfe and fixest:
+Small-sample factors are applied here, once for all models, so that the numbers are those of reghdfe
+and fixest:
 
 unadjusted, robust, conley  n / (n - K), K counting all effects;
 clustered                   G / (G - 1) * (n - 1) / (n - K), where effects nested in the clusters
@@ -17,12 +17,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from linearmodels.panel import PanelOLS
 
 import nqp_spatial.models.covariance as _panel
 import nqp_spatial.panel.absorbed as _fx
@@ -80,16 +80,20 @@ class Estimate:
     resid: pd.Series
     df: float | None
     label: str
-    raw: Any
+    asked: dict[str, Any]
     notes: dict[str, Any]
+
+    def raw(self, model: PanelModel[Any]) -> Any:
+        """What linearmodels makes of ``model``, once it is read."""
+        return partial(by_linearmodels, model, self.asked)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LeastSquaresResults(Results):
     """Least squares on transformed columns.
 
-    ``raw`` is linearmodels' result for an orthogonal basis of the transformed columns, its
-    covariance without the small-sample factor: read the numbers of this object instead.
+    ``raw`` is the same regression by linearmodels, on an orthogonal basis of the transformed
+    columns, made when it is first read: a check. Its covariance lacks the small-sample factor.
 
     Attributes
     ----------
@@ -189,51 +193,65 @@ class PanelModel(ABC, Generic[R]):
 
 def estimate(equation: Equation, how: _panel.Prepared) -> Estimate:
     """Least squares with the covariance asked for."""
-    index = _rows.plain_index(equation.y.index)
-    given = equation.x[sorted(equation.x, key=lambda name: name != "const")]  # it has to stay one
-    basis = Basis.of(given.to_numpy())
-    columns = pd.DataFrame(basis.columns(given.to_numpy()), given.index, given.columns)
-    y, x = equation.y.set_axis(index), columns.set_axis(index)
-    cov_type = how.options.cov_type
-    model = PanelOLS(y, x, check_rank=False)  # checked in a way that units do not matter to
-    raw = model.fit(debiased=False, auto_df=False, count_effects=False, **_asked(how, index))
-    factor, df = small_sample(equation, cov_type, how.labels)
-    names = given.columns
-    resid = (equation.y - columns @ raw.params).rename("resid")
-    inner = np.eye(len(names)) / len(y)
-    variance = float((resid**2).sum()) / (len(y) - equation.rank)
-    if cov_type in ("kernel", "conley"):
-        assert how.sums is not None
-        M = how.sums(columns.to_numpy() * resid.to_numpy()[:, None])
-        spread = inner @ M @ inner
+    basis, columns = _orthogonal(equation)
+    X, y, names = columns.to_numpy(), equation.y.to_numpy(), columns.columns
+    inner = np.linalg.inv(X.T @ X)  # diagonal to rounding
+    gamma = inner @ (X.T @ y)
+    resid = y - X @ gamma
+    squares = float(resid @ resid)
+    factor, df = small_sample(equation, how.options.cov_type, how.labels)
+    if how.sums is None:
+        spread = squares / len(y) * inner
     else:
-        spread = raw.cov.to_numpy()
-    order = list(equation.x)
-    cov = pd.DataFrame(factor * basis.covariance(spread), names, names).loc[order, order]
-    _rows.check_variances(cov, cov_type)
+        spread = inner @ how.sums(X * resid[:, None]) @ inner
+    cov = pd.DataFrame(factor * basis.covariance(spread), names, names)
+    _rows.check_variances(cov, how.options.cov_type)
+    variance = squares / (len(y) - equation.rank)
     unadjusted = pd.DataFrame(variance * basis.covariance(inner), names, names)
+    order = list(equation.x)
     return Estimate(
-        params=pd.Series(basis.forward @ raw.params.to_numpy(), names, name="estimate").loc[order],
-        cov=cov,
+        params=pd.Series(basis.forward @ gamma, names, name="estimate").loc[order],
+        cov=cov.loc[order, order],
         unadjusted=unadjusted.loc[order, order],
-        resid=resid,
+        resid=pd.Series(resid, equation.y.index, name="resid"),
         df=None if equation.normal else df,
         label=how.label,
-        raw=raw,
+        asked=_asked(how),
         notes=how.record | {"small_sample_factor": factor},
     )
 
 
-def _asked(how: _panel.Prepared, index: pd.MultiIndex) -> dict[str, Any]:
+def _orthogonal(equation: Equation) -> tuple[Basis, pd.DataFrame]:
+    """The regressors on an orthogonal basis, a constant first: it has to stay one."""
+    given = equation.x[sorted(equation.x, key=lambda name: name != "const")]
+    basis = Basis.of(given.to_numpy())
+    return basis, pd.DataFrame(basis.columns(given.to_numpy()), given.index, given.columns)
+
+
+def _asked(how: _panel.Prepared) -> dict[str, Any]:
     """The covariance in the words of linearmodels, whose "kernel" is Driscoll and Kraay's.
 
     Those that it has not are put in its place.
     """
     if how.labels is not None:
-        return {"cov_type": "clustered", "clusters": how.labels.set_axis(index)}
+        return {"cov_type": "clustered", "clusters": how.labels}
     if how.options.cov_type == "driscoll-kraay":
         return {"cov_type": "kernel", "kernel": how.options.kernel, "bandwidth": how.lags}
     return {"cov_type": "robust" if how.options.cov_type == "robust" else "unadjusted"}
+
+
+def by_linearmodels(model: PanelModel[Any], asked: Mapping[str, Any]) -> Any:
+    """The same regression by linearmodels, on the orthogonal basis."""
+    from linearmodels.panel import PanelOLS
+
+    equation = model._equation()
+    index = _rows.plain_index(equation.y.index)
+    y, x = equation.y.set_axis(index), _orthogonal(equation)[1].set_axis(index)
+    options = dict(asked)
+    if "clusters" in options:
+        options["clusters"] = options["clusters"].set_axis(index)
+    regression = PanelOLS(y, x, check_rank=False)  # checked in a way that units do not matter to
+    return regression.fit(debiased=False, auto_df=False, count_effects=False, **options)
 
 
 def small_sample(

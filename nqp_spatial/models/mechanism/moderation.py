@@ -157,7 +157,7 @@ class Moderation:
         fitted = self.model.fit(
             cov_type=cov_type, clusters=clusters, bandwidth=bandwidth, kernel=kernel
         )
-        values = {field.name: getattr(fitted, field.name) for field in fields(Results)}
+        values = {field.name: vars(fitted)[field.name] for field in fields(Results)}
         values["model_name"] = "Moderation"
         if not self._centred:
             values |= self._as_products(fitted.params, fitted.cov)

@@ -272,7 +272,7 @@ class PanelThreshold:
         return frame
 
     def _label(self, fitted: Results, search: ThresholdSearch) -> PanelThresholdResults:
-        values = {field.name: getattr(fitted, field.name) for field in fields(Results)}
+        values = {field.name: vars(fitted)[field.name] for field in fields(Results)}
         provenance = dict(values["provenance"])
         provenance["options"] = {**provenance["options"], **asdict(search.options)}
         provenance["notes"] = (*provenance["notes"], *search.notes)
