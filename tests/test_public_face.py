@@ -21,6 +21,7 @@ def module_name(path: Path) -> str:
 
 
 MODULES = {module_name(path): path for path in FILES}
+DOORS = sorted(PACKAGE.rglob("__init__.pyi"))  # names of a package, opened when they are first used
 
 
 def at_import(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
@@ -41,10 +42,21 @@ def at_import(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
             yield from at_import(node.body)
 
 
+def behind(door: Path) -> set[str]:
+    """Modules whose names a package opens on."""
+    found, name = set(), module_name(door)
+    for node in at_import(ast.parse(door.read_text(encoding="ascii")).body):
+        assert isinstance(node, ast.ImportFrom) and node.level == 1, f"{door}: not from within"
+        base = name if node.module is None else f"{name}.{node.module}"
+        inner = (f"{base}.{alias.name}" for alias in node.names)
+        found |= {module if module in MODULES else base for module in inner}
+    return found
+
+
 def imported(path: Path) -> set[str]:
-    """Modules that a file imports, each submodule by its own name."""
+    """Modules that a file imports, each submodule by its own name; those behind a door too."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = set()
+    found = behind(path.with_suffix(".pyi")) if path.with_suffix(".pyi") in DOORS else set()
     for node in at_import(tree.body):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -65,8 +77,29 @@ def test_every_public_name_is_there_and_documented():
         for part in getattr(thing, "__all__", []):
             assert (getattr(thing, part).__doc__ or "").strip(), f"nqp.{name}.{part}"
     assert set(nqp.__all__) <= set(dir(nqp))
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+    with pytest.raises(AttributeError, match="nqp_spatial attribute nonsense"):
         _ = nqp.nonsense
+
+
+@pytest.mark.parametrize("path", DOORS, ids=module_name)
+def test_a_door_opens_on_what_its_stub_names(path):
+    """Also when the modules behind it were imported before, one of them named as a function is."""
+    name = module_name(path)
+    statements = ast.parse(path.read_text(encoding="ascii")).body
+    froms = [(f".{node.module or ''}", node.names) for node in at_import(statements)]
+    promised = [(module, alias.name) for module, aliases in froms for alias in aliases]
+    code = f"""
+from importlib import import_module
+door = import_module({name!r})
+for module, thing in {promised!r}:
+    import_module(module if module != "." else f".{{thing}}", {name!r})
+for module, thing in {promised!r}:
+    home = import_module(module, {name!r})
+    expected = getattr(home, thing) if home is not door else import_module(f".{{thing}}", {name!r})
+    assert getattr(door, thing) is expected, thing
+assert door.__all__ == dir(door) == sorted(thing for _, thing in {promised!r})
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=PACKAGE.parent, check=True)
 
 
 def test_the_contract_of_names():
@@ -84,19 +117,60 @@ def test_the_contract_of_names():
         assert callable(getattr(nqp.diagnostics, name)), name
 
 
-def test_importing_does_not_load_maps_or_plots():
-    code = "import sys, nqp_spatial; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+def loaded_by(code: str) -> set[str]:
+    """Top-level packages that a program has loaded in the end; nothing else may be on stderr."""
     done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning:nqp_spatial", "-c", code],
+        [
+            *(sys.executable, "-W", "error::UserWarning:nqp_spatial", "-c"),
+            f"import sys\n{code}\nprint('', *sorted({{m.split('.')[0] for m in sys.modules}}))",
+        ],
         cwd=PACKAGE.parent,
         capture_output=True,
         text=True,
         check=True,
     )
-    loaded = set(done.stdout.split())
-    assert "nqp_spatial" in loaded
-    assert not loaded & {"folium", "branca", "matplotlib", "maketables", "docx", "jieba"}
     assert done.stderr == ""
+    return set(done.stdout.splitlines()[-1].split())
+
+
+SLOW = {
+    "numba",
+    "sklearn",
+    "statsmodels",
+    "linearmodels",
+    "libpysal",
+    "esda",
+    "formulaic",
+    "joblib",
+}
+SHOWING = {"folium", "branca", "matplotlib", "maketables", "docx", "jieba", "openpyxl"}
+
+
+def test_importing_loads_nothing_heavy():
+    found = loaded_by("import nqp_spatial")
+    assert "nqp_spatial" in found
+    assert not found & {*SLOW, *SHOWING, "numpy", "pandas", "scipy", "geopandas", "pydantic"}
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "run --help", "weights build --help"])
+def test_the_command_line_answers_before_anything_heavy_is_loaded(words):
+    code = f"from nqp_spatial.cli.main import main\nassert main({words.split()!r}) == 0"
+    found = loaded_by(code)
+    assert "nqp_spatial" in found
+    assert not found & {*SLOW, *SHOWING, "numpy", "pandas", "scipy", "geopandas", "pydantic"}
+
+
+def test_models_and_weights_wait_for_their_libraries():
+    """libpysal, which loads numba and sklearn, is there once a graph is made."""
+    code = """
+import nqp_spatial as nqp
+for name in ("FixedEffects", "IV2SLS", "SpatialDurbin", "SpatialDiD", "PanelData", "load_cities"):
+    getattr(nqp, name)
+for room in (nqp.weights, nqp.diagnostics, nqp.indices, nqp.comparison, nqp.tables, nqp.plots):
+    for name in room.__all__:
+        getattr(room, name)
+"""
+    assert not loaded_by(code) & (SLOW | SHOWING)
 
 
 def test_core_knows_only_arrays():

@@ -26,6 +26,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.results import Results
 from nqp_spatial.shared.width import width
 from nqp_spatial.tables import numbers
+from nqp_spatial.tables.regression import PROTOCOL
 
 COLON = "\uff1a"  # the full-width colon of Chinese text
 
@@ -374,7 +375,7 @@ def test_things_that_are_no_results_are_named(two_models):
     with pytest.raises(OptionError, match="no result to print"):
         tables.regression([])
     twice = SimpleNamespace(
-        **{name: () for name in tables.models.PROTOCOL if name != "params"},
+        **{name: () for name in PROTOCOL if name != "params"},
         params=pd.Series([1, 2], index=["x", "x"]),
     )
     with pytest.raises(DataError, match=r"column \(1\) has two parameters named 'x'"):

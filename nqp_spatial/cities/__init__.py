@@ -1,19 +1,5 @@
 """Places: bundled layers of Chinese cities, any other polygons, and matching of names."""
 
-from nqp_spatial.cities.layers import (
-    load_agglomerations,
-    load_cities,
-    load_pilots,
-    read_polygons,
-    select_cities,
-)
-from nqp_spatial.cities.matching import match_cities
+from lazy_loader import attach_stub
 
-__all__ = [
-    "load_agglomerations",
-    "load_cities",
-    "load_pilots",
-    "match_cities",
-    "read_polygons",
-    "select_cities",
-]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)  # names: __init__.pyi

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from libpysal.graph import Graph
 from pydantic import ValidationError
 
 from nqp_spatial import weights
@@ -19,6 +18,9 @@ from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.study.data.prepare import bundled_polygons
 from nqp_spatial.study.fits.graphs import Ground, raw_weights
 from nqp_spatial.study.schema.weights import KINDS
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 OPTIONS = (
     *("islands", "order", "power", "cutoff_km", "threshold_km", "k", "function"),

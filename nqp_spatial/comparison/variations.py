@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula
-from formulaic.errors import FormulaicError
 
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.panel import checks
@@ -308,6 +306,9 @@ def _quoted(column: str) -> str:
 
 
 def _parsed(text: str) -> Any:
+    from formulaic import Formula
+    from formulaic.errors import FormulaicError
+
     try:
         return Formula(text)
     except FormulaicError as error:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
-from libpysal.graph import Graph
 
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.exceptions import IdMismatchError, OptionError, UnstableModelError
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights.convert import as_graph, sparse_for
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 Array = npt.NDArray[np.float64]
 Coefficients = float | Sequence[float] | Mapping[str, float]

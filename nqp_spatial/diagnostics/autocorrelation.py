@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import esda
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -172,6 +171,8 @@ def _by_period(
     permutations: int,
     seed: int | None,
 ) -> pd.DataFrame:
+    import esda
+
     values, W, periods = _aligned(series, graph)
     if W.shape[0] < 4:
         raise DataError(

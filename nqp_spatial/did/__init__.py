@@ -1,5 +1,5 @@
 """Difference-in-differences."""
 
-from nqp_spatial.did.model import SpatialDiD, SpatialDiDResults
+from lazy_loader import attach_stub
 
-__all__ = ["SpatialDiD", "SpatialDiDResults"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)  # names: __init__.pyi

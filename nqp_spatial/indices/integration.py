@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from libpysal.graph import Graph
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError, UnbalancedPanelError
 from nqp_spatial.indices._panels import members, one_group_each, panel_columns, refuse
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
+from nqp_spatial.weights.convert import is_graph
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 Array = npt.NDArray[np.float64]
 
@@ -196,7 +200,7 @@ def _pairs(
     pairs: Graph | pd.Series | pd.DataFrame, entities: pd.Index
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Positions of the two cities of each pair, each pair once."""
-    if isinstance(pairs, Graph):
+    if is_graph(pairs):
         extra = pairs.unique_ids.symmetric_difference(entities)
         if len(extra):
             raise IdMismatchError(

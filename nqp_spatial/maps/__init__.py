@@ -1,8 +1,5 @@
 """Maps of effects: self-contained web maps (folium), and their printed twins (matplotlib)."""
 
-from nqp_spatial.maps.footprints import footprints
-from nqp_spatial.maps.offline import OfflineMap
-from nqp_spatial.maps.spillovers import spillovers
-from nqp_spatial.maps.static import spillovers_figure
+from lazy_loader import attach_stub
 
-__all__ = ["OfflineMap", "footprints", "spillovers", "spillovers_figure"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)  # names: __init__.pyi

@@ -1,6 +1,5 @@
 """The data road: tables in, one checked sample out."""
 
-from nqp_spatial.panel.panel import PanelData
-from nqp_spatial.panel.reading import read_table
+from lazy_loader import attach_stub
 
-__all__ = ["PanelData", "read_table"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)  # names: __init__.pyi

@@ -7,13 +7,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
-from libpysal.graph import Graph
 
 from nqp_spatial.core.linear.collinear import absorbed, dependent
 from nqp_spatial.core.linear.within import demean
@@ -32,6 +31,9 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.panel import checks
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.weights import as_graph, sparse_for
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 Array = npt.NDArray[np.float64]
 

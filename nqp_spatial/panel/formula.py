@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula
-from formulaic.errors import FormulaicError
 
 from nqp_spatial.exceptions import DataError, MissingValuesError, NotNumericError, OptionError
 from nqp_spatial.panel import checks
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.shared.messages import first, suggest
+
+if TYPE_CHECKING:
+    from formulaic import Formula
 
 _MOVES_ROWS = re.compile(r"(?<!\w)lag\s*\(|\.(?:shift|diff|rolling|cumsum|pct_change)\s*\(")
 _FUNCTION = re.compile(r"\w+\((?:[^()]|\([^()]*\))*\)|\{[^{}]*\}")  # Python inside, not terms
@@ -45,6 +47,9 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
     MissingValuesError
         If a column of categories has empty cells.
     """
+    from formulaic import Formula
+    from formulaic.errors import FormulaicError
+
     frame = data.frame if isinstance(data, PanelData) else data
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"The data are a {type(frame).__name__}. Give a DataFrame or PanelData.")

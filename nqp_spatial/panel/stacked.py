@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
-from libpysal.graph import Graph
 
 from nqp_spatial.core.linear.projection import Projection, projection
 from nqp_spatial.core.spatial.likelihood import Scale
@@ -33,6 +32,9 @@ from nqp_spatial.panel.design import Design
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import note
 from nqp_spatial.weights import as_graph, check_time_varying
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 Array = npt.NDArray[np.float64]
 

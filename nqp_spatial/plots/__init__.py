@@ -1,13 +1,5 @@
 """Matplotlib figures of effects and of spatial dependence."""
 
-from nqp_spatial.plots.figures import (
-    check_glyphs,
-    effects,
-    fonts,
-    forest,
-    moran_by_period,
-    save,
-    write_notes,
-)
+from lazy_loader import attach_stub
 
-__all__ = ["check_glyphs", "effects", "fonts", "forest", "moran_by_period", "save", "write_notes"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)  # names: __init__.pyi

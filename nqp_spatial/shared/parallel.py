@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from joblib import Parallel, delayed
 from tqdm import tqdm
 
 Task = TypeVar("Task")
@@ -17,6 +16,13 @@ Answer = TypeVar("Answer")
 def progress(tasks: Sequence[Task], label: str) -> Any:
     """The tasks with a bar on a terminal once two seconds have passed; silent elsewhere."""
     return tqdm(tasks, desc=label, delay=2, disable=None, leave=False)
+
+
+def workers(n_jobs: int) -> int:
+    """How many tasks are done at a time."""
+    from joblib import effective_n_jobs
+
+    return max(int(effective_n_jobs(n_jobs)), 1)
 
 
 def run(
@@ -40,6 +46,8 @@ def run(
     """
     if n_jobs == 1:
         return [function(task) for task in progress(tasks, label)]
+    from joblib import Parallel, delayed
+
     parent = os.getpid()
     found = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_with_warnings)(function, task, parent) for task in tasks

@@ -1,11 +1,5 @@
 """Study files: YAML to data, weights, models, effects, tables, plots and maps, in one run."""
 
-from pathlib import Path
+from lazy_loader import attach_stub
 
-from nqp_spatial.study.result import StudyResult
-from nqp_spatial.study.steps import run_study
-
-TEMPLATE = Path(__file__).with_name("template.yaml")
-DEMO = Path(__file__).with_name("demo.yaml")
-
-__all__ = ["DEMO", "TEMPLATE", "StudyResult", "run_study"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)  # names: __init__.pyi

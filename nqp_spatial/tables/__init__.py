@@ -7,23 +7,6 @@ follow it), sets no East Asian font in Word and numbers a Chinese table with the
 Results answer to maketables all the same, so that its ``ETable`` takes them beside other models.
 """
 
-from nqp_spatial.tables.autocorrelation import autocorrelation
-from nqp_spatial.tables.correlation import correlation
-from nqp_spatial.tables.frames import descriptive, from_frame, index_weights, weights
-from nqp_spatial.tables.layout import RULE, Row
-from nqp_spatial.tables.regression import effects, regression
-from nqp_spatial.tables.table import Table
+from lazy_loader import attach_stub
 
-__all__ = [
-    "RULE",
-    "Row",
-    "Table",
-    "autocorrelation",
-    "correlation",
-    "descriptive",
-    "effects",
-    "from_frame",
-    "index_weights",
-    "regression",
-    "weights",
-]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)  # names: __init__.pyi

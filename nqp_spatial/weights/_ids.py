@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from libpysal.graph import Graph
 from scipy import sparse
 
 from nqp_spatial.exceptions import (
@@ -18,6 +17,9 @@ from nqp_spatial.exceptions import (
     WeightsError,
 )
 from nqp_spatial.shared.messages import first
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 
 def entity_ids(
@@ -136,6 +138,8 @@ def build_graph(W: Any, ids: pd.Index, *, transformation: str = "O") -> Graph:
     WeightsError, NegativeWeightsError
         See `check_weights`.
     """
+    from libpysal.graph import Graph  # brings numba and sklearn along
+
     W = sparse.csr_array(W, dtype=float, copy=True)
     W.sum_duplicates()
     W.eliminate_zeros()

@@ -8,11 +8,10 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from libpysal.graph import Graph
 from scipy import sparse
 
 from nqp_spatial.exceptions import (
@@ -24,6 +23,9 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.shared.messages import first
 from nqp_spatial.weights._ids import build_graph, entity_ids, match_ids
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 _TRIPLET = ("focal", "neighbor", "weight")
 

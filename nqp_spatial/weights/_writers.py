@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from libpysal.graph import Graph
 from scipy import sparse
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 LAYOUTS: dict[str, tuple[str, ...]] = {
     ".gal": ("triplets",),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from libpysal.graph import Graph
-from libpysal.weights import W as LegacyW
 from scipy import sparse
 
 from nqp_spatial.exceptions import IslandWarning, OptionError, WeightsError
@@ -17,9 +15,12 @@ from nqp_spatial.shared.options import check_option, within
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph, graph_ids, graph_matrix, match_ids
 from nqp_spatial.weights._values import entity_values
-from nqp_spatial.weights.convert import as_graph, sparse_for
+from nqp_spatial.weights.convert import as_graph, is_graph, is_legacy, sparse_for
 from nqp_spatial.weights.economic import economic
 from nqp_spatial.weights.normalise import normalise
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 
 def nested(
@@ -86,7 +87,7 @@ def nested(
 
 
 def _economic_graph(values: Any, options: dict[str, Any]) -> Graph:
-    if not isinstance(values, Graph | LegacyW):
+    if not (is_graph(values) or is_legacy(values)):
         return economic(values, **options)
     if options["column"] is not None or options["window"] is not None:
         raise OptionError("column= and window= go with a panel, but ready weights were given.")
@@ -96,7 +97,7 @@ def _economic_graph(values: Any, options: dict[str, Any]) -> Graph:
 def _diagonal(
     W: sparse.csr_array, ids: pd.Index, values: Any, base: dict[str, Any]
 ) -> sparse.csr_array:
-    if isinstance(values, Graph | LegacyW):
+    if is_graph(values) or is_legacy(values):
         raise OptionError("how='diagonal' scales columns by g: give values, not a Graph.")
     g = entity_values(values, ids=ids, at_least_zero=True, **base)
     if g.mean() == 0:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from libpysal.graph import Graph
 from pyproj import Proj
 from scipy import sparse
 
@@ -18,6 +18,9 @@ from nqp_spatial.shared.options import check_option, whole, within
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs, unit_km
 from nqp_spatial.weights._ids import build_graph
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 _GAP = 1e-8  # of the layer's width: 6 cm for China; no two cities are that far apart
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import pandas as pd
-from libpysal.graph import Graph
-from libpysal.weights import W as LegacyW
 from scipy import sparse
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, WeightsError
@@ -21,6 +20,25 @@ from nqp_spatial.weights._ids import (
     graph_matrix,
     match_ids,
 )
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
+    from libpysal.weights import W as LegacyW
+
+
+def is_graph(values: Any) -> TypeGuard[Graph]:
+    """Whether ``values`` are a libpysal Graph, without loading libpysal, which is slow."""
+    return _made_by(values, "libpysal.graph", "Graph")
+
+
+def is_legacy(values: Any) -> TypeGuard[LegacyW]:
+    """Whether ``values`` are a libpysal W."""
+    return _made_by(values, "libpysal.weights", "W")
+
+
+def _made_by(values: Any, module: str, name: str) -> bool:
+    """Whether ``values`` are of a class, whose module must be loaded then."""
+    return isinstance(values, getattr(sys.modules.get(module), name, ()))
 
 
 def as_graph(weights: Any, ids: Iterable[Hashable] | None = None) -> Graph:
@@ -51,10 +69,10 @@ def as_graph(weights: Any, ids: Iterable[Hashable] | None = None) -> Graph:
         If ``ids`` are not the ids that the weights carry.
     """
     wanted = None if ids is None else entity_ids(ids, "ids")
-    if isinstance(weights, Graph):
+    if is_graph(weights):
         check_weights(graph_matrix(weights), graph_ids(weights))
         return weights if wanted is None else _reorder(weights, wanted)
-    if isinstance(weights, LegacyW):
+    if is_legacy(weights):
         graph = build_graph(weights.sparse, entity_ids(weights.id_order, "the W"))
     elif isinstance(weights, pd.DataFrame):
         graph = _from_frame(weights)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from libpysal.graph import Graph
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
@@ -14,6 +13,9 @@ from nqp_spatial.exceptions import WeightsError
 from nqp_spatial.weights._ids import graph_ids, graph_matrix
 from nqp_spatial.weights.convert import as_graph, row_normalised
 from nqp_spatial.weights.membership import same_group
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 
 def describe(

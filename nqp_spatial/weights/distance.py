@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from libpysal.graph import Graph
 from scipy import sparse
 
 from nqp_spatial.exceptions import DataWarning, OptionError
@@ -24,6 +23,9 @@ from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph
 from nqp_spatial.weights._points import Points, points_of
 from nqp_spatial.weights._values import entity_values
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 Decay = Callable[[np.ndarray], np.ndarray]
 

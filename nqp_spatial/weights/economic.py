@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from libpysal.graph import Graph
 
 from nqp_spatial.exceptions import DataWarning, OptionError, TiesError
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option, positive
 from nqp_spatial.weights._ids import build_graph
 from nqp_spatial.weights._values import entity_values
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 _TIED = 1e-12  # relative gap below which two values are one value with rounding
 

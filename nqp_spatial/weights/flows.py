@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from libpysal.graph import Graph
 from scipy import sparse
 
 from nqp_spatial.exceptions import (
@@ -23,6 +23,9 @@ from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph, entity_ids, match_ids
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 
 def flows(

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from libpysal.graph import Graph
 
 from nqp_spatial.exceptions import FileFormatError, OptionError, WeightsError
 from nqp_spatial.shared.messages import first
@@ -27,6 +27,9 @@ from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import _readers, _writers
 from nqp_spatial.weights._ids import entity_ids, graph_ids, graph_matrix
 from nqp_spatial.weights.convert import as_graph
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 
 def read(

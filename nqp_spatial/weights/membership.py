@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from libpysal.graph import Graph
 from scipy import sparse
 
 from nqp_spatial.exceptions import (
@@ -24,6 +24,9 @@ from nqp_spatial.weights import _islands
 from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs
 from nqp_spatial.weights._ids import build_graph, entity_ids, graph_ids, graph_matrix, match_ids
 from nqp_spatial.weights.contiguity import nearest_polygon
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 
 def agglomeration(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from libpysal.graph import Graph
 from scipy import linalg, sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigs
@@ -11,6 +12,9 @@ from scipy.sparse.linalg import eigs
 from nqp_spatial.exceptions import WeightsError
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights._ids import build_graph, check_weights, graph_ids, graph_matrix
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
 
 _DENSE = 1000  # beyond this many entities one eigenvalue is found iteratively
 

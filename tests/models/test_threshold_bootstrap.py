@@ -99,7 +99,7 @@ import os, sys
 sys.path.insert(0, {tests!r})
 from threshold_panels import cities
 from test_threshold_bootstrap import fitted
-from nqp_spatial.core import threshold_bootstrap as core
+from nqp_spatial.core.linear import threshold_bootstrap as core
 real, calls = core.block, []
 def dying(*args):
     calls.append(1)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from joblib import effective_n_jobs
 
 from nqp_spatial.core.linear import threshold_bootstrap as core
 from nqp_spatial.exceptions import FileFormatError, OptionError, OutputError, UnbalancedPanelError
@@ -49,7 +48,7 @@ def draws(
     for number, name in enumerate(ORDINALS[: search.options.thresholds]):
         task = partial(_block, search, _null(search, number, rows, method), int(seed))
         own = file.draws(number) if file else np.empty(0)
-        step = blocks if file is None else max(effective_n_jobs(n_jobs), 1)
+        step = blocks if file is None else parallel.workers(n_jobs)
         while len(own) < blocks * core.BLOCK:
             done = len(own) // core.BLOCK
             new = range(done, min(done + step, blocks))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nqp_spatial.comparison.weights import WeightComparison, compare_weights
-from nqp_spatial.diagnostics import hausman
+from nqp_spatial.diagnostics.hausman import hausman
 from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.models import DynamicResults
 from nqp_spatial.results import TestResult

@@ -6,12 +6,11 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from libpysal.graph import Graph
 
 from nqp_spatial import weights
 from nqp_spatial.cities.layers import load_agglomerations
@@ -34,7 +33,10 @@ from nqp_spatial.study.schema import weights as weights_schema
 from nqp_spatial.study.schema.study import Study
 from nqp_spatial.study.schema.weights import period_text
 
-Weights: TypeAlias = Graph | Mapping[Any, Graph]
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
+
+Weights: TypeAlias = "Graph | Mapping[Any, Graph]"
 
 
 @dataclass(frozen=True, eq=False)

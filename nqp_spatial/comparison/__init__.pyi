@@ -1,0 +1,9 @@
+from .heterogeneity import Heterogeneity as Heterogeneity
+from .heterogeneity import heterogeneity as heterogeneity
+from .robustness import Robustness as Robustness
+from .robustness import robustness as robustness
+from .specification import SpecificationPath as SpecificationPath
+from .specification import specification_path as specification_path
+from .variations import Variation as Variation
+from .weights import WeightComparison as WeightComparison
+from .weights import compare_weights as compare_weights

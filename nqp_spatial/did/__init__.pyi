@@ -1,0 +1,2 @@
+from .model import SpatialDiD as SpatialDiD
+from .model import SpatialDiDResults as SpatialDiDResults

@@ -1,0 +1,11 @@
+from .autocorrelation import autocorrelation as autocorrelation
+from .correlation import correlation as correlation
+from .frames import descriptive as descriptive
+from .frames import from_frame as from_frame
+from .frames import index_weights as index_weights
+from .frames import weights as weights
+from .layout import RULE as RULE
+from .layout import Row as Row
+from .regression import effects as effects
+from .regression import regression as regression
+from .table import Table as Table
