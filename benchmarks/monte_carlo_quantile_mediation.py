@@ -108,7 +108,7 @@ def mediation_run(task: tuple[float, float, np.random.SeedSequence]) -> list[dic
     frame = panel({"y": y, "d": d, "m": m})
     found = Mediation(frame["y"], frame["d"], frame["m"]).fit(replications=DRAWS["mediation"])
     row = found.indirect().loc[("single", "m")]
-    error = found.tests().loc[("single", "m", "sobel"), "std_error"]
+    error = found.frames["mediation-tests"].frame.loc[("single", "m", "sobel"), "std_error"]
     limits = {
         "percentile": (row["lower"], row["upper"]),
         "bias-corrected": (row["lower_bc"], row["upper_bc"]),

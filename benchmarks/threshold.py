@@ -116,7 +116,7 @@ def main(repeats: int = 3) -> None:
         result = model.fit(thresholds, **how)
         single = result if single is None else single
         fit = seconds(lambda n=thresholds, h=how: model.fit(n, **h), repeats)
-        test = seconds(lambda r=result: r.test(replications=DRAWS), repeats)
+        test = seconds(lambda r=result: r.bootstrap_test(replications=DRAWS), repeats)
         lines.append(_row(name, len(result.search.problem.candidates), fit, test))
     controls = [f"z{j}" for j in range(6)]
     cities = simulated(284, 16, controls)
@@ -124,7 +124,7 @@ def main(repeats: int = 3) -> None:
     for name, how in (("300 quantiles", {"grid": 300}), ("every value", {})):
         result = other.fit(3, **how)
         fit = seconds(lambda h=how: other.fit(3, **h), repeats)
-        test = seconds(lambda r=result: r.test(replications=DRAWS), repeats)
+        test = seconds(lambda r=result: r.bootstrap_test(replications=DRAWS), repeats)
         label = f"simulated, 284 x 16, two-way: triple, {name}"
         lines.append(_row(label, len(result.search.problem.candidates), fit, test))
     print(f"Python {platform.python_version()}, numpy {np.__version__}, one thread.\n")

@@ -102,8 +102,8 @@ def threshold(panel: pd.DataFrame, replications: int) -> dict[str, Any]:
     """
     model = nqp.PanelThreshold(panel["productivity"], panel[X], "inno", regime="inno")
     # For the tests 300 quantiles of inno are searched, for the regression every value.
-    tests = model.fit(thresholds=3, grid=300).test(replications=replications, seed=1)
-    return {"tests": tests, "single": model.fit(thresholds=1)}
+    tests = model.fit(thresholds=3, grid=300).bootstrap_test(replications=replications, seed=1)
+    return {"tests": tests.to_frame(), "single": model.fit(thresholds=1)}
 
 
 def variations(panel: pd.DataFrame, agglomeration: pd.Series) -> Any:

@@ -204,7 +204,7 @@ def main(folder: Path) -> dict[str, Any]:
     shown = ["digit", *(f"digit:{name}" for name in MODERATORS)]
     save(t.regression(moderated, keep=shown), "7_moderation")
     for name, result in moderated.items():
-        print(name, result.interaction_test)
+        print(name, result.tests["interaction"])
         nqp.plots.save(result.plot().figure, folder / f"effect_by_{name}.png")
     print(f"\nTables and plots are in {folder}.")
     return {

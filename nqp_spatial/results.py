@@ -1,14 +1,18 @@
-"""What every result shares: estimates with inference, Wald tests, frames, summaries, provenance."""
+"""What every result shares: what it has, by name; estimates with inference, Wald tests, summaries.
+
+A result says what it has: ``parts`` (estimates), ``tests``, ``frames`` (further tables),
+``figures`` and ``maps``, each a mapping of name to thing. Who prints, draws or writes goes through
+these and never asks what class a result is.
+"""
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +20,16 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial.exceptions import DataWarning, OptionError
-from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.language.frames import title
+from nqp_spatial.shared.messages import outside
+from nqp_spatial.shared.notes import Note, in_language
+from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.restrictions import restrictions
+from nqp_spatial.shared.text import format_frame
+
+if TYPE_CHECKING:
+    import folium
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -65,8 +78,98 @@ class OnDemand:
         instance.__dict__[self.name] = value
 
 
+class Tests(dict[str, TestResult]):
+    """Tests by name; one of several parts, ``"lr/sar"``, is found as ``tests["lr", "sar"]`` too."""
+
+    __test__: ClassVar[bool] = False
+
+    def __missing__(self, key: object) -> TestResult:
+        if isinstance(key, tuple) and (name := "/".join(map(str, key))) in self:
+            return self[name]
+        raise KeyError(key)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A table that a result has besides its estimates.
+
+    Attributes
+    ----------
+    title : Note
+        In English, with its Chinese form.
+    frame : DataFrame
+        Cells that are sentences are `Note`s, in no language yet.
+    notes : tuple of str
+        What a reader of it must be told.
+    """
+
+    title: Note
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, frame: pd.DataFrame) -> Self:
+        """The frame that has this name everywhere, with the notes in its ``attrs``."""
+        return cls(title(name), frame, tuple(frame.attrs.get("notes", ())))
+
+    def to_frame(self, lang: str = "en") -> pd.DataFrame:
+        """The frame with its sentences in a language; its notes are in ``attrs["notes"]``."""
+        found = self.frame.copy()
+        for column in found.select_dtypes(object):
+            words = [in_language(cell, lang) for cell in found[column]]
+            found[column] = pd.Series(words, found.index, dtype=object)
+        found.attrs = dict(self.frame.attrs)
+        if self.notes:
+            found.attrs["notes"] = [in_language(note, lang) for note in self.notes]
+        return found
+
+
+def tests_frame(tests: Mapping[Any, TestResult], name: str = "test") -> pd.DataFrame:
+    """Statistic, df, pvalue and null of each test; ``name`` is that of the index."""
+    frame = pd.DataFrame(
+        {
+            "statistic": [test.statistic for test in tests.values()],
+            "df": [test.df for test in tests.values()],
+            "pvalue": [test.pvalue for test in tests.values()],
+        },
+        index=pd.Index(list(tests), name=name),
+    )
+    # As objects, for a column of text would forget the Chinese form of a note.
+    frame["null"] = pd.Series([test.null for test in tests.values()], frame.index, dtype=object)
+    return frame
+
+
+class Findings:
+    """What anything found can be asked: its parts, tests, frames, figures and maps, by name."""
+
+    @property
+    def parts(self) -> Mapping[str, Results]:
+        """Estimates by name; a single result is its own part, named ``""``."""
+        return {}
+
+    @property
+    def tests(self) -> Mapping[str, TestResult]:
+        """Tests by name."""
+        return {}
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Further tables by name."""
+        return {}
+
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """Functions that draw, by name; each takes ``ax=`` and ``lang=`` and options of its own."""
+        return {}
+
+    @property
+    def maps(self) -> Mapping[str, Callable[..., folium.Map]]:
+        """Functions that draw maps on polygons, by name; each takes ``lang=``."""
+        return {}
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Results:
+class Results(Findings):
     """Estimates and what can be said about them; frozen, and the same for every model.
 
     Attributes
@@ -111,6 +214,11 @@ class Results:
     raw: Any = OnDemand()
 
     citation: ClassVar[str] = ""
+
+    @property
+    def parts(self) -> Mapping[str, Results]:
+        """The result itself, named ``""``."""
+        return {"": self}
 
     @property
     def std_errors(self) -> pd.Series:
@@ -162,7 +270,7 @@ class Results:
             If a name is not a parameter, or a restriction repeats another.
         """
         text = [restriction] if isinstance(restriction, str) else list(restriction)
-        matrix, values = _restrictions(text, list(self.params.index))
+        matrix, values = restrictions(text, list(self.params.index))
         if np.linalg.matrix_rank(matrix) < len(matrix):
             raise OptionError(
                 f"The restrictions ({', '.join(text)}) depend on each other. Leave out the one "
@@ -265,6 +373,60 @@ class Results:
         return ["N", *(key for key in ("sigma2", "loglik", "aic") if key in self.fit_statistics)]
 
 
+class ResultSet(Findings):
+    """Several results in one object; iterating gives them one after another.
+
+    A class of this kind says what its ``parts`` are; the rest follows from them.
+    """
+
+    part_name: ClassVar[str] = "part"  # what the name of a part is a name of
+
+    def __iter__(self) -> Iterator[Results]:
+        return iter(self.parts.values())
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, name: str) -> Results:
+        check_option(self.part_name, name, self.parts)
+        return self.parts[name]
+
+    @property
+    def tests(self) -> Mapping[str, TestResult]:
+        """Those of every part, ``"part/test"``."""
+        return Tests(
+            (f"{name}/{test}", found)
+            for name, part in self.parts.items()
+            for test, found in part.tests.items()
+        )
+
+    def to_frame(self, *args: Any, **options: Any) -> pd.DataFrame:
+        """Estimates of every part; index (part, variable), the rest as in `Results.to_frame`."""
+        frames = {name: part.to_frame(*args, **options) for name, part in self.parts.items()}
+        return pd.concat(frames, names=[self.part_name])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of these numbers must be told, once each."""
+        return tuple(dict.fromkeys(note for part in self for note in part.notes))
+
+    def cite(self) -> str:
+        """The works to cite for the methods, once each."""
+        works = (work for part in self for work in part.cite().splitlines())
+        return "\n".join(dict.fromkeys(works))
+
+    def summary(self) -> str:
+        """A table for the terminal."""
+        head = f"{type(self).__name__}: {', '.join(self.parts)}"
+        return "\n".join([head, *self.notes, "", format_frame(self.to_frame())])
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(float_format=lambda value: f"{value:.6g}"))
+
+
 def wald(
     difference: npt.NDArray[np.float64],
     covariance: npt.NDArray[np.float64],
@@ -308,58 +470,3 @@ def wald(
 def _definite(correlation: npt.NDArray[np.float64]) -> bool:
     values = np.linalg.eigvalsh(correlation)
     return bool(values[0] > len(values) * np.finfo(float).eps * values[-1])
-
-
-def _restrictions(
-    equations: Sequence[str], names: Sequence[str]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The matrix R and vector r of ``R params = r``."""
-    from formulaic.errors import FormulaParsingError
-    from formulaic.utils.constraints import LinearConstraints
-
-    plain = [f"nqp_param_{j}" for j in range(len(names))]
-    try:
-        parsed = LinearConstraints.from_spec([_plain(text, names) for text in equations], plain)
-    except (FormulaParsingError, ValueError, KeyError, RuntimeError) as error:
-        raise _unreadable(equations, names) from error
-    if not len(parsed.constraint_matrix):
-        raise _unreadable(equations, names)
-    return np.asarray(parsed.constraint_matrix), np.asarray(parsed.constraint_values).ravel()
-
-
-def _unreadable(equations: Sequence[str], names: Sequence[str]) -> OptionError:
-    return OptionError(
-        f"The restriction {', '.join(equations)!r} cannot be read. "
-        f"Write it in the names of params: {first(names, 8)}."
-    )
-
-
-def _plain(equation: str, names: Sequence[str]) -> str:
-    """Parameter names, such as ``W_log(gdp)`` or 城市化, as words that any parser reads."""
-    alternatives = [
-        rf"(?<!\w)`?{re.escape(name)}`?(?!\w)"
-        for name in sorted(names, key=len, reverse=True)
-        if not name.isdigit()
-    ]
-
-    def word(match: re.Match[str]) -> str:
-        found = match.group()
-        return f"nqp_param_{names.index(found if found in names else found.strip('`'))}"
-
-    return re.sub("|".join(alternatives), word, equation) if alternatives else equation
-
-
-def stars(pvalue: float) -> str:
-    """``***``, ``**``, ``*`` at 1, 5 and 10 per cent, the convention of the field's tables."""
-    return "***" if pvalue < 0.01 else "**" if pvalue < 0.05 else "*" if pvalue < 0.1 else ""
-
-
-def format_frame(
-    frame: pd.DataFrame, formats: Mapping[str, Callable[[Any], str]] | None = None
-) -> str:
-    """A frame as text with six significant digits; p-values with three decimals."""
-    known = {"pvalue": "{:.3f}".format, "tstat": "{:.2f}".format, **(formats or {})}
-    return frame.to_string(
-        formatters={c: f for c, f in known.items() if c in frame},
-        float_format=lambda value: f"{value:.6g}",
-    )

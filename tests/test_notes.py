@@ -65,7 +65,7 @@ def test_other_pvalues_are_printed_as_before():
 
 def test_the_test_of_a_threshold_prints_what_its_draws_can_say(frame):
     result = PanelThreshold(frame["y"], frame[["x"]], frame["q"], regime="x").fit()
-    test = result.test(replications=20, seed=3)
+    test = result.bootstrap_test(replications=20, seed=3).to_frame()
     assert test.loc["single", "pvalue"] == 0 and test.loc["single", "draws"] == 20
     assert "<0.05" in str(tables.from_frame(test))
     assert "<0.001" not in str(tables.from_frame(test))
@@ -84,7 +84,7 @@ def test_notes_of_a_threshold(frame):
     own = result.thresholds["estimate"]
     regime = f"[1] q ≤ {own.iloc[0]:.6g} ({int((frame['q'] <= own.iloc[0]).sum())})"
     assert_chinese(tables.regression([result], lang="zh"), "各门槛区间(观测值): " + regime)
-    test = result.test(replications=10, seed=7, method="wild")
+    test = result.bootstrap_test(replications=10, seed=7, method="wild").to_frame()
     assert_chinese(tables.from_frame(test, lang="zh"), "残差随机变号, 共10次, 随机种子7")
     assert "10 draws, seed 7" in "".join(tables.from_frame(test).notes)
 

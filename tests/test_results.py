@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.results import Results, TestResult, format_frame, stars, wald
+from nqp_spatial.results import Results, TestResult, wald
+from nqp_spatial.shared.text import format_frame, stars
 
 NAMES = [
     "x1",

@@ -204,9 +204,11 @@ def test_a_groups(study_a):
     assert_recovers(level.results["less developed"], "inno_below", -2.347)
     assert_recovers(core.results["core cities"], "inno_above", above["less developed, core"])
     assert_recovers(core.results["other cities"], "inno_above", above["less developed, other"])
-    assert {name for *_, name in level.tests} == {"permutation", "interaction", "sur"}
+    assert {name for *_, name in level.by_comparison} == {"permutation", "interaction", "sur"}
     assert all(test.pvalue < 0.05 for test in level.tests.values())
-    assert all(test.pvalue < 0.05 for (*_, n), test in core.tests.items() if n != "permutation")
+    assert all(
+        test.pvalue < 0.05 for (*_, n), test in core.by_comparison.items() if n != "permutation"
+    )
 
 
 # ------------------------------------------------------------------------- study B
@@ -532,7 +534,7 @@ def test_d_moderation(study_d):
         result = found["moderation"][name]
         assert_recovers(result, f"digit:{name}", change)
         if name != "size":  # agglomerations are few, and their sizes change little
-            assert result.interaction_test.pvalue < 0.01
+            assert result.tests["interaction"].pvalue < 0.01
     effect = found["moderation"]["polycentric"].marginal_effects()["estimate"]
     step = found["moderation"]["polycentric"].params["digit:polycentric"]
     assert_allclose(effect.loc[1] - effect.loc[0], step)

@@ -320,7 +320,9 @@ def test_c_mediation(c):
     own = model.fit(replications=20, seed=1)
     theirs = study.fits["nqp/mediation"]
     pd.testing.assert_frame_equal(theirs.indirect(), own.indirect(), rtol=1e-8)
-    pd.testing.assert_frame_equal(theirs.tests(), own.tests(), rtol=1e-8)
+    pd.testing.assert_frame_equal(
+        theirs.frames["mediation-tests"].frame, own.frames["mediation-tests"].frame, rtol=1e-8
+    )
     decision = study.frames["nqp/mediation"]["decision"]["finding"]
     for name in module.MEDIATORS:
         assert list(decision[name]) == own.decision(name).text().splitlines()
@@ -418,7 +420,7 @@ def test_d_moderation(d):
         effects, expected = theirs.marginal_effects(), own[mine].marginal_effects()
         assert_allclose(effects["estimate"], expected["estimate"], rtol=1e-9)
         test = study.tests[f"inn_index/{model}"]["interaction"]
-        assert_allclose(test.statistic, own[mine].interaction_test.statistic, rtol=1e-8)
+        assert_allclose(test.statistic, own[mine].tests["interaction"].statistic, rtol=1e-8)
         assert np.isfinite(study.frames[f"inn_index/{model}"]["marginal-effects"]["estimate"]).all()
     assert_tables(study, "moderation", "marginal-effects-by_tier")
 

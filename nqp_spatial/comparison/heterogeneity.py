@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,11 @@ from nqp_spatial.core.linear import group_differences as core
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
-from nqp_spatial.results import TestResult, format_frame
+from nqp_spatial.results import Frame, ResultSet, TestResult, Tests
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
+from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -184,7 +185,9 @@ def heterogeneity(
     return Heterogeneity(
         results=results,
         variables=tuple(variables),
-        tests={(*key, name): test for name, t in found.items() for key, test in t.tests.items()},
+        by_comparison={
+            (*k, name): test for name, t in found.items() for k, test in t.tests.items()
+        },
         differences=_differences(found),
         draws=None if drawn is None else drawn.draws,
         provenance={"versions": versions(), "options": options, "notes": model._notes},
@@ -192,7 +195,7 @@ def heterogeneity(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Heterogeneity:
+class Heterogeneity(ResultSet):
     """A regression by group, and tests of equal coefficients.
 
     Attributes
@@ -201,11 +204,11 @@ class Heterogeneity:
         By group, for ``tables.regression(list(found.results.values()))``.
     variables : tuple of str
         Regressors that are compared.
-    tests : dict of (variable, groups, test) to TestResult
-        ``groups`` is "a - b", or "all"; with several variables ("all", "all") is their joint test.
-        Statistics: of "interaction" F, of "sur" z for two groups and chi-squared for more, of
-        "permutation" the difference (or z if studentised) and for joint tests the Wald statistic,
-        without degrees of freedom.
+    by_comparison : dict of (variable, groups, test) to TestResult
+        What `tests` are. ``groups`` is "a - b", or "all"; with several variables ("all", "all") is
+        their joint test. Statistics: of "interaction" F, of "sur" z for two groups and chi-squared
+        for more, of "permutation" the difference (or z if studentised) and for joint tests the Wald
+        statistic, without degrees of freedom.
     differences : DataFrame
         Index (variable, groups, test); columns estimate, std_error. Those of a permutation have no
         standard error.
@@ -217,16 +220,34 @@ class Heterogeneity:
 
     results: Mapping[str, FixedEffectsResults]
     variables: tuple[str, ...]
-    tests: Mapping[tuple[str, str, str], TestResult]
+    by_comparison: Mapping[tuple[str, str, str], TestResult]
     differences: pd.DataFrame
     draws: pd.DataFrame | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
-    citation = (
+    part_name: ClassVar[str] = "group"
+    citation: ClassVar[str] = (
         "Cleary, S. (1999). Journal of Finance 54, 673-692 (permutation of group differences).\n"
         "Chow, G. C. (1960). Econometrica 28, 591-605 (interactions).\n"
         "Weesie, J. (1999). Stata Technical Bulletin 52, 34-47 (seemingly unrelated estimation)."
     )
+
+    @property
+    def parts(self) -> Mapping[str, FixedEffectsResults]:
+        """The regression of each group."""
+        return self.results
+
+    @property
+    def tests(self) -> Mapping[str, TestResult]:
+        """Tests of equal coefficients: ``tests["x", "a - b", "sur"]``, or ``"x/a - b/sur"``."""
+        return Tests({"/".join(key): test for key, test in self.by_comparison.items()})
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Estimates and tests, as "heterogeneity"."""
+        frame = self.to_frame()
+        frame.attrs["notes"] = self.notes
+        return {"heterogeneity": Frame.of("heterogeneity", frame)}
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -244,7 +265,7 @@ class Heterogeneity:
         frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["variable", "group"])
         return frame.astype({"nobs": int, "n_entities": int})
 
-    def to_frame(self, *, level: float = 0.95) -> pd.DataFrame:
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """One row per group and one per test; index (variable, groups, test).
 
         Columns estimate, std_error, statistic, df, pvalue, lower, upper, nobs, n_entities. ``test``
@@ -263,7 +284,7 @@ class Heterogeneity:
 
     def _test_rows(self, variable: str) -> dict[tuple[str, str, str], dict[str, Any]]:
         rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-        for key, test in self.tests.items():
+        for key, test in self.by_comparison.items():
             if key[0] == variable:
                 rows[key] = {"statistic": test.statistic, "df": test.df, "pvalue": test.pvalue}
                 if key in self.differences.index:
@@ -308,8 +329,8 @@ class Heterogeneity:
         )
 
     def cite(self) -> str:
-        """The works to cite."""
-        return self.citation
+        """The works to cite for the tests, then those for the regressions."""
+        return "\n".join([self.citation, super().cite()])
 
     def _known(self, variable: str) -> str:
         check_option("variable", variable, self.variables)
@@ -319,7 +340,7 @@ class Heterogeneity:
         """A line for each comparison, with the p-value of each test."""
         words = _WORDS[lang]
         lines: dict[tuple[str, str], list[str]] = {}
-        for (name, compared, test), result in self.tests.items():
+        for (name, compared, test), result in self.by_comparison.items():
             if variable is None or name == variable:
                 told = f"{words[test]} {_ptext(result.pvalue)}"
                 lines.setdefault((name, compared), []).append(told)
@@ -333,12 +354,10 @@ class Heterogeneity:
             for (name, compared), told in lines.items()
         ]
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """Estimates by group, and the tests."""
         head = f"{', '.join(self.variables)} by group: {', '.join(self.results)}"
         return "\n".join([head, *self.notes, format_frame(self.to_frame())])
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(float_format=lambda value: f"{value:.4g}"))
 
 
 def _ptext(value: float) -> str:

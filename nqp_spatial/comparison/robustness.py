@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
@@ -16,12 +16,13 @@ from nqp_spatial.exceptions import DataWarning, NqpError, OptionError
 from nqp_spatial.models import FixedEffects
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform_report import Report
-from nqp_spatial.results import Results, format_frame
+from nqp_spatial.results import Frame, Results, ResultSet
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import Note, in_language, note
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
+from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -297,7 +298,7 @@ def _short(value: object) -> str:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Robustness:
+class Robustness(ResultSet):
     """A base regression and its variations.
 
     Attributes
@@ -315,10 +316,24 @@ class Robustness:
     order: tuple[str, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    part_name: ClassVar[str] = "variation"
+
     @property
-    def results(self) -> dict[str, Results]:
-        """By variation, for ``tables.regression``."""
+    def parts(self) -> Mapping[str, Results]:
+        """The base and the variations that could be fitted."""
         return {name: fit.result for name, fit in self.fits.items()}
+
+    @property
+    def results(self) -> Mapping[str, Results]:
+        """The `parts`."""
+        return self.parts
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """The parameter followed, by variation, as "robustness"."""
+        frame = self.to_frame()
+        frame.attrs["notes"] = self.notes
+        return {"robustness": Frame.of("robustness", frame)}
 
     @property
     def samples(self) -> dict[str, Sample]:
@@ -330,13 +345,7 @@ class Robustness:
         """The parameter followed, as the base names it."""
         return next(iter(self.fits.values())).focus
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of these numbers must be told, once each."""
-        every = [note for result in self.results.values() for note in result.notes]
-        return tuple(dict.fromkeys(every))
-
-    def to_frame(self, *, level: float = 0.95) -> pd.DataFrame:
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """One row per variation, the base first; failed ones empty but for ``error``.
 
         Columns variable, estimate, std_error, tstat, pvalue, lower, upper, nobs, n_entities,
@@ -395,15 +404,13 @@ class Robustness:
             lang=lang,
         )
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """The parameter followed under each variation, and what could not be fitted."""
         columns = ["estimate", "std_error", "pvalue", "nobs", "rows_left_out", "changed"]
         frame = self.to_frame()
         lines = [f"{self.focus} under {len(self.order) - 1} variations", *self.notes]
         lines.append(format_frame(frame[columns]))
         return "\n".join([*lines, *(f"{n}: {frame.loc[n, 'error']}" for n in self.errors)])
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(float_format=lambda value: f"{value:.4g}"))
 
 
 def _checked(

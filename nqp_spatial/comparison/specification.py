@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
@@ -22,9 +22,10 @@ from nqp_spatial.diagnostics.lagrange import lm_tests
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models import SLX, SpatialDurbin, SpatialError, SpatialLag, SpatialResults
-from nqp_spatial.results import TestResult, format_frame
-from nqp_spatial.shared.notes import Note, in_language, note
+from nqp_spatial.results import Frame, ResultSet, TestResult, Tests, tests_frame
+from nqp_spatial.shared.notes import Note, note
 from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     from nqp_spatial.tables import Table
@@ -98,13 +99,13 @@ _WORDS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SpecificationPath:
+class SpecificationPath(ResultSet):
     """The tests, the models they compare, and what they recommend.
 
     Attributes
     ----------
-    tests : dict of (step, name) to TestResult
-        Steps "lm", "lr" and "wald".
+    by_step : dict of (step, name) to TestResult
+        What `tests` are. Steps "lm", "lr" and "wald".
     results : dict of str to SpatialResults
         "sar", "sem", "slx" and "sdm".
     recommendation : {"ols", "sar", "sem", "slx", "sdm"}
@@ -114,23 +115,37 @@ class SpecificationPath:
         Significance level of the decisions.
     """
 
-    tests: Mapping[tuple[str, str], TestResult]
+    by_step: Mapping[tuple[str, str], TestResult]
     results: Mapping[str, SpatialResults]
     recommendation: str
     reasons: tuple[Note, ...]
     level: float
 
+    part_name: ClassVar[str] = "model"
+
+    @property
+    def parts(self) -> Mapping[str, SpatialResults]:
+        """The models that are compared."""
+        return self.results
+
+    @property
+    def tests(self) -> Mapping[str, TestResult]:
+        """The tests of each step: ``tests["lr", "sar"]``, or ``"lr/sar"``."""
+        return Tests({"/".join(key): test for key, test in self.by_step.items()})
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """The tests with what follows from them, as "specification-path"."""
+        frame = self.to_frame()
+        frame.attrs["notes"] = (*self._verdict(), *self.notes)
+        return {"specification-path": Frame.of("specification-path", frame)}
+
     def to_frame(self) -> pd.DataFrame:
         """One row per test: index (step, test); statistic, df, pvalue, null."""
-        rows = {
-            (_STEPS[step], name): (test.statistic, test.df, test.pvalue, null)
-            for ((step, name), test), null in zip(self.tests.items(), self._nulls(), strict=True)
-        }
-        frame = pd.DataFrame.from_dict(
-            rows, orient="index", columns=["statistic", "df", "pvalue", "null"]
-        )
-        frame.index = pd.MultiIndex.from_tuples(list(rows), names=["step", "test"])
-        return frame
+        frame = tests_frame(self.by_step)
+        frame["null"] = pd.Series(self._nulls(), frame.index, dtype=object)
+        keys = [(_STEPS[step], name) for step, name in self.by_step]
+        return frame.set_axis(pd.MultiIndex.from_tuples(keys, names=["step", "test"]))
 
     def table(
         self,
@@ -155,24 +170,24 @@ class SpecificationPath:
         from nqp_spatial import tables
 
         check_option("lang", lang, _TITLE)
-        notes = (*self._verdict(), *next(iter(self.results.values())).notes)
         options = {"title": _TITLE[lang], **options}
-        frame = self.to_frame()
-        frame["null"] = [in_language(null, lang) for null in self._nulls()]
+        frame = self.frames["specification-path"].to_frame(lang)
         labels = {**_LABELS[lang], **(labels or {})}
-        return tables.from_frame(frame, path, notes=notes, lang=lang, labels=labels, **options)
+        return tables.from_frame(frame, path, lang=lang, labels=labels, **options)
 
     def _nulls(self) -> list[str]:
         """The null of each test: of LM tests their own, of the others what it is for them all."""
         return [
-            test.null if step == "lm" else _NULLS[name] for (step, name), test in self.tests.items()
+            test.null if step == "lm" else _NULLS[name]
+            for (step, name), test in self.by_step.items()
         ]
 
     def _verdict(self) -> tuple[Note, ...]:
         level, model = f"{self.level:.0%}", self.recommendation.upper()
         return (note(_WORDS, "recommended", level=level, model=model), *self.reasons)
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """The tests, the recommendation, and why."""
         return "\n".join([format_frame(self.to_frame()), "", *self._verdict()])
 
 

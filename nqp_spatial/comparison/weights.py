@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
 from nqp_spatial.exceptions import NqpError, OptionError
 from nqp_spatial.models import SpatialModel, SpatialResults
+from nqp_spatial.results import Frame, ResultSet
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +74,7 @@ def compare_weights(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class WeightComparison:
+class WeightComparison(ResultSet):
     """Results of one model by weight matrix.
 
     Attributes
@@ -82,11 +84,24 @@ class WeightComparison:
 
     results: Mapping[str, SpatialResults]
 
+    part_name: ClassVar[str] = "weights"
+
+    @property
+    def parts(self) -> Mapping[str, SpatialResults]:
+        """The model under each weight matrix."""
+        return self.results
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Effects and fit under each W, as "weights-comparison"."""
+        frame = self.to_frame()
+        frame.attrs["notes"] = self.notes
+        return {"weights-comparison": Frame.of("weights-comparison", frame)}
+
     @property
     def estimates(self) -> pd.DataFrame:
         """Coefficients: index (weights, variable), columns as in ``Results.to_frame``."""
-        frames = {name: result.to_frame() for name, result in self.results.items()}
-        return pd.concat(frames, names=["weights"])
+        return super().to_frame()
 
     def effects(self, **options: Any) -> pd.DataFrame:
         """Direct, indirect and total effects: index (weights, effect, variable)."""
@@ -149,11 +164,10 @@ class WeightComparison:
         notes = next(iter(self.results.values())).notes
         return figures.forest(frame, notes=notes, **options)
 
-    def __repr__(self) -> str:
-        from nqp_spatial.results import format_frame
-
-        notes = next(iter(self.results.values())).notes
-        return "\n".join([f"{self.variable} under each W", *notes, format_frame(self.to_frame().T)])
+    def summary(self) -> str:
+        """Effects and fit, a column for each weight matrix."""
+        head = f"{self.variable} under each W"
+        return "\n".join([head, *self.notes, format_frame(self.to_frame().T)])
 
     def _repr_html_(self) -> str:
         return str(self.to_frame().T.to_html(float_format=lambda value: f"{value:.4g}"))

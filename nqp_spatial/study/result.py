@@ -14,7 +14,8 @@ from nqp_spatial.comparison.robustness import Robustness
 from nqp_spatial.comparison.weights import WeightComparison
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
-from nqp_spatial.results import Results, TestResult, stars
+from nqp_spatial.results import Results, TestResult
+from nqp_spatial.shared.text import stars
 from nqp_spatial.shared.width import lines_of, width
 from nqp_spatial.study.data.outcomes import truth_applies
 from nqp_spatial.study.output.words import WORDS, model_label

@@ -10,9 +10,9 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DuplicateKeysError
 from nqp_spatial.language import tables as words
-from nqp_spatial.results import stars as stars_of
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.text import stars as stars_of
 from nqp_spatial.tables import numbers
 from nqp_spatial.tables.frames import as_notes, label_text, own_notes
 from nqp_spatial.tables.layout import LANGUAGES, Row

@@ -13,9 +13,9 @@ from scipy import stats
 
 from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValuesError
 from nqp_spatial.language import tables as words
-from nqp_spatial.results import stars as stars_of
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.text import stars as stars_of
 from nqp_spatial.tables import numbers
 from nqp_spatial.tables.frames import _numeric_columns, as_notes, own_notes
 from nqp_spatial.tables.layout import LANGUAGES, Row

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial.language import tables as words
-from nqp_spatial.results import stars as stars_of
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.text import stars as stars_of
 from nqp_spatial.tables import numbers
 from nqp_spatial.tables.layout import LANGUAGES, Row
 

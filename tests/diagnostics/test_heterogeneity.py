@@ -227,7 +227,7 @@ def test_pooled_ols_is_split_with_a_constant_each(data):
         b.append(beta[0])
         V.append(cov[0, 0])
     n = len(frame)
-    key = [key for key in found.tests if set(key[1].split(" - ")) == set(REGIONS[:2])]
+    key = [key for key in found.by_comparison if set(key[1].split(" - ")) == set(REGIONS[:2])]
     z = (b[0] - b[1]) / np.sqrt(sum(V) * n / (n - 1))
     assert_allclose(abs(found.tests[key[0]].statistic), abs(z), rtol=1e-9)
 
@@ -409,7 +409,7 @@ def test_frame_has_a_row_for_each_group_and_test(found):
     assert frame.loc[("x1", slice(None), ""), :].index.get_level_values(1).tolist() == order
     tests = frame[frame.index.get_level_values("test") != ""]
     assert len(tests) == 3 * (len(pairs) + 1)
-    for key, test in found.tests.items():
+    for key, test in found.by_comparison.items():
         assert frame.loc[key, "pvalue"] == test.pvalue
         assert frame.loc[key, "statistic"] == test.statistic
     row = frame.loc[("x1", "东部", "")]
@@ -447,7 +447,7 @@ def test_order_of_a_categorical_is_kept(data):
     ordered = groups.astype(pd.CategoricalDtype(["西部", "中部", "东部", "东北"]))
     found = heterogeneity(model_of(frame), ordered, tests="sur")
     assert list(found.results) == ["西部", "中部", "东部"]
-    assert ("x1", "西部 - 东部", "sur") in found.tests
+    assert "x1/西部 - 东部/sur" in found.tests
 
 
 def test_shuffled_rows_and_groups_change_nothing(data, found):

@@ -200,7 +200,7 @@ def test_every_covariance_is_that_of_the_second_stage_by_panelols(panel, effects
         fit = {"clusters": two_ways(panel)}
     res = IV2SLS.from_formula(MODELS["two"], panel, effects=effects).fit(**fit)
     second = panel[["x"]].copy()
-    fitted = {name: stage.fitted for name, stage in res.first_stage.items()}
+    fitted = {name: stage.fitted for name, stage in res.first_stage.parts.items()}
     second = second.assign(**fitted)
     known = res.params.drop("const", errors="ignore")
     y = (second @ known + res.resids + res.params.get("const", 0.0)).rename("y")
@@ -236,7 +236,7 @@ def test_reduced_form_is_first_stage_times_estimate_if_just_identified(panel):
     res = IV2SLS.from_formula("y ~ x + [d ~ z2]", panel, effects="entity").fit(cov_type="robust")
     ratio = res.reduced_form.params["z2"] / res.first_stage["d"].params["z2"]
     assert_allclose(res.params["d"], ratio, rtol=1e-9)
-    frame = res.first_stage_frame()
+    frame = res.first_stage.to_frame()
     assert_allclose(frame.loc[("d", "z2"), "estimate"], res.first_stage["d"].params["z2"])
 
 

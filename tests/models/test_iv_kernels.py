@@ -233,7 +233,7 @@ def test_the_covariance_is_that_of_the_second_stage_by_fixed_effects(panel, plac
     """Least squares of x b + d b + resid on x and fitted d has the same errors."""
     fit = asked(fit, places) if isinstance(fit, str) else fit
     res = IV2SLS.from_formula("y ~ x + [d + e ~ z1 + z2 + z3]", panel, effects=effects).fit(**fit)
-    second = panel[["x"]].assign(**{name: s.fitted for name, s in res.first_stage.items()})
+    second = panel[["x"]].assign(**{name: s.fitted for name, s in res.first_stage.parts.items()})
     y = second @ res.params[["x", "d", "e"]] + res.resids + res.params.get("const", 0.0)
     ols = FixedEffects(y.rename("y"), second, effects=effects).fit(**fit)
     assert_allclose(ols.cov, res.cov.loc[ols.cov.index, ols.cov.index], rtol=1e-8, atol=1e-13)

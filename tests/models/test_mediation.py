@@ -87,7 +87,7 @@ def test_sobel_and_goodman_equal_the_reference_values(shared):
     for ours, theirs in {**pairs, "share": "prop_mediated"}.items():
         assert row[ours] == pytest.approx(values[theirs], rel=1e-10), ours
     assert found.total.std_errors["math"] == pytest.approx(values["c_se"], rel=1e-10)
-    tests = found.tests().loc[("single", "read")]
+    tests = found.frames["mediation-tests"].frame.loc[("single", "read")]
     for ours, theirs in {"sobel": "sobel", "goodman-1": "aroian", "goodman-2": "goodman"}.items():
         assert tests.loc[ours, "std_error"] == pytest.approx(values[f"{theirs}_se"], rel=1e-10)
         assert found.test(kind=ours).statistic == pytest.approx(values[f"{theirs}_z"], rel=1e-10)
@@ -142,7 +142,9 @@ def test_rows_in_any_order_change_nothing(data, fitted):
     again = Mediation(some["y"], data["a"], mixed).fit(cov_type="unadjusted", replications=0)
     columns = ["a", "b", "indirect", "direct", "total", "share"]
     assert_allclose(again.indirect()[columns], fitted.indirect()[columns], rtol=1e-9)
-    assert_allclose(again.tests(), fitted.tests(), rtol=1e-8)
+    assert_allclose(
+        again.frames["mediation-tests"].frame, fitted.frames["mediation-tests"].frame, rtol=1e-8
+    )
 
 
 def test_controls_and_other_effects_enter_every_step(data):

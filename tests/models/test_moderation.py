@@ -118,7 +118,7 @@ def test_categories_give_the_slope_of_each_group(data):
     assert set(result.params.index) == {
         "const", "a", "stage[late]", "stage[middle]", "a:stage[late]", "a:stage[middle]",
     }  # fmt: skip
-    assert result.interaction_test.df == (2, result.df_resid)
+    assert result.tests["interaction"].df == (2, result.df_resid)
     assert list(result.marginal_effects(["late"]).index) == ["late"]
 
 
@@ -227,7 +227,7 @@ def test_it_stands_in_a_table_and_is_tested(data):
     frame = tables.regression([fit(data, "high"), result]).to_frame()
     assert frame.loc["a:b"].iloc[1].startswith(f"{result.params['a:b']:.4f}")
     expected = (result.params["a:b"] / result.std_errors["a:b"]) ** 2
-    assert result.interaction_test.statistic == pytest.approx(expected)
+    assert result.tests["interaction"].statistic == pytest.approx(expected)
     assert result.model_name == "Moderation" and "Brambor" in result.cite()
 
 

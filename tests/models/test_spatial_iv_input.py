@@ -175,7 +175,7 @@ def test_weak_instruments_are_said(data, graph):
     with pytest.warns(DataWarning, match=message) as caught:
         res = make(data, graph, lag=False, durbin=[]).fit()
     assert caught[0].filename == __file__
-    table = res.first_stage_statistics
+    table = res.first_stage.strength
     assert f"{table.loc['d', 'conditional_f']:.2f}" in str(caught[0].message)
     assert table.loc["d", "conditional_f"] == table.loc["d", "f"] < 10
     assert res.fit_statistics["weakest_f"] == table["conditional_f"].min()
@@ -187,7 +187,7 @@ def test_strong_instruments_are_not_warned_of(data, graph):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         res = make(data, graph, lag=False, durbin=[]).fit(cov_type="robust")
-    assert res.first_stage_statistics.loc["d", "robust_f"] > 10
+    assert res.first_stage.strength.loc["d", "robust_f"] > 10
 
 
 def test_unmoved_combinations_of_endogenous_regressors(data, graph):

@@ -218,7 +218,7 @@ def test_a_regressor_that_is_its_own_instrument_gives_least_squares(data, graph,
     frame = demeaned(data, W, "twoway")
     known = np.linalg.lstsq(frame[ORDER[:4]].to_numpy(), frame["y"].to_numpy(), rcond=None)[0]
     assert_allclose(res.params, known, rtol=1e-9)
-    assert_allclose(res.first_stage_statistics["partial_rsquared"], 1, rtol=1e-12)
+    assert_allclose(res.first_stage.strength["partial_rsquared"], 1, rtol=1e-12)
 
 
 def test_rows_and_labels_do_not_matter(data, graph, W):
@@ -242,8 +242,8 @@ def test_units_do_not_matter(data, graph):
     assert_allclose(second.params, units * first.params, rtol=1e-8)
     assert_allclose(second.std_errors, units * first.std_errors, rtol=1e-8)
     assert_allclose(
-        second.first_stage_statistics["conditional_f"],
-        first.first_stage_statistics["conditional_f"],
+        second.first_stage.strength["conditional_f"],
+        first.first_stage.strength["conditional_f"],
         rtol=1e-7,
     )
     assert_allclose(second.overidentification.statistic, first.overidentification.statistic)

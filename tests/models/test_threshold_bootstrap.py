@@ -30,8 +30,8 @@ def fitted(frame, thresholds=2, **options):
 
 def test_table_is_made_of_the_draws(frame):
     result = fitted(frame)
-    draws = result.bootstrap(replications=120, seed=3)
-    table = result.test(replications=120, seed=3)
+    draws = result.bootstrap_test(replications=120, seed=3).draws
+    table = result.bootstrap_test(replications=120, seed=3).to_frame()
     assert list(table.index) == ["single", "double"]
     for name, row in table.iterrows():
         own = np.sort(draws[name])
@@ -44,9 +44,9 @@ def test_table_is_made_of_the_draws(frame):
 
 def test_more_replications_extend_fewer_and_seeds_differ(frame):
     result = fitted(frame)
-    few, many = (result.bootstrap(replications=n, seed=4) for n in (30, 130))
+    few, many = (result.bootstrap_test(replications=n, seed=4).draws for n in (30, 130))
     assert_frame_equal(few, many.head(30))
-    other = result.bootstrap(replications=30, seed=5)
+    other = result.bootstrap_test(replications=30, seed=5).draws
     assert not np.isclose(few, other).any()
     assert not np.isclose(many["single"], many["double"]).any()
 
@@ -55,19 +55,23 @@ def test_more_replications_extend_fewer_and_seeds_differ(frame):
 def test_the_answer_does_not_depend_on_workers(frame, method):
     result = fitted(frame)
     options = {"replications": 150, "seed": 6, "method": method}
-    assert_frame_equal(result.bootstrap(**options), result.bootstrap(n_jobs=2, **options))
+    assert_frame_equal(
+        result.bootstrap_test(**options).draws, result.bootstrap_test(n_jobs=2, **options).draws
+    )
 
 
 def test_methods_differ(frame):
     result = fitted(frame)
-    one, other = (result.bootstrap(replications=50, method=m) for m in ("residual", "wild"))
+    one, other = (
+        result.bootstrap_test(replications=50, method=m).draws for m in ("residual", "wild")
+    )
     assert not np.isclose(one, other).any()
 
 
 def test_an_interrupted_test_goes_on_where_it_was(frame, tmp_path, monkeypatch):
     result, path = fitted(frame), tmp_path / "断点.npz"
     options = {"replications": 200, "seed": 7}
-    whole = result.bootstrap(**options)
+    whole = result.bootstrap_test(**options).draws
     real, calls = core.block, []
 
     def counting(*args):
@@ -79,16 +83,16 @@ def test_an_interrupted_test_goes_on_where_it_was(frame, tmp_path, monkeypatch):
     monkeypatch.setattr(core, "block", counting)
     stop = 6  # in the second block of the second test
     with pytest.raises(KeyboardInterrupt):
-        result.bootstrap(checkpoint=path, **options)
+        result.bootstrap_test(checkpoint=path, **options)
     assert calls == [0, 0, 0, 0, 1, 1]
     calls.clear()
     stop = 0
-    assert_frame_equal(result.bootstrap(checkpoint=path, **options), whole)
+    assert_frame_equal(result.bootstrap_test(checkpoint=path, **options).draws, whole)
     assert calls == [1, 1, 1]
     calls.clear()
-    again = result.bootstrap(checkpoint=path, **options)
+    again = result.bootstrap_test(checkpoint=path, **options).draws
     assert calls == [] and again.equals(whole)
-    longer = result.bootstrap(checkpoint=path, replications=250, seed=7)
+    longer = result.bootstrap_test(checkpoint=path, replications=250, seed=7).draws
     assert calls == [0, 1]
     assert_frame_equal(longer.head(200), whole)
     assert [file.name for file in tmp_path.iterdir()] == ["断点.npz"]
@@ -107,9 +111,9 @@ def dying(*args):
         os._exit(9)  # no exception, no clean-up
     return real(*args)
 core.block = dying
-fitted(cities(n_entities=25, n_periods=6)).bootstrap(
+fitted(cities(n_entities=25, n_periods=6)).bootstrap_test(
     replications=200, seed=8, checkpoint={path!r}
-)
+).draws
 """
 
 
@@ -122,13 +126,13 @@ def test_a_killed_process_loses_one_block(frame, tmp_path):
     with np.load(path) as archive:
         assert len(archive["draws_0"]) == 3 * core.BLOCK
     result = fitted(frame)
-    found = result.bootstrap(replications=200, seed=8, checkpoint=path)
-    assert_frame_equal(found, result.bootstrap(replications=200, seed=8))
+    found = result.bootstrap_test(replications=200, seed=8, checkpoint=path).draws
+    assert_frame_equal(found, result.bootstrap_test(replications=200, seed=8).draws)
 
 
 def test_the_checkpoint_of_another_model_is_refused(frame, tmp_path):
     path = tmp_path / "draws.npz"
-    fitted(frame).bootstrap(replications=50, checkpoint=path)
+    fitted(frame).bootstrap_test(replications=50, checkpoint=path)
     changed = frame.copy()
     changed.iloc[3, 0] += 1e-9
     others = {
@@ -139,7 +143,7 @@ def test_the_checkpoint_of_another_model_is_refused(frame, tmp_path):
     }
     for what, (result, options) in others.items():
         with pytest.raises(OptionError, match="'draws.npz' is the checkpoint of another model"):
-            result.bootstrap(replications=50, checkpoint=path, **options)
+            result.bootstrap_test(replications=50, checkpoint=path, **options)
         assert what in "data, options, seed or method"
 
 
@@ -148,24 +152,29 @@ def test_another_file_is_not_taken_for_a_checkpoint(frame, tmp_path, content):
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
     with pytest.raises(FileFormatError, match=r"'notes\.txt' is not a checkpoint"):
-        fitted(frame).test(replications=50, checkpoint=path)
+        fitted(frame).bootstrap_test(replications=50, checkpoint=path).to_frame()
     assert path.read_bytes() == content
     np.savez(tmp_path / "other.npz", a=np.ones(3))
     with pytest.raises(FileFormatError, match=r"'other\.npz' is not a checkpoint"):
-        fitted(frame).test(replications=50, checkpoint=tmp_path / "other.npz")
+        fitted(frame).bootstrap_test(replications=50, checkpoint=tmp_path / "other.npz").to_frame()
 
 
 def test_a_folder_that_does_not_exist_is_named(frame, tmp_path):
     with pytest.raises(OutputError, match="absent' does not exist"):
-        fitted(frame).test(replications=50, checkpoint=tmp_path / "absent" / "draws.npz")
+        fitted(frame).bootstrap_test(
+            replications=50, checkpoint=tmp_path / "absent" / "draws.npz"
+        ).to_frame()
 
 
 def test_unbalanced_panels_take_the_wild_bootstrap(frame):
     data = frame.drop(("城市03", 2013))
     result = fitted(data)
     with pytest.raises(UnbalancedPanelError, match=r"\('城市03', 2013\).*method='wild'"):
-        result.test(replications=50)
-    assert result.test(replications=50, method="wild").loc["single", "pvalue"] == 0.0
+        result.bootstrap_test(replications=50).to_frame()
+    assert (
+        result.bootstrap_test(replications=50, method="wild").to_frame().loc["single", "pvalue"]
+        == 0.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,4 +189,4 @@ def test_unbalanced_panels_take_the_wild_bootstrap(frame):
 )
 def test_impossible_options(frame, options, message):
     with pytest.raises(OptionError, match=message):
-        fitted(frame).test(**options)
+        fitted(frame).bootstrap_test(**options).to_frame()

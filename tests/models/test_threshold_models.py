@@ -52,7 +52,7 @@ def test_thresholds_and_sums_of_squares_are_those_of_hansen_s_program(hansen, va
     steps = search.path.steps
     assert_allclose([s.before for s in steps], [expected[k] for k in ("S0", "S1", "S2")], rtol=1e-9)
     assert_allclose([s.after for s in steps], [expected[k] for k in ("S1", "S2", "S3")], rtol=1e-9)
-    table = result.test(replications=1)
+    table = result.bootstrap_test(replications=1).to_frame()
     assert_allclose(table["F"], [expected[k] for k in ("F1", "F2", "F3")], rtol=1e-7)
     assert_array_equal(result.thresholds["found"], np.argsort(in_order) + 1)
     sets = result.thresholds.set_index("found")[["lower", "upper"]]
@@ -106,13 +106,13 @@ def test_bootstrap_critical_values_are_those_of_another_bootstrap(hansen):
     model, reference = hansen
     expected = reference["bootstrap"]
     result = model.fit(2, drop_last_period=True, **HANSEN)
-    draws = result.bootstrap(replications=3000, seed=1)
+    draws = result.bootstrap_test(replications=3000, seed=1).draws
     found = draws.quantile([0.90, 0.95, 0.99])
     gap = np.abs(found["single"] - expected["single_3000reps_crit_10_5_1"])
     assert (gap < 4 * np.sqrt(2) * np.array([0.15, 0.3, 0.8])).all(), gap
     gap = np.abs(found["double"] - expected["double_300reps_crit_10_5_1"])
     assert (gap[:2] < 4 * np.array([0.6, 1.2])).all(), gap
-    table = result.test(replications=3000, seed=1)
+    table = result.bootstrap_test(replications=3000, seed=1).to_frame()
     assert table.loc["single", "pvalue"] < 0.005
     assert abs(table.loc["double", "pvalue"] - expected["double_p"]) < 4 * np.sqrt(0.02 / 300)
 
@@ -158,7 +158,7 @@ def test_unbalanced_panel_equals_lm_with_dummies(case):
     assert_allclose([values[step.found] for step in steps], expected["gamma"][["1", "2"]])
     first, second = expected["gamma"][["refined", "2"]]
     assert_allclose(double.thresholds["estimate"], sorted([first, second]))
-    F = double.test(replications=1, method="wild")["F"]
+    F = double.bootstrap_test(replications=1, method="wild").to_frame()["F"]
     assert_allclose(F, expected["F"][["1", "2"]], rtol=1e-7)
     for level, row in single.confidence_sets().droplevel("threshold").iterrows():
         for end in ("lower", "upper"):
@@ -276,7 +276,10 @@ def test_a_second_threshold_whose_f_is_below_the_line_is_not_distinct(frame):
     inno = frame["inno"]
     spurious = model_of(frame).fit(2)
     real = model_of(frame.assign(nqp=frame["nqp"] + 2 * inno * (inno > 0.8))).fit(2)
-    F = [result.test(replications=1).loc["double", "F"] for result in (spurious, real)]
+    F = [
+        result.bootstrap_test(replications=1).to_frame().loc["double", "F"]
+        for result in (spurious, real)
+    ]
     assert F[0] < 29.0 < F[1]
     assert [r.distinct(1 - 1e-6)["distinct"].item() for r in (spurious, real)] == [False, True]
 
@@ -300,7 +303,7 @@ def test_protocol_and_tables(frame):
     assert result.provenance["options"]["thresholds"] == 1
     assert len(result.provenance["model_hash"]) == 64
     assert result.fit_statistics["n_regimes"] == 2
-    test = result.test(replications=99)
+    test = result.bootstrap_test(replications=99).to_frame()
     lines = str(tables.from_frame(test, lang="zh"))
     assert "single" in lines and "共99次, 随机种子0" in lines
     assert "门槛值" in lines and "10%临界值" in lines and "crit" not in lines
@@ -314,7 +317,7 @@ def test_what_the_caller_gave_stays_as_it_was(frame):
     before = frame.copy()
     result = model_of(frame).fit(2)
     params = result.params.copy()
-    result.test(replications=50)
+    result.bootstrap_test(replications=50).to_frame()
     assert_frame_equal(frame, before)
     assert_series_equal(result.params, params)
 
@@ -358,7 +361,7 @@ def test_the_sums_of_squares_of_the_search_are_those_of_regressions():
     """F of the search against two fits of FixedEffects, which keeps digits in its own way."""
     y, x, q = far_off(50_000_000)
     model = PanelThreshold(y, x, q, regime="a", effects="entity").fit(trim=0.1)
-    table = model.test(replications=1)
+    table = model.bootstrap_test(replications=1).to_frame()
     below = q <= table["threshold"].iloc[0]
     split = x.assign(low=x["a"].where(below, 0.0))
     one, two = (float((FixedEffects(y, z, effects="entity").fit().resids ** 2).sum())
@@ -372,7 +375,10 @@ def test_the_search_does_not_depend_on_the_basis_of_the_regressors(means):
     y, x, q = far_off(means)
     other = x.assign(b=x["b"] - x["a"])
     found, expected = (
-        PanelThreshold(y, z, q, regime=["a", "b"], effects="entity").fit(2, trim=0.1).test()
+        PanelThreshold(y, z, q, regime=["a", "b"], effects="entity")
+        .fit(2, trim=0.1)
+        .bootstrap_test()
+        .to_frame()
         for z in (x, other)
     )
     assert_allclose(found[["threshold", "F"]], expected[["threshold", "F"]], rtol=1e-8)

@@ -396,7 +396,7 @@ def test_a_threshold_with_a_test_of_its_own(further):
         wider = model.fit(2, grid=30, **how)
     frames = further.frames["y/threshold"]
     assert_same(further.results["y/threshold"], own)
-    expected = wider.test(replications=20, seed=7, method="wild")
+    expected = wider.bootstrap_test(replications=20, seed=7, method="wild").to_frame()
     pd.testing.assert_frame_equal(frames["threshold-test"], expected)
     assert list(expected.index) == ["single", "double"]
     pd.testing.assert_frame_equal(frames["regimes"], own.regimes)
@@ -442,7 +442,7 @@ def test_the_decision_on_a_mediator(further):
 def test_the_interaction_and_its_plot(further):
     result = further.fits["y/moderation"]
     found = written(further)["models"]["y/moderation"]["tests"]["interaction"]
-    assert found["pvalue"] == result.interaction_test.pvalue
+    assert found["pvalue"] == result.tests["interaction"].pvalue
     assert (further.output / "plots" / "marginal-effects-moderation.png").stat().st_size > 5_000
 
 

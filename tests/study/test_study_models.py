@@ -165,7 +165,7 @@ def test_hausman_of_random_effects(spatial):
 def test_the_first_stage_of_a_spatial_iv(spatial):
     frame = spatial.frames["y/spatial_iv/far"]["first-stage"]
     assert list(frame.index) == ["d", "W_y"]
-    expected = spatial.results["y/spatial_iv/far"].first_stage_statistics
+    expected = spatial.results["y/spatial_iv/far"].first_stage.strength
     pd.testing.assert_frame_equal(frame, expected)
     assert (spatial.output / "tables" / "first-stage-spatial_iv-far.md").is_file()
     tests = written(spatial)["models"]["y/spatial_iv/far"]["tests"]
@@ -364,7 +364,9 @@ def test_the_threshold_and_its_test(plain):
     frames = plain.frames["y/threshold"]
     pd.testing.assert_frame_equal(frames["thresholds"], own.thresholds)
     assert frames["thresholds"]["estimate"].iloc[0] == pytest.approx(0.2, abs=0.2)  # the truth
-    pd.testing.assert_frame_equal(frames["threshold-test"], own.test(replications=20, seed=4))
+    pd.testing.assert_frame_equal(
+        frames["threshold-test"], own.bootstrap_test(replications=20, seed=4).to_frame()
+    )
 
 
 def test_marginal_effects_of_a_moderation(plain):

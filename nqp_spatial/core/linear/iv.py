@@ -223,6 +223,18 @@ def first_stage(system: System, moments: Moments) -> FirstStage:
     )
 
 
+def projection(column: Array, system: System, moments: Moments) -> tuple[Array, Array, Array]:
+    """The regression of an endogenous column on [X, Z]: coefficients, covariance, residuals."""
+    columns = np.concatenate([system.X, system.Z], axis=-1)
+    own = Basis.of(columns)
+    H = own.columns(columns)
+    flat = H.reshape(-1, H.shape[-1])
+    delta = flat.T @ column.ravel() / len(flat)
+    resid = column - H @ delta
+    spread = moments(resid, H) / len(flat) ** 2
+    return own.forward @ delta, own.covariance(spread), resid
+
+
 def _partialled(system: System) -> tuple[Array, Array]:
     """E (nobs, k2) and Z (n_periods, n_entities, q) less their regression on X."""
     E = system.E.reshape(-1, int(system.endogenous.sum()))

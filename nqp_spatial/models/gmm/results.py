@@ -15,11 +15,12 @@ from nqp_spatial.core.linear import gmm
 from nqp_spatial.core.linear.gmm_instruments import Column
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.language.hypotheses import hypothesis
-from nqp_spatial.results import Results, TestResult, format_frame, wald
+from nqp_spatial.results import Frame, Results, TestResult, wald
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed, note
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
+from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     from nqp_spatial.models.gmm.base import DynamicGMMModel
@@ -37,12 +38,14 @@ _WORDS = {
         "absent": "{lost} of {n} entities have no usable row, first {which}.",
         "implied": "The other instruments imply those of {groups}, so that there is no "
         "difference-in-Hansen test of them.",
+        "count": "{n} instruments.",
     },
     "zh": {
         "differences": "个体内有{n}处间断, 止于{where}: 未跨间断取滞后与差分。",
         "lags": "个体内有{n}处间断, 止于{where}: 未跨间断取滞后。",
         "absent": "{n}个个体中有{lost}个没有可用的观测: {which}。",
         "implied": "{groups}的工具变量是其余工具变量的线性组合, 故无其Hansen差分检验。",
+        "count": "工具变量数：{n}。",
     },
 }
 
@@ -59,16 +62,8 @@ class DynamicGMMResults(Results):
 
     Attributes
     ----------
-    tests : mapping of str to TestResult
-        "ar1", "ar2", ...: Arellano and Bond's z for serial correlation in differenced residuals.
-        The first is expected to reject; the second speaks against lag 2 as an instrument.
-        "sargan": of the first step, right under equal variances. "hansen": J of the second step,
-        robust. "wald": all regressors but constant and time effects; F with ``small``.
-        "difference-in-hansen: " and a group: the group's instruments are exogenous, given that the
-        others are. The groups are "gmm(name)", "gmm levels" (all differences for the level
-        equation), "exogenous" regressors, "external" instruments and "time" dummies. Degrees of
-        freedom are what a group adds to the rank of the others. A group that adds nothing, which
-        a note says, and one without which the parameters are not identified have no test.
+    specification : mapping of str to TestResult
+        What `tests` are.
     instruments : DataFrame
         One row each: group, variable, equation, lag, period, used; not used are those that earlier
         ones imply.
@@ -81,7 +76,7 @@ class DynamicGMMResults(Results):
     """
 
     raw: gmm.Estimate
-    tests: Mapping[str, TestResult]
+    specification: Mapping[str, TestResult]
     instruments: pd.DataFrame
     time_effects: pd.DataFrame
     sample: pd.Series
@@ -99,6 +94,41 @@ class DynamicGMMResults(Results):
         "Roodman, D. (2009). How to do xtabond2: An introduction to difference and system GMM in "
         "Stata. The Stata Journal 9, 86-136."
     )
+
+    @property
+    def tests(self) -> Mapping[str, TestResult]:
+        """Specification tests by name.
+
+        "ar1", "ar2", ...: Arellano and Bond's z for serial correlation in differenced residuals.
+        The first is expected to reject; the second speaks against lag 2 as an instrument.
+        "sargan": of the first step, right under equal variances. "hansen": J of the second step,
+        robust. "wald": all regressors but constant and time effects; F with ``small``.
+        "difference-in-hansen: " and a group: the group's instruments are exogenous, given that the
+        others are. The groups are "gmm(name)", "gmm levels" (all differences for the level
+        equation), "exogenous" regressors, "external" instruments and "time" dummies. Degrees
+        of freedom are what a group adds to the rank of the others. A group that adds nothing, which
+        a note says, and one without which the parameters are not identified have no test.
+        """
+        return self.specification
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Serial correlation and overidentification; every instrument."""
+        known = [n for n in self.tests if n[2:].isdigit() or n in ("sargan", "hansen")]  # ar1, ...
+        rows = {name: self.tests[name] for name in known}
+        frame = pd.DataFrame(
+            {
+                "statistic": {name: float(test.statistic) for name, test in rows.items()},
+                "df": {name: test.df if test.df else None for name, test in rows.items()},
+                "pvalue": {name: test.pvalue for name, test in rows.items()},
+            }
+        ).astype({"df": "Int64"})
+        frame = frame.rename_axis("test")
+        frame.attrs["notes"] = [note(_WORDS, "count", n=self.n_instruments)]
+        return {
+            "specification": Frame.of("specification", frame),
+            "instruments": Frame.of("instruments", self.instruments),
+        }
 
     @property
     def n_instruments(self) -> int:
@@ -223,7 +253,7 @@ def label_results(
         extra_statistics=_statistics(found, tests),
         provenance=_provenance(model, found, cov_type, small, notes),
         raw=found,
-        tests=tests,
+        specification=tests,
         instruments=instruments,
         time_effects=_time_effects(model, delta[k:], cov[k:, k:]),
         sample=sample,

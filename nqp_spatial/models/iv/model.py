@@ -33,6 +33,7 @@ import nqp_spatial.panel.rows as _panel_rows
 from nqp_spatial.core.linear import iv, weak_iv
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.models.iv.first_stage import FirstStage
 from nqp_spatial.models.iv.results import IV2SLSResults
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.results import TestResult
@@ -306,7 +307,7 @@ class IV2SLS:
             endogenous=self.endogenous,
             exogenous=self.exogenous,
             instruments=self.instruments,
-            first_stage=regressions.stages,
+            first_stage=FirstStage(regressions.stages, weak.by_regressor),
             reduced_form=regressions.reduced,
             weak_instruments=weak,
             overidentification=over,

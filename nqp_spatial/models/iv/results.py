@@ -13,11 +13,13 @@ from scipy import stats
 from nqp_spatial.core.linear import weak_iv
 from nqp_spatial.core.linear.iv import SingularMomentsError
 from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.models.iv.first_stage import FirstStage
 from nqp_spatial.models.iv.fixed import why_singular
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
-from nqp_spatial.results import Results, TestResult, format_frame
+from nqp_spatial.results import Frame, Results, TestResult
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.text import format_frame
 
 DISTRIBUTIONS = ("F", "chi2")
 
@@ -150,9 +152,9 @@ class IV2SLSResults(Results):
     Attributes
     ----------
     endogenous, exogenous, instruments : tuple of str
-    first_stage : mapping of str to FixedEffectsResults
-        The regression of each endogenous regressor on all exogenous columns; these are results
-        like any other and may stand in a table beside this one.
+    first_stage : FirstStage
+        The regression of each endogenous regressor on all exogenous columns, ``first_stage["d"]``;
+        these are results like any other and may stand in a table beside this one.
     reduced_form : FixedEffectsResults
         The regression of the outcome on all exogenous columns.
     weak_instruments : WeakInstruments
@@ -166,7 +168,7 @@ class IV2SLSResults(Results):
     endogenous: tuple[str, ...]
     exogenous: tuple[str, ...]
     instruments: tuple[str, ...]
-    first_stage: Mapping[str, FixedEffectsResults]
+    first_stage: FirstStage
     reduced_form: FixedEffectsResults
     weak_instruments: WeakInstruments
     overidentification: TestResult
@@ -193,10 +195,14 @@ class IV2SLSResults(Results):
             "anderson_rubin": self.anderson_rubin(),
         }
 
-    def first_stage_frame(self) -> pd.DataFrame:
-        """Coefficients of every first stage, index (endogenous, variable); columns of to_frame."""
-        frames = {name: found.to_frame() for name, found in self.first_stage.items()}
-        return pd.concat(frames, names=["endogenous", "variable"])
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Both regressions that the estimate is made of, and the strength of the instruments."""
+        return {
+            "first-stage": Frame.of("first-stage", self.first_stage.to_frame()),
+            "weak-instruments": Frame.of("weak-instruments", self.weak_instruments.to_frame()),
+            "reduced-form": Frame.of("reduced-form", self.reduced_form.to_frame()),
+        }
 
     def anderson_rubin(
         self,

@@ -11,9 +11,9 @@ from scipy import stats
 from nqp_spatial.core.linear import iv, stock_yogo, weak_iv
 from nqp_spatial.exceptions import DataWarning
 from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.models.iv.first_stage import strength_frame
 from nqp_spatial.models.iv.fixed import Covariance, Data, why_singular
 from nqp_spatial.models.iv.results import WeakInstruments
-from nqp_spatial.models.spatial.iv_results import first_stage_frame
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.messages import outside
 
@@ -52,7 +52,7 @@ def weak_instruments(
         stock_yogo=_stock_yogo(data.k2, q, estimator),
         effective_f=effective,
         effective_f_critical=critical,
-        by_regressor=first_stage_frame(strength, endogenous, not equal),
+        by_regressor=strength_frame(strength, endogenous, not equal),
     )
 
 

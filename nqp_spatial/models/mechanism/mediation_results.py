@@ -14,9 +14,10 @@ from nqp_spatial.core.linear.mediation import PRODUCT_TESTS, product_error
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.models.mechanism import decision as _decision
-from nqp_spatial.results import TestResult, format_frame
-from nqp_spatial.shared.notes import note
+from nqp_spatial.results import Findings, Frame, ResultSet, TestResult, Tests
+from nqp_spatial.shared.notes import Note, note
 from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     from nqp_spatial.tables import Table
@@ -36,7 +37,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MediationResults:
+class MediationResults(ResultSet):
     """Three steps of regressions, each a result of its own; frozen.
 
     Attributes
@@ -63,6 +64,8 @@ class MediationResults:
     treatment: str
     draws: pd.DataFrame
     seed: int | None
+
+    part_name: ClassVar[str] = "step"
     citation: ClassVar[str] = (
         "Baron, R. M. and Kenny, D. A. (1986). Journal of Personality and Social Psychology 51, "
         "1173-1182.\n"
@@ -70,6 +73,30 @@ class MediationResults:
         "Sobel, M. E. (1982). Sociological Methodology 13, 290-312; Goodman, L. A. (1960). Journal "
         "of the American Statistical Association 55, 708-713."
     )
+
+    @property
+    def parts(self) -> Mapping[str, FixedEffectsResults]:
+        """The regressions of all `steps`."""
+        return self.steps
+
+    @property
+    def tests(self) -> Mapping[str, TestResult]:
+        """Whether a b is zero: ``"single/m/sobel"``; see `test`."""
+        return Tests(
+            (f"{model}/{mediator}/{kind}", self.test(mediator, kind=kind, model=model))
+            for model, mediator in self.draws.columns
+            if mediator != "all"
+            for kind in PRODUCT_TESTS
+        )
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Indirect effects, tests of them, and what follows for each mediator (`decisions`)."""
+        return {
+            "indirect": Frame.of("indirect", self.indirect()),
+            "mediation-tests": Frame.of("mediation-tests", self._tested()),
+            **self.decisions().frames,
+        }
 
     @property
     def mediators(self) -> tuple[str, ...]:
@@ -159,19 +186,19 @@ class MediationResults:
         null = note(_WORDS, "null", treatment=self.treatment, mediator=mediator)
         return TestResult(name[kind], null, z, 0, float(2 * stats.norm.sf(abs(z))))
 
-    def tests(self) -> pd.DataFrame:
+    def _tested(self) -> pd.DataFrame:
         """Index (model, mediator, test); columns indirect, std_error, statistic, pvalue."""
         rows = {}
-        for model, mediator in self.draws.columns:
-            for kind in PRODUCT_TESTS if mediator != "all" else ():
-                a, se_a, b, se_b = self._ab(mediator, model)
-                found = self.test(mediator, kind=kind, model=model)
-                rows[model, mediator, kind] = {
-                    "indirect": a * b,
-                    "std_error": product_error(a, se_a, b, se_b, kind),
-                    "statistic": found.statistic,
-                    "pvalue": found.pvalue,
-                }
+        for key, found in self.tests.items():
+            model, rest = key.split("/", 1)
+            mediator, kind = rest.rsplit("/", 1)
+            a, se_a, b, se_b = self._ab(mediator, model)
+            rows[model, mediator, kind] = {
+                "indirect": a * b,
+                "std_error": product_error(a, se_a, b, se_b, kind),
+                "statistic": found.statistic,
+                "pvalue": found.pvalue,
+            }
         index = pd.MultiIndex.from_tuples(list(rows), names=["model", "mediator", "test"])
         return pd.DataFrame(list(rows.values()), index=index)
 
@@ -246,6 +273,20 @@ class MediationResults:
                 level=level,
             ),
             procedure,
+        )
+
+    def decisions(
+        self,
+        *,
+        procedure: str = "wen",
+        level: float = 0.05,
+        interval: str = "bias-corrected",
+        model: str = "single",
+    ) -> Decisions:
+        """What the steps say of every mediator; parameters as in `decision`."""
+        how: dict[str, Any] = {"level": level, "interval": interval, "model": model}
+        return Decisions(
+            {name: self.decision(name, procedure=procedure, **how) for name in self.mediators}
         )
 
     @property
@@ -342,17 +383,40 @@ class MediationResults:
             format_frame(self.indirect()),
             *self._bootstrap_note(),
             "",
-            format_frame(self.tests()),
+            format_frame(self._tested()),
         ]
         for mediator in self.mediators:
             lines += ["", self.decision(mediator).text()]
         return "\n".join(lines)
 
-    def __repr__(self) -> str:
-        return self.summary()
 
-    def _repr_html_(self) -> str:
-        return self.indirect().to_html(float_format=lambda v: f"{v:.6g}")
+@dataclass(frozen=True)
+class Decisions(Findings):
+    """What the steps say of every mediator.
+
+    Attributes
+    ----------
+    by_mediator : mapping of str to Decision
+    """
+
+    by_mediator: Mapping[str, _decision.Decision]
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Every step and the verdict in words, as "decision"."""
+        lines = {
+            (name, i): Note(en, zh)
+            for name, found in self.by_mediator.items()
+            for i, (en, zh) in enumerate(
+                zip(found.text("en").splitlines(), found.text("zh").splitlines(), strict=True), 1
+            )
+        }
+        index = pd.MultiIndex.from_tuples(list(lines), names=["mediator", "line"])
+        finding = pd.Series(list(lines.values()), index, dtype=object, name="finding")
+        return {"decision": Frame.of("decision", finding.to_frame())}
+
+    def __str__(self) -> str:
+        return "\n\n".join(found.text() for found in self.by_mediator.values())
 
 
 def _intervals(draws: np.ndarray[Any, Any], value: float, level: float) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.results import Results, TestResult
+from nqp_spatial.results import Frame, Results, TestResult
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 
@@ -91,9 +91,19 @@ class ModerationResults(Results):
         return self.moderator
 
     @property
-    def interaction_test(self) -> TestResult:
-        """Wald test that the effect of x does not depend on the moderator."""
-        return self.wald_test([f"{name} = 0" for name in self._m.products])
+    def tests(self) -> Mapping[str, TestResult]:
+        """The Wald test that the effect of x does not depend on the moderator: "interaction"."""
+        return {"interaction": self.wald_test([f"{name} = 0" for name in self._m.products])}
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """The effect at quantiles of the moderator, and where it differs from zero."""
+        numeric = self._m.kind == "numeric"
+        effects = self.marginal_effects("quantiles" if numeric else None)
+        found = {"marginal-effects": effects[~effects.index.duplicated()]}  # of few values
+        if numeric:
+            found["johnson-neyman"] = self.johnson_neyman()
+        return {name: Frame.of(name, frame) for name, frame in found.items()}
 
     def marginal_effects(
         self, at: str | Sequence[Any] | None = None, *, level: float = 0.95

@@ -14,10 +14,19 @@ from nqp_spatial.core.linear.quantile import check_loss
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
-from nqp_spatial.results import Results, TestResult, format_frame, wald
+from nqp_spatial.results import (
+    Frame,
+    Results,
+    ResultSet,
+    TestResult,
+    Tests,
+    tests_frame,
+    wald,
+)
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed
 from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +74,7 @@ class QuantileResults(Results):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PanelQuantileResults:
+class PanelQuantileResults(ResultSet):
     """Estimates at several quantiles; frozen.
 
     Attributes
@@ -95,7 +104,30 @@ class PanelQuantileResults:
     location: QuantileResults | None = None
     scale: QuantileResults | None = None
     q: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+
+    part_name: ClassVar[str] = "quantile"
     citation: ClassVar[str] = "\n".join(_CITATIONS.values())
+
+    @property
+    def parts(self) -> Mapping[str, QuantileResults]:
+        """The model at each quantile: ``"0.25"``, ``"0.5"``."""
+        return self.by_quantile
+
+    @property
+    def tests(self) -> Mapping[str, TestResult]:
+        """Whether a slope is the same at the lowest and highest quantile: ``"equality/x"``."""
+        if len(self.quantiles) < 2:
+            return {}
+        names = [name for name in self.params.index if name != "const"]
+        return Tests({f"equality/{name}": self.equality(name) for name in names})
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """The tests of equal slopes, if there are several quantiles."""
+        tests = {name.removeprefix("equality/"): test for name, test in self.tests.items()}
+        if not tests:
+            return {}
+        return {"equality": Frame.of("equality", tests_frame(tests, "variable"))}
 
     @property
     def quantiles(self) -> tuple[float, ...]:
@@ -220,12 +252,6 @@ class PanelQuantileResults:
             f"observations: {self.nobs}",
         ]
         return "\n".join([*head, *self.notes, "", format_frame(self.to_frame())])
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        return self.to_frame().to_html(float_format=lambda v: f"{v:.6g}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.spatial.moran import residual_moran
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.design import LAG, Design
-from nqp_spatial.results import TestResult
+from nqp_spatial.results import Frame, TestResult
 from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
@@ -256,6 +256,12 @@ class DynamicResults(SpatialResults):
             "reduced_form": scenarios.reduced_form(self._multiplier(found.rho), trend + memory),
         }
         return pd.DataFrame({name: design.series(part, name) for name, part in parts.items()})
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Whether the process is stationary."""
+        found = self.stationarity().to_frame().T.rename_axis("sum")
+        return {"stationarity": Frame.of("stationarity", found)}
 
     @cached_property
     def tests(self) -> Mapping[str, TestResult]:

@@ -31,10 +31,12 @@ from nqp_spatial.core.spatial import kelejian_prucha
 from nqp_spatial.core.spatial.ml import scale_of
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.models.iv.first_stage import FirstStage, strength_frame
 from nqp_spatial.models.spatial.covariance import CovarianceOptions
-from nqp_spatial.models.spatial.iv_results import IVEstimate, SpatialIVResults, first_stage_frame
+from nqp_spatial.models.spatial.iv_results import IVEstimate, SpatialIVResults
 from nqp_spatial.panel.design import LAG
 from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.results import Results
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
@@ -247,7 +249,7 @@ class SpatialIV:
         left = scale_of(self.effects, "lee-yu", design.n_entities, design.n_periods)
         moments = _iv_covariance.moments_of(design, options, left)
         found, strength = self._solve(equation, moments, estimator, cov_type == "asymptotic")
-        result = self._label(found, equation, strength, lagged, options, estimator)
+        result = self._label(found, equation, strength, moments, lagged, options, estimator)
         _iv_checks.warn(found, strength, self.design, self.lag)
         return result
 
@@ -293,6 +295,7 @@ class SpatialIV:
         found: IVEstimate,
         equation: _iv.Equation,
         strength: iv.FirstStage | None,
+        moments: iv.Moments,
         lagged: tuple[str, ...],
         options: CovarianceOptions,
         estimator: str,
@@ -302,9 +305,11 @@ class SpatialIV:
         rho = ["rho"] if self.lag else []
         names = [*constant, *design.x_names, *(LAG + name for name in lagged), *rho]
         robust = options.cov_type != "asymptotic"
-        stage = first_stage_frame(strength, equation.endogenous, robust)
+        stage = strength_frame(strength, equation.endogenous, robust)
         spatial = {"rho": found.rho} if self.lag else {}
         spatial |= {"lambda": found.lambda_} if self.error else {}
+        provenance = self._provenance(equation, lagged, options, estimator)
+        regressions = self._regressions(found.system, equation, moments, names, options, provenance)
         return SpatialIVResults(
             params=pd.Series(solution.delta, index=names, name="estimate"),
             cov=pd.DataFrame(solution.cov, index=names, columns=names),
@@ -325,7 +330,7 @@ class SpatialIV:
                 "n_instruments": len(equation.instruments),
                 "weakest_f": float(stage["conditional_f"].min()),
             },
-            provenance=self._provenance(equation, lagged, options, estimator),
+            provenance=provenance,
             raw=found,
             design=design,
             lagged=lagged,
@@ -335,9 +340,43 @@ class SpatialIV:
             endogenous=equation.endogenous,
             instruments=equation.instruments,
             dropped_instruments=equation.dropped,
-            first_stage_statistics=stage,
+            first_stage=FirstStage(regressions, stage),
             robust=robust,
         )
+
+    def _regressions(
+        self,
+        system: iv.System,
+        equation: _iv.Equation,
+        moments: iv.Moments,
+        names: Sequence[str],
+        options: CovarianceOptions,
+        provenance: dict[str, Any],
+    ) -> dict[str, Results]:
+        """Each endogenous regressor on the exogenous ones and the instruments, free of effects."""
+        exogenous = [n for n, moved in zip(names, system.endogenous, strict=True) if not moved]
+        index = pd.Index([*exogenous, *equation.instruments])
+        found = {}
+        for j, name in enumerate(equation.endogenous):
+            column = system.E[..., j]
+            delta, cov, resid = iv.projection(column, system, moments)
+            own = column - column.mean()
+            found[name] = Results(
+                params=pd.Series(delta, index=index, name="estimate"),
+                cov=pd.DataFrame(cov, index=index, columns=index),
+                nobs=column.size,
+                resids=self.design.series(resid, "resid"),
+                fitted=self.design.series(column - resid, "fitted"),
+                loglik=None,
+                rsquared={"within": 1 - float((resid**2).sum()) / float((own**2).sum())},
+                dependent=name,
+                cov_type=options.label,
+                model_name="First stage",
+                effects_included=_spatial_model._INCLUDED[self.effects],
+                extra_statistics={"n_entities": self.design.n_entities},
+                provenance=provenance,
+            )
+        return found
 
     def _model_name(self, estimator: str) -> str:
         what = "Spatial IV" if self.lag or self.error else "Panel IV"

@@ -102,7 +102,7 @@ def warn(found: IVEstimate, strength: iv.FirstStage | None, design: Design, has_
         warnings.warn(
             f"Weak instruments: the smallest conditional first-stage F is {weakest:.2f}, below "
             f"{_WEAK:g}, so that estimates lean towards least squares and intervals are too "
-            "short. See first_stage_statistics of the result.",
+            "short. See first_stage.strength of the result.",
             DataWarning,
             stacklevel=outside(),
         )
@@ -111,7 +111,7 @@ def warn(found: IVEstimate, strength: iv.FirstStage | None, design: Design, has_
         warnings.warn(
             f"rho = {found.rho:.4f} is outside its interval ({low:.4f}, {high:.4f}), which "
             "instrumental variables do not impose: no effect is defined. Look at "
-            "first_stage_statistics, or estimate by maximum likelihood.",
+            "first_stage.strength, or estimate by maximum likelihood.",
             BoundaryWarning,
             stacklevel=outside(),
         )

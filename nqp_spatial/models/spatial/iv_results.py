@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial.core.linear.iv import FirstStage, Solution, System
+from nqp_spatial.core.linear.iv import Solution, System
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.models.iv.first_stage import FirstStage
 from nqp_spatial.models.spatial.results import _NAMES, SpatialResults
-from nqp_spatial.results import TestResult
+from nqp_spatial.results import Frame, TestResult
 from nqp_spatial.shared.messages import first
 
 Array = npt.NDArray[np.float64]
@@ -43,26 +44,6 @@ class IVEstimate:
         return (self.lambda_,) if self.lambda_ else ()
 
 
-def first_stage_frame(
-    strength: FirstStage | None, endogenous: Sequence[str], robust: bool
-) -> pd.DataFrame:
-    """First-stage statistics by endogenous regressor; robust columns where S is robust."""
-    nothing = np.full(len(endogenous), np.nan)
-    if strength is None:
-        strength = FirstStage(nothing, nothing, nothing, nothing, nothing, (0, 0), False)
-    columns = {
-        "partial_rsquared": strength.partial_rsquared,
-        "f": strength.f,
-        "f_pvalue": stats.f(*strength.df).sf(strength.f) if strength.df[0] else nothing,
-        "robust_f": strength.robust_f if robust else nothing,
-        "conditional_f": strength.conditional_f,
-        "conditional_robust_f": strength.conditional_robust_f if robust else nothing,
-    }
-    frame = pd.DataFrame(columns, index=pd.Index(endogenous, name="endogenous", dtype=object))
-    frame.attrs = {"df": strength.df}
-    return frame
-
-
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SpatialIVResults(SpatialResults):
     """Estimates by instrumental variables in the order beta, theta (``W_...``), rho.
@@ -79,13 +60,10 @@ class SpatialIVResults(SpatialResults):
         Endogenous regressors; the lag of y is ``W_`` and its name.
     instruments, dropped_instruments : tuple of str
         Excluded instruments used, and those left out as collinear.
-    first_stage_statistics : DataFrame, one row for each endogenous regressor
-        Strength of the excluded instruments. "partial_rsquared" and "f" (df in ``attrs["df"]``) ask
-        whether they move the regressor at all, "conditional_f" whether they move it apart from the
-        other endogenous regressors (Sanderson and Windmeijer 2016), which is what identifies
-        several; below 10 they are weak. "robust_f" and "conditional_robust_f" are the same under
-        ``cov_type``; NaN with equal variances, or if the covariance has no inverse. With a spatial
-        error all are of the filtered equation.
+    first_stage : FirstStage
+        The regression of each endogenous regressor on all exogenous columns, free of effects, and
+        the strength of the instruments, in ``first_stage.strength``. With a spatial error all are
+        of the filtered equation.
     """
 
     raw: Any
@@ -94,7 +72,7 @@ class SpatialIVResults(SpatialResults):
     endogenous: tuple[str, ...]
     instruments: tuple[str, ...]
     dropped_instruments: tuple[str, ...]
-    first_stage_statistics: pd.DataFrame
+    first_stage: FirstStage
     robust: bool
 
     citation: ClassVar[str] = (
@@ -147,6 +125,11 @@ class SpatialIVResults(SpatialResults):
         pvalue = float(stats.chi2(solution.df).sf(solution.statistic)) if solution.df else np.nan
         null = hypothesis("exogenous")
         return TestResult(name, null, solution.statistic, solution.df, pvalue)
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """The strength of the instruments, by endogenous regressor."""
+        return {"first-stage": Frame.of("first-stage", self.first_stage.strength)}
 
     @cached_property
     def tests(self) -> Mapping[str, TestResult]:

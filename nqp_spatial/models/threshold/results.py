@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 import nqp_spatial.models.threshold.test as _threshold_test
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.models.threshold.search import ThresholdSearch
-from nqp_spatial.results import Results
+from nqp_spatial.results import Findings, Frame, Results, TestResult
 from nqp_spatial.shared.notes import note
 from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +42,7 @@ class PanelThresholdResults(Results):
 
     Regimes are numbered from the lowest values of the threshold variable. Standard errors take
     the thresholds as known (Hansen 1999, section 5). A Wald test of equal slopes is not a test for
-    a threshold, which is not identified if slopes are equal: that is what `test` is for.
+    a threshold, which is not identified if slopes are equal: that is what `bootstrap_test` is for.
 
     Attributes
     ----------
@@ -61,6 +64,18 @@ class PanelThresholdResults(Results):
     def _search(self) -> ThresholdSearch:
         assert self.search is not None
         return self.search
+
+    @cached_property
+    def frames(self) -> Mapping[str, Frame]:
+        """Thresholds, their confidence sets, what is in each regime, and whether two are one."""
+        found = {
+            "thresholds": self.thresholds,
+            "confidence-sets": self.confidence_sets(),
+            "regimes": self.regimes,
+        }
+        if len(self._search.values) > 1:
+            found["distinct"] = self.distinct()
+        return {name: Frame.of(name, frame) for name, frame in found.items()}
 
     @property
     def thresholds(self) -> pd.DataFrame:
@@ -129,7 +144,7 @@ class PanelThresholdResults(Results):
             lang=lang,
         )
 
-    def test(
+    def bootstrap_test(
         self,
         *,
         replications: int = 300,
@@ -137,7 +152,7 @@ class PanelThresholdResults(Results):
         method: str = "residual",
         n_jobs: int = 1,
         checkpoint: str | os.PathLike[str] | None = None,
-    ) -> pd.DataFrame:
+    ) -> ThresholdTest:
         """Test each number of thresholds against one less, by the bootstrap.
 
         Parameters
@@ -158,12 +173,7 @@ class PanelThresholdResults(Results):
 
         Returns
         -------
-        DataFrame
-            Index model (single, double, triple); columns threshold (the one that is new), F,
-            pvalue (share of draws above F, which can be zero: less than 1 / draws), draws, crit_10,
-            crit_5, crit_1. F is (S_0 - S_1) / (S_1 / df), df = N(T-1) with entity effects, with the
-            threshold as it was first found. ``tables.from_frame`` prints it, a p-value of zero of
-            100 draws as <0.01.
+        ThresholdTest
 
         Raises
         ------
@@ -172,29 +182,7 @@ class PanelThresholdResults(Results):
         OptionError, FileFormatError, OutputError
             A checkpoint of another model, another file, no folder.
         """
-        found = self.bootstrap(
-            replications=replications,
-            seed=seed,
-            method=method,
-            n_jobs=n_jobs,
-            checkpoint=checkpoint,
-        )
-        frame = _threshold_test.table(self._search, found)
-        drawn = note(_WORDS, method, draws=replications, seed=seed)
-        frame.attrs["notes"] = (*self.provenance["notes"], drawn)
-        return frame
-
-    def bootstrap(
-        self,
-        *,
-        replications: int = 300,
-        seed: int = 0,
-        method: str = "residual",
-        n_jobs: int = 1,
-        checkpoint: str | os.PathLike[str] | None = None,
-    ) -> pd.DataFrame:
-        """The draws of F behind `test`, shape (replications, thresholds)."""
-        return _threshold_test.draws(
+        found = _threshold_test.draws(
             self._search,
             replications=replications,
             seed=seed,
@@ -202,13 +190,20 @@ class PanelThresholdResults(Results):
             n_jobs=n_jobs,
             checkpoint=checkpoint,
         )
+        drawn = note(_WORDS, method, draws=replications, seed=seed)
+        return ThresholdTest(
+            draws=found,
+            table=_threshold_test.table(self._search, found),
+            notes=(*self.provenance["notes"], drawn),
+            provenance={**self.provenance, "bootstrap": {"method": method, "seed": seed}},
+        )
 
     def distinct(self, level: float = 0.95) -> pd.DataFrame:
         """Whether neighbouring thresholds are two and not one.
 
         Needs neither the bootstrap nor draws of entities: it counts what lies between them and
         reads their likelihood ratios. It asks whether the data tell the two apart, not whether the
-        second is there: that is what `test` asks.
+        second is there: that is what `bootstrap_test` asks.
 
         Returns
         -------
@@ -258,3 +253,58 @@ class PanelThresholdResults(Results):
         """Thresholds, then the regression."""
         frame = self.thresholds.to_string(float_format=lambda value: f"{value:.6g}")
         return "\n".join([super().summary(), "", "thresholds, 95 % confidence sets:", frame])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ThresholdTest(Findings):
+    """How many thresholds there are, by the bootstrap: each number against one less.
+
+    Attributes
+    ----------
+    draws : DataFrame, shape (replications, thresholds)
+        Bootstrapped F; columns single, double, triple.
+    table : DataFrame
+        What `to_frame` gives.
+    notes : tuple of str
+    """
+
+    draws: pd.DataFrame
+    table: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tests(self) -> Mapping[str, TestResult]:
+        """Named single, double, triple; the F has no known distribution, and no df."""
+        nulls = (hypothesis("thresholds", n=n) for n in range(len(self.table)))
+        return {
+            name: TestResult("Threshold F", null, row["F"], np.nan, row["pvalue"])
+            for (name, row), null in zip(self.table.iterrows(), nulls, strict=True)
+        }
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """The table of a paper, as "threshold-test"."""
+        return {"threshold-test": Frame.of("threshold-test", self.to_frame())}
+
+    def to_frame(self) -> pd.DataFrame:
+        """F, p-value and critical values of each test.
+
+        Returns
+        -------
+        DataFrame
+            Index model (single, double, triple); columns threshold (the one that is new), F,
+            pvalue (share of draws above F, which can be zero: less than 1 / draws), draws, crit_10,
+            crit_5, crit_1. F is (S_0 - S_1) / (S_1 / df), df = N(T-1) with entity effects, with the
+            threshold as it was first found. ``tables.from_frame`` prints it, a p-value of zero of
+            100 draws as <0.01.
+        """
+        found = self.table.copy()
+        found.attrs["notes"] = self.notes
+        return found
+
+    def __repr__(self) -> str:
+        return "\n".join([format_frame(self.table), "", *self.notes])
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(float_format=lambda value: f"{value:.6g}"))

@@ -1,7 +1,7 @@
 """From the options of a model in a study file to the call of the Python API.
 
-`FAMILIES` says for each model which class it is, which frames that class takes before its options,
-and what its results hold besides estimates; everything else is the same for all.
+`FAMILIES` says for each model which class it is, and which frames that class takes before its
+options; everything else is the same for all.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from nqp_spatial.models.quantile.model import PanelQuantile
 from nqp_spatial.models.threshold.model import PanelThreshold
 from nqp_spatial.panel import instruments, transform
 from nqp_spatial.panel.panel import PanelData
-from nqp_spatial.results import Results
 from nqp_spatial.shared.messages import first
 from nqp_spatial.study.data.prepare import StudyData
-from nqp_spatial.study.fits import further
 from nqp_spatial.study.fits.call import Call, Frames
 from nqp_spatial.study.schema.instruments import Interaction, LagOf
 from nqp_spatial.study.schema.model_keys import Model
@@ -197,13 +195,9 @@ def _rest(x: pd.DataFrame, taken: Any) -> pd.DataFrame | None:
     return x[kept] if kept else None
 
 
-def _whole(result: Any) -> dict[str, Results]:
-    return {"": result}
-
-
 @dataclass(frozen=True)
 class Family:
-    """How a model is built, and what is in its results.
+    """How a model is built.
 
     Attributes
     ----------
@@ -211,16 +205,10 @@ class Family:
         Of the Python API.
     frames : callable
         What the class takes before its options (and before the graph).
-    parts : callable
-        Estimates by name; most models have one set of them, named "".
-    more : callable
-        Further frames by name, which become tables; see `further`.
     """
 
     api: type
     frames: Callable[[pd.Series, pd.DataFrame, dict[str, Any]], Frames] = _plain
-    parts: Callable[[Any], dict[str, Results]] = _whole
-    more: further.More = further.nothing
 
 
 FAMILIES: dict[str, Family] = {
@@ -228,17 +216,13 @@ FAMILIES: dict[str, Family] = {
     "fe": Family(models.FixedEffects),
     "re": Family(RandomEffects),
     "fd": Family(FirstDifference),
-    "iv": Family(models.IV2SLS, _endogenous, more=further.of_iv),
-    "gmm_difference": Family(models.DifferenceGMM, more=further.of_gmm),
-    "gmm_system": Family(models.SystemGMM, more=further.of_gmm),
-    "quantile": Family(
-        PanelQuantile, parts=lambda result: dict(result.by_quantile), more=further.of_quantile
-    ),
-    "threshold": Family(PanelThreshold, more=further.of_threshold),
-    "mediation": Family(
-        Mediation, _mediated, parts=lambda result: dict(result.steps), more=further.of_mediation
-    ),
-    "moderation": Family(Moderation, _moderated, more=further.of_moderation),
+    "iv": Family(models.IV2SLS, _endogenous),
+    "gmm_difference": Family(models.DifferenceGMM),
+    "gmm_system": Family(models.SystemGMM),
+    "quantile": Family(PanelQuantile),
+    "threshold": Family(PanelThreshold),
+    "mediation": Family(Mediation, _mediated),
+    "moderation": Family(Moderation, _moderated),
     "sar": Family(models.SpatialLag),
     "slx": Family(models.SLX),
     "sem": Family(models.SpatialError),
@@ -246,8 +230,8 @@ FAMILIES: dict[str, Family] = {
     "sac": Family(models.SAC),
     "gns": Family(models.GNS),
     "sdm": Family(models.SpatialDurbin),
-    "spatial_iv": Family(models.SpatialIV, _endogenous, more=further.of_spatial_iv),
-    "dynamic_sar": Family(models.DynamicSpatialLag, more=further.of_dynamic),
-    "dynamic_sdm": Family(models.DynamicSpatialDurbin, more=further.of_dynamic),
+    "spatial_iv": Family(models.SpatialIV, _endogenous),
+    "dynamic_sar": Family(models.DynamicSpatialLag),
+    "dynamic_sdm": Family(models.DynamicSpatialDurbin),
     "sdm_did": Family(did.SpatialDiD, _did),
 }

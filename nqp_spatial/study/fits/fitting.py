@@ -12,11 +12,10 @@ from nqp_spatial.comparison.weights import WeightComparison, compare_weights
 from nqp_spatial.diagnostics.hausman import hausman
 from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.models import DynamicResults
-from nqp_spatial.results import TestResult
+from nqp_spatial.results import Frame, TestResult
 from nqp_spatial.study.data.rows import check_entities, restricted
 from nqp_spatial.study.fits.call import Call
-from nqp_spatial.study.fits.estimation import FAMILIES, call
-from nqp_spatial.study.fits.further import Fitted
+from nqp_spatial.study.fits.estimation import call
 from nqp_spatial.study.fits.graphs import Weights
 from nqp_spatial.study.output.log import RunLog
 from nqp_spatial.study.output.words import model_label
@@ -49,10 +48,9 @@ def fit(study: Study, found: Found, outcome: str, model: str, log: RunLog, n_job
             fitted = {key: asked.specify().fit(**asked.fit)}
     for place, result in fitted.items():
         with log.step(f"{label}, tests"):
-            own = getattr(options, "seed", None)
-            seed = study.seed if own is None else own
-            whole = Fitted(result, asked, options, seed, n_jobs, study.language)
-            _keep(study, found, place, whole)
+            _keep(study, found, place, result, options)
+            more = _further(study, asked, result, options, n_jobs)
+            found.frames[place] |= {n: f.to_frame(study.language) for n, f in more.items()}
 
 
 def _compare(
@@ -114,20 +112,38 @@ def _by_order(comparison: WeightComparison, orders: int) -> pd.DataFrame:
     return pd.concat(parts, names=["weights"])
 
 
-def _keep(study: Study, found: Found, key: str, whole: Fitted) -> None:
+def _keep(study: Study, found: Found, key: str, result: Any, options: Model) -> None:
     """The estimates of a result, its tests and its further frames."""
-    family, result, options = FAMILIES[whole.options.model], whole.result, whole.options
     found.fits[key] = result
-    for name, part in family.parts(result).items():
+    for name, part in result.parts.items():
         found.results[f"{key}/{name}" if name else key] = part
-    tests = getattr(result, "tests", None)
-    interaction = getattr(result, "interaction_test", None)
+    alone = list(result.parts) == [""]  # tests of several parts have frames of their own
     found.tests[key] = {
-        **(tests if isinstance(tests, Mapping) else {}),
-        **({} if interaction is None else {"interaction": interaction}),
+        **(result.tests if alone else {}),
         **_random_or_fixed(study, found, key, result, options),
     }
-    found.frames[key] = family.more(whole)
+    found.frames[key] = {n: f.to_frame(study.language) for n, f in result.frames.items()}
+
+
+def _further(
+    study: Study, asked: Call, result: Any, options: Any, n_jobs: int
+) -> Mapping[str, Frame]:
+    """What is found with options of its own: the bootstrap of thresholds, verdicts on mediators."""
+    if options.model == "mediation":
+        return result.decisions(procedure=options.procedure).frames
+    if options.model != "threshold":
+        return {}
+    seed = study.seed if options.seed is None else options.seed
+    how: dict[str, Any] = {"seed": seed, "n_jobs": n_jobs}
+    if options.test is not None:
+        test = options.test
+        searched = asked.specify().fit(**{**asked.fit, **test.search()})
+        how |= {"replications": test.replications, "method": test.method}
+        return searched.bootstrap_test(**how).frames
+    if options.replications is None:
+        return {}
+    how |= {"replications": options.replications, "method": options.method or "residual"}
+    return result.bootstrap_test(**how).frames
 
 
 def _random_or_fixed(

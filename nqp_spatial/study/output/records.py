@@ -88,7 +88,7 @@ def _comparisons(found: Found) -> dict[str, Any]:
                 },
                 "tests": [
                     {"variable": key[0], "groups": key[1], "test": key[2], **_test(test)}
-                    for key, test in groups.tests.items()
+                    for key, test in groups.by_comparison.items()
                 ],
             }
             for name, groups in found.heterogeneity.items()

@@ -129,9 +129,7 @@ def _part(study: Study, model: str, part: str) -> str:
 def _stages(study: Study, found: Found, outcome: str, model: str) -> Columns:
     """First stages of instrumental variables, one for each endogenous regressor."""
     fit = found.fits.get(f"{study.fitted[model].outcome or outcome}/{model}")
-    stages = getattr(fit, "first_stage", None)
-    if not isinstance(stages, Mapping):
-        return {}
+    stages = getattr(getattr(fit, "first_stage", None), "parts", {})
     word = frame_label(STAGES, study.language)
     one = len(stages) == 1
     return {word if one else f"{word}, {name}": stage for name, stage in stages.items()}
