@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nqp_spatial import FixedEffects, PanelData
+from nqp_spatial import FixedEffects, PanelData, Variation, robustness
 from nqp_spatial.exceptions import (
     DataError,
     InfiniteValuesError,
@@ -12,7 +12,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     OptionError,
 )
-from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.formula import brackets, quoted, split_formula, split_iv_formula
 
 
 @pytest.fixture
@@ -186,3 +186,21 @@ def test_a_power_of_one_term_is_no_square(formula):
     squared = split_formula("y ~ I(a ** 2)", frame)[1]
     assert list(squared.iloc[:, 0]) == [1, 4, 16, 64]
     assert split_formula("y ~ (a + b) ** 2", frame)[1].shape[1] == 3
+
+
+def test_names_of_columns_are_never_read_as_formulas():
+    """Headings of a file that would close their quotes, or look like a block of instruments."""
+    index = pd.MultiIndex.from_product([list("abcdef"), range(6)], names=["c", "t"])
+    rng = np.random.default_rng(0)
+    block = "z [{1 / 0} ~ {1 / 0}] (y ~ x)"
+    frame = pd.DataFrame(rng.normal(size=(36, 4)), index, columns=["y", "d", "x", block])
+    with pytest.raises(OptionError, match="cannot stand in a formula.*Rename the column"):
+        quoted("x` + {1 / 0} + `y")
+    assert [quoted(name) for name in ("x", "x y", "lambda")] == ["x", "`x y`", "`lambda`"]
+    y, x, endog, z = split_iv_formula(f"y ~ x + [d ~ {quoted(block)}]", frame)
+    assert (list(x), list(endog), list(z)) == (["x"], ["d"], [block])
+    assert brackets(f"y ~ {quoted(block)}") == (f"y ~ `{block}`", [])
+    variation = Variation("more", add=quoted(block))
+    given = {"options": {"effects": "entity"}, "fit": {"cov_type": "unadjusted"}}
+    found = robustness("y ~ x", frame, [variation], **given)
+    assert list(found.results["more"].params.index) == ["x", block]

@@ -335,7 +335,7 @@ def test_failures_are_named_and_the_others_go_on(frame):
         "holes": "'x2' is empty in 1 of 96 rows, first ('城01', 2009)",
         "unknown": "names 'x9', which is not a column",
         "typo": "where='yera > 2010' cannot be evaluated",
-        "numbers": "where= gives int64 values",
+        "numbers": "'year - 2010' gives numbers. It must be true or false for each row",
         "dropped focus": "no parameter 'did'; it has 'x1'",
     }
     for name, message in messages.items():

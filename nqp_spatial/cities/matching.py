@@ -12,7 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ import pandas as pd
 from nqp_spatial.cities.gazetteer import Match, gazetteer
 from nqp_spatial.cities.layers import province_code
 from nqp_spatial.exceptions import DataError, DataWarning, MatchError
-from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_option
 
 _COLUMNS = [
@@ -183,6 +183,58 @@ def match_cities(
         [found[key].adcode for key in keys], index=index, dtype="Int64", name="adcode"
     )
     return CityMatch(codes, _report(found, keys))
+
+
+def with_adcodes(
+    table: pd.DataFrame,
+    column: str,
+    *,
+    year: int | None = None,
+    level: Literal["unit", "city"] = "unit",
+    province: str | None = None,
+    counties: bool = False,
+) -> pd.DataFrame:
+    """A table with the adcodes of `load_cities` in place of names or codes of any year.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Not changed.
+    column : str
+        With the names or codes.
+    year, level, counties
+        As in `match_cities`.
+    province : str, optional
+        The column with the province of each row, which decides homonyms.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    DataError
+        There is no such column.
+    MatchError
+        Names what is unmatched or ambiguous: a table is never left half matched.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"city": ["襄樊", "Xi'an"], "x": [1.0, 2.0]})
+    >>> with_adcodes(table, "city")["city"].tolist()
+    [420600, 610100]
+    """
+    for name in (column, province):
+        if name is not None and name not in table.columns:
+            raise DataError(
+                f"There is no column {name!r}. The columns are {first(table.columns, 12)}."
+                + suggest(name, table.columns)
+            )
+    provinces = None if province is None else table[province]
+    found = match_cities(
+        table[column], year=year, level=level, province=provinces, counties=counties
+    )
+    return table.assign(**{column: found.require().astype("int64")})
 
 
 def _resolve(key: tuple[Any, ...], level: str, counties: bool) -> Match:

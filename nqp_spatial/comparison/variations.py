@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -11,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.panel import checks
+from nqp_spatial.panel import checks, expressions
+from nqp_spatial.panel.formula import brackets, quoted, sides
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform_report import Report, Transformed
 from nqp_spatial.shared.messages import first, suggest
 
 SAME = "same"  # effects=None is a choice of its own
-_BRACKET = re.compile(r"\[[^\]]*\]")
 _COLUMN_OPTIONS = ("other_effects", "trends", "clusters", "observation_weights")
 
 
@@ -33,9 +32,9 @@ class Variation:
     name : str
         The row and the column of the tables.
     where : str, Series or callable, optional
-        Rows to keep: an expression in columns and index names, such as ``"year >= 2012"`` or
-        ``"region != '西部'"``; a boolean Series on the (entity, time) index or by entity; or a
-        function of the table that gives one. A comparison with an empty cell is false.
+        Rows to keep: an expression as :meth:`PanelData.where` takes it, such as ``"year >= 2012"``
+        or ``"region != '西部'"``; a boolean Series on the (entity, time) index or by entity; or a
+        function of the table that gives one.
     outcome : str, optional
         Another left-hand side.
     add, drop : str or sequence of str
@@ -213,10 +212,10 @@ def _used(variation: Variation, formula: str, frame: pd.DataFrame) -> list[str]:
     """Columns of the varied formula, in the order of the table."""
     needed: set[str] = set()
     varied = new_formula(variation, formula, {})
-    outcome, _, rest = varied.partition("~")
-    for side in (outcome, _BRACKET.sub("0", rest), *_BRACKET.findall(rest)):
-        for part in side.strip("[]").split("~"):
-            needed |= {str(name) for name in _parsed(part).required_variables}
+    outcome, right = sides(varied)
+    rest, blocks = brackets(right, " + 0")
+    for part in (outcome, rest, *(side for block in blocks for side in block)):
+        needed |= {str(name) for name in _parsed(part).required_variables}
     checks.columns_exist(frame, sorted(needed))
     return [name for name in frame.columns if name in needed]
 
@@ -225,16 +224,10 @@ def _kept(where: Any, frame: pd.DataFrame) -> Any:
     """Which rows stay, shape (n,)."""
     if isinstance(where, str):
         try:
-            found = frame.eval(where, engine="python")
-        except Exception as error:  # of any class: whatever the expression calls
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            names = [*frame.index.names, *frame.columns]
-            raise OptionError(
-                f"where={where!r} cannot be evaluated: {reason}. Write it in columns and index "
-                f"names: {first(names, 12)}."
-            ) from error
-    else:
-        found = where(frame) if callable(where) else where
+            return expressions.kept(where, frame).to_numpy()
+        except OptionError as error:
+            raise OptionError(f"where={where!r} cannot be evaluated: {error}") from error
+    found = where(frame) if callable(where) else where
     if isinstance(found, pd.Series) and not isinstance(found.index, pd.MultiIndex):
         entity = frame.index.get_level_values(0)
         lacking = entity.unique().difference(found.index)
@@ -260,7 +253,7 @@ def new_formula(variation: Variation, formula: str, renamed: Mapping[str, str]) 
     OptionError
         A term that is dropped or replaced and not there, or added and there already.
     """
-    outcome, _, right = formula.partition("~")
+    outcome, right = sides(formula)
     outcome = outcome.strip() if variation.outcome is None else variation.outcome
     terms = _terms(right)
     swap = dict(variation.replace)
@@ -277,12 +270,12 @@ def new_formula(variation: Variation, formula: str, renamed: Mapping[str, str]) 
             raise OptionError(f"add= has {name!r}, which is a term of {formula!r} already.")
     gone, new = [*drop, *swap], [*swap.values(), *add]
     for old, column in renamed.items():
-        outcome = _quoted(column) if outcome.strip("`") == old else outcome
+        outcome = quoted(column) if outcome.strip("`") == old else outcome
         if old in new:
-            new[new.index(old)] = _quoted(column)
+            new[new.index(old)] = quoted(column)
         elif old in terms and old not in gone:
             gone.append(old)
-            new.append(_quoted(column))
+            new.append(quoted(column))
     less = "".join(f" - {terms[name]}" for name in gone)
     return f"{outcome} ~ {right.strip()}{less}" + "".join(f" + {name}" for name in new)
 
@@ -290,19 +283,14 @@ def new_formula(variation: Variation, formula: str, renamed: Mapping[str, str]) 
 def _terms(right: str) -> dict[str, str]:
     """Terms of a right-hand side, and how a formula has them; no constant, nothing in brackets."""
     found = {}
-    for term in _parsed(_BRACKET.sub("0", right)):
+    for term in _parsed(brackets(right, " + 0")[0]):
         if str(term) not in ("0", "1"):
             parts = [
-                _quoted(str(part)) if part.eval_method.value == "lookup" else str(part)
+                quoted(str(part)) if part.eval_method.value == "lookup" else str(part)
                 for part in term.factors
             ]
             found[str(term)] = ":".join(parts)
     return found
-
-
-def _quoted(column: str) -> str:
-    """A column as a formula names it."""
-    return column if column.isidentifier() else f"`{column}`"
 
 
 def _parsed(text: str) -> Any:

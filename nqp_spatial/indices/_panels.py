@@ -10,6 +10,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, DuplicateKeysError, MissingValuesError
 from nqp_spatial.panel import checks
+from nqp_spatial.panel.groups import members
 from nqp_spatial.shared.messages import first
 
 
@@ -66,37 +67,6 @@ def refuse(values: pd.Series, bad: pd.Series, name: str, why: str) -> None:
             f"{name!r} is {why} in {int(marked.sum())} row(s), first "
             f"{first(values.index[marked], 3)} ({values[marked].iloc[0]:g})."
         )
-
-
-def members(groups: pd.Series | pd.DataFrame) -> pd.Series:
-    """Group labels indexed by entity; an entity in several groups occurs several times.
-
-    Parameters
-    ----------
-    groups : Series indexed by entity, or DataFrame with columns ``agglomeration`` and ``adcode``
-        (as `load_agglomerations` gives).
-    """
-    if isinstance(groups, pd.DataFrame):
-        checks.columns_exist(groups, ["agglomeration", "adcode"])
-        groups = groups.set_index("adcode")["agglomeration"]
-    if not isinstance(groups, pd.Series):
-        raise DataError(
-            f"groups is a {type(groups).__name__}. Give a Series of labels indexed by entity, or "
-            "a membership table with columns 'agglomeration' and 'adcode'."
-        )
-    if groups.isna().any():
-        empty = groups.index[groups.isna()].unique()
-        raise MissingValuesError(
-            f"{len(empty)} entities have an empty group label: {first(empty)}. Label them, or "
-            "leave them out of groups."
-        )
-    pairs = pd.MultiIndex.from_arrays([groups.index, groups])
-    if not pairs.is_unique:
-        raise DuplicateKeysError(
-            f"Groups list {first(pairs[pairs.duplicated()].unique(), 3)} more than once. Expected "
-            "one row per (entity, group)."
-        )
-    return groups
 
 
 def one_group_each(groups: pd.Series | pd.DataFrame, index: pd.MultiIndex) -> pd.Series:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError, UnbalancedPanelError
-from nqp_spatial.indices._panels import members, one_group_each, panel_columns, refuse
+from nqp_spatial.indices._panels import one_group_each, panel_columns, refuse
+from nqp_spatial.panel.groups import members
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights.convert import is_graph

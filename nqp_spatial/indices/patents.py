@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
-from nqp_spatial.indices._panels import members, one_column, refuse
+from nqp_spatial.indices._panels import one_column, refuse
 from nqp_spatial.panel import checks
+from nqp_spatial.panel.groups import members
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 _MOVES_ROWS = re.compile(r"(?<!\w)lag\s*\(|\.(?:shift|diff|rolling|cumsum|pct_change)\s*\(")
 _FUNCTION = re.compile(r"\w+\((?:[^()]|\([^()]*\))*\)|\{[^{}]*\}")  # Python inside, not terms
 _POWER = re.compile(r"(?<![\w)\]`])(`[^`]+`|[^\W\d][\w.]*)\s*(?:\*\*|\^)\s*\d")
+_NAME = r"`[^`]*`"
+_BLOCK = re.compile(
+    rf"(?P<name>{_NAME})|\+?\s*\[(?P<left>(?:{_NAME}|[^`\[\]~])*)"
+    rf"~(?P<right>(?:{_NAME}|[^`\[\]~])*)\]"
+)
 _COLOURS = re.compile("[\u29da\u29db]|\x1b?\\[[0-9;]*m")  # formulaic marks where it stopped
 
 
@@ -53,7 +59,7 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
     frame = data.frame if isinstance(data, PanelData) else data
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"The data are a {type(frame).__name__}. Give a DataFrame or PanelData.")
-    if moved := _MOVES_ROWS.search(str(formula)):
+    if moved := _MOVES_ROWS.search(re.sub(_NAME, "", str(formula))):
         raise OptionError(
             f"{moved.group()!r} in {formula!r} would take rows of another entity. Make the column "
             "first, for example frame.groupby(level=0)['x'].shift()."
@@ -93,6 +99,68 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
     y = left.iloc[:, 0]
     y.attrs, right.attrs = dict(frame.attrs), dict(frame.attrs)
     return y, right
+
+
+def quoted(column: str) -> str:
+    """A column as a formula names it, so that no part of its name is read as one.
+
+    Raises
+    ------
+    OptionError
+        Its name has what quotes cannot hold.
+    """
+    if any(mark in column for mark in "`\\"):
+        raise OptionError(
+            f"{column!r} cannot stand in a formula, which would read the ` or \\ in its name. "
+            "Rename the column."
+        )
+    return column if column.isidentifier() and not iskeyword(column) else f"`{column}`"
+
+
+def brackets(formula: str, instead: str = "") -> tuple[str, list[tuple[str, str]]]:
+    """A formula without its blocks ``[d1 + d2 ~ z]``, and both sides of each of these.
+
+    Brackets in the quoted name of a column are part of the name.
+    """
+    blocks = [
+        (match["left"], match["right"])
+        for match in _BLOCK.finditer(formula)
+        if match["name"] is None
+    ]
+    plain = _BLOCK.sub(lambda match: match["name"] or instead, formula)
+    return plain, blocks
+
+
+def split_iv_formula(
+    formula: str, data: pd.DataFrame | PanelData, *, needed: bool = True
+) -> tuple[pd.Series, pd.DataFrame | None, pd.DataFrame | None, pd.DataFrame | None]:
+    """Outcome, exogenous and endogenous regressors and instruments of ``"y ~ x + [d ~ z]"``.
+
+    Parameters
+    ----------
+    needed : bool
+        Whether there must be endogenous regressors; if not, both are None where there are none.
+    """
+    plain, blocks = brackets(formula)
+    if len(blocks) > 1 or (needed and not blocks) or "[" in re.sub(_NAME, "", plain):
+        raise OptionError(
+            f"The formula {formula!r} cannot be read: write endogenous regressors and their "
+            "instruments once, as in 'y ~ x1 + x2 + [d ~ z1 + z2]'."
+        )
+    if not blocks:
+        return *split_formula(formula, data), None, None
+    outcome, exogenous = sides(plain)
+    (y, endog), (_, instruments) = (
+        split_formula(f"{outcome} ~ {part}", data) for part in blocks[0]
+    )
+    exog = split_formula(plain, data)[1] if exogenous.strip(" +") else None
+    return y, exog, endog, instruments
+
+
+def sides(formula: str) -> tuple[str, str]:
+    """The outcome and the terms of a formula, either side of the first ~ outside of names."""
+    found = re.match(rf"((?:{_NAME}|[^`~])*)~(.*)", formula, re.DOTALL)
+    return (formula, "") if found is None else (found[1], found[2])
 
 
 def _wide(parsed: Formula, frame: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,32 +22,11 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.panel import checks
-from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.shared.messages import first
 
 Array = npt.NDArray[np.float64]
 
-_BRACKET = re.compile(r"\+?\s*\[([^\[\]~]*)~([^\[\]~]*)\]")
 _EXACT = 1e-10  # left over own norm below which the first stage is an identity
-
-
-def split_iv_formula(
-    formula: str, data: Any
-) -> tuple[pd.Series, pd.DataFrame | None, pd.DataFrame, pd.DataFrame]:
-    """Outcome, exogenous and endogenous regressors and instruments of ``"y ~ x + [d ~ z]"``."""
-    brackets = _BRACKET.findall(formula)
-    if len(brackets) != 1 or formula.count("[") != 1:
-        raise OptionError(
-            f"The formula {formula!r} cannot be read: write endogenous regressors and their "
-            "instruments once, as in 'y ~ x1 + x2 + [d ~ z1 + z2]'."
-        )
-    plain = _BRACKET.sub("", formula)
-    outcome, _, exogenous = plain.partition("~")
-    (y, endog), (_, instruments) = (
-        split_formula(f"{outcome} ~ {part}", data) for part in brackets[0]
-    )
-    exog = split_formula(plain, data)[1] if exogenous.strip(" +") else None
-    return y, exog, endog, instruments
 
 
 @dataclass(frozen=True, eq=False)

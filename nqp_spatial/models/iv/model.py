@@ -36,6 +36,7 @@ from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.models.iv.first_stage import FirstStage
 from nqp_spatial.models.iv.results import IV2SLSResults
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.notes import listed
 from nqp_spatial.shared.options import check_option
@@ -117,7 +118,7 @@ class IV2SLS:
     @classmethod
     def from_formula(cls, formula: str, data: Any, **options: Any) -> Self:
         """The model of ``"y ~ x1 + x2 + [d ~ z1 + z2]"``: d endogenous, z1 and z2 excluded."""
-        return cls(*_iv_fixed.split_iv_formula(formula, data), **options)
+        return cls(*split_iv_formula(formula, data), **options)
 
     def _demeaned(self) -> _iv_fixed.Data:
         """All columns free of effects, checked for rank."""

@@ -11,7 +11,6 @@ instruments, each lagged first; W need not be row-normalised.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -35,7 +34,7 @@ from nqp_spatial.models.iv.first_stage import FirstStage, strength_frame
 from nqp_spatial.models.spatial.covariance import CovarianceOptions
 from nqp_spatial.models.spatial.iv_results import IVEstimate, SpatialIVResults
 from nqp_spatial.panel.design import LAG
-from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.results import Results
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
     from nqp_spatial.panel.panel import PanelData
 
 Array = npt.NDArray[np.float64]
-
-_BRACKET = re.compile(r"\+?\s*\[([^\[\]~]*)~([^\[\]~]*)\]")
 
 
 class SpatialIV:
@@ -140,21 +137,9 @@ class SpatialIV:
         cls, formula: str, data: pd.DataFrame | PanelData, graph: Any, **options: Any
     ) -> Self:
         """The model of ``"y ~ x1 + x2 + [d ~ z1 + z2]"``: d endogenous, z1 and z2 excluded."""
-        brackets = _BRACKET.findall(formula)
-        if formula.count("[") != len(brackets) or len(brackets) > 1:
-            raise OptionError(
-                f"The formula {formula!r} cannot be read: write endogenous regressors and their "
-                "instruments once, as in 'y ~ x1 + x2 + [d ~ z1 + z2]'."
-            )
-        plain = _BRACKET.sub("", formula)
-        outcome, _, exogenous = plain.partition("~")
-        if not brackets:
-            return cls(*split_formula(formula, data), graph, **options)
-        parts = [split_formula(f"{outcome} ~ {part}", data) for part in brackets[0]]
-        x = None
-        if exogenous.strip(" +"):  # a frame without columns, as of "1", counts as none
-            x = split_formula(plain, data)[1]
-        (y, endog), (_, instruments) = parts
+        y, x, endog, instruments = split_iv_formula(formula, data, needed=False)
+        if endog is None:
+            return cls(y, x, graph, **options)
         return cls(y, x, graph, endog=endog, instruments=instruments, **options)
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nqp_spatial import comparison, indices
 from nqp_spatial.comparison.robustness import BASE, Robustness, Variation, robustness
 from nqp_spatial.panel import transform
+from nqp_spatial.panel.formula import quoted
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.study.data.prepare import StudyData
 from nqp_spatial.study.data.rows import restricted
@@ -66,19 +67,15 @@ def formula(study: Study, options: Model) -> str:
     """The equation of a model; of instrumental variables with its brackets."""
     endogenous = _names(options.endog) if isinstance(options, IV) else []
     x = [name for name in study.regressors_of(options) if name not in endogenous]
-    terms = [_quoted(name) for name in x]
+    terms = [quoted(name) for name in x]
     if isinstance(options, IV):
-        outside = " + ".join(map(_quoted, _names(options.instruments)))
-        terms.append(f"[{' + '.join(map(_quoted, endogenous))} ~ {outside}]")
-    return f"{_quoted(study.outcomes_of(options)[0])} ~ {' + '.join(terms)}"
+        outside = " + ".join(map(quoted, _names(options.instruments)))
+        terms.append(f"[{' + '.join(map(quoted, endogenous))} ~ {outside}]")
+    return f"{quoted(study.outcomes_of(options)[0])} ~ {' + '.join(terms)}"
 
 
 def _names(items: list[Any]) -> list[str]:
     return [item for item in items if isinstance(item, str)]  # `loading` allows columns alone
-
-
-def _quoted(name: str) -> str:
-    return name if name.isidentifier() else f"`{name}`"
 
 
 def _split(options: Model, data: StudyData) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -99,7 +96,7 @@ def _variation(name: str, keys: schema.Variation, panel: PanelData) -> Variation
     plain = ("where", "cov_type", "options", "fit", "focus")
     given: dict[str, Any] = {n: getattr(keys, n) for n in plain if getattr(keys, n) is not None}
     if keys.outcome is not None:
-        given["outcome"] = _quoted(keys.outcome)
+        given["outcome"] = quoted(keys.outcome)
     for term in ("add", "drop"):
         if (names := getattr(keys, term)) is not None:
             given[term] = [_term(n, panel) if term == "add" else n for n in names]
@@ -119,7 +116,7 @@ def _variation(name: str, keys: schema.Variation, panel: PanelData) -> Variation
 def _term(name: str, panel: PanelData) -> str:
     """A column, or a product of columns, as a formula names it."""
     parts = [name] if name in panel.columns else name.split(":")
-    return ":".join(map(_quoted, parts))
+    return ":".join(map(quoted, parts))
 
 
 def _aggregated(panel: PanelData, how: schema.Aggregate) -> Any:

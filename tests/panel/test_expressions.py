@@ -1,4 +1,4 @@
-"""Formulas of columns in a study file: what they may say, and what they give."""
+"""Formulas and conditions in columns: what they may say, and what they give."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_columns_of_a_formula():
 @pytest.mark.parametrize(
     ("expression", "error", "part"),
     [
-        ("a.__class__", OptionError, r"'a.__class__', which formulas of a study file do not have"),
+        ("a.__class__", OptionError, r"'a.__class__', which expressions do not have"),
         ("__import__('os').getcwd()", OptionError, "The functions are log"),
         ("(lambda: 1)()", OptionError, "The functions are log"),
         ("[a for a in g]", OptionError, "do not have"),
@@ -101,3 +101,38 @@ def test_whole_numbers_do_not_overflow(frame):
     assert_allclose(computed("n * n + n", small), [10_100, 9_900, 6, 12])
     large = frame.assign(n=[4_000_000_000, 1, 2, 3])
     assert_allclose(computed("n * n * n", large), [6.4e28, 1, 8, 27])
+
+
+EVIL = "x` > 0) + __import__('os').system('exit 1') + (`x"
+
+
+def test_no_name_of_a_column_is_run(frame):
+    """A heading with a backtick ends a quoted name, and what follows was Python to pandas."""
+    odd = frame.rename(columns={"a": EVIL}).assign(x=1.0)
+    assert kept("x > 0", odd).all() and computed("x + `人口 数`", odd).tolist() == [2, 3, 4, 5]
+    with pytest.raises(OptionError, match="__import__"):
+        kept(f"`{EVIL}` > 0", odd)
+
+
+def test_names_are_as_typed(frame):
+    odd = frame.assign(**{"ＧＤＰ": [1, 2, 3, 4], "_quoted_0_": 1.0, "lambda": 2.0})
+    assert computed("ＧＤＰ", odd).tolist() == [1, 2, 3, 4]  # Python reads GDP
+    assert computed("_quoted_0_ + `lambda`", odd).tolist() == [3.0] * 4
+    assert kept("g == '`x`' or g == 'a & b | c'", odd).tolist() == [False] * 4
+    assert names("`x y` > 1 & x in ['`z`']") == ["x y", "x"]
+
+
+def test_whole_numbers_are_compared_exactly(frame):
+    ids = frame.assign(code=[9007199254740993, 9007199254740992, 1, 2])
+    assert kept("code == 9007199254740993", ids).tolist() == [True, False, False, False]
+    small = frame.assign(n=np.array([1, 2, 3, 4], dtype="uint8"))
+    assert kept("n > -1 and n != 300", small).all()
+
+
+def test_conditions_count_as_zero_and_one(frame):
+    assert computed("(a > 0) + (`人口 数` > 1)", frame).tolist()[:3] == [1, 2, 1]
+
+
+def test_ordered_categories_keep_their_order(frame):
+    levels = pd.Categorical(["low", "high", "low", None], ["low", "mid", "high"], ordered=True)
+    assert kept("c >= 'mid'", frame.assign(c=levels)).tolist() == [False, True, False, False]
