@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from nqp_spatial.exceptions import (
     ConstantColumnError,
@@ -237,8 +237,8 @@ def test_bad_input_is_named(gaps):
         transform.lag(pd.concat([gaps, gaps.iloc[:1]]))
     with pytest.raises(DataError, match="not indexed by"):
         transform.lag(gaps.reset_index(drop=True))
-    with pytest.raises(DataError, match="Periods such as '2011'"):
-        transform.lag(gaps.rename(index=str, level="year"))
+    with pytest.raises(DataError, match="Periods such as 'y2011'"):
+        transform.lag(gaps.rename(index="y{}".format, level="year"))
     with pytest.raises(OptionError, match="periods=0 is not"):
         transform.lag(gaps, 0)
     with pytest.raises(OptionError, match="periods=-1 is not"):
@@ -268,3 +268,23 @@ def test_notes_stay_with_the_values():
 def _noted(frame):
     frame.attrs["note"] = "SIMULATED"
     return frame
+
+
+@pytest.mark.parametrize(
+    "as_labels",
+    [
+        lambda years: years.astype(str),
+        lambda years: pd.PeriodIndex(years.astype(str), freq="Y"),
+        lambda years: pd.to_datetime(years.astype(str) + "-12-31"),
+        lambda years: years.astype("uint16"),
+    ],
+    ids=["text", "periods", "dates", "unsigned"],
+)
+def test_one_clock_for_all_labels_of_years(gaps, as_labels):
+    """One period earlier is the same, whatever years are written as; gaps are found alike."""
+    expected = transform.lag(gaps)
+    labels = as_labels(gaps.index.get_level_values(1))
+    index = pd.MultiIndex.from_arrays([gaps.index.get_level_values(0), labels], names=[None, None])
+    found = transform.lag(gaps.set_axis(index))
+    assert_array_equal(found.values.to_numpy(), expected.values.to_numpy())
+    assert len(found.report.cells) == len(expected.report.cells)

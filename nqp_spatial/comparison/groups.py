@@ -20,7 +20,8 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
-from nqp_spatial.panel import checks
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 
 Codes = npt.NDArray[np.int64]
@@ -101,7 +102,7 @@ def _keys(groups: pd.Series, index: pd.MultiIndex) -> pd.Index:
     lacking = keys.unique().difference(groups.index)
     if len(lacking):
         kind = "(entity, time) rows" if by_row else "entities"
-        hint = "" if by_row else checks.type_hint(keys.unique(), groups.index)
+        hint = "" if by_row else type_hint(keys.unique(), groups.index)
         raise IdMismatchError(
             f"{len(lacking)} {kind} of the model have no group, first {first(lacking, 3)}. "
             + (hint or "Complete groups, or leave them out of the model.")

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.panel import checks, expressions
+from nqp_spatial.panel import expressions
 from nqp_spatial.panel.formula import brackets, quoted, sides
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform_report import Report, Transformed
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, suggest
 
 SAME = "same"  # effects=None is a choice of its own

@@ -15,12 +15,13 @@ from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
     OptionError,
-    UnbalancedPanelError,
     WeightsError,
 )
 from nqp_spatial.models.spatial.moran import residual_moran
-from nqp_spatial.panel import checks
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import as_graph, sparse_for
 
@@ -217,22 +218,19 @@ def _aligned(
             f"{type(series).__name__}. Take one column: panel['name']."
         )
     name = str(series.name) if series.name is not None else "the series"
-    checks.usable_column(series, name)
     if not isinstance(series.index, pd.MultiIndex):
         series = pd.concat({_CROSS_SECTION: series}).swaplevel()
-    checks.unique_keys(series.index, name)
-    series = series.sort_index()
-    entities, periods = (series.index.get_level_values(i).unique() for i in (0, 1))
-    if len(series) != len(entities) * len(periods):
-        checks.balanced(series.index)
-        raise UnbalancedPanelError(f"{name} lacks (entity, time) pairs.")
+    sample = Sample.of_one(series, name)
+    keys = sample.keys
+    entities, periods = keys.entities, keys.periods
+    if not keys.balanced:
+        checks.balanced(keys.index)
     graph = as_graph(graph)
-    checks.same_ids(entities, pd.Index(graph.unique_ids), name, "the weights")
+    same_ids(entities, pd.Index(graph.unique_ids), name, "the weights")
     W = sparse_for(graph, entities)
     if not W.nnz and not alone_ok:
         raise WeightsError("All weights are zero: no entity has a neighbour.")
-    values = series.to_numpy(dtype=float).reshape(len(entities), len(periods)).T
-    return values, W, periods
+    return sample.cells("y")[..., 0], W, periods
 
 
 def _check_uneven(W: sp.csr_array) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from nqp_spatial.core.linear.collinear import dependent
 from nqp_spatial.exceptions import CollinearityError, DataError, EstimationError
-from nqp_spatial.panel import checks
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 
 Array = npt.NDArray[np.float64]

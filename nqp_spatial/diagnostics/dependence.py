@@ -17,7 +17,7 @@ from nqp_spatial.exceptions import (
     EstimationError,
     UnbalancedPanelError,
 )
-from nqp_spatial.panel import checks
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import check_option
@@ -140,14 +140,10 @@ def _statistic(test: str, r: Array, common: Array, wide: pd.DataFrame) -> tuple[
 
 def _wide(resids: pd.Series) -> pd.DataFrame:
     """Periods by entities, NaN where an entity lacks a period; checked."""
-    checks.panel_index(resids, "resids")
     if isinstance(resids, pd.DataFrame):
         raise DataError("resids is a DataFrame. Take one column: frame['resid'].")
-    name = "resids" if resids.name is None else str(resids.name)
-    checks.complete_keys(resids.index, name)
-    checks.unique_keys(resids.index, name)
-    checks.usable_column(resids, name)
-    wide = resids.astype(float).unstack(level=0)
+    sample = Sample.of_one(resids, "resids")
+    wide, (name,) = sample.series().unstack(level=0), sample.names
     if wide.shape[1] < 2:
         raise EstimationError(f"{name!r} has one entity; dependence needs two or more.")
     return wide

@@ -18,6 +18,7 @@ from nqp_spatial.core.spatial.ml import scale_of
 from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.panel.design import Design
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.options import check_option
 
@@ -124,7 +125,7 @@ def lm_tests(
     """
     check_option("effects", effects, EFFECTS)
     check_option("correction", correction, lagrange.CORRECTIONS)
-    design = Design.from_frames(y, x, graph)
+    design = Design.of(Sample.of(y=y, x=x, needs=["x"]), graph)
     design.check_rank(effects)
     if correction == "lee-yu" and effects in ("time", "twoway"):
         otherwise = "effects='entity', or correction='none'"

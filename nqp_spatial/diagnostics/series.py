@@ -16,7 +16,7 @@ from nqp_spatial.exceptions import (
     EstimationError,
     UnbalancedPanelError,
 )
-from nqp_spatial.panel import checks
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first
 
 Array = npt.NDArray[np.float64]
@@ -71,21 +71,16 @@ class Lags(Protocol):
 
 def prepare(y: pd.Series, *, demean: bool) -> PanelSeries:
     """Check a series, subtract period means if asked, and cut it into entities."""
-    checks.panel_index(y, "y")
     if isinstance(y, pd.DataFrame):
         raise DataError("y is a DataFrame. Take one column, or use unit_root_table(frame).")
-    name = "y" if y.name is None else str(y.name)
-    checks.complete_keys(y.index, name)
-    checks.unique_keys(y.index, name)
-    checks.usable_column(y, name)
-    values = y.astype(float).sort_index()
+    sample = Sample.of_one(y, "y")
+    keys, values, (name,) = sample.keys, sample.series(), sample.names
     if demean:
         values = values - values.groupby(level=1).transform("mean")
-    codes, entities = pd.factorize(values.index.get_level_values(0))
-    entities = entities.rename(values.index.names[0])
+    codes, entities, times = keys.entity, keys.entities, keys.periods
     if len(entities) < 2:
         raise EstimationError(f"{name!r} has one entity; panel tests need two or more.")
-    period, times = _positions(values.index)
+    period = keys.clock.position[keys.period]
     first_rows = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     lengths = np.diff(np.r_[first_rows, len(codes)])
     _check_gaps(values, codes, period, name)
@@ -98,18 +93,6 @@ def prepare(y: pd.Series, *, demean: bool) -> PanelSeries:
     panel = PanelSeries(name, entities, tuple(blocks), period[first_rows], lengths, times)
     _check_constant(panel)
     return panel
-
-
-def _positions(index: pd.MultiIndex) -> tuple[Integers, pd.Index]:
-    """Number of each row's period: by distance for whole numbers, else by order of appearance."""
-    of_rows = index.get_level_values(1)
-    times = of_rows.unique().sort_values()
-    order = times.get_indexer(of_rows)
-    if len(times) > 1 and pd.api.types.is_numeric_dtype(times.dtype):
-        distance = times.to_numpy(dtype=float) - float(times[0])
-        if not (distance % 1).any():
-            order = (distance // np.diff(distance).min())[order]
-    return np.asarray(order, dtype=np.int64), times
 
 
 def _check_gaps(values: pd.Series, codes: Integers, period: Integers, name: str) -> None:
@@ -152,7 +135,7 @@ def check_balanced(panel: PanelSeries, test: str) -> None:
 def differenced(series: pd.Series) -> pd.Series:
     """First differences within entities, named ``D.name``, without each entity's first period."""
     panel = prepare(series, demean=False)
-    values = series.astype(float).sort_index()
+    values = Sample.of_one(series, "y").series()
     changes = values.groupby(level=0).diff()
     return changes[changes.notna()].rename(f"D.{panel.name}")
 

@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.core.spectrum.eigen import Spectrum
-from nqp_spatial.exceptions import DataError, DataWarning, OptionError, TreatmentError
+from nqp_spatial.exceptions import DataWarning, OptionError, TreatmentError
 from nqp_spatial.models.spatial.family import SpatialDurbin
 from nqp_spatial.models.spatial.results import SpatialResults
-from nqp_spatial.panel import checks
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
 
 
@@ -75,17 +75,17 @@ class SpatialDiD(SpatialDurbin):
         unbalanced: str = "error",
         observation_weights: pd.Series | None = None,
     ) -> None:
-        checks.panel_index(treatment, "treatment")
-        if isinstance(treatment, pd.DataFrame):
-            raise DataError("treatment is a DataFrame. Give one column: frame['name'].")
-        if treatment.name is None:
-            treatment = treatment.rename("treatment")
-        self.treated_entities = _check_treatment(treatment)
-        self.treatment = str(treatment.name)
-        regressors = _together(treatment, x)
-        super().__init__(
-            y,
-            regressors,
+        sample = Sample.of(
+            y=y,
+            treatment=treatment,
+            x=x,
+            may_be_constant=["treatment"],
+            advice="The treatment is in the model without being in x. Leave it out of x.",
+        )
+        (self.treatment,) = sample.roles["treatment"]
+        self.treated_entities = _check_treatment(sample.series("treatment"))
+        self._specify(
+            sample,
             graph,
             durbin=durbin,
             effects=effects,
@@ -109,12 +109,10 @@ class SpatialDiD(SpatialDurbin):
             )
         return cls(y, x[name], x.drop(columns=name), graph, **options)
 
-    def with_graph(self, graph: Any) -> Self:
-        """The same specification under other weights."""
-        controls = self._x.drop(columns=self.treatment)
-        treatment = self._x[self.treatment]
-        kept = controls if controls.shape[1] else None
-        return type(self)(self._y, treatment, kept, graph, **self._options)
+    @property
+    def _columns(self) -> tuple[Any, ...]:
+        x = self.sample.frame("x") if "x" in self.sample else None
+        return self.sample.series(), self.sample.series("treatment"), x
 
     def _results_class(self) -> type[SpatialResults]:
         return SpatialDiDResults
@@ -143,42 +141,24 @@ class SpatialDiDResults(SpatialResults):
         return self.effects(**options).xs(self.treatment, level="variable")
 
 
-def _together(treatment: pd.Series, x: pd.DataFrame | None) -> pd.DataFrame:
-    """The treatment as first column, before the controls, matched by label."""
-    first_column = treatment.to_frame()
-    if x is None:
-        return first_column
-    checks.panel_index(x, "x")
-    if treatment.name in x.columns:
-        raise OptionError(f"{treatment.name!r} is the treatment and also in x. Leave it out of x.")
-    checks.unique_keys(treatment.index, "treatment")
-    checks.unique_keys(x.index, "x")
-    checks.same_ids(treatment.index, x.index, "the treatment", "x")
-    joined = pd.concat([first_column, x.reindex(treatment.index)], axis=1)
-    joined.attrs = {**x.attrs, **treatment.attrs}
-    return joined
-
-
 def _check_treatment(treatment: pd.Series) -> pd.Index:
     """Entities treated at some time; raise unless 0/1, varying, and never switched off."""
     name = str(treatment.name)
-    checks.unique_keys(treatment.index, "treatment")
-    checks.numeric(treatment.astype(float) if treatment.dtype == bool else treatment, name)
-    odd = treatment[~treatment.isin([0, 1]) & treatment.notna()]
+    odd = treatment[~treatment.isin([0, 1])]
     if len(odd):
         raise TreatmentError(
             f"The treatment {name!r} is not 0 or 1 in {len(odd)} rows, first "
             f"{first([odd.iloc[0]])} at {first([odd.index[0]])}. For a dose use SpatialDurbin."
         )
-    on = treatment.eq(1).fillna(False).astype(bool).sort_index()
-    if not on.any() or on[treatment.notna()].all():
+    on = treatment.eq(1)
+    if not on.any() or on.all():
         state = "never on" if not on.any() else "always on"
         raise TreatmentError(
             f"The treatment {name!r} is {state}, so that there is nothing to compare. "
             "It is 1 from the first treated period of treated entities, else 0."
         )
     by_entity = on.groupby(level=0)
-    switched = on[by_entity.shift(1, fill_value=False) & ~on & treatment.notna()]
+    switched = on[by_entity.shift(1, fill_value=False) & ~on]
     if len(switched):
         raise TreatmentError(
             f"The treatment {name!r} switches off in "

@@ -17,7 +17,8 @@ from nqp_spatial.core.spatial.multiplier import Multiplier, Weights
 from nqp_spatial.effects.average import KINDS, TRANSFORMS, Response, average_weights, percent
 from nqp_spatial.effects.response import check_level, check_list, standard_errors
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.panel import checks
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 
@@ -74,7 +75,7 @@ def _members(groups: pd.Series, entities: pd.Index) -> dict[object, Array]:
     known = groups.dropna()
     known = known[known.index.isin(entities)]
     if known.empty:
-        hint = checks.type_hint(entities, groups.index) if len(groups) else ""
+        hint = type_hint(entities, groups.index) if len(groups) else ""
         raise DataError(f"No entity of the model is in a group. {hint}".rstrip())
     return {
         group: np.asarray(entities.isin(part.index), dtype=float)

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, DuplicateKeysError, MissingValuesError
-from nqp_spatial.panel import checks
 from nqp_spatial.panel.groups import members
+from nqp_spatial.panel.keys import keys_of
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 
 
@@ -25,11 +27,7 @@ def panel_columns(
         No (entity, time) index, an absent column, text, empty or infinite cells (subclasses).
     DuplicateKeysError
     """
-    checks.panel_index(data, role)
-    checks.complete_keys(data.index, role)
-    checks.unique_keys(data.index, role)
-    if not len(data):
-        raise DataError(f"{role} has no rows." if role != "the data" else "The data have no rows.")
+    keys_of(data, role)
     if isinstance(data, pd.Series):
         data = data.to_frame("value" if data.name is None else data.name)
     if not data.columns.is_unique:
@@ -90,7 +88,7 @@ def one_group_each(groups: pd.Series | pd.DataFrame, index: pd.MultiIndex) -> pd
         )
     absent = entities.unique().difference(labels.index, sort=False)
     if len(absent):
-        hint = checks.type_hint(entities, members(groups).index)
+        hint = type_hint(entities, members(groups).index)
         raise MissingValuesError(
             f"{len(absent)} entities of the data have no group: {first(absent)}. "
             + (hint or "Label them, or take them out of the data.")
@@ -119,7 +117,7 @@ def by_group(frame: pd.DataFrame, groups: pd.Series | pd.DataFrame) -> pd.DataFr
     if present.empty:
         raise DataError(
             f"No entity of groups is in the data: groups have {first(labels.index, 3)}, the data "
-            f"{first(entities.unique(), 3)}. " + checks.type_hint(entities.unique(), labels.index)
+            f"{first(entities.unique(), 3)}. " + type_hint(entities.unique(), labels.index)
         )
     elsewhere = labels[~labels.isin(present)]
     if len(elsewhere):

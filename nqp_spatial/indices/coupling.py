@@ -18,7 +18,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.indices._panels import floats
-from nqp_spatial.panel.checks import columns_exist
+from nqp_spatial.shared.checks import columns_exist
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 

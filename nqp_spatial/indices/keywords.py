@@ -24,8 +24,8 @@ from nqp_spatial.exceptions import (
     OptionError,
     StudyFileError,
 )
-from nqp_spatial.panel import checks
-from nqp_spatial.shared import parallel
+from nqp_spatial.panel.keys import keys_of
+from nqp_spatial.shared import checks, parallel
 from nqp_spatial.shared.messages import first, missing_dependency
 
 _Counted = tuple[int, dict[str, int], dict[str, int]]  # words, hits, occurrences as characters
@@ -254,8 +254,7 @@ def _reports(reports: pd.Series, expected: pd.MultiIndex | None) -> pd.Series:
     checks.panel_index(reports, "reports")
     if isinstance(reports, pd.DataFrame):
         raise DataError("reports is a DataFrame. Give the column of texts: frame['text'].")
-    checks.complete_keys(reports.index, "reports")
-    checks.unique_keys(reports.index, "reports")
+    keys_of(reports, "reports")
     other = reports[[not isinstance(x, str) and not pd.isna(x) for x in reports]]
     if len(other):
         raise NotNumericError(

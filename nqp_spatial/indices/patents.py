@@ -10,8 +10,9 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
 from nqp_spatial.indices._panels import one_column, refuse
-from nqp_spatial.panel import checks
 from nqp_spatial.panel.groups import members
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 
@@ -131,7 +132,7 @@ def co_patents(
         if not there.isin(wanted).any():
             raise DataError(
                 f"None of {option}= is in the table: it has {first(there, 3)}, {option}= has "
-                f"{first(wanted, 3)}. {checks.type_hint(there, wanted)}".rstrip()
+                f"{first(wanted, 3)}. {type_hint(there, wanted)}".rstrip()
             )
     rows = rows[rows["time"].isin(times)]
     if not rows["city"].isin(cities).any():

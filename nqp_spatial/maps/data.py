@@ -14,7 +14,7 @@ from nqp_spatial.exceptions import IdMismatchError, MissingValuesError, OptionEr
 from nqp_spatial.language.pictures import LAYERS
 from nqp_spatial.maps import geometry
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.notes import in_language
+from nqp_spatial.shared.notes import in_language, notes_of
 from nqp_spatial.shared.options import check_option
 
 Z_95 = 1.959963984540054  # of the normal distribution, two-sided
@@ -159,7 +159,6 @@ def notes(res: Any, *frames: GeoDataFrame | None, lang: str = "en") -> tuple[str
 
     found = [in_language(note, lang) for note in getattr(res, "notes", ())]
     for frame in frames:
-        note = None if frame is None else frame.attrs.get("note")
-        found += [note] if isinstance(note, str) else list(note or ())
+        found += notes_of(frame)
     said = {BASE_MAP_NOTE["en"]: BASE_MAP_NOTE[lang]}
     return tuple(dict.fromkeys(said.get(str(note), str(note)) for note in found))

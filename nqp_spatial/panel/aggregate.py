@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
-from nqp_spatial.panel import checks
 from nqp_spatial.panel.groups import members
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 
@@ -123,7 +124,7 @@ def aggregate(
     if not labels.index.isin(entities).any():
         raise DataError(
             f"No member of the groups is in the data: groups have {first(labels.index, 3)}, the "
-            f"data {first(entities, 3)}. " + checks.type_hint(entities, labels.index)
+            f"data {first(entities, 3)}. " + type_hint(entities, labels.index)
         )
     rows = _member_rows(frame[needed].astype(float), labels)
     lacking = _lacking(rows, rules)

@@ -1,10 +1,9 @@
-"""The checked data of one spatial panel model: labels outside, arrays inside."""
+"""The sample of one spatial panel model with its weights: labels outside, arrays inside."""
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,14 +20,14 @@ from nqp_spatial.core.spectrum.eigen import Spectrum, prepare
 from nqp_spatial.exceptions import (
     CollinearityError,
     ConstantColumnError,
-    DataError,
     DataWarning,
-    IdMismatchError,
     IslandWarning,
     OptionError,
     WeightsError,
 )
-from nqp_spatial.panel import checks
+from nqp_spatial.panel.sample import REGRESSORS, Sample
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.weights import as_graph, sparse_for
 
@@ -64,30 +63,31 @@ class Design:
     notes: tuple[str, ...]
 
     @classmethod
-    def from_frames(cls, y: pd.Series, x: pd.DataFrame | pd.Series, graph: Any) -> Design:
-        """Check and align an outcome, regressors and weights.
+    def of(cls, sample: Sample, graph: Any) -> Design:
+        """A balanced sample with roles y and x, in the order of its weights.
 
         Raises
         ------
-        DataError
-            Whatever is wrong with the columns, keys or ids, by its own class and with labels.
+        UnbalancedPanelError, IdMismatchError, WeightsError
+            Absent pairs; ids of W that are not the entities; weights that are all zero.
+        OptionError
+            A regressor has the name of another parameter.
         """
-        y, x, names = checked_frames(y, x)
-        checks.balanced(y.index)
-        entities, periods = (y.index.get_level_values(i).unique() for i in (0, 1))
-        shape = (len(entities), len(periods))
-        aligned = graph_on(graph, entities)
-        notes = tuple(dict.fromkeys([*notes_of(y), *notes_of(x)]))
+        keys, names = sample.keys, sample.regressors
+        if not keys.balanced:
+            checks.balanced(sample.index)
+        check_names(sample)
+        aligned = graph_on(graph, keys.entities)
         return cls(
-            y=y.to_numpy(dtype=float, copy=True).reshape(shape).T,
-            x=np.moveaxis(x.to_numpy(dtype=float, copy=True).reshape(*shape, len(names)), 0, 1),
-            W=checked_matrix(aligned, entities),
+            y=sample.array("y").reshape(keys.shape).T,
+            x=np.moveaxis(sample.array(*REGRESSORS).reshape(*keys.shape, len(names)), 0, 1),
+            W=checked_matrix(aligned, keys.entities),
             graph=aligned,
-            dependent=str(y.name),
+            dependent=sample.roles["y"][0],
             x_names=names,
-            entities=entities,
-            periods=periods,
-            notes=notes,
+            entities=keys.entities,
+            periods=keys.periods,
+            notes=sample.notes,
         )
 
     @property
@@ -237,85 +237,16 @@ class Design:
             )
 
 
-def checked_frames(
-    y: pd.Series, x: pd.DataFrame | pd.Series
-) -> tuple[pd.Series, pd.DataFrame, tuple[str, ...]]:
-    """Outcome and regressors on one sorted index, complete and numeric, with regressor names."""
-    x = x.to_frame() if isinstance(x, pd.Series) else x
-    checks.panel_index(y, "y")
-    if isinstance(y, pd.DataFrame):
-        raise DataError("y is a DataFrame. Give one column: frame['name'].")
-    checks.panel_index(x, "x")
-    y, x = _one_index(y, x)
-    names = _names(x)
-    if not (_all_usable(y.to_frame()) and _all_usable(x)):
-        checks.usable_column(y, str(y.name))
-        for name, column in zip(names, x.columns, strict=True):
-            checks.usable_column(x[column], name)
-    return y, x, names
-
-
-def _all_usable(columns: pd.DataFrame) -> bool:
-    """Whether every column is of finite floats that vary, in one pass."""
-    if not all(dtype == np.float64 for dtype in columns.dtypes):
-        return False
-    values = columns.to_numpy()
-    return bool(np.isfinite(values).all() and (values != values[:1]).any(axis=0).all())
-
-
-def _one_index(y: pd.Series, x: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
-    """Both on one sorted index; raise unless they have the same labels."""
-    for values, role in ((y, "y"), (x, "x")):
-        _complete_keys(values.index, role)
-        checks.unique_keys(values.index, role)
-    if not y.index.equals(x.index):
-        only_y, only_x = y.index.difference(x.index), x.index.difference(y.index)
-        if len(only_y) or len(only_x):
-            where = first([*only_y, *only_x], 3)
-            raise IdMismatchError(
-                f"y and x do not have the same (entity, time) rows: {len(only_y)} are only in y, "
-                f"{len(only_x)} only in x, first {where}. Take both from one frame."
-            )
-    y = y.sort_index()
-    return y, x.reindex(y.index)
-
-
-def _complete_keys(index: pd.MultiIndex, role: str) -> None:
-    """Raise if labels are empty, or text and numbers mixed, so that they have no order."""
-    for level, kind in enumerate(("entity", "time")):
-        labels = index.get_level_values(level)
-        if labels.hasnans:
-            raise DataError(
-                f"{int(labels.isna().sum())} rows of {role} have no {kind}, first row number "
-                f"{int(labels.isna().argmax()) + 1}. Complete the key or remove those rows."
-            )
-        if labels.inferred_type in ("mixed", "mixed-integer"):
-            text = [label for label in labels.unique() if isinstance(label, str)]
-            raise DataError(
-                f"The {kind} labels of {role} mix text ({first(text, 3)}) and numbers. "
-                "Convert all of them to one type, for example with astype(str)."
-            )
-
-
-def _names(x: pd.DataFrame) -> tuple[str, ...]:
-    """Regressor names as text; raise if they repeat or collide with those of other parameters."""
-    names = tuple(str(column) for column in x.columns)
-    if not names:
-        raise OptionError("x has no columns. Give at least one regressor.")
+def check_names(sample: Sample) -> None:
+    """Raise if a regressor has the name of another parameter of a spatial model."""
+    names = sample.regressors
     taken = {*_RESERVED, *(LAG + name for name in names)}
-    repeated = [name for name in names if names.count(name) > 1 or name in taken]
-    if repeated:
-        raise OptionError(
-            f"The regressor name {repeated[0]!r} repeats, or is the name of another parameter "
-            f"(reserved: {', '.join(_RESERVED)}, and {LAG}name for the lag of name). Rename it."
-        )
-    return names
-
-
-def notes_of(values: pd.Series | pd.DataFrame) -> Sequence[str]:
-    """Notes that travel with the data in ``attrs``, such as that outcomes are simulated."""
-    note = values.attrs.get("note")
-    return [*values.attrs.get("notes", ()), *([note] if isinstance(note, str) else [])]
+    for name in names:
+        if name in taken:
+            raise OptionError(
+                f"The regressor name {name!r} repeats, or is the name of another parameter "
+                f"(reserved: {', '.join(_RESERVED)}, and {LAG}name for the lag of name). Rename it."
+            )
 
 
 def graph_on(graph: Any, entities: pd.Index) -> Graph:
@@ -331,7 +262,7 @@ def graph_on(graph: Any, entities: pd.Index) -> Graph:
         )
         graph = as_graph(graph, ids=entities)
     graph = as_graph(graph)
-    checks.same_ids(entities, pd.Index(graph.unique_ids), "the panel", "the weights")
+    same_ids(entities, pd.Index(graph.unique_ids), "the panel", "the weights")
     return graph
 
 

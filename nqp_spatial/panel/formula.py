@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, MissingValuesError, NotNumericError, OptionError
-from nqp_spatial.panel import checks
 from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, suggest
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-import nqp_spatial.panel.spacing as _time
-from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.panel import checks
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.panel.keys import Keys
 from nqp_spatial.shared.messages import first, suggest
 
 Array = npt.NDArray[np.float64]
@@ -39,24 +38,21 @@ class Grid:
     place: tuple[Any, Any]
 
     @classmethod
-    def of(cls, index: pd.MultiIndex) -> Grid:
-        """The grid of sorted rows.
+    def of(cls, keys: Keys) -> Grid:
+        """The grid of the rows of a sample.
 
         Raises
         ------
         DataError
             If period labels are not multiples of one step.
         """
-        entities = index.get_level_values(0).unique()
-        labels = index.get_level_values(1).unique().sort_values()
-        where = _positions(labels)
+        where, even = keys.clock.position, keys.clock.even
+        if even and len(keys.periods) > 1:  # by place alone, where no distance is known
+            keys.clock.check_spacing()
         periods: list[Any] = [None] * (int(where[-1]) + 1)
-        for label, position in zip(labels, where, strict=True):
+        for label, position in zip(keys.periods, where, strict=True):
             periods[position] = label
-        codes = where[labels.get_indexer(index.get_level_values(1))]
-        return cls(
-            index, entities, periods, (entities.get_indexer(index.get_level_values(0)), codes)
-        )
+        return cls(keys.index, keys.entities, periods, (keys.entity, where[keys.period]))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,19 +71,6 @@ class Grid:
         return pd.MultiIndex.from_arrays([self.entities[entity], times], names=names)
 
 
-def _positions(labels: pd.Index) -> npt.NDArray[np.int64]:
-    """Positions of sorted period labels, with room for periods that are absent."""
-    if len(labels) < 2:
-        return np.zeros(len(labels), dtype=np.int64)
-    steps = _time._steps(labels)
-    if steps is not None and steps.min() > 0:
-        ratio = steps / steps.min()
-        if np.allclose(ratio, np.round(ratio), rtol=0, atol=1e-9):
-            return np.r_[0, np.round(ratio).cumsum()].astype(np.int64)
-    _time.check_spacing(labels)
-    return np.arange(len(labels))
-
-
 def lagged(grid: Array, lag: int) -> Array:
     """Values ``lag`` periods before, shape as given."""
     moved = np.full_like(grid, np.nan)
@@ -98,50 +81,6 @@ def lagged(grid: Array, lag: int) -> Array:
 def lag_name(name: str, lag: int) -> str:
     """``L2.y``: the second lag of y."""
     return f"L{lag}.{name}"
-
-
-def checked(
-    y: pd.Series, x: pd.DataFrame | None, iv: pd.DataFrame | None
-) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
-    """All numeric and complete, on the sorted rows of y.
-
-    Raises
-    ------
-    DataError
-        By its own class and with labels.
-    """
-    if isinstance(y, pd.DataFrame):
-        raise DataError("y is a DataFrame. Give one column: frame['name'].")
-    checks.panel_index(y, "y")
-    if len(y) == 0:
-        raise DataError("y has no rows.")
-    y = y.rename("y" if y.name is None else str(y.name))
-    frames = [_frame(x, y, "x"), _frame(iv, y, "iv")]
-    checks.complete_keys(y.index, "y")
-    checks.unique_keys(y.index, "y")
-    for frame, role in zip(frames, ("x", "iv"), strict=True):
-        checks.complete_keys(frame.index, role)
-        checks.unique_keys(frame.index, role)
-        checks.same_rows(y.index, frame.index, "y", role)
-    names = [str(y.name), *frames[0].columns, *frames[1].columns]
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated:
-        raise OptionError(
-            f"The name {repeated[0]!r} is used twice among y, x and iv. Rename one. Lags of y are "
-            "added by lags=; regressors instrument themselves without being in iv."
-        )
-    for values, name in [(y, str(y.name)), *((f[c], c) for f in frames for c in f.columns)]:
-        checks.usable_column(values, name)
-    y = y.sort_index().astype(float)
-    return y, frames[0].reindex(y.index).astype(float), frames[1].reindex(y.index).astype(float)
-
-
-def _frame(values: pd.DataFrame | pd.Series | None, y: pd.Series, role: str) -> pd.DataFrame:
-    if values is None:
-        return pd.DataFrame(index=y.index)
-    frame = values.to_frame() if isinstance(values, pd.Series) else values
-    checks.panel_index(frame, role)
-    return frame.rename(columns=str)
 
 
 def whole(name: str, value: object, least: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DuplicateKeysError, MissingValuesError
-from nqp_spatial.panel import checks
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 
 

@@ -21,9 +21,12 @@ from nqp_spatial.exceptions import (
     IdMismatchError,
     OptionError,
 )
-from nqp_spatial.panel import checks, transform
-from nqp_spatial.panel.periods import wide
+from nqp_spatial.panel import transform
+from nqp_spatial.panel.clock import Clock
+from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.transform_report import Transformed
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 
@@ -76,7 +79,7 @@ def cross_section_trend(
     entity, time = index.get_level_values(0), index.get_level_values(1)
     lacking = entity.unique().difference(values.index)
     if len(lacking):
-        hint = checks.type_hint(entity.unique(), values.index)
+        hint = type_hint(entity.unique(), values.index)
         raise IdMismatchError(
             f"{len(lacking)} entities of the panel have no value in {label!r}: {first(lacking)}. "
             + (hint or "Complete values_by_entity, or leave those entities out of the panel.")
@@ -230,8 +233,7 @@ def _panel_rows(
     if isinstance(periods, pd.MultiIndex):
         if periods.nlevels != 2:
             raise DataError("periods has not two levels. Give frame.index of (entity, time).")
-        checks.complete_keys(periods, "periods")
-        checks.unique_keys(periods, "periods")
+        Keys.of(periods, "periods")
         return periods
     if isinstance(periods, str) or not isinstance(periods, Iterable):
         raise DataError(
@@ -247,18 +249,19 @@ def _panel_rows(
 def _trend(trend: str | pd.Series, time: pd.Index) -> tuple[Any, str]:
     """Value of the trend in each row, and its name."""
     if isinstance(trend, str):
-        if not pd.api.types.is_numeric_dtype(time.dtype):
+        clock = Clock(time.unique().sort_values())
+        if clock.steps is None:
             raise DataError(
                 f"Periods such as {first(time[:1])} are not numbers, so that a linear trend is not "
                 'defined. Give trend= as a Series by period, or trend="periods".'
             )
-        if time.min() == time.max():
+        if len(clock.periods) < 2:
             raise DataError(f"There is only one period, {first(time[:1])}; two are needed.")
-        return np.asarray(wide(time) - time.min(), dtype=float), "trend"
+        return clock.numbers()[clock.periods.get_indexer(time)], "trend"
     given = _by_label(trend, "trend", "period")
     lacking = time.unique().difference(given.index)
     if len(lacking):
-        hint = checks.type_hint(time.unique(), given.index)
+        hint = type_hint(time.unique(), given.index)
         raise IdMismatchError(
             f"The trend has no value for {len(lacking)} periods of the panel: {first(lacking)}. "
             + (hint or "Give one for every period.")

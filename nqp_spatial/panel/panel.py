@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,13 +20,15 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnbalancedPanelError,
 )
-from nqp_spatial.panel import checks, expressions, verbs
+from nqp_spatial.panel import expressions, verbs
 from nqp_spatial.panel.aggregate import Rule, aggregate
 from nqp_spatial.panel.groups import by_entity, members
+from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.reading import read_table
-from nqp_spatial.panel.rows import panel_notes
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import same_ids, type_hint
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.notes import Note, in_language, listed, note
+from nqp_spatial.shared.notes import Note, in_language, listed, note, notes_of
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import as_graph
 
@@ -120,12 +123,13 @@ class PanelData:
             If the panel has entities without a polygon.
         """
         indexed = _keyed(frame, entity, time)
-        _check_keys(indexed)
-        notes = tuple(frame.attrs.get("notes", ()))
-        if isinstance(note := frame.attrs.get("note"), str):
-            notes = tuple(dict.fromkeys((*notes, note)))
-        labels = frame.attrs.get("labels")
-        panel = cls(_noted(indexed.sort_index(), notes), notes=notes, labels=labels)
+        repeated = indexed.columns[indexed.columns.duplicated()]
+        keys = Keys.of(indexed.index, "the frame")
+        if len(repeated):
+            raise DataError(f"Column names occur twice: {first(repeated)}. Rename one of each.")
+        notes, labels = notes_of(frame), frame.attrs.get("labels")
+        rows = keys.take(indexed, "the frame")
+        panel = cls(_noted(rows, notes), notes=notes, labels=labels)
         return panel if polygons is None else panel.with_polygons(polygons)
 
     @classmethod
@@ -142,15 +146,20 @@ class PanelData:
         table = read_table(path, encoding=encoding)
         return cls.from_frame(table, entity=entity, time=time, polygons=polygons)
 
+    @cached_property
+    def keys(self) -> Keys:
+        """Rows by the codes of their entity and period."""
+        return Keys.of(self.frame.index, "the panel")
+
     @property
     def entities(self) -> pd.Index:
         """Entity ids, sorted."""
-        return self.frame.index.get_level_values(0).unique().sort_values()
+        return self.keys.entities
 
     @property
     def periods(self) -> pd.Index:
         """Periods, sorted."""
-        return self.frame.index.get_level_values(1).unique().sort_values()
+        return self.keys.periods
 
     @property
     def n_entities(self) -> int:
@@ -243,7 +252,7 @@ class PanelData:
             checks.balanced(self.frame.index)
         if graph is not None:
             weights = as_graph(graph)
-            checks.same_ids(self.entities, weights.unique_ids, "the panel", "the weights")
+            same_ids(self.entities, weights.unique_ids, "the panel", "the weights")
             if len(weights.isolates):
                 warnings.warn(
                     f"{len(weights.isolates)} entities have no neighbours, first "
@@ -547,7 +556,7 @@ class PanelData:
             columns = [name for name in plain.columns if name not in keys.values()]
         names = [columns] if isinstance(columns, str) else list(columns)
         found, absent = verbs.joined(self.frame, plain, keys, names, gaps=unmatched == "missing")
-        notes = [text for text in panel_notes(plain) if text not in self.notes]
+        notes = [text for text in notes_of(plain) if text not in self.notes]
         if len(absent):
             which = listed(absent, 3)
             sizes = {"left": len(absent), "n": self.nobs}
@@ -648,7 +657,7 @@ class PanelData:
             if len(unknown):
                 raise IdMismatchError(
                     f"{first(unknown)} not in the panel's {frame.index.names[level]!r}. "
-                    f"It has {first(known, 4)}. {checks.type_hint(chosen, known)}".rstrip()
+                    f"It has {first(known, 4)}. {type_hint(chosen, known)}".rstrip()
                 )
             frame = frame[frame.index.get_level_values(level).isin(chosen)]
             if level == 0 and polygons is not None:
@@ -742,16 +751,5 @@ def _with_columns(frame: pd.DataFrame, entity: str, time: str) -> pd.DataFrame:
     return available
 
 
-def _check_keys(frame: pd.DataFrame) -> None:
-    """Refuse no rows; empty, mixed and repeated keys; and repeated column names."""
-    if not len(frame):
-        raise DataError("The frame has no rows.")
-    checks.complete_keys(frame.index, "the frame")
-    checks.unique_keys(frame.index, "the frame")
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
-        raise DataError(f"Column names occur twice: {first(repeated)}. Rename one of each.")
-
-
 def _id_hint(ours: pd.Index, theirs: pd.Index) -> str:
-    return checks.type_hint(ours, theirs) or "Match them first, for example with match_cities."
+    return type_hint(ours, theirs) or "Match them first, for example with match_cities."

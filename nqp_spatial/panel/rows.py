@@ -8,19 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nqp_spatial.exceptions import DataError, DuplicateKeysError, EstimationError, OptionError
-from nqp_spatial.panel import checks
+from nqp_spatial.exceptions import DuplicateKeysError, EstimationError, OptionError
+from nqp_spatial.panel.keys import Keys
+from nqp_spatial.panel.sample import labels_of
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
-
-
-def panel_notes(*columns: pd.Series | pd.DataFrame) -> tuple[str, ...]:
-    """What the data say that readers must be told, once each."""
-    notes: list[str] = []
-    for attrs in (values.attrs for values in columns):
-        note = attrs.get("note")
-        notes += [*attrs.get("notes", ()), *([note] if isinstance(note, str) else [])]
-    return tuple(dict.fromkeys(notes))
 
 
 def plain_index(index: pd.MultiIndex) -> pd.MultiIndex:
@@ -31,30 +25,6 @@ def plain_index(index: pd.MultiIndex) -> pd.MultiIndex:
         return index
     codes = pd.factorize(index.get_level_values(1), sort=True)[0]
     return pd.MultiIndex.from_arrays([index.get_level_values(0), codes], names=index.names)
-
-
-def checked(y: pd.Series, x: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
-    """Both numeric and complete, on one sorted index."""
-    if isinstance(y, pd.DataFrame):
-        raise DataError("y is a DataFrame. Give one column: frame['name'].")
-    names = [str(column) for column in x.columns]
-    if not names:
-        raise OptionError("x has no columns. Give at least one regressor.")
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated:
-        raise OptionError(f"The regressor name {repeated[0]!r} repeats. Rename one of them.")
-    if len(y) == 0:
-        raise DataError("y has no rows.")
-    for values, role in ((y, "y"), (x, "x")):
-        checks.complete_keys(values.index, role)
-        checks.unique_keys(values.index, role)
-    checks.same_rows(y.index, x.index, "y", "x")
-    y = y.rename("y") if y.name is None else y
-    checks.usable_column(y, str(y.name))
-    for name in x.columns:
-        checks.usable_column(x[name], str(name))
-    y = y.sort_index().astype(float)
-    return y, x.reindex(y.index).astype(float).rename(columns=str)
 
 
 def check_variances(cov: pd.DataFrame, cov_type: str = "clustered") -> None:
@@ -74,13 +44,11 @@ def check_variances(cov: pd.DataFrame, cov_type: str = "clustered") -> None:
         )
 
 
-def categories(
-    values: pd.Series | pd.DataFrame | None, index: pd.MultiIndex
-) -> pd.DataFrame | None:
-    """Categories on the index of y, as codes, complete."""
+def categories(values: pd.Series | pd.DataFrame | None, keys: Keys) -> pd.DataFrame | None:
+    """Categories on the rows of a sample, complete."""
     if values is None:
         return None
-    frame = labels_on(values, index, "other_effects")
+    frame = labels_of(values, keys, "other_effects")
     for name in frame.columns:
         if frame[name].isna().any():
             where = first(frame.index[frame[name].isna()], 3)
@@ -123,7 +91,7 @@ def _by_row(labels: pd.Series | pd.DataFrame, index: pd.MultiIndex) -> pd.Series
             f"clusters have more than one label for {twice}. Keep one row of each entity."
         )
     entities = index.get_level_values(0)
-    checks.same_ids(entities.unique(), labels.index, "y", "clusters")
+    same_ids(entities.unique(), labels.index, "y", "clusters")
     return labels.reindex(entities).set_axis(index)
 
 

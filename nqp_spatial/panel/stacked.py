@@ -27,8 +27,11 @@ from nqp_spatial.exceptions import (
     OptionError,
     WeightsError,
 )
-from nqp_spatial.panel import checks, design
+from nqp_spatial.panel import design
 from nqp_spatial.panel.design import Design
+from nqp_spatial.panel.keys import Keys
+from nqp_spatial.panel.sample import REGRESSORS, Sample
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import note
 from nqp_spatial.weights import as_graph, check_time_varying
@@ -81,15 +84,14 @@ class StackedDesign(Design):
     @classmethod
     def build(
         cls,
-        y: pd.Series,
-        x: pd.DataFrame | pd.Series,
+        sample: Sample,
         graph: Any,
         *,
         unbalanced: str,
         observation_weights: pd.Series | None,
         effects: str | None,
     ) -> StackedDesign:
-        """Check and stack an outcome, regressors and weights.
+        """Stack a sample with roles y and x, period after period, with its weights.
 
         Parameters
         ----------
@@ -100,32 +102,32 @@ class StackedDesign(Design):
         observation_weights : Series, optional
             Positive, by (entity, time).
         """
-        y, x, names = design.checked_frames(y, x)
-        if unbalanced == "error":
-            checks.balanced(y.index)
-        entities, periods = (y.index.get_level_values(i).unique().sort_values() for i in (0, 1))
-        cells = y.index.swaplevel().sort_values().swaplevel()
-        graphs = _graphs(graph, entities, periods)
-        blocks = _blocks(graphs, cells, entities, unbalanced)
+        keys = sample.keys
+        design.check_names(sample)
+        if unbalanced == "error" and not keys.balanced:
+            checks.balanced(sample.index)
+        order = np.lexsort((keys.entity, keys.period))
+        cells = sample.index.take(order)
+        graphs = _graphs(graph, keys.entities, keys.periods)
+        blocks = _blocks(graphs, cells, keys.entities, unbalanced)
         if not any(W.nnz for W in blocks):
             raise WeightsError("All weights are zero: no entity has a neighbour in any period.")
-        values = x.reindex(cells).to_numpy(dtype=float, copy=True)
-        notes = [*design.notes_of(y), *design.notes_of(x)]
-        absent = len(entities) * len(periods) - len(cells)
+        notes = list(sample.notes)
+        absent = keys.shape[0] * keys.shape[1] - len(cells)
         if absent:
             notes.append(note(_WORDS, unbalanced, n=absent))
         return cls(
-            y=y.reindex(cells).to_numpy(dtype=float, copy=True)[None, :],
-            x=values[None, ...],
+            y=sample.array("y")[order].T,
+            x=sample.array(*REGRESSORS)[order][None, ...],
             W=sp.csr_array(sp.block_diag(blocks, format="csr")),
-            graph=graphs[periods[0]],
-            dependent=str(y.name),
-            x_names=names,
-            entities=entities,
-            periods=periods,
-            notes=tuple(dict.fromkeys(notes)),
+            graph=graphs[keys.periods[0]],
+            dependent=sample.roles["y"][0],
+            x_names=sample.regressors,
+            entities=keys.entities,
+            periods=keys.periods,
+            notes=tuple(notes),
             cells=cells,
-            root=_roots(observation_weights, cells),
+            root=_roots(observation_weights, keys, order),
             graphs=graphs,
             blocks=blocks,
             effects=effects,
@@ -333,16 +335,14 @@ def _blocks(
     return tuple(blocks)
 
 
-def _roots(weights: pd.Series | None, cells: pd.MultiIndex) -> Array | None:
+def _roots(weights: pd.Series | None, keys: Keys, order: npt.NDArray[np.int64]) -> Array | None:
     """Square roots of positive observation weights, in the order of the cells."""
     if weights is None:
         return None
     checks.panel_index(weights, "observation_weights")
     if not isinstance(weights, pd.Series):
         raise DataError("observation_weights is a DataFrame. Give one column of it, frame['name'].")
-    checks.unique_keys(weights.index, "observation_weights")
-    checks.same_rows(cells, weights.index, "the panel", "observation_weights")
-    values = weights.reindex(cells)
+    values = keys.take(weights, "observation_weights", "the panel").iloc[order]
     checks.usable_column(values, str(weights.name or "observation_weights"), may_be_constant=True)
     bad = values[~(values > 0)]
     if len(bad):

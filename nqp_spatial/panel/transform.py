@@ -20,8 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import ConstantColumnError, DataError, OptionError
-from nqp_spatial.panel import checks
-from nqp_spatial.panel.periods import own_step, shifted, wide
+from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.transform_report import (
     Report,
     Transformed,
@@ -29,6 +28,7 @@ from nqp_spatial.panel.transform_report import (
     float_columns,
     transformed,
 )
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 
@@ -187,7 +187,7 @@ def lag(
     DuplicateKeysError
     """
     frame, step = _timed(data, periods, step)
-    earlier = shifted(frame, periods * step)
+    earlier = _shifted(frame, periods * step)
     notes = [_no_lag(name, frame, earlier, periods * step) for name in frame]
     if earlier.isna().to_numpy().all() and not frame.isna().to_numpy().all():
         raise DataError(
@@ -227,7 +227,7 @@ def growth(
     if isinstance(periods, int) and periods < 0:
         raise OptionError(f"periods={periods!r} is not a whole number of at least 1.")
     frame, step = _timed(data, periods, step)
-    base = shifted(frame, periods * step)
+    base = _shifted(frame, periods * step)
     notes, columns = [], {}
     for name in frame:
         now, before = frame[name], base[name]
@@ -345,7 +345,25 @@ def _timed(
     if not whole or periods == 0:
         raise OptionError(f"periods={periods!r} is not a whole number other than 0. Type 1.")
     frame = float_columns(data)
-    return frame, own_step(frame.index, step)
+    return frame, Keys.of(frame.index, "the data").clock.step(step)
+
+
+def _places(index: pd.MultiIndex) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Entity and time of each row as whole numbers; neighbouring periods are a step apart."""
+    keys = Keys.of(index, "the data")
+    times = np.round(keys.clock.numbers()).astype(np.int64)
+    entity = keys.entities.get_indexer(index.get_level_values(0))
+    return entity, times[keys.periods.get_indexer(index.get_level_values(1))]
+
+
+def _shifted(frame: pd.DataFrame, distance: int) -> pd.DataFrame:
+    """For each row the row of the same entity ``distance`` earlier, missing where there is none."""
+    entity, time = _places(frame.index)
+    known = pd.MultiIndex.from_arrays([entity, time])
+    found = known.get_indexer(pd.MultiIndex.from_arrays([entity, time - distance]))
+    values = frame.to_numpy(dtype=float)[found]
+    values[found < 0] = np.nan
+    return pd.DataFrame(values, frame.index, frame.columns)
 
 
 def _parts(column: pd.Series, by: str | None) -> list[tuple[object, pd.Series]]:
@@ -397,9 +415,9 @@ def _no_lag(
 ) -> pd.DataFrame:
     """Cells whose lag is missing, by reason."""
     missing = earlier[name].isna().to_numpy()
-    there = shifted(pd.DataFrame({"row": 1.0}, frame.index), distance)["row"].notna().to_numpy()
-    entity = frame.index.get_level_values(0)
-    time = pd.Series(wide(frame.index.get_level_values(1)), index=frame.index)
+    there = _shifted(pd.DataFrame({"row": 1.0}, frame.index), distance)["row"].notna().to_numpy()
+    entity, moments = _places(frame.index)
+    time = pd.Series(moments, index=frame.index)
     edge = time.groupby(entity).transform("min" if distance > 0 else "max")
     within = (time - distance >= edge) if distance > 0 else (time - distance <= edge)
     beyond = "before the first" if distance > 0 else "after the last"
@@ -417,7 +435,7 @@ def _no_lag(
 def _on_a_line(x: pd.Series, limit: int, step: int) -> tuple[pd.Series, npt.NDArray[np.object_]]:
     """Interpolated values, and for every cell that was missing what became of it."""
     values, why = x.to_numpy().copy(), np.full(len(x), "", dtype=object)
-    times = np.asarray(x.index.get_level_values(1), dtype=float)
+    times = _places(x.index)[1].astype(float)
     for _, positions in pd.Series(np.arange(len(x)), x.index).groupby(level=0, sort=False):
         rows = positions.to_numpy()
         known = rows[~np.isnan(values[rows])]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, InfiniteValuesError
-from nqp_spatial.panel import checks
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 
 

@@ -16,7 +16,9 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
-from nqp_spatial.panel import checks, expressions
+from nqp_spatial.panel import expressions
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first, suggest
 
 # ---------------------------------------------------------------- names
@@ -268,7 +270,7 @@ def _index(keys: Sequence[pd.Series]) -> pd.Index:
 
 def _kinds_hint(own: Sequence[pd.Series], theirs: Sequence[pd.Series]) -> str:
     hints = (
-        checks.type_hint(pd.Index(a.dropna().unique()), pd.Index(b.unique()))
+        type_hint(pd.Index(a.dropna().unique()), pd.Index(b.unique()))
         for a, b in zip(own, theirs, strict=True)
     )
     return next((f"{hint} " for hint in hints if hint), "")

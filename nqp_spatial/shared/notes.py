@@ -44,3 +44,13 @@ def listed(labels: Iterable[object], n: int = 5) -> Note:
 def in_language(text: Any, lang: str) -> Any:
     """A note in the language; anything else as it is."""
     return text.zh if lang == "zh" and isinstance(text, Note) else text
+
+
+def notes_of(*values: Any) -> tuple[str, ...]:
+    """Notes that travel with frames in ``attrs``, such as that data are simulated, once each."""
+    found: list[str] = []
+    for attrs in (getattr(one, "attrs", {}) for one in values):
+        own, single = attrs.get("notes", ()), attrs.get("note")
+        found += [own] if isinstance(own, str) else own
+        found += [single] if isinstance(single, str) else []
+    return tuple(dict.fromkeys(found))

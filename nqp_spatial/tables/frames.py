@@ -12,6 +12,7 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, InfiniteValuesError, NotNumericError, OptionError
 from nqp_spatial.language import tables as words
 from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.tables import numbers
 from nqp_spatial.tables.layout import LANGUAGES, Row
@@ -323,7 +324,4 @@ def as_notes(notes: Sequence[str]) -> tuple[str, ...]:
 
 def own_notes(data: Any) -> tuple[str, ...]:
     """What the data themselves say must be told, such as that they are simulated."""
-    attrs = data.attrs if isinstance(data, pd.DataFrame) else {"notes": data.notes}
-    notes = as_notes(attrs.get("notes", ()))
-    note = attrs.get("note")
-    return (*notes, note) if isinstance(note, str) else notes
+    return notes_of(data) if isinstance(data, pd.DataFrame) else as_notes(data.notes)

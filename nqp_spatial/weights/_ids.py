@@ -12,7 +12,6 @@ from scipy import sparse
 from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
-    IdMismatchError,
     NegativeWeightsError,
     WeightsError,
 )
@@ -62,36 +61,6 @@ def entity_ids(
     if isinstance(ids, pd.CategoricalIndex):
         ids = pd.Index(ids.tolist())
     return ids.rename(None)
-
-
-def match_ids(
-    have: pd.Index, want: pd.Index, have_name: str, want_name: str, *, more_ok: bool = False
-) -> None:
-    """Raise `IdMismatchError`, naming ids and a remedy, unless both hold the same ids.
-
-    With ``more_ok``, ``have`` may hold ids that ``want`` lacks.
-    """
-    lacking, extra = want.difference(have, sort=False), have.difference(want, sort=False)
-    if lacking.empty and (more_ok or extra.empty):
-        return
-    parts = []
-    if len(lacking):
-        parts.append(f"{len(lacking)} ids of {want_name} are not in {have_name}: {first(lacking)}.")
-    if len(extra) and not more_ok:
-        parts.append(f"{len(extra)} ids of {have_name} are not in {want_name}: {first(extra)}.")
-    parts.append(_remedy(lacking, extra, have_name, want_name))
-    raise IdMismatchError(" ".join(parts))
-
-
-def _remedy(lacking: pd.Index, extra: pd.Index, have_name: str, want_name: str) -> str:
-    if len(lacking) and set(lacking.map(str)) <= set(extra.map(str)):
-        return (
-            "They differ in type only, text against integer: convert one side, for example "
-            "frame.index = frame.index.astype(int)."
-        )
-    if len(lacking):
-        return f"Add them to {have_name}, or drop them from {want_name}; ids must match exactly."
-    return f"Take subset(graph, ids) to keep only those of {want_name}."
 
 
 def check_weights(W: sparse.csr_array, ids: pd.Index) -> None:

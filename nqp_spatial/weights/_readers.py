@@ -21,8 +21,9 @@ from nqp_spatial.exceptions import (
     IslandWarning,
     MissingValuesError,
 )
+from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
-from nqp_spatial.weights._ids import build_graph, entity_ids, match_ids
+from nqp_spatial.weights._ids import build_graph, entity_ids
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph

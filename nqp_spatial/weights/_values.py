@@ -18,8 +18,9 @@ from nqp_spatial.exceptions import (
     OptionError,
     WindowWarning,
 )
+from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.weights._ids import entity_ids, match_ids
+from nqp_spatial.weights._ids import entity_ids
 
 
 def entity_values(

@@ -10,10 +10,11 @@ import pandas as pd
 from scipy import sparse
 
 from nqp_spatial.exceptions import IslandWarning, OptionError, WeightsError
+from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option, within
 from nqp_spatial.weights import _islands
-from nqp_spatial.weights._ids import build_graph, graph_ids, graph_matrix, match_ids
+from nqp_spatial.weights._ids import build_graph, graph_ids, graph_matrix
 from nqp_spatial.weights._values import entity_values
 from nqp_spatial.weights.convert import as_graph, is_graph, is_legacy, sparse_for
 from nqp_spatial.weights.economic import economic

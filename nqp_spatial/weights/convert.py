@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, WeightsError
+from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.weights._ids import (
     build_graph,
@@ -18,7 +19,6 @@ from nqp_spatial.weights._ids import (
     entity_ids,
     graph_ids,
     graph_matrix,
-    match_ids,
 )
 
 if TYPE_CHECKING:

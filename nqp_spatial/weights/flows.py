@@ -19,10 +19,11 @@ from nqp_spatial.exceptions import (
     TiesError,
     WeightsError,
 )
+from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import _islands
-from nqp_spatial.weights._ids import build_graph, entity_ids, match_ids
+from nqp_spatial.weights._ids import build_graph, entity_ids
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph

@@ -18,11 +18,12 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
+from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs
-from nqp_spatial.weights._ids import build_graph, entity_ids, graph_ids, graph_matrix, match_ids
+from nqp_spatial.weights._ids import build_graph, entity_ids, graph_ids, graph_matrix
 from nqp_spatial.weights.contiguity import nearest_polygon
 
 if TYPE_CHECKING:

@@ -60,11 +60,11 @@ def test_fewer_instruments_than_endogenous_regressors(data):
 
 
 def test_a_column_with_two_roles(data):
-    with pytest.raises(OptionError, match=r"'d' is in exog and in endog\."):
+    with pytest.raises(OptionError, match=r"'d' is in x and in endog\."):
         make(data, x=("x", "d"))
-    with pytest.raises(OptionError, match=r"'x' is in exog and in instruments\. .*itself"):
+    with pytest.raises(OptionError, match=r"'x' is in x and in instruments\. .*itself"):
         make(data, z=("z1", "x"))
-    with pytest.raises(OptionError, match=r"'z1' is twice in instruments"):
+    with pytest.raises(OptionError, match=r"'z1' repeats in instruments"):
         make(data, z=("z1", "z1"))
 
 
@@ -109,7 +109,7 @@ def test_collinear_regressors_and_an_absorbed_one(data):
 
 def test_instruments_that_are_the_endogenous_regressor(data):
     data["z4"] = data["d"] - data["x"]
-    message = r"fit the endogenous regressor 'd' exactly\. .*move it to exog"
+    message = r"fit the endogenous regressor 'd' exactly\. .*move it to x"
     with pytest.raises(EstimationError, match=message):
         make(data, z=("z1", "z4"))
 
@@ -139,7 +139,7 @@ def test_missing_cells_and_the_rows_that_a_lag_costs(data):
 def test_rows_types_and_bare_arrays(data):
     with pytest.raises(IdMismatchError, match=r"y and instruments do not have the same"):
         IV2SLS(data["y"], data["x"], data["d"], data["z1"].drop(("c01", 2012)))
-    with pytest.raises(IdMismatchError, match=r"exog and endog do not .*\('c01', 2012\)"):
+    with pytest.raises(IdMismatchError, match=r"y and x do not .*\('c01', 2012\)"):
         IV2SLS(data["y"], data["x"].drop(("c01", 2012)), data["d"], data["z1"])
     with pytest.raises(DuplicateKeysError, match=r"in instruments, first \('c00', 2010\)"):
         IV2SLS(data["y"], None, data["d"], pd.concat([data["z1"], data["z1"].iloc[:1]]))

@@ -301,11 +301,11 @@ def test_formula(data, fitted):
 
 
 def test_a_variable_has_one_role(data):
-    with pytest.raises(OptionError, match="'m1' stands twice, in mediators and in x"):
+    with pytest.raises(OptionError, match="'m1' is in mediators and in x"):
         Mediation(data["y"], data["a"], data["m1"], data[["b", "m1"]])
-    with pytest.raises(OptionError, match="'a' stands twice, in treatment and in mediators"):
+    with pytest.raises(OptionError, match="'a' is in treatment and in mediators"):
         Mediation(data["y"], data["a"], data[["a", "m1"]])
-    with pytest.raises(OptionError, match="'y' stands twice, in y and in mediators"):
+    with pytest.raises(OptionError, match="'y' is in y and in mediators"):
         Mediation(data["y"], data["a"], data[["y"]])
     with pytest.raises(OptionError, match="mediators has no columns"):
         Mediation(data["y"], data["a"], data[[]])
@@ -327,7 +327,7 @@ def test_a_treatment_constant_within_entities_is_refused(data):
 
 
 def test_rows_and_cells_must_be_there(data):
-    with pytest.raises(IdMismatchError, match="treatment and mediators"):
+    with pytest.raises(IdMismatchError, match="y and mediators"):
         Mediation(data["y"], data["a"], data["m1"].drop(("c02", 2005)))
     holes = data["m1"].copy()
     holes.loc[("c02", 2006)] = np.nan

@@ -291,7 +291,7 @@ def test_cells_and_rows_must_be_there(data):
     wild = data.assign(b=data["b"].where(data["b"] > 1, np.inf))
     with pytest.raises(InfiniteValuesError, match="'b' is infinite"):
         fit(wild)
-    with pytest.raises(IdMismatchError, match="x and moderator do not have the same"):
+    with pytest.raises(IdMismatchError, match="y and moderator do not have the same"):
         Moderation(data["y"], data["a"], data["b"].iloc[1:])
     with pytest.raises(DataError, match="moderator is a list"):
         Moderation(data["y"], data["a"], [1, 2])

@@ -160,14 +160,15 @@ def test_missing_and_repeated_treatment_cells_are_named(data, graph):
     with pytest.raises(DuplicateKeysError, match=r"treatment.*\('城市00', 2001\)"):
         SpatialDiD(data["y"], twice, data[["x1"]], graph)
     fewer = data["did"].iloc[1:]
-    with pytest.raises(IdMismatchError, match=r"not in the treatment.*\('城市00', 2001\)"):
+    only = r"1 are only in y, 0 only in treatment.*\('城市00', 2001\)"
+    with pytest.raises(IdMismatchError, match=only):
         SpatialDiD(data["y"], fewer, data[["x1"]], graph)
     with pytest.raises(DataError, match="treatment is a ndarray"):
         SpatialDiD(data["y"], data["did"].to_numpy(), data[["x1"]], graph)
 
 
 def test_treatment_among_the_controls_is_refused(data, graph):
-    with pytest.raises(OptionError, match="'did' is the treatment and also in x"):
+    with pytest.raises(OptionError, match="'did' is in treatment and in x"):
         SpatialDiD(data["y"], data["did"], data[["did", "x1"]], graph)
 
 

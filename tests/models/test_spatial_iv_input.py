@@ -109,12 +109,12 @@ def test_a_column_has_one_role(data, graph):
 
 def test_rows_that_differ_are_named(data, graph):
     short = data.drop((0, 2001))
-    with pytest.raises(IdMismatchError, match=r"x and instruments do not.*1 are only in x.*\(0, 2"):
+    with pytest.raises(IdMismatchError, match=r"y and instruments do not.*1 are only in y.*\(0, 2"):
         SpatialIV(
             data["y"], data[["x1"]], graph, endog=data["d"], instruments=short["z1"]
         )  # fmt: skip
     shifted = data["z1"].rename(index=lambda i: i + 1, level=0)
-    with pytest.raises(IdMismatchError, match="6 are only in x, 6 only in instruments"):
+    with pytest.raises(IdMismatchError, match="6 are only in y, 6 only in instruments"):
         SpatialIV(data["y"], data[["x1"]], graph, endog=data["d"], instruments=shifted)
     twice = pd.concat([data["z1"], data["z1"].iloc[:1]])
     with pytest.raises(DuplicateKeysError, match="in instruments, first"):

@@ -19,9 +19,10 @@ from nqp_spatial.exceptions import (
     EstimationError,
     OptionError,
 )
-from nqp_spatial.panel import checks
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.sample import Sample
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 
@@ -60,7 +61,15 @@ class DynamicGMMModel:
         check_option("iv_equation", iv_equation, gmm_instruments.EQUATIONS)
         self.effects, self.transformation = effects, transformation
         self.first_step, self.iv_equation = first_step, iv_equation
-        self.y, self.x, self.iv = _data.checked(y, x, iv)
+        self.sample = Sample.of(
+            y=y,
+            x=x,
+            iv=iv,
+            advice="Lags of y are added by lags=; regressors instrument themselves without being "
+            "in iv. Rename one.",
+        )
+        self.y = self.sample.series()
+        self.x, self.iv = self.sample.frame("x"), self.sample.frame("iv")
         self.lags = _data.whole("lags", lags, 1)
         self.x_lags = _data.lag_orders(x_lags, self.x.columns)
         self.predetermined = self._named("predetermined", predetermined)
@@ -68,7 +77,7 @@ class DynamicGMMModel:
         self._check_roles()
         self.gmm_lags = self._lag_ranges(gmm_lags)
         self.collapse = self._collapsed(collapse)
-        self._grid = _data.Grid.of(self.y.index)
+        self._grid = _data.Grid.of(self.sample.keys)
         self._check_periods()
         self._make_cells()
         self._make_system()

@@ -388,10 +388,7 @@ def _provenance(
     small: bool,
     own_notes: list[str],
 ) -> dict[str, Any]:
-    notes: list[str] = []
-    for attrs in (model.y.attrs, model.x.attrs):
-        note = attrs.get("note")
-        notes += [*attrs.get("notes", ()), *([note] if isinstance(note, str) else [])]
+    notes = list(model.sample.notes)
     options = {
         "lags": model.lags,
         "x_lags": model.x_lags,

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 import nqp_spatial.models.covariance as _panel
-import nqp_spatial.models.spatial.iv_instruments as _iv
 from nqp_spatial.core.linear import iv, weak_iv
 from nqp_spatial.core.linear.collinear import absorbed, dependent
 from nqp_spatial.exceptions import (
@@ -21,7 +20,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
-from nqp_spatial.panel import checks
+from nqp_spatial.panel.sample import INSTRUMENTED, Sample, columns_of
 from nqp_spatial.shared.messages import first
 
 Array = npt.NDArray[np.float64]
@@ -29,90 +28,54 @@ Array = npt.NDArray[np.float64]
 _EXACT = 1e-10  # left over own norm below which the first stage is an identity
 
 
-@dataclass(frozen=True, eq=False)
-class Roles:
-    """Frames by role, names checked against each other; instruments not yet against the data."""
+def sample_of(y: Any, x: Any, endog: Any, instruments: Any) -> Sample:
+    """The sample of an instrumented regression, as many instruments as endogenous regressors.
 
-    exog: pd.DataFrame | None
-    endog: pd.DataFrame
-    instruments: pd.DataFrame
-
-    @classmethod
-    def from_frames(cls, exog: Any, endog: Any, instruments: Any) -> Roles:
-        """Frames with text names, as many instruments as endogenous regressors at least."""
-        frames = {"exog": _iv._frame(exog, "exog"), "endog": _iv._frame(endog, "endog")}
-        frames["instruments"] = _iv._frame(instruments, "instruments")
-        for role in ("endog", "instruments"):
-            if frames[role] is None:
-                raise OptionError(
-                    f"{role}= has no columns. Give the endogenous regressors in endog= and what "
-                    "is excluded from the equation in instruments=, or use FixedEffects."
-                )
-        given = {
-            role: frame.rename(columns=str) for role, frame in frames.items() if frame is not None
-        }
-        _check_roles(given)
-        e, z = given["endog"], given["instruments"]
-        if z.shape[1] < e.shape[1]:
-            raise EstimationError(
-                f"The model is underidentified: {e.shape[1]} endogenous regressors "
-                f"({first(e.columns)}) and {z.shape[1]} excluded instruments "
-                f"({first(z.columns)}). Give at least one instrument for each."
+    Raises
+    ------
+    DataError
+        As `Sample.of`.
+    EstimationError
+        Fewer instruments than endogenous regressors.
+    OptionError
+        No endogenous regressor, or no instrument.
+    """
+    for role, values in (("endog", endog), ("instruments", instruments)):
+        if columns_of(values, role) is None:
+            raise OptionError(
+                f"{role}= has no columns. Give the endogenous regressors in endog= and what is "
+                "excluded from the equation in instruments=, or use FixedEffects.",
+                option=role,
             )
-        return cls(given.get("exog"), e, z)
-
-    @property
-    def regressors(self) -> pd.DataFrame:
-        """Exogenous, then endogenous."""
-        return self.endog if self.exog is None else self.joined(self.exog, self.endog)
-
-    def stage(self, index: pd.Index) -> pd.DataFrame:
-        """All exogenous columns, on the rows of ``index``: exogenous regressors, instruments."""
-        parts = [self.instruments] if self.exog is None else [self.exog, self.instruments]
-        return pd.concat([part.reindex(index).astype(float) for part in parts], axis=1)
-
-    @staticmethod
-    def joined(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-        """Both on the rows of the first, which are the same."""
-        checks.unique_keys(left.index, "exog")
-        checks.unique_keys(right.index, "endog")
-        checks.same_rows(left.index, right.index, "exog", "endog")
-        found = pd.concat([left, right.reindex(left.index)], axis=1)
-        found.attrs = {"notes": _iv._notes([left, right])}
-        return found
+    _check_missing(columns_of(instruments, "instruments"))
+    sample = Sample.of(
+        y=y,
+        x=x,
+        endog=endog,
+        instruments=instruments,
+        may_be_constant=["instruments"],  # within the rows; after effects it is checked again
+        advice=INSTRUMENTED,
+    )
+    e, z = sample.roles["endog"], sample.roles["instruments"]
+    if len(z) < len(e):
+        raise EstimationError(
+            f"The model is underidentified: {len(e)} endogenous regressors ({first(e)}) and "
+            f"{len(z)} excluded instruments ({first(z)}). Give at least one instrument for each."
+        )
+    return sample
 
 
-def _check_roles(given: dict[str, pd.DataFrame]) -> None:
-    """Raise `OptionError` if a column has two roles or stands twice in one."""
-    roles: dict[str, str] = {}
-    for role, frame in given.items():
-        for name in frame.columns:
-            if name in roles:
-                twice = f"twice in {role}" if roles[name] == role else f"in {roles[name]} and "
-                twice += "" if roles[name] == role else f"in {role}"
-                raise OptionError(
-                    f"{name!r} is {twice}. An exogenous regressor belongs in exog, an endogenous "
-                    "one in endog, and instruments has only what is excluded from the equation; "
-                    "exog instruments itself."
-                )
-            roles[name] = role
-
-
-def check_instruments(roles: Roles, y: pd.Series) -> None:
-    """Raise unless the instruments are numbers, complete, varying, on the rows of y."""
-    z = roles.instruments
-    checks.complete_keys(z.index, "instruments")
-    checks.unique_keys(z.index, "instruments")
-    checks.same_rows(y.index, z.index, "y", "instruments")
-    for name in z.columns:
-        missing = z[name].isna()
+def _check_missing(z: pd.DataFrame | None) -> None:
+    """Raise if an instrument has empty cells, which lags have."""
+    assert z is not None
+    for j, name in enumerate(z.columns):
+        missing = z.iloc[:, j].isna()
         if missing.any():
             raise MissingValuesError(
                 f"The instrument {name!r} is empty in {int(missing.sum())} of {len(z)} rows, first "
                 f"{first(z.index[missing], 3)}. A lag has no value in the first period and after a "
                 f"gap. Choose the sample yourself: frame = frame.dropna(subset=[{name!r}])."
             )
-        checks.usable_column(z[name], name, may_be_constant=True)
 
 
 def _removed(effects: tuple[str, ...]) -> str:
@@ -168,7 +131,7 @@ def check_rank(
     for j in map(int, np.flatnonzero(left <= _EXACT * np.linalg.norm(E, axis=0))):
         raise EstimationError(
             f"The instruments fit the endogenous regressor {names[k1 + j]!r} exactly. Is it "
-            "among them, or are they built from it? Then it is exogenous: move it to exog."
+            "among them, or are they built from it? Then it is exogenous: move it to x."
         )
 
 

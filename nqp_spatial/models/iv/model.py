@@ -55,7 +55,7 @@ class IV2SLS:
     ----------
     y : Series, shape (nobs,)
         Outcome, indexed by (entity, time); the panel may be unbalanced.
-    exog : DataFrame, Series or None
+    x : DataFrame, Series or None
         Exogenous regressors; they instrument themselves.
     endog : DataFrame or Series
         Endogenous regressors, such as a policy.
@@ -89,7 +89,7 @@ class IV2SLS:
     def __init__(
         self,
         y: pd.Series,
-        exog: pd.DataFrame | pd.Series | None,
+        x: pd.DataFrame | pd.Series | None,
         endog: pd.DataFrame | pd.Series,
         instruments: pd.DataFrame | pd.Series,
         *,
@@ -97,20 +97,20 @@ class IV2SLS:
         other_effects: pd.Series | pd.DataFrame | None = None,
         trends: str | pd.Series | None = None,
     ) -> None:
-        roles = _iv_fixed.Roles.from_frames(exog, endog, instruments)
+        self.sample = _iv_fixed.sample_of(y, x, endog, instruments)
         self.effects = effects
         self._removed: dict[str, Any] = {
             "effects": effects,
             "other_effects": other_effects,
             "trends": trends,
         }
-        self._ols = FixedEffects(y, roles.regressors, **self._removed)
-        index = self._ols.y.index
-        _iv_fixed.check_instruments(roles, self._ols.y)
-        self.endogenous = tuple(roles.endog.columns)
-        self.instruments = tuple(roles.instruments.columns)
-        self.exogenous = () if roles.exog is None else tuple(roles.exog.columns)
-        self._stage_x = roles.stage(index)
+        roles = self.sample.roles
+        self.endogenous, self.instruments = roles["endog"], roles["instruments"]
+        self.exogenous = roles.get("x", ())
+        self._ols = FixedEffects(
+            self.sample.series(), self.sample.frame("x", "endog"), **self._removed
+        )
+        self._stage_x = self.sample.frame("x", "instruments")
         self._data = self._demeaned()
         endogenous = self._ols.x[self.endogenous[0]]
         self._stage = FixedEffects(endogenous, self._stage_x, **self._removed)

@@ -33,8 +33,9 @@ from nqp_spatial.exceptions import (
     EstimationError,
     OptionError,
 )
-from nqp_spatial.panel import checks
-from nqp_spatial.panel.rows import categories, checked, labels_on, panel_notes
+from nqp_spatial.panel.keys import Keys
+from nqp_spatial.panel.rows import categories
+from nqp_spatial.panel.sample import Sample, labels_of
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import note
 from nqp_spatial.shared.options import check_option
@@ -109,16 +110,14 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
     ) -> None:
         check_option("effects", effects, EFFECTS)
         check_option("singletons", singletons, ("keep", "drop"))
-        x = x.to_frame() if isinstance(x, pd.Series) else x
-        checks.panel_index(y, "y")
-        checks.panel_index(x, "x")
         self.effects, self.trends = effects, trends if isinstance(trends, str) else None
-        self._notes = panel_notes(y, x)
-        self.y, self.x = checked(y, x)
+        self.sample = Sample.of(y=y, x=x, needs=["x"])
+        self._notes = self.sample.notes
+        self.y, self.x = self.sample.series(), self.sample.frame("x")
         self._rows = self.y.index
         self._singletons = self.y.index[:0]
-        self.other_effects = categories(other_effects, self.y.index)
-        labels = _trend_labels(trends, self.y.index)
+        self.other_effects = categories(other_effects, self.sample.keys)
+        labels = _trend_labels(trends, self.sample.keys)
         self._groups = _fx.groups(self.y.index, effects, self.other_effects)
         labels = self._without_singletons(labels) if singletons == "drop" else labels
         self._trends = () if labels is None else self._trends_of(labels)
@@ -212,12 +211,12 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         warnings.warn(
             f"{alone}, first {told}: they are left out.", DataWarning, stacklevel=outside()
         )
-        kept = self.y.index[~gone].remove_unused_levels()
-        self.y, self.x = self.y.reindex(kept), self.x.reindex(kept)
+        self.sample = self.sample.restrict(~gone)
+        self.y, self.x = self.sample.series(), self.sample.frame("x")
         if self.other_effects is not None:
-            self.other_effects = self.other_effects.reindex(kept)
+            self.other_effects = self.other_effects[~gone]
         self._groups = {name: _fx.as_codes(codes[~gone]) for name, codes in self._groups.items()}
-        return None if labels is None else labels.reindex(kept)
+        return None if labels is None else labels[~gone]
 
     def _trends_of(self, labels: pd.Series) -> Trends:
         """Codes and centred periods of trends, whose means other effects must remove."""
@@ -227,7 +226,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
                 f"Trends by {str(labels.name)!r} need effects that remove the means by "
                 f"{str(labels.name)!r}: effects='entity' or 'twoway'."
             )
-        return ((codes, _time_of(self.y.index)),)
+        return ((codes, _moments(self.sample.keys)),)
 
     def _check_effects(self) -> None:
         """Raise if one kind of effects contains another."""
@@ -302,24 +301,21 @@ class FixedEffectsResults(_ls.LeastSquaresResults):
     )
 
 
-def _trend_labels(trends: str | pd.Series | None, index: pd.MultiIndex) -> pd.Series | None:
+def _trend_labels(trends: str | pd.Series | None, keys: Keys) -> pd.Series | None:
     """The group of each row whose trend is removed."""
     if trends is None:
         return None
     if not isinstance(trends, pd.Series):
         check_option("trends", trends, ("entity",))
-        return pd.Series(index.codes[0], index, name="entity")
-    labels = labels_on(trends, index, "trends").iloc[:, 0]
+        return pd.Series(keys.entity, keys.index, name="entity")
+    labels = labels_of(trends, keys, "trends").iloc[:, 0]
     if labels.isna().any():
         where = first(labels.index[labels.isna()], 3)
         raise OptionError(f"trends {str(labels.name)!r} is empty at {where}. Complete it.")
     return labels
 
 
-def _time_of(index: pd.MultiIndex) -> Array:
-    """Periods as numbers: whole years as they are, anything else by its place."""
-    periods = index.get_level_values(1)
-    if pd.api.types.is_numeric_dtype(periods.dtype):
-        values = periods.to_numpy(dtype=float)
-        return np.asarray(values - values.mean())
-    return np.asarray(pd.factorize(periods, sort=True)[0], dtype=float)
+def _moments(keys: Keys) -> Array:
+    """The period of each row as a number, in deviations from the mean."""
+    moments = keys.clock.moments()[keys.period]
+    return np.asarray(moments - moments.mean())

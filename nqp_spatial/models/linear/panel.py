@@ -23,8 +23,8 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
-from nqp_spatial.panel import checks
-from nqp_spatial.panel.rows import checked, panel_notes
+from nqp_spatial.panel.keys import Keys
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
@@ -120,12 +120,10 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
 
     def __init__(self, y: pd.Series, x: pd.DataFrame, *, components: str = "swamy-arora") -> None:
         check_option("components", components, COMPONENTS)
-        x = x.to_frame() if isinstance(x, pd.Series) else x
-        checks.panel_index(y, "y")
-        checks.panel_index(x, "x")
         self.components = components
-        self._notes = panel_notes(y, x)
-        self.y, self.x = checked(y, x)
+        self.sample = Sample.of(y=y, x=x, needs=["x"])
+        self._notes = self.sample.notes
+        self.y, self.x = self.sample.series(), self.sample.frame("x")
         if "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
         _check_columns(self.y, self.x, 1)
@@ -266,12 +264,10 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
     """
 
     def __init__(self, y: pd.Series, x: pd.DataFrame, *, constant: bool = False) -> None:
-        x = x.to_frame() if isinstance(x, pd.Series) else x
-        checks.panel_index(y, "y")
-        checks.panel_index(x, "x")
         self.constant = constant
-        self._notes = panel_notes(y, x)
-        self.y, self.x = checked(y, x)
+        self.sample = Sample.of(y=y, x=x, needs=["x"])
+        self._notes = self.sample.notes
+        self.y, self.x = self.sample.series(), self.sample.frame("x")
         if constant and "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
         self._dy, self._dx = self._differenced()
@@ -286,8 +282,8 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
             raise _exact(self.y)
 
     def _differenced(self) -> tuple[pd.Series, pd.DataFrame]:
-        index = self.y.index
-        entity, period = index.codes[0], _fx.periods(index)
+        index, keys = self.y.index, self.sample.keys
+        entity, period = keys.entity, keys.period
         follows = np.r_[False, entity[1:] == entity[:-1]]
         next_period = np.r_[False, np.diff(period) == 1]
         gap = follows & ~next_period
@@ -297,7 +293,7 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
                 "No entity has two consecutive periods, so that there are no differences. Give "
                 "rows of at least two periods that follow each other."
             )
-        _warn_of_gaps(index, gap, kept)
+        _warn_of_gaps(keys, gap, kept)
         rows = index[kept].remove_unused_levels()
         y = pd.Series(np.r_[np.nan, np.diff(self.y)][kept], rows, name=self.y.name)
         values = np.diff(self.x.to_numpy(), axis=0)[kept[1:]]
@@ -383,8 +379,8 @@ def _check_columns(y: pd.Series, x: pd.DataFrame, constants: int, where: str = "
         )
 
 
-def _warn_of_gaps(index: pd.MultiIndex, gap: Any, kept: Any) -> None:
-    told = []
+def _warn_of_gaps(keys: Keys, gap: Any, kept: Any) -> None:
+    told, index = [], keys.index
     if gap.any():
         told.append(
             f"{int(gap.sum())} rows follow a gap and have no difference, first "
@@ -394,13 +390,11 @@ def _warn_of_gaps(index: pd.MultiIndex, gap: Any, kept: Any) -> None:
     lost = names.unique().difference(names[kept])
     if len(lost):
         told.append(f"{len(lost)} entities have no two consecutive periods, first {first(lost, 3)}")
-    periods = index.get_level_values(1).unique().sort_values()
-    if pd.api.types.is_numeric_dtype(periods.dtype) and len(periods) > 2:
-        steps = np.diff(periods.to_numpy(dtype=float))
-        if np.ptp(steps) > 0:
-            told.append(
-                f"the periods of the panel are {steps.min():g} to {steps.max():g} apart, and "
-                "differences between neighbouring periods are treated alike"
-            )
+    steps = keys.clock.steps
+    if steps is not None and len(steps) > 1 and np.ptp(steps) > 0:
+        told.append(
+            f"the periods of the panel are {steps.min():g} to {steps.max():g} apart, and "
+            "differences between neighbouring periods are treated alike"
+        )
     if told:
         warnings.warn("; ".join(told) + ".", DataWarning, stacklevel=outside())

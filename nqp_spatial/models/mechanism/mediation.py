@@ -14,12 +14,13 @@ import nqp_spatial.models.bootstrap as _boot
 import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear import bootstrap
 from nqp_spatial.core.linear import mediation as core
-from nqp_spatial.exceptions import DataError, OptionError
+from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.mechanism.mediation_results import MediationResults
-from nqp_spatial.panel import checks
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.sample import Sample
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 
 Array = npt.NDArray[np.float64]
@@ -78,24 +79,26 @@ class Mediation:
         effects: str | None = "twoway",
         other_effects: pd.Series | pd.DataFrame | None = None,
     ) -> None:
-        y, treatment = _column(y, "y"), _column(treatment, "treatment")
-        mediators = mediators.to_frame() if isinstance(mediators, pd.Series) else mediators
-        x = x.to_frame() if isinstance(x, pd.Series) else x
-        parts = {"treatment": treatment.to_frame(), "mediators": mediators}
-        parts |= {} if x is None or not x.shape[1] else {"x": x}
-        for role, frame in parts.items():
-            checks.panel_index(frame, role)
-            checks.unique_keys(frame.index, role)
-            checks.same_rows(treatment.index, frame.index, "treatment", role)
-        _check_roles({"y": [str(y.name)], **{r: list(map(str, f)) for r, f in parts.items()}})
-        every = pd.concat([f.reindex(treatment.index) for f in parts.values()], axis=1)
-        every.attrs = dict(treatment.attrs)
+        self.sample = Sample.of(
+            y=y,
+            treatment=treatment,
+            mediators=mediators,
+            x=x,
+            advice="Each variable has one role: outcome, treatment, mediator or control.",
+        )
+        roles = self.sample.roles
+        self.mediators, self.controls = roles.get("mediators", ()), roles.get("x", ())
+        (self.treatment,) = roles["treatment"]
+        if not self.mediators:
+            raise OptionError("mediators has no columns. Give at least one mediator.")
+        if "all" in self.mediators:
+            raise OptionError("A mediator is named 'all', as their sum is. Rename it.")
+        every = self.sample.frame("treatment", "mediators", "x")
         # Of all regressors at once: what holds here holds in every regression below.
-        whole = FixedEffects(y, every, effects=effects, other_effects=other_effects)
+        whole = FixedEffects(
+            self.sample.series(), every, effects=effects, other_effects=other_effects
+        )
         self.effects, self.other_effects = effects, other_effects
-        self.treatment = str(treatment.name)
-        self.mediators = tuple(map(str, mediators.columns))
-        self.controls = tuple(() if "x" not in parts else map(str, parts["x"].columns))
         self.y, self._frame, self._others = whole.y, whole.x, whole.other_effects
 
     @classmethod
@@ -244,31 +247,3 @@ class _Statistic:
             return None
         together = found.a * found.b_parallel
         return np.r_[found.a * found.b_single, together, together.sum()]
-
-
-def _column(values: pd.Series, role: str) -> pd.Series:
-    """One named column."""
-    if isinstance(values, pd.DataFrame):
-        if values.shape[1] != 1:
-            raise DataError(f"{role} has {values.shape[1]} columns. Give one: frame['name'].")
-        values = values.iloc[:, 0]
-    checks.panel_index(values, role)
-    return values.rename(role) if values.name is None else values
-
-
-def _check_roles(roles: dict[str, list[str]]) -> None:
-    """Raise `OptionError` if a variable has two roles, or there is no mediator."""
-    if not roles["mediators"]:
-        raise OptionError("mediators has no columns. Give at least one mediator.")
-    if "all" in roles["mediators"]:
-        raise OptionError("A mediator is named 'all', as their sum is. Rename it.")
-    seen: dict[str, str] = {}
-    for role, names in roles.items():
-        for name in names:
-            if name in seen:
-                where = f"in {role}" if seen[name] == role else f"in {seen[name]} and in {role}"
-                raise OptionError(
-                    f"{name!r} stands twice, {where}. Each variable has one role: outcome, "
-                    "treatment, mediator or control."
-                )
-            seen[name] = role

@@ -10,13 +10,16 @@ import pandas as pd
 
 import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear.collinear import absorbed
-from nqp_spatial.exceptions import ConstantColumnError, DataError, MissingValuesError, OptionError
+from nqp_spatial.exceptions import ConstantColumnError, MissingValuesError, OptionError
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.mechanism.moderation_results import ModerationResults, Moderator
-from nqp_spatial.panel import checks
 from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.rows import categories
+from nqp_spatial.panel.sample import Sample, single
 from nqp_spatial.results import Results
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import note
 
@@ -85,28 +88,25 @@ class Moderation:
         other_effects: pd.Series | pd.DataFrame | None = None,
         centre: bool = False,
     ) -> None:
-        y, x, moderator = _one(y, "y"), _one(x, "x"), _one(moderator, "moderator")
-        for other, role in ((y, "y"), (moderator, "moderator")):
-            checks.panel_index(other, role)
-            checks.unique_keys(other.index, role)
-            checks.same_rows(x.index, other.index, "x", role)
-        checks.usable_column(x, str(x.name))
-        x = x.astype(float)  # products of short types would be of their precision
-        controls = controls.to_frame() if isinstance(controls, pd.Series) else controls
-        _check_roles(y, x, moderator, controls)
-        self.x = str(x.name)
-        moderator = moderator.reindex(x.index)
+        self.sample = Sample.of(
+            y=single(y, "y"),
+            x=single(x, "x"),
+            controls=controls,
+            advice="Each variable has one role.",
+        )
+        (self.x,) = self.sample.roles["x"]
+        moderator = _labels(moderator, self.sample)
+        x = self.sample.series("x")
         self.moderator = _read(moderator, x, centre=centre)
         self._middle = 0.0 if self.moderator.kind == "categories" else float(x.mean())
         self._centred = centre
         columns, notes = self._columns(x, effects, other_effects, centre)
-        if controls is not None:
-            checks.same_rows(x.index, controls.index, "x", "controls")
+        if "controls" in self.sample:
             at = columns.shape[1] - len(self.moderator.products)
-            parts = [columns.iloc[:, :at], controls.reindex(x.index), columns.iloc[:, at:]]
+            parts = [columns.iloc[:, :at], self.sample.frame("controls"), columns.iloc[:, at:]]
             columns = pd.concat(parts, axis=1)
-        columns.attrs = dict(x.attrs)
-        columns.attrs["notes"] = (*columns.attrs.get("notes", ()), *notes)
+        columns.attrs["notes"] = (*self.sample.notes, *notes)
+        y = self.sample.series()
         self.model = FixedEffects(y, columns, effects=effects, other_effects=other_effects)
 
     @classmethod
@@ -189,7 +189,7 @@ class Moderation:
         notes: list[str] = []
         kept = {name: m.columns[name] for name in m.columns}
         if effects is not None or other_effects is not None:
-            gone = _absorbed(m.columns, effects, other_effects)
+            gone = _absorbed(m.columns, effects, other_effects, self.sample.keys)
             kept = {name: values for name, values in kept.items() if name not in gone}
             if gone:
                 notes.append(note(_WORDS, "absorbed", names=", ".join(gone)))
@@ -205,31 +205,24 @@ class Moderation:
         return pd.DataFrame({self.x: x, **kept, **products}), notes
 
 
-def _one(values: pd.Series, role: str) -> pd.Series:
-    """One named column."""
-    if isinstance(values, pd.DataFrame):
-        if values.shape[1] != 1:
-            raise DataError(f"{role} has {values.shape[1]} columns. Give one: frame['name'].")
-        values = values.iloc[:, 0]
-    checks.panel_index(values, role)
-    checks.unique_keys(values.index, role)
-    return values.rename(role) if values.name is None else values
+ROLES = ("y", "x", "moderator", "controls")
 
 
-def _check_roles(
-    y: pd.Series, x: pd.Series, moderator: pd.Series, controls: pd.DataFrame | None
-) -> None:
-    names = {"y": [str(y.name)], "x": [str(x.name)], "moderator": [str(moderator.name)]}
-    names["controls"] = [] if controls is None else list(map(str, controls.columns))
-    seen: dict[str, str] = {}
-    for role, listed in names.items():
-        for name in listed:
-            if name in seen:
-                raise OptionError(
-                    f"{name!r} is in {seen[name]} and in {role}. Each variable has one role; the "
-                    "moderator's own effect is in the model without being a control."
-                )
-            seen[name] = role
+def _labels(moderator: pd.Series, sample: Sample) -> pd.Series:
+    """The moderator, which may hold categories, on the rows of the sample."""
+    column = single(moderator, "moderator")
+    column = column.rename("moderator" if column.name is None else str(column.name))
+    for role, names in sample.roles.items():
+        if column.name in names:
+            roles = (
+                f"{role} and in moderator" if role != "controls" else "moderator and in controls"
+            )
+            raise OptionError(
+                f"{column.name!r} is in {roles}. Each variable has one role; the moderator's own "
+                "effect is in the model without being a control.",
+                option="moderator",
+            )
+    return sample.keys.take(column, "moderator")
 
 
 def _read(moderator: pd.Series, x: pd.Series, *, centre: bool) -> Moderator:
@@ -261,15 +254,14 @@ def _read(moderator: pd.Series, x: pd.Series, *, centre: bool) -> Moderator:
     return Moderator(name, "categories", pd.DataFrame(dummies), products, 0.0, tuple(labels))
 
 
-def _absorbed(columns: pd.DataFrame, effects: str | None, other_effects: Any) -> list[str]:
+def _absorbed(
+    columns: pd.DataFrame, effects: str | None, other_effects: Any, keys: Keys
+) -> list[str]:
     """Columns that the fixed effects explain."""
-    frame = columns.sort_index()
+    frame = columns
     others = None
     if other_effects is not None:
-        checks.panel_index(other_effects, "other_effects")
-        checks.same_rows(frame.index, other_effects.index, "x", "other_effects")
-        others = pd.DataFrame(other_effects).reindex(frame.index).astype("category")
-        others.columns = [str(name) for name in others.columns]
+        others = categories(other_effects, keys)
     within = _fx.demeaned(frame, _fx.groups(frame.index, effects, others))
     gone = absorbed(within, np.asarray(frame.to_numpy()))
     return [str(frame.columns[j]) for j in gone]

@@ -28,9 +28,10 @@ import pandas as pd
 from nqp_spatial.core.spatial import sandwich
 from nqp_spatial.core.spatial.ml import Estimate
 from nqp_spatial.exceptions import DataWarning, DuplicateKeysError, EstimationError, OptionError
-from nqp_spatial.panel import checks
 from nqp_spatial.panel.design import Design
 from nqp_spatial.panel.stacked import StackedDesign
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import check_option, positive
 from nqp_spatial.weights._points import points_of
@@ -238,7 +239,7 @@ def _codes(name: str, labels: pd.Series | None, design: Design) -> Codes:
     if by_cell:
         checks.same_rows(design.index, labels.index, "the panel", "clusters")
     else:
-        checks.same_ids(design.entities, labels.index, "the panel", "clusters")
+        same_ids(design.entities, labels.index, "the panel", "clusters")
     values = labels.reindex(design.index if by_cell else design.entities)
     if values.isna().any():
         where = first(values.index[values.isna()], 3)
@@ -284,7 +285,7 @@ def _conley_kernel(design: Design, options: CovarianceOptions) -> Array:
     kernel = options.kernel or "bartlett"
     cutoff, places = options.cutoff_km, options.coordinates
     assert cutoff is not None  # checked with the options
-    checks.same_ids(design.entities, pd.Index(places.index), "the panel", "coordinates")
+    same_ids(design.entities, pd.Index(places.index), "the panel", "coordinates")
     points = points_of(places.loc[design.entities], ties=True)
     i, j, km = points.pairs(cutoff)
     i, j = (design.entities.get_indexer(points.ids[end]) for end in (i, j))

@@ -20,7 +20,6 @@ import pandas as pd
 import nqp_spatial.models.spatial.checks as _fit_checks
 import nqp_spatial.models.spatial.model as _spatial_model
 import nqp_spatial.panel.lags as _lags
-import nqp_spatial.panel.spacing as _time
 from nqp_spatial.core.linear.collinear import dependent
 from nqp_spatial.core.linear.orthogonal import Basis
 from nqp_spatial.core.linear.within import demean
@@ -32,7 +31,9 @@ from nqp_spatial.exceptions import BoundaryWarning, CollinearityError, Estimatio
 from nqp_spatial.models.spatial.covariance import _LARGEST as LARGEST
 from nqp_spatial.models.spatial.covariance import Covariance, CovarianceOptions, compute
 from nqp_spatial.models.spatial.dynamic_results import DynamicResults
+from nqp_spatial.panel.clock import Clock, without_first
 from nqp_spatial.panel.design import LAG, Design
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import note
 from nqp_spatial.shared.options import check_option
@@ -71,13 +72,13 @@ class _Dynamic(_spatial_model.SpatialModel):
             )
         self.time_lag, self.space_time_lag = time_lag, space_time_lag
 
-    def _make_design(self, y: pd.Series, x: pd.DataFrame, graph: Any) -> Design:
+    def _make_design(self, graph: Any) -> Design:
         if isinstance(graph, Mapping):
             raise OptionError(
                 "Dynamic models have one W for all periods, and a mapping of graphs was given. "
                 "Give the W of one period, or use SpatialDurbin."
             )
-        return Design.from_frames(y, x, graph)
+        return Design.of(self.sample, graph)
 
     def _lose_first_period(self) -> None:
         """Keep the whole panel for the lags of y, and make the later periods the sample."""
@@ -92,7 +93,7 @@ class _Dynamic(_spatial_model.SpatialModel):
             raise OptionError(
                 f"The regressor name {taken[0]!r} is the name of a parameter. Rename it."
             )
-        _time.check_spacing(whole.periods)
+        Clock(whole.periods).check_spacing()
         self.observed = whole
         self.design = replace(whole, y=whole.y[1:], x=whole.x[1:], periods=whole.periods[1:])
         self.design.check_rank(self.effects)
@@ -181,7 +182,7 @@ class _Dynamic(_spatial_model.SpatialModel):
         BoundaryWarning
             If the estimate is not stationary: long-run effects are then not defined.
         """
-        clusters = _time.without_first(clusters, self.observed.periods)
+        clusters = without_first(clusters, self.observed.periods)
         options = CovarianceOptions(
             cov_type, clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
         )
@@ -416,7 +417,8 @@ class DynamicSpatialDurbin(_Dynamic):
         space_time_lag: bool = True,
     ) -> None:
         self._check_options(effects, correction, time_lag, space_time_lag)
-        super().__init__(y, x, graph, durbin=durbin, effects=effects, correction=correction)
+        sample = Sample.of(y=y, x=x, needs=["x"])
+        self._specify(sample, graph, durbin=durbin, effects=effects, correction=correction)
         self._lose_first_period()
 
 
@@ -441,5 +443,6 @@ class DynamicSpatialLag(_Dynamic):
         space_time_lag: bool = True,
     ) -> None:
         self._check_options(effects, correction, time_lag, space_time_lag)
-        super().__init__(y, x, graph, durbin=[], effects=effects, correction=correction)
+        sample = Sample.of(y=y, x=x, needs=["x"])
+        self._specify(sample, graph, durbin=[], effects=effects, correction=correction)
         self._lose_first_period()

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-import nqp_spatial.panel.spacing as _time
 from nqp_spatial.core.spatial.dynamic import Dynamics
 from nqp_spatial.core.spatial.ml import lag
 from nqp_spatial.effects import over_time, scenarios
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.spatial.moran import residual_moran
 from nqp_spatial.models.spatial.results import SpatialResults
+from nqp_spatial.panel.clock import without_first
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.results import Frame, TestResult
 from nqp_spatial.shared.options import check_option
@@ -226,7 +226,7 @@ class DynamicResults(SpatialResults):
         """
         design, changes = self.design, {}
         for name, wanted in scenarios.by_name(variable, value, "value").items():
-            later = _time.without_first(wanted, self.observed.periods)
+            later = without_first(wanted, self.observed.periods)
             other = scenarios.target(name, later, design.index, design.y.shape)
             changes[name] = design.x[..., self._response.position(name)] - other
         found = over_time.counterfactual(self._dynamic, changes, design.y, level=level)

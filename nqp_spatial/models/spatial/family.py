@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from nqp_spatial.models.spatial.model import SpatialModel
+from nqp_spatial.panel.sample import Sample
 
 
 class _WithLags(SpatialModel):
@@ -34,9 +35,8 @@ class _WithLags(SpatialModel):
         unbalanced: str = "error",
         observation_weights: pd.Series | None = None,
     ) -> None:
-        super().__init__(
-            y,
-            x,
+        self._specify(
+            Sample.of(y=y, x=x, needs=["x"]),
             graph,
             durbin=durbin,
             effects=effects,
@@ -62,9 +62,8 @@ class _WithoutLags(SpatialModel):
         unbalanced: str = "error",
         observation_weights: pd.Series | None = None,
     ) -> None:
-        super().__init__(
-            y,
-            x,
+        self._specify(
+            Sample.of(y=y, x=x, needs=["x"]),
             graph,
             durbin=[],
             effects=effects,

@@ -35,6 +35,7 @@ from nqp_spatial.models.spatial.covariance import CovarianceOptions
 from nqp_spatial.models.spatial.iv_results import IVEstimate, SpatialIVResults
 from nqp_spatial.panel.design import LAG
 from nqp_spatial.panel.formula import split_iv_formula
+from nqp_spatial.panel.sample import INSTRUMENTED, Sample
 from nqp_spatial.results import Results
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
@@ -122,8 +123,10 @@ class SpatialIV:
         _iv_checks.check_orders(instrument_orders)
         self.effects, self.lag, self.error = effects, lag, error
         self.instrument_orders = instrument_orders
-        self._frames = tuple(None if f is None else f.copy() for f in (y, x, endog, instruments))
-        self._roles = _iv.Roles.from_frames(y, x, endog, instruments, graph)
+        self.sample = Sample.of(y=y, x=x, endog=endog, instruments=instruments, advice=INSTRUMENTED)
+        if not self.sample.regressors:
+            raise OptionError("There is no regressor. Give x, endog, or both.")
+        self._roles = _iv.Roles.of(self.sample, graph)
         self.design = self._roles.design
         self.durbin = _lags.durbin_names(durbin, self.design.x_names)
         _iv_checks.check_roles(self._roles, lag, error)
@@ -149,13 +152,14 @@ class SpatialIV:
 
     def with_graph(self, graph: Any) -> Self:
         """The same specification under other weights."""
-        y, x, endog, instruments = self._frames
+        sample = self.sample
+        frames = {role: sample.frame(role) for role in sample.roles}
         return type(self)(
-            y,
-            x,
+            sample.series(),
+            frames.get("x"),
             graph,
-            endog=endog,
-            instruments=instruments,
+            endog=frames.get("endog"),
+            instruments=frames.get("instruments"),
             durbin=self.durbin,
             lag=self.lag,
             error=self.error,

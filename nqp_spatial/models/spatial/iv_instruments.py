@@ -8,21 +8,20 @@ the model W^2 X and W^3 X do.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 import nqp_spatial.panel.lags as _lags
 from nqp_spatial.core.linear.collinear import absorbed, dependent
 from nqp_spatial.core.linear.iv import System
 from nqp_spatial.core.linear.within import demean
 from nqp_spatial.core.spatial.ml import lag, scale_of
-from nqp_spatial.exceptions import ConstantColumnError, DataWarning, EstimationError, OptionError
-from nqp_spatial.panel import checks
+from nqp_spatial.exceptions import ConstantColumnError, DataWarning, EstimationError
 from nqp_spatial.panel.design import LAG, Design
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
 
 Array = npt.NDArray[np.float64]
@@ -51,63 +50,22 @@ class Roles:
     fingerprint: str
 
     @classmethod
-    def from_frames(
-        cls,
-        y: pd.Series,
-        x: pd.DataFrame | pd.Series | None,
-        endog: pd.DataFrame | pd.Series | None,
-        instruments: pd.DataFrame | pd.Series | None,
-        graph: object,
-    ) -> Roles:
-        """Check and align all columns as one design; raises as ``Design.from_frames``."""
-        frames = {"x": _frame(x, "x"), "endog": _frame(endog, "endog")}
-        frames["instruments"] = _frame(instruments, "instruments")
-        given = {role: frame for role, frame in frames.items() if frame is not None}
-        if "x" not in given and "endog" not in given:
-            raise OptionError("There is no regressor. Give x, endog, or both.")
-        _check_names(given)
-        base = next(iter(given.values())).index
-        for role, frame in given.items():
-            checks.unique_keys(frame.index, role)
-            checks.same_rows(base, frame.index, next(iter(given)), role)
-        together = pd.concat([frame.reindex(base) for frame in given.values()], axis=1)
-        together.attrs = {"notes": _notes(given.values())}
-        whole = Design.from_frames(y, together, graph)
-        names = {role: tuple(map(str, frame.columns)) for role, frame in given.items()}
-        excluded = names.get("instruments", ())
-        k = len(whole.x_names) - len(excluded)
-        design = replace(whole, x=whole.x[..., :k], x_names=whole.x_names[:k])
-        return cls(design, names.get("endog", ()), excluded, whole.x[..., k:], whole.fingerprint())
-
-
-def _frame(values: pd.DataFrame | pd.Series | None, role: str) -> pd.DataFrame | None:
-    if values is None:
-        return None
-    checks.panel_index(values, role)
-    frame = values.to_frame() if isinstance(values, pd.Series) else values
-    return frame if frame.shape[1] else None
-
-
-def _check_names(given: dict[str, pd.DataFrame]) -> None:
-    """Raise `OptionError` if a column has two roles."""
-    roles: dict[str, str] = {}
-    for role, frame in given.items():
-        for name in map(str, frame.columns):
-            if name in roles:
-                raise OptionError(
-                    f"{name!r} is in {roles[name]} and in {role}. An exogenous regressor belongs "
-                    "in x, an endogenous one in endog, and instruments has only what is excluded "
-                    "from the equation; x instruments itself."
-                )
-            roles[name] = role
-
-
-def _notes(frames: Iterable[pd.DataFrame]) -> list[str]:
-    found: list[str] = []
-    for frame in frames:
-        note = frame.attrs.get("note")
-        found += [*frame.attrs.get("notes", ()), *([note] if isinstance(note, str) else [])]
-    return list(dict.fromkeys(found))
+    def of(cls, sample: Sample, graph: object) -> Roles:
+        """The roles of a sample as one design."""
+        design = Design.of(sample, graph)
+        values = sample.cells("instruments")
+        whole = replace(
+            design,
+            x=np.concatenate([design.x, values], axis=-1),
+            x_names=(*design.x_names, *sample.roles.get("instruments", ())),
+        )
+        return cls(
+            design,
+            sample.roles.get("endog", ()),
+            sample.roles.get("instruments", ()),
+            values,
+            whole.fingerprint(),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,7 @@ from nqp_spatial.models.spatial.covariance import Covariance, CovarianceOptions,
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.panel.stacked import UNBALANCED, StackedDesign
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
@@ -64,10 +65,12 @@ class SpatialModel:
     _model_name: ClassVar[str]
     _chooses_lags: ClassVar[bool]  # whether durbin= is an argument
 
-    def __init__(
+    def __init__(self, y: pd.Series, *columns_and_graph: Any, **options: Any) -> None:
+        raise NotImplementedError(f"{type(self).__name__} says what it takes.")
+
+    def _specify(
         self,
-        y: pd.Series,
-        x: pd.DataFrame,
+        sample: Sample,
         graph: Any,
         *,
         durbin: Sequence[str] | None,
@@ -81,15 +84,15 @@ class SpatialModel:
         check_option("unbalanced", unbalanced, UNBALANCED)
         self.effects, self.correction = effects, correction
         self.unbalanced, self.observation_weights = unbalanced, observation_weights
-        self.design = self._make_design(y, x, graph)
+        self.sample = sample
+        self.design = self._make_design(graph)
         self._kept: tuple[Design, tuple[str, ...], Array, Basis] | None = None
-        self._y, self._x = y.copy(), x.copy()  # a later change of the caller's frame is not ours
         self.durbin = _lags.durbin_names(durbin, self.design.x_names)
         _fit_checks.check_periods(self.design, effects)
         self.design.check_rank(self._removed)
         self._check_weights()
 
-    def _make_design(self, y: pd.Series, x: pd.DataFrame, graph: Any) -> Design:
+    def _make_design(self, graph: Any) -> Design:
         """Stacked cells where periods differ, else a balanced panel with one W."""
         needs = {
             "A graph for each period": isinstance(graph, Mapping),
@@ -98,7 +101,7 @@ class SpatialModel:
         }
         reasons = [reason for reason, needed in needs.items() if needed]
         if not reasons and self.correction != ADJUSTED:
-            return Design.from_frames(y, x, graph)
+            return Design.of(self.sample, graph)
         reason = reasons[0] if reasons else f"correction={ADJUSTED!r}"
         if self.effects == "random":
             raise OptionError(f"{reason} is for fixed effects. With random effects leave it out.")
@@ -115,8 +118,7 @@ class SpatialModel:
                 "same where both exist, or correction='none'."
             )
         return StackedDesign.build(
-            y,
-            x,
+            self.sample,
             graph,
             unbalanced=self.unbalanced,
             observation_weights=self.observation_weights,
@@ -155,7 +157,12 @@ class SpatialModel:
 
     def with_graph(self, graph: Any) -> Self:
         """The same specification under other weights."""
-        return type(self)(self._y, self._x, graph, **self._options)
+        return type(self)(*self._columns, graph, **self._options)
+
+    @property
+    def _columns(self) -> tuple[Any, ...]:
+        """What the class takes before the graph."""
+        return self.sample.series(), self.sample.frame("x")
 
     @property
     def _options(self) -> dict[str, Any]:

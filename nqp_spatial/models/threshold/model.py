@@ -26,10 +26,11 @@ from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.threshold.last import without_last_period
 from nqp_spatial.models.threshold.results import PanelThresholdResults
 from nqp_spatial.models.threshold.search import ThresholdSearch, data_key
-from nqp_spatial.panel import checks
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import Results
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, outside
 
 Array = npt.NDArray[np.float64]
@@ -80,14 +81,13 @@ class PanelThreshold:
         regime: str | Sequence[str],
         effects: str | None = "twoway",
     ) -> None:
-        x = x.to_frame() if isinstance(x, pd.Series) else x
-        checks.panel_index(y, "y")
+        self.sample = Sample.of(y=y, x=x, needs=["x"])
         if effects in ("entity", "twoway"):
-            _check_periods(y.index)
-        base = FixedEffects(y, x, effects=effects)
+            _check_periods(self.sample.index)
+        base = FixedEffects(self.sample.series(), self.sample.frame("x"), effects=effects)
         self.y, self.x, self.effects = base.y, base.x, effects
         self.regime = _options.regime_names(regime, list(self.x.columns))
-        self.threshold = _options.threshold_column(threshold, self.x, self.y.index)
+        self.threshold = _options.threshold_column(threshold, self.sample)
         if effects in ("entity", "twoway"):
             _warn_if_fixed(self.threshold)
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.core.linear.threshold_grid import BOUNDARIES, TRIM_BY
-from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.panel import checks
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.panel.sample import Sample, columns_of
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_option
 
@@ -83,25 +84,23 @@ def _grid(grid: Any) -> int | tuple[float, ...] | None:
     return tuple(float(value) for value in np.unique(values))
 
 
-def threshold_column(threshold: Any, x: pd.DataFrame, index: pd.MultiIndex) -> pd.Series:
+def threshold_column(threshold: Any, sample: Sample) -> pd.Series:
     """The threshold variable on the rows of the model: a Series, or a column of ``x`` by name."""
-    if isinstance(threshold, str):
-        if threshold not in x.columns:
-            raise OptionError(
-                f"threshold={threshold!r} is not a column of x. Known are {first(x.columns, 8)}."
-                + suggest(threshold, x.columns)
-                + " A variable that is not a regressor is given as a Series: frame['name']."
-            )
-        return x[threshold]
-    if isinstance(threshold, pd.DataFrame):
-        raise DataError("threshold is a DataFrame. Give one column: frame['name'].")
-    checks.panel_index(threshold, "threshold")
-    checks.complete_keys(threshold.index, "threshold")
-    checks.unique_keys(threshold.index, "threshold")
-    checks.same_rows(index, threshold.index, "y", "threshold")
-    name = "q" if threshold.name is None else str(threshold.name)
-    checks.usable_column(threshold, name)
-    return threshold.reindex(index).astype(float).rename(name)
+    if not isinstance(threshold, str):
+        given = columns_of(threshold, "threshold")
+        assert given is not None
+        name = "q" if threshold.name is None else str(threshold.name)
+        column = sample.keys.take(given.iloc[:, 0], "threshold")
+        checks.usable_column(column, name)
+        return column.astype(float).rename(name)
+    x = sample.frame("x")
+    if threshold not in x.columns:
+        raise OptionError(
+            f"threshold={threshold!r} is not a column of x. Known are {first(x.columns, 8)}."
+            + suggest(threshold, x.columns)
+            + " A variable that is not a regressor is given as a Series: frame['name']."
+        )
+    return x[threshold]
 
 
 def regime_names(regime: Any, known: Sequence[str]) -> list[str]:

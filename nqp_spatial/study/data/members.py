@@ -6,8 +6,8 @@ import pandas as pd
 
 from nqp_spatial.cities.layers import load_agglomerations
 from nqp_spatial.exceptions import DataError
-from nqp_spatial.panel import checks
 from nqp_spatial.panel.reading import read_table
+from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.study.data.ground import entity_groups
 from nqp_spatial.study.data.inputs import check_columns
 from nqp_spatial.study.data.prepare import StudyData
@@ -41,7 +41,7 @@ def members(asked: GroupEffects, key: Key, source: Source, data: StudyData) -> p
     entities = data.panel.entities
     inside = found[found.index.isin(entities)]
     if inside.empty:
-        hint = checks.type_hint(entities, found.index)
+        hint = type_hint(entities, found.index)
         raise source.error(at, f"no entity of the panel is in the table. {hint}".rstrip())
     return inside
 

@@ -10,7 +10,8 @@ import pandas as pd
 from nqp_spatial import indices
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.indices._columns import indicator_columns
-from nqp_spatial.panel import checks, expressions
+from nqp_spatial.panel import expressions
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.study.data.ground import Answer, Ground, Values
 from nqp_spatial.study.data.indicators import indicator_system

@@ -46,17 +46,17 @@ def panel_index(values: pd.Series | pd.DataFrame, role: str) -> None:
 
 def complete_keys(index: pd.MultiIndex, role: str) -> None:
     """Raise `DataError` naming the level whose keys are empty somewhere, or text and numbers."""
-    for level, name in enumerate(index.names):
+    for level, (name, labels) in enumerate(zip(index.names, index.levels, strict=True)):
         label = ("entity", "time")[level] if name is None else name
-        values = index.get_level_values(level)
-        empty = np.asarray(values.isna())
-        if empty.any():
+        codes = np.asarray(index.codes[level])
+        if len(codes) and codes.min() < 0 or labels.hasnans:
+            empty = np.asarray(index.get_level_values(level).isna())
             raise DataError(
                 f"{int(empty.sum())} rows of {role} have no {label!r}, first row number "
                 f"{int(np.argmax(empty)) + 1}. Complete the key or remove those rows."
             )
-        if values.dtype == object:
-            _one_kind(values.unique(), label)
+        if labels.dtype == object:
+            _one_kind(index.get_level_values(level).unique(), label)
 
 
 def _one_kind(labels: pd.Index, name: object) -> None:
@@ -141,35 +141,4 @@ def balanced(index: pd.MultiIndex) -> None:
         "PanelData.drop_incomplete(); or, in static models with fixed effects by maximum "
         "likelihood, restrict W to those present, with unbalanced='submatrix' and "
         "correction='adjusted-score'; or fit FixedEffects, which needs no lag."
-    )
-
-
-def same_ids(ours: pd.Index, theirs: pd.Index, our_name: str, their_name: str) -> None:
-    """Raise `IdMismatchError` naming ids that only one of two objects has."""
-    lacking, extra = ours.difference(theirs), theirs.difference(ours)
-    if lacking.empty and extra.empty:
-        return
-    parts = []
-    if len(lacking):
-        parts.append(f"{len(lacking)} ids of {our_name} are not in {their_name}: {first(lacking)}")
-    if len(extra):
-        parts.append(f"{len(extra)} ids of {their_name} are not in {our_name}: {first(extra)}")
-    hint = type_hint(ours, theirs) or (
-        "Both must describe the same entities. Build the weights on the panel's entities, "
-        "or cut them with weights.subset(graph, panel.entities)."
-    )
-    raise IdMismatchError(". ".join(parts) + ". " + hint)
-
-
-def type_hint(ours: pd.Index, theirs: pd.Index) -> str:
-    """What to type when ids differ only in being text or numbers, else nothing."""
-    overlap = pd.Index(ours.map(str)).isin(pd.Index(theirs.map(str)))
-    if not overlap.any() or ours.isin(theirs).any():
-        return ""
-    kinds = [
-        "text" if isinstance(index[0], str) else type(index[0]).__name__ for index in (ours, theirs)
-    ]
-    return (
-        f"The ids are the same but their types differ ({kinds[0]} and {kinds[1]}): "
-        "convert one side, for example frame['city'] = frame['city'].astype(int)."
     )
