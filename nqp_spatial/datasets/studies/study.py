@@ -17,7 +17,13 @@ from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 
-STUDIES = ("a", "b", "c", "d")
+_SUBJECTS = {
+    "a": "collaboration",
+    "b": "regional_gap",
+    "c": "coagglomeration",
+    "d": "digital",
+}  # modules, imported when their study is drawn
+STUDIES = tuple(_SUBJECTS)
 NOTE = (
     "SIMULATED: cities, agglomerations and years are real, every number is drawn at random with "
     "moments and effects near those that the study prints. For learning and testing, not for "
@@ -83,7 +89,7 @@ def load_simulated_study(name: str, seed: int = 0) -> SimulatedStudy:
     check_option("name", name, STUDIES)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise OptionError(f"seed={seed!r} must be a whole number of 0 or more, such as seed=0.")
-    study = importlib.import_module(f"nqp_spatial._simulate_study_{name}")
+    study = importlib.import_module(f"nqp_spatial.datasets.studies.{_SUBJECTS[name]}")
     found: SimulatedStudy = study.simulate(np.random.default_rng([ord(name), seed]))
     found.panel.attrs["truth"]["seed"] = seed
     return found
