@@ -28,7 +28,7 @@ from nqp_spatial.panel.reading import read_table
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids, type_hint
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.notes import Note, in_language, listed, note, notes_of
+from nqp_spatial.shared.notes import listed, note, notes_of
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import as_graph
 
@@ -42,6 +42,7 @@ _WORDS = {
         "dropped": "{n} entities with gaps were left out ({name}): {which}.",
         "where": "Rows where {where}; {left} of {n} rows are left out, among them all of {gone} of "
         "{of} entities.{empty}",
+        "rows": "{name}: rows where {where}; {left} of {n} rows left out.{empty}",
         "empty": " Of {n} of them it cannot be said, because cells are empty.",
         "unmatched": "{columns}: empty in {left} of {n} rows, which the merged table lacks: "
         "{which}.",
@@ -56,6 +57,7 @@ _WORDS = {
         "dropped": "剔除{n}个数据有缺失的个体({name}): {which}。",
         "where": "样本为满足 {where} 的观测，共{n}行中剔除{left}行，"
         "其中{of}个个体中有{gone}个全部剔除。{empty}",
+        "rows": "{name}：样本为满足 {where} 的观测，共{n}行中剔除{left}行。{empty}",
         "empty": "其中{n}行因数据缺失无法判断。",
         "unmatched": "{columns}：{n}行中有{left}行在合并的表中没有对应的行，取缺失值：{which}。",
         "groups": "个体为按 {by} 划分的{n}个组，由{of}个个体汇总而成。",
@@ -335,7 +337,8 @@ class PanelData:
         here, unsaid = frame.index.get_level_values(0).unique(), int(true.isna().sum())
         said = note(
             _WORDS,
-            "where",
+            "rows" if name else "where",
+            name=name,
             where=expression,
             left=self.nobs - len(frame),
             n=self.nobs,
@@ -343,9 +346,6 @@ class PanelData:
             of=self.n_entities,
             empty=note(_WORDS, "empty", n=unsaid) if unsaid else "",
         )
-        if name:
-            zh = f"{in_language(name, 'zh')}：{said.zh}"
-            said = Note(f"{name}: {said[0].lower()}{said[1:]}", zh)
         polygons = self.polygons
         if polygons is not None:
             polygons = polygons[polygons.index.isin(here)]
@@ -609,7 +609,7 @@ class PanelData:
         labels = members(given)
         by = labels.name if labels.name is not None else "group"
         inside = labels.index[labels.index.isin(self.entities)].unique()
-        notes = [note(_WORDS, "groups", n=labels.nunique(), by=by, of=len(inside))]
+        notes = []
         for key, left in (("outside", report.outside), ("twice", report.twice)):
             if len(left):
                 notes.append(note(_WORDS, key, n=len(left), which=listed(left, 5)))
@@ -617,6 +617,7 @@ class PanelData:
             notes.append(note(_WORDS, missing, n=len(report.missing)))
         if self.polygons is not None:
             notes.append(note(_WORDS, "polygons"))
+        notes.append(note(_WORDS, "groups", n=len(report.by_group()), by=by, of=len(inside)))
         frame = values.rename_axis([by, self.frame.index.names[1]])
         return self._with(frame, *notes, polygons=None)
 

@@ -96,14 +96,19 @@ def _keys_like(column: pd.Series, values: Mapping[Any, Any]) -> dict[Any, Any]:
     if not pd.api.types.is_numeric_dtype(column.dtype):
         numbers = [key for key in values if not isinstance(key, str)]
         if numbers and pd.api.types.infer_dtype(column, skipna=True) == "string":
-            raise OptionError(f"{name!r} has text such as {known}, found {numbers[0]!r}.")
+            raise OptionError(
+                f"{name!r} has text such as {known}, found {numbers[0]!r}.",
+                option=f"values.{numbers[0]}",
+            )
         return dict(values)
     keys: dict[Any, Any] = {}
     for key, value in values.items():
         try:
             keys[float(key)] = value
         except (TypeError, ValueError):
-            raise OptionError(f"{name!r} has numbers such as {known}, found {key!r}.") from None
+            raise OptionError(
+                f"{name!r} has numbers such as {known}, found {key!r}.", option=f"values.{key}"
+            ) from None
     return keys
 
 
@@ -246,7 +251,8 @@ def joined(
         lacking = ours[absent].unique()
         what = f"pairs of {_listed(keys)}" if len(keys) > 1 else f"of the panel's {first(keys)}"
         raise IdMismatchError(
-            f"The table lacks {len(lacking)} {what}, first {first(lacking, 3)}. "
+            f"For {first(columns)} the table lacks {len(lacking)} {what}, first "
+            f"{first(lacking, 3)}. "
             + _kinds_hint(own, theirs)
             + "Complete it, or leave the cells of these rows empty with unmatched='missing'."
         )

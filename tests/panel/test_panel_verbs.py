@@ -133,8 +133,8 @@ def test_an_empty_cell_is_never_compared(least, values):
 def test_where_says_what_it_left_out(panel):
     found = panel.with_polygons(squares(CITIES)).where("region == 'west'", name="Model 2")
     assert found.notes == (
-        "Model 2: rows where region == 'west'; 16 of 24 rows are left out, among them all of 4 of "
-        "6 entities. Of 4 of them it cannot be said, because cells are empty.",
+        "Model 2: rows where region == 'west'; 16 of 24 rows left out. Of 4 of them it cannot be "
+        "said, because cells are empty.",
     )
     assert in_language(found.notes[0], "zh").startswith(
         "Model 2：样本为满足 region == 'west' 的观测"
@@ -475,9 +475,9 @@ def test_aggregate_is_groupby(panel):
     assert found.frame.index.names == ["region", "year"]
     assert found.polygons is None and found.entities.tolist() == ["east", "north", "west"]
     assert found.notes == (
-        "The entities are 3 groups by 'region' of 5 entities.",
         "1 entities are in no group and left out: 'c5'.",
         "The polygons were those of the entities and are left out.",
+        "The entities are 3 groups by 'region' of 5 entities.",
     )
 
 

@@ -7,8 +7,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from nqp_spatial.exceptions import DuplicateKeysError
-from nqp_spatial.shared.messages import first
+from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.study.data.inputs import Inputs
 from nqp_spatial.study.loading.source import Key
 
@@ -22,6 +21,11 @@ class Ground:
     frame: pd.DataFrame
     inputs: Inputs
     key: Key
+
+    @property
+    def panel(self) -> PanelData:
+        """The rows, with the verbs of a panel."""
+        return PanelData(self.frame)
 
     @property
     def entity(self) -> pd.Index:
@@ -39,7 +43,7 @@ class Ground:
 
     def groups(self, group: str | None) -> pd.Series | None:
         """The group of each entity that is in one; None without a column."""
-        return None if group is None else entity_groups(self.frame, group)
+        return None if group is None else self.panel.by_entity(group).dropna()
 
     def on_rows(self, values: Values, group: str) -> pd.DataFrame:
         """Values by (group, time), or by group alone, on the rows of their members."""
@@ -49,25 +53,6 @@ class Ground:
         if table.index.nlevels == 2:
             wanted = pd.MultiIndex.from_arrays([labels.array, self.time])
         return table.reindex(wanted).set_axis(self.frame.index)
-
-
-def entity_groups(frame: pd.DataFrame, group: str) -> pd.Series:
-    """The group of each entity that is in one, from a column that is the same in all its rows.
-
-    Raises
-    ------
-    DuplicateKeysError
-        An entity has several.
-    """
-    labels = frame[group].groupby(level=0)
-    several = labels.nunique(dropna=False)
-    several = several.index[several > 1]
-    if len(several):
-        raise DuplicateKeysError(
-            f"{len(several)} entities have more than one {group!r}, first {first(several)}. "
-            "Groups are of entities: give each one label, the same in every row."
-        )
-    return labels.first().dropna()
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial.cities.matching import match_cities
+from nqp_spatial.cities.matching import with_adcodes
 from nqp_spatial.datasets.load import load_castle
-from nqp_spatial.exceptions import IdMismatchError, MatchError, MissingValuesError
+from nqp_spatial.exceptions import IdMismatchError, MatchError
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.study.data import bundled
 from nqp_spatial.study.loading.source import Key, Source
-from nqp_spatial.study.schema import study as schema
 from nqp_spatial.study.schema.study import Study
 
 
@@ -153,24 +152,16 @@ def matched(
     """The frame with adcodes in place of names or codes."""
     if options is False:
         return frame
-    options = schema.Match() if options is True else options
-    if options.province is not None:
-        check_columns(source, frame.columns, {(*key, "province"): options.province})
-    found = match_cities(
-        frame[column],
-        year=options.year,
-        level=options.level,
-        province=None if options.province is None else frame[options.province],
-        counties=options.counties,
-    )
+    given = {} if options is True else options.model_dump()
+    if given.get("province") is not None:
+        check_columns(source, frame.columns, {(*key, "province"): given["province"]})
     try:
-        codes = found.require()
+        return with_adcodes(frame, column, **given)
     except MatchError as error:
         raise MatchError(
             f"{error} Every name with its reason: nqp-spatial cities match FILE --column {column} "
             "--output report.csv"
         ) from error
-    return frame.assign(**{column: codes.astype("int64")})
 
 
 def check_columns(source: Source, known: Sequence[str] | pd.Index, wanted: dict[Key, Any]) -> None:
@@ -212,13 +203,11 @@ def _merged(panel: PanelData, number: int, inputs: Inputs) -> PanelData:
         raise source.error((*key, "columns"), f"the panel has {first(twice)} already. Rename it.")
     with source.at(*key):
         table = matched(table, merge.entity, merge.match_cities, source, (*key, "match_cities"))
+        keys = {merge.by or "entity": merge.entity}
+        if merge.time is not None:
+            keys["time"] = merge.time
         try:
-            if merge.time is None:
-                return panel.with_columns(**_by_entity(table, merge, panel))
-            other = PanelData.from_frame(table, entity=merge.entity, time=merge.time)
-            if merge.by is not None:
-                return panel.with_columns(**_by_place(other, merge, panel))
-            return panel.with_columns(**{name: other[name] for name in merge.columns})
+            return panel.merge(table, on=keys, columns=merge.columns)
         except IdMismatchError as error:
             if not study.data.match_cities or merge.match_cities:
                 raise
@@ -226,52 +215,3 @@ def _merged(panel: PanelData, number: int, inputs: Inputs) -> PanelData:
                 f"{error} If {merge.entity!r} holds names or codes of other years, add "
                 "match_cities: true here."
             ) from error
-
-
-def _by_entity(table: pd.DataFrame, merge: schema.Merge, panel: PanelData) -> dict[str, pd.Series]:
-    """Columns of a table of entities, repeated in every period."""
-    repeated = table[merge.entity][table[merge.entity].duplicated()]
-    if len(repeated):
-        raise IdMismatchError(
-            f"{merge.table} has several rows for {first(repeated.unique())}. If it has periods, "
-            "name their column with time:."
-        )
-    indexed = table.set_index(merge.entity)
-    labels = _places(merge, panel)
-    lacking = pd.Index(labels.unique()).difference(indexed.index)
-    if len(lacking):
-        raise IdMismatchError(
-            f"{merge.table} lacks {len(lacking)} entities of the panel, first {first(lacking)}."
-        )
-    return {
-        name: pd.Series(indexed[name].reindex(labels).array, index=panel.frame.index)
-        for name in merge.columns
-    }
-
-
-def _by_place(other: PanelData, merge: schema.Merge, panel: PanelData) -> dict[str, pd.Series]:
-    """Columns of a table of places and periods, for the place of each row."""
-    index = panel.frame.index
-    wanted = pd.MultiIndex.from_arrays([_places(merge, panel), index.get_level_values(1)])
-    lacking = wanted[~wanted.isin(other.frame.index)].unique()
-    if len(lacking):
-        raise IdMismatchError(
-            f"{merge.table} lacks {len(lacking)} pairs of {merge.by!r} and period, first "
-            f"{first(lacking, 3)}."
-        )
-    return {
-        name: pd.Series(other[name].reindex(wanted).array, index=index) for name in merge.columns
-    }
-
-
-def _places(merge: schema.Merge, panel: PanelData) -> pd.Index:
-    """What the rows of the panel are matched by: their entities, or a column of theirs."""
-    if merge.by is None:
-        return panel.frame.index.get_level_values(0)
-    labels = panel[merge.by]
-    if labels.isna().any():
-        raise MissingValuesError(
-            f"{merge.by!r} is empty in {int(labels.isna().sum())} rows, first "
-            f"{first(labels.index[labels.isna()], 3)}: nothing to match them by."
-        )
-    return pd.Index(labels)

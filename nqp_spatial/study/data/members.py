@@ -8,7 +8,6 @@ from nqp_spatial.cities.layers import load_agglomerations
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.shared.ids import type_hint
-from nqp_spatial.study.data.ground import entity_groups
 from nqp_spatial.study.data.inputs import check_columns
 from nqp_spatial.study.data.prepare import StudyData
 from nqp_spatial.study.loading.source import Key, Source
@@ -29,7 +28,7 @@ def members(asked: GroupEffects, key: Key, source: Source, data: StudyData) -> p
     """
     if asked.by is not None:
         with source.at(*key, "by"):
-            found = entity_groups(data.panel.frame, asked.by)
+            found = data.panel.by_entity(asked.by).dropna()
             if found.empty:
                 raise DataError(f"{asked.by!r} is empty in every row, so that there are no groups.")
         return found

@@ -12,8 +12,7 @@ import pandas as pd
 
 from nqp_spatial import indices
 from nqp_spatial.cities import layers
-from nqp_spatial.exceptions import DataError, DataWarning, MissingValuesError, UnbalancedPanelError
-from nqp_spatial.panel import expressions
+from nqp_spatial.exceptions import DataWarning, MissingValuesError, UnbalancedPanelError
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
 from nqp_spatial.shared.bundled import bundled
@@ -21,7 +20,6 @@ from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed, note
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.study.data import inputs, transforming
-from nqp_spatial.study.data.ground import entity_groups
 from nqp_spatial.study.data.inputs import Inputs, check_columns
 from nqp_spatial.study.data.outcomes import outcome_keys, with_indices, with_policy
 from nqp_spatial.study.loading.source import Key, Source
@@ -180,15 +178,6 @@ _EMPTY = {
     "en": {"rows": "{n} rows with empty cells were left out: {which}."},
     "zh": {"rows": "{n}行含有缺失值, 已剔除: {which}。"},
 }
-_LEFT_OUT = {
-    "en": "Rows where {where}; {left} of {n} rows are left out, among them all of {gone} of {of} "
-    "entities.",
-    "zh": "样本为满足 {where} 的观测，共{n}行中剔除{left}行，其中{of}个个体中有{gone}个全部剔除。",
-}
-_GROUPED = {
-    "en": "The entities are {n} groups by {by!r} of {of} entities.",
-    "zh": "个体为按 {by} 划分的{n}个组，由{of}个个体汇总而成。",
-}
 
 
 def _selected(panel: PanelData, study: Study, source: Source) -> PanelData:
@@ -197,14 +186,7 @@ def _selected(panel: PanelData, study: Study, source: Source) -> PanelData:
     if where is None:
         return panel
     with source.at(*key):
-        kept = expressions.kept(where, panel.frame)
-        if not kept.any():
-            raise DataError(f"{where!r} is true of none of {panel.nobs} rows.")
-    gone = panel.n_entities - panel.frame.index[kept].get_level_values(0).nunique()
-    note = _LEFT_OUT[study.language].format(
-        where=where, left=int((~kept).sum()), n=panel.nobs, gone=gone, of=panel.n_entities
-    )
-    return _with_rows(panel, panel.frame[kept], note)
+        return panel.where(where)
 
 
 def _with_rows(panel: PanelData, frame: pd.DataFrame, note: str) -> PanelData:
@@ -231,23 +213,9 @@ def _aggregated(panel: PanelData, study: Study, source: Source) -> tuple[PanelDa
     wanted |= {(*key, *at): name for at, name in rule_columns(options)}
     check_columns(source, panel.columns, wanted)
     with source.at(*key):
-        groups: Any = entity_groups(panel.frame, options.by)
-        values, report = indices.aggregate(
-            panel.frame, groups, options.how, missing=options.missing
-        )
-        grouped = PanelData.from_frame(values.rename_axis([options.by, panel.frame.index.names[1]]))
-    note = _GROUPED[study.language].format(
-        n=grouped.n_entities, by=options.by, of=groups.index.isin(panel.entities).sum()
-    )
-    return _with_rows(replace(grouped, labels=panel.labels), grouped.frame, note), _members(report)
-
-
-def _members(report: indices.AggregateReport) -> pd.DataFrame:
-    """Members of each group, and their cells without a value."""
-    by_group = report.members["members"].groupby(level=0)
-    counts = pd.DataFrame({"members": by_group.max(), "periods": by_group.size()})
-    empty = report.missing.groupby("group").size().reindex(counts.index, fill_value=0)
-    return counts.assign(missing=empty).rename_axis("group")
+        groups: Any = panel.by_entity(options.by).dropna()
+        report = indices.aggregate(panel.frame, groups, options.how, missing=options.missing).report
+        return panel.aggregate(options.by, options.how, missing=options.missing), report.by_group()
 
 
 def _with_polygons(

@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial import indices
-from nqp_spatial.exceptions import DataError
+from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices._columns import indicator_columns
-from nqp_spatial.panel import expressions
-from nqp_spatial.shared import checks
-from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.messages import first
 from nqp_spatial.study.data.ground import Answer, Ground, Values
 from nqp_spatial.study.data.indicators import indicator_system
 from nqp_spatial.study.data.inputs import check_columns
@@ -25,68 +23,28 @@ from nqp_spatial.study.schema import row_variables as schema
 def compute(step: schema.Compute, ground: Ground) -> Answer:
     """A formula."""
     with ground.inputs.source.at(*ground.key, "formula"):
-        return Answer(expressions.computed(step.formula, ground.frame))
+        return Answer(ground.panel.assign({step.title: step.formula})[step.title])
 
 
 def recode(step: schema.Recode, ground: Ground) -> Answer:
     """Other values for those of a column."""
-    column = ground.frame[step.column]
-    keys = _keys_like(column, step, ground)
-    odd = column[column.notna() & ~column.isin(list(keys))]
-    if len(odd):
-        raise ground.inputs.source.error(
-            (*ground.key, "values"),
-            f"{step.column!r} has {first(odd.unique())} in {len(odd)} rows, first "
-            f"{first(odd.index, 3)}, and no value is given for it."
-            + suggest(odd.iloc[0], list(step.values)),
-        )
-    return Answer(column.astype(object).map(keys).infer_objects())
-
-
-def _keys_like(column: pd.Series, step: schema.Recode, ground: Ground) -> dict[Any, Any]:
-    """The listed values as the column has them: text, numbers, or true and false."""
-    kinds = {"true": True, "false": False}
-    if pd.api.types.infer_dtype(column, skipna=True) == "boolean":
-        return {kinds.get(key.lower(), key): value for key, value in step.values.items()}
-    if not pd.api.types.is_numeric_dtype(column.dtype):
-        return dict(step.values)
-    keys: dict[Any, Any] = {}
-    for key, value in step.values.items():
-        try:
-            keys[float(key)] = value
-        except ValueError:
-            raise ground.inputs.source.error(
-                (*ground.key, "values", key),
-                f"{step.column!r} has numbers such as {first(column.dropna().unique(), 3)}, "
-                f"found {key!r}.",
-            ) from None
-    return keys
+    try:
+        return Answer(ground.panel.recode(step.column, step.values, name=step.title)[step.title])
+    except (DataError, OptionError) as error:
+        place = (getattr(error, "option", None) or "values").split(".", 1)
+        raise ground.inputs.source.error((*ground.key, *place), str(error)) from error
 
 
 def combine(step: schema.Combine, ground: Ground) -> Answer:
     """Labels of several columns as one."""
-    frame = ground.frame
-    levels = {"entity": 0, "time": 1} | {str(n): i for i, n in enumerate(frame.index.names)}
-    parts = [
-        frame[name] if name in frame.columns else frame.index.to_frame().iloc[:, levels[name]]
-        for name in step.columns
-    ]
-    empty = pd.concat(parts, axis=1).isna().any(axis=1)
-    labels = [step.separator.join(map(str, row)) for row in zip(*parts, strict=True)]
-    return Answer(pd.Series(labels, index=frame.index, dtype=object).mask(empty))
+    found = ground.panel.combine(step.title, step.columns, separator=step.separator)
+    return Answer(found[step.title])
 
 
 def interact(step: schema.Interact, ground: Ground) -> Answer:
     """The product of columns."""
-    for name in step.columns:
-        checks.numeric(ground.frame[name], name)
-    frame = ground.frame[step.columns].astype(float)  # small integers would overflow
-    for name in step.centre:
-        frame[name] = frame[name] - frame[name].mean()
-    product = frame.iloc[:, 0]
-    for name in step.columns[1:]:
-        product = product * frame[name]
-    return Answer(product)
+    found = ground.panel.combine(step.title, step.columns, how="product", centre=step.centre)
+    return Answer(found[step.title])
 
 
 # ---------------------------------------------------------------- indices of indicators

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nqp_spatial import comparison, indices
+from nqp_spatial import comparison
 from nqp_spatial.comparison.robustness import BASE, Robustness, Variation, robustness
 from nqp_spatial.panel import transform
 from nqp_spatial.panel.formula import quoted
@@ -44,7 +44,7 @@ def compare(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int
 def _robustness(study: Study, found: Found, block: schema.Robustness, n_jobs: int) -> Robustness:
     name = study.base_model(block.model)
     options = study.fitted[name]
-    data = restricted(found.data, options.where, model_label(name, study.language), study.language)
+    data = restricted(found.data, options.where, model_label(name, study.language))
     specification, fit = _split(options, data)
     if options.spatial:
         specification["graph"] = found.graphs[block.weights or study.graphs_of(options)[0]]
@@ -121,12 +121,7 @@ def _term(name: str, panel: PanelData) -> str:
 
 def _aggregated(panel: PanelData, how: schema.Aggregate) -> Any:
     """Groups of entities in place of entities."""
-    groups = estimation.constant(
-        panel[how.by], 0, f"{how.by!r} differs within entities", "Groups consist of entities."
-    )
-    frame = panel.frame.copy()
-    frame.attrs = {"notes": list(panel.notes)}
-    return indices.aggregate(frame, groups, how.how).values
+    return panel.aggregate(how.by, how.how).frame
 
 
 # ---------------------------------------------------------------- groups
@@ -137,8 +132,8 @@ def _heterogeneity(
 ) -> comparison.Heterogeneity:
     model = study.base_model(asked.model)
     options = study.fitted[model]
-    data = restricted(found.data, options.where, model_label(model, study.language), study.language)
-    data = restricted(data, asked.where, name, study.language)
+    data = restricted(found.data, options.where, model_label(model, study.language))
+    data = restricted(data, asked.where, name)
     call = estimation.call(study, data, study.outcomes_of(options)[0], options, n_jobs)
     own = {"variable": study.regressors_of(options)[0], "seed": study.seed}
     given: Mapping[str, Any] = {**own, **asked.options()}

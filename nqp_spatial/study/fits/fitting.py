@@ -31,7 +31,7 @@ def fit(study: Study, found: Found, outcome: str, model: str, log: RunLog, n_job
     """One model of one outcome; what it gives is put into ``found``."""
     options, key = study.fitted[model], f"{outcome}/{model}"
     label = f"{model_label(model)}: {outcome}"
-    data = restricted(found.data, options.where, model_label(model, study.language), study.language)
+    data = restricted(found.data, options.where, model_label(model, study.language))
     asked = call(study, data, outcome, options, n_jobs)
     if options.spatial:
         check_entities(found.data, data)

@@ -47,7 +47,7 @@ def _counterfactual(study: Study, found: Found, outcome: str, asked: Counterfact
     model, weights = study.model_of(asked), study.weights_of(asked)
     result, where = found.fits[f"{outcome}/{model}/{weights}"], study.fitted[model].where
     label = model_label(model, study.language)
-    panel = restricted(found.data, where, label, study.language).panel
+    panel = restricted(found.data, where, label).panel
     named = study.values_of(asked)
     values = {n: panel[v] if isinstance(v, str) else v for n, v in named.items()}
     outcomes = result.counterfactual(values, level=asked.level)

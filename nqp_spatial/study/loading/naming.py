@@ -38,7 +38,7 @@ def check_names(study: Study, source: Source, data: StudyData) -> None:
             if groups:  # whose columns are not those of the panel
                 expressions.names(where)
             else:
-                restricted(data, where, "rows", study.language)
+                restricted(data, where, "rows")
     _check_entities(study, source, data)
     _check_groups(study, source, data)
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from nqp_spatial import weights
 from nqp_spatial.results import TestResult
+from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.provenance import versions
 from nqp_spatial.study.data.prepare import StudyData
 from nqp_spatial.study.fits.graphs import flat
@@ -35,7 +36,7 @@ def results_record(study: Study, found: Found) -> dict[str, Any]:
     record: dict[str, Any] = {
         "title": study.title,
         "simulated": data.simulated,
-        "notes": list(panel.notes),
+        "notes": [in_language(note, study.language) for note in panel.notes],
         "sample": {
             "entities": panel.n_entities,
             "periods": panel.n_periods,
@@ -182,7 +183,7 @@ def provenance(study: Study, source: Source, found: Found, log: RunLog) -> dict[
         "options": study.model_dump(mode="json"),
         "input_files": _inputs(found.data),
         "weights": weights.describe(flat(found.graphs)).to_dict() if found.graphs else {},
-        "notes": list(found.data.panel.notes),
+        "notes": [in_language(note, study.language) for note in found.data.panel.notes],
         "warnings": [{"class": c.__name__, "text": text} for c, text in log.warned],
     }
 
