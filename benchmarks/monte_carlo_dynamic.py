@@ -31,8 +31,8 @@ from nqp_spatial.core.spatial import dynamic
 from nqp_spatial.core.spatial.ml import Estimate, lag
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import Spectrum, prepare
-from nqp_spatial.effects import average as _effects
-from nqp_spatial.effects import over_time
+from nqp_spatial.effects.parameters import KINDS, average_weights
+from nqp_spatial.effects.response import HORIZONS, DynamicResponse
 from nqp_spatial.shared import parallel
 
 Array = npt.NDArray[np.float64]
@@ -44,7 +44,7 @@ CELLS = [
 ]
 CORRECTIONS = ("none", "bias-corrected", "lee-yu")
 QUANTITIES = ("beta", "theta", "tau", "eta", "rho", "sigma2") + tuple(
-    f"{horizon} {kind}" for horizon in ("short", "long") for kind in _effects.KINDS
+    f"{horizon} {kind}" for horizon in ("short", "long") for kind in KINDS
 )
 SEED = 2026
 _BURN, _BLOCK = 50, 25
@@ -75,28 +75,26 @@ def draw(
 def effects(found: Estimate, W: sp.csr_array, spectrum: Spectrum) -> list[tuple[float, float]]:
     """Short- and long-run effects with standard errors; NaN for the long run if not stationary."""
     tau, eta = (float(value) for value in found.delta[2:4])
-    response = over_time.DynamicResponse(
-        short=_effects.Response(
-            variables=("x",),
-            params=np.array([*found.delta, found.rho]),
-            cov=found.cov[:-1, :-1],
-            beta=(0,),
-            theta=(1,),
-            rho=4,
-            W=W,
-            spectrum=spectrum,
-        ),
+    response = DynamicResponse(
+        variables=("x",),
+        params=np.array([*found.delta, found.rho]),
+        cov=found.cov[:-1, :-1],
+        beta=(0,),
+        theta=(1,),
+        rho=4,
+        W=W,
+        spectrum=spectrum,
         where=dynamic.Dynamics(2, 3),
         radius=dynamic.spectral_radius(W, spectrum, tau, found.rho, eta),
     )
     out = []
-    for horizon in over_time.HORIZONS:
+    for horizon in HORIZONS:
         if horizon == "long" and response.radius >= 1:
             out += [(np.nan, np.nan)] * 3
             continue
-        found_at = response.short if horizon == "short" else response.long
-        weights, cov = _effects.average_weights(found_at), found_at.cov_of(0)
-        for kind in _effects.KINDS:
+        found_at = response.at(horizon)
+        weights, cov = average_weights(found_at), found_at.cov_of(0)
+        for kind in KINDS:
             gradient = weights[kind].gradient(*found_at.params[:2])
             effect = float(weights[kind].effect(*found_at.params[:2]))
             out.append((effect, float(np.sqrt(gradient @ cov @ gradient))))

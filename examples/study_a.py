@@ -184,7 +184,7 @@ def main(folder: Path, *, replications: int = 100) -> dict[str, Any]:
     single = found["single"]
     save(t.from_frame(found["tests"], title="Threshold effects"), "6_threshold_test")
     save(t.regression(single, drop=CONTROLS, labels=single.labels()), "7_threshold")
-    nqp.plots.save(single.plot_lr(), folder / "threshold_lr.png")
+    nqp.plots.save(single.plot(), folder / "threshold_lr.png")
     varied = variations(panel, agglomeration)
     print(varied, end="\n\n")
     save(varied.table(drop=CONTROLS), "8_robustness")

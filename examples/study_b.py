@@ -106,7 +106,7 @@ def main(folder: Path, *, replications: int = 100) -> dict[str, Any]:
     by_quantile = quantiles(panel, replications)
     save(t.regression(by_quantile.by_quantile, drop=CONTROLS), "5_quantiles")
     print(by_quantile.equality("collab", [0.1, 0.9]), end="\n\n")
-    nqp.plots.save(by_quantile.plot("collab").figure, folder / "quantiles.png")
+    nqp.plots.save(by_quantile.plot(variable="collab"), folder / "quantiles.png")
     through = {name: nqp.FixedEffects(panel[name], panel[X]).fit() for name in MECHANISMS}
     save(t.regression(through, drop=CONTROLS), "6_mechanisms")
     by_group = groups(panel, cities)

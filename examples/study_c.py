@@ -170,7 +170,7 @@ def main(folder: Path, *, replications: int = 200) -> dict[str, Any]:
         clusters=firms["city"],
     )
     save(kinds.table(), "6_firms")
-    nqp.plots.save(kinds.plot().figure, folder / "firms.png")
+    nqp.plots.save(kinds.plot(), folder / "firms.png")
     varied = variations(panel)
     print(varied, end="\n\n")
     save(varied.table(drop=CONTROLS), "7_variations")

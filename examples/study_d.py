@@ -205,7 +205,7 @@ def main(folder: Path) -> dict[str, Any]:
     save(t.regression(moderated, keep=shown), "7_moderation")
     for name, result in moderated.items():
         print(name, result.tests["interaction"])
-        nqp.plots.save(result.plot().figure, folder / f"effect_by_{name}.png")
+        nqp.plots.save(result.plot(), folder / f"effect_by_{name}.png")
     print(f"\nTables and plots are in {folder}.")
     return {
         "panel": panel,

@@ -7,57 +7,44 @@ these and never asks what class a result is.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial.exceptions import DataWarning, OptionError
+from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.frames import title
-from nqp_spatial.shared.messages import outside
+from nqp_spatial.shared.maketables import ForMaketables
 from nqp_spatial.shared.notes import Note, in_language
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.restrictions import restrictions
+from nqp_spatial.shared.tests import TestResult, Tests, tests_frame, wald
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     import folium
     from matplotlib.axes import Axes
 
+__all__ = [
+    "Findings",
+    "Frame",
+    "Named",
+    "OnDemand",
+    "ResultSet",
+    "Results",
+    "TestResult",
+    "Tests",
+    "tests_frame",
+    "wald",
+]
 
-@dataclass(frozen=True)
-class TestResult:
-    """A hypothesis test: what was tested, the statistic, and its reference distribution.
-
-    Attributes
-    ----------
-    name, null : str
-        Name of the test, and the null hypothesis in words or symbols.
-    statistic, pvalue : float
-    df : float or tuple of float
-        Degrees of freedom of the chi-squared (one) or F (two) distribution; 0 for the normal.
-    """
-
-    __test__: ClassVar[bool] = False  # not a test class, whatever its name tells pytest
-
-    name: str
-    null: str
-    statistic: float
-    df: float | tuple[float, float]
-    pvalue: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name}: statistic {self.statistic:.4f}, df {self.df}, p = {self.pvalue:.4g}"
-            f"  (H0: {self.null})"
-        )
+V = TypeVar("V")
+R = TypeVar("R", bound="Results")
 
 
 class OnDemand:
@@ -76,17 +63,6 @@ class OnDemand:
 
     def __set__(self, instance: object, value: Any) -> None:
         instance.__dict__[self.name] = value
-
-
-class Tests(dict[str, TestResult]):
-    """Tests by name; one of several parts, ``"lr/sar"``, is found as ``tests["lr", "sar"]`` too."""
-
-    __test__: ClassVar[bool] = False
-
-    def __missing__(self, key: object) -> TestResult:
-        if isinstance(key, tuple) and (name := "/".join(map(str, key))) in self:
-            return self[name]
-        raise KeyError(key)
 
 
 @dataclass(frozen=True)
@@ -115,28 +91,21 @@ class Frame:
     def to_frame(self, lang: str = "en") -> pd.DataFrame:
         """The frame with its sentences in a language; its notes are in ``attrs["notes"]``."""
         found = self.frame.copy()
-        for column in found.select_dtypes(object):
-            words = [in_language(cell, lang) for cell in found[column]]
-            found[column] = pd.Series(words, found.index, dtype=object)
+        for column in found:
+            if pd.api.types.is_object_dtype(found[column].dtype):  # no text, but what is mixed
+                words = [in_language(cell, lang) for cell in found[column]]
+                found[column] = pd.Series(words, found.index, dtype=object)
         found.attrs = dict(self.frame.attrs)
         if self.notes:
             found.attrs["notes"] = [in_language(note, lang) for note in self.notes]
         return found
 
 
-def tests_frame(tests: Mapping[Any, TestResult], name: str = "test") -> pd.DataFrame:
-    """Statistic, df, pvalue and null of each test; ``name`` is that of the index."""
-    frame = pd.DataFrame(
-        {
-            "statistic": [test.statistic for test in tests.values()],
-            "df": [test.df for test in tests.values()],
-            "pvalue": [test.pvalue for test in tests.values()],
-        },
-        index=pd.Index(list(tests), name=name),
-    )
-    # As objects, for a column of text would forget the Chinese form of a note.
-    frame["null"] = pd.Series([test.null for test in tests.values()], frame.index, dtype=object)
-    return frame
+class Named(dict[str, V]):
+    """Things by name, printed as their names."""
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(self) or 'none'}>"
 
 
 class Findings:
@@ -167,9 +136,51 @@ class Findings:
         """Functions that draw maps on polygons, by name; each takes ``lang=``."""
         return {}
 
+    def plot(self, kind: str | None = None, **options: Any) -> Axes:
+        """Draw one of `figures`, by default the first.
+
+        Parameters
+        ----------
+        kind : str, optional
+        **options
+            Of that figure: ``ax``, ``lang``, and its own.
+
+        Raises
+        ------
+        OptionError
+            If there is no figure of that name, or none at all.
+        """
+        return self._named("figure", self.figures, kind)(**options)
+
+    def explore(self, polygons: Any, kind: str | None = None, **options: Any) -> folium.Map:
+        """Draw one of `maps` on polygons, by default the first.
+
+        Parameters
+        ----------
+        polygons : GeoDataFrame
+            Indexed by entity.
+        kind : str, optional
+        **options
+            Of that map: ``variable``, ``lang``, and its own.
+
+        Raises
+        ------
+        OptionError
+            If there is no map of that name, or none at all.
+        """
+        return self._named("map", self.maps, kind)(polygons, **options)
+
+    def _named(self, what: str, known: Mapping[str, Callable[..., Any]], kind: str | None) -> Any:
+        """One of several functions, by default the first."""
+        if not known:
+            raise OptionError(f"{type(self).__name__} has no {what}.")
+        kind = next(iter(known)) if kind is None else kind
+        check_option("kind", kind, known)
+        return known[kind]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Results(Findings):
+class Results(Findings, ForMaketables):
     """Estimates and what can be said about them; frozen, and the same for every model.
 
     Attributes
@@ -250,6 +261,25 @@ class Results(Findings):
         """Estimate, std_error, tstat, pvalue, lower, upper for each parameter."""
         columns = [self.params.rename("estimate"), self.std_errors, self.tstats, self.pvalues]
         return pd.concat([*columns, self.conf_int(level)], axis=1).rename_axis("variable")
+
+    def tidy(self, level: float = 0.95) -> pd.DataFrame:
+        """One row a parameter: term, estimate, std_error, statistic, pvalue, lower, upper."""
+        frame = self.to_frame(level).rename(columns={"tstat": "statistic"})
+        return frame.rename_axis("term").reset_index()
+
+    def glance(self) -> pd.DataFrame:
+        """One row: model, dependent, cov_type, then `fit_statistics`."""
+        who = {"model": self.model_name, "dependent": self.dependent, "cov_type": self.cov_type}
+        return pd.DataFrame([{**who, **self.fit_statistics, "nobs": self.nobs}])
+
+    def labels(self, lang: str = "en") -> dict[str, str]:
+        """Printed names of parameters that the model itself has made, for ``labels=`` of tables."""
+        return {}
+
+    def as_(self, kind: type[R], **more: Any) -> R:
+        """These estimates as a result of another class, with fields of its own or others."""
+        shared = {f.name for f in fields(kind)} & {f.name for f in fields(self)} - set(more)
+        return kind(**{name: vars(self)[name] for name in shared}, **more)  # what waits, waits on
 
     def wald_test(self, restriction: str | Sequence[str]) -> TestResult:
         """Test linear restrictions on the parameters, such as ``"W_x1 = 0"``.
@@ -340,38 +370,6 @@ class Results(Findings):
         """The works to cite for the method."""
         return self.citation
 
-    # What maketables asks a model for: its ETable then takes ours beside other libraries' models.
-    @property
-    def __maketables_coef_table__(self) -> pd.DataFrame:
-        names = {"estimate": "b", "std_error": "se", "tstat": "t", "pvalue": "p"}
-        return self.to_frame()[list(names)].rename(columns=names)
-
-    def __maketables_stat__(self, key: str) -> float | int | None:
-        if key == "N":
-            return self.nobs
-        value = self.fit_statistics.get(key)
-        return None if value is None else float(value)
-
-    @property
-    def __maketables_depvar__(self) -> str:
-        return self.dependent
-
-    @property
-    def __maketables_fixef_string__(self) -> str:
-        return "+".join(self.effects_included)  # no blanks: maketables splits at the bare plus sign
-
-    @property
-    def __maketables_vcov_info__(self) -> dict[str, str]:
-        return {"vcov_type": self.cov_type}
-
-    @property
-    def __maketables_stat_labels__(self) -> dict[str, str]:
-        return {"N": "Observations", "loglik": "Log-likelihood", "sigma2": "σ²", "aic": "AIC"}
-
-    @property
-    def __maketables_default_stat_keys__(self) -> list[str]:
-        return ["N", *(key for key in ("sigma2", "loglik", "aic") if key in self.fit_statistics)]
-
 
 class ResultSet(Findings):
     """Several results in one object; iterating gives them one after another.
@@ -406,6 +404,27 @@ class ResultSet(Findings):
         return pd.concat(frames, names=[self.part_name])
 
     @property
+    def maps(self) -> Mapping[str, Callable[..., folium.Map]]:
+        """Those of every part, ``"part/map"``."""
+        return Named(
+            (f"{name}/{kind}", draw)
+            for name, part in self.parts.items()
+            for kind, draw in part.maps.items()
+        )
+
+    def tidy(self, level: float = 0.95) -> pd.DataFrame:
+        """One row a parameter of every part: the part's name, then columns of `Results.tidy`."""
+        return self._stacked({name: part.tidy(level) for name, part in self.parts.items()})
+
+    def glance(self) -> pd.DataFrame:
+        """One row a part: its name, then columns of `Results.glance`."""
+        return self._stacked({name: part.glance() for name, part in self.parts.items()})
+
+    def _stacked(self, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        found = pd.concat(frames, names=[self.part_name])
+        return found.reset_index(level=0).reset_index(drop=True)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of these numbers must be told, once each."""
         return tuple(dict.fromkeys(note for part in self for note in part.notes))
@@ -425,48 +444,3 @@ class ResultSet(Findings):
 
     def _repr_html_(self) -> str:
         return str(self.to_frame().to_html(float_format=lambda value: f"{value:.6g}"))
-
-
-def wald(
-    difference: npt.NDArray[np.float64],
-    covariance: npt.NDArray[np.float64],
-    *,
-    null: str,
-    name: str = "Wald",
-    df_resid: float | None = None,
-) -> TestResult:
-    """Test that an estimated vector of length q is zero.
-
-    Chi-squared(q); with ``df_resid`` the statistic over q, compared with F(q, df_resid).
-
-    Warns
-    -----
-    DataWarning
-        If the covariance of the vector is not positive definite, as with as many restrictions as
-        clusters, or a kernel that is not positive definite: there is no statistic then, but NaN.
-    """
-    q = len(difference)
-    df = q if df_resid is None else (q, df_resid)
-    if np.isnan(covariance).any():  # no covariance was estimated (rho at its bound)
-        return TestResult(name, null, np.nan, df, np.nan)
-    scale = np.sqrt(np.abs(np.diag(covariance)))  # so that units do not decide what is singular
-    if (scale == 0).any() or not _definite(covariance / np.outer(scale, scale)):
-        warnings.warn(
-            f"The covariance of what is tested ({null}) is not positive definite: there are no "
-            "more clusters or periods than restrictions, or the kernel is not positive definite. "
-            "The test is nan. Test fewer restrictions, or use another cov_type=.",
-            DataWarning,
-            stacklevel=outside(),
-        )
-        return TestResult(name, null, np.nan, df, np.nan)
-    scaled = difference / scale
-    statistic = float(scaled @ np.linalg.solve(covariance / np.outer(scale, scale), scaled))
-    if df_resid is None:
-        return TestResult(name, null, statistic, df, float(stats.chi2(q).sf(statistic)))
-    statistic /= q
-    return TestResult(name, null, statistic, df, float(stats.f(q, df_resid).sf(statistic)))
-
-
-def _definite(correlation: npt.NDArray[np.float64]) -> bool:
-    values = np.linalg.eigvalsh(correlation)
-    return bool(values[0] > len(values) * np.finfo(float).eps * values[-1])

@@ -20,7 +20,7 @@ from nqp_spatial import SpatialDurbin, weights  # noqa: E402
 from nqp_spatial.core.spatial import draws as multiplier_draws  # noqa: E402
 from nqp_spatial.core.spectrum.eigen import SeriesSpectrum, prepare  # noqa: E402
 from nqp_spatial.core.spectrum.trace_error import trace_g_error  # noqa: E402
-from nqp_spatial.effects.average import Response, average_effects, entity_effects  # noqa: E402
+from nqp_spatial.effects.response import Response  # noqa: E402
 from nqp_spatial.exceptions import DataError, IslandWarning, OptionError, UnstableModelError
 
 N = 25
@@ -465,13 +465,13 @@ def test_the_error_of_estimated_traces_is_reported(method):
     """200 seeds: the reported error is the spread of the direct effect around the exact one."""
     W = lattice(20)
     n = W.shape[0]
-    exact = average_effects(response(W)).loc[("direct", "x"), "estimate"]
+    exact = response(W).average().loc[("direct", "x"), "estimate"]
     S = np.linalg.solve(np.eye(n) - 0.6 * W.toarray(), np.eye(n) + 0.5 * W.toarray())
     assert_allclose(exact, np.trace(S) / n, rtol=1e-10)
     plain = response(W)
     found = []
     for seed in range(200):
-        frame = average_effects(dataclasses.replace(plain, spectrum=prepare(W, method, seed=seed)))
+        frame = dataclasses.replace(plain, spectrum=prepare(W, method, seed=seed)).average()
         found.append((frame.loc[("direct", "x"), "estimate"], frame.attrs["trace_error"]["x"]))
         assert_allclose(frame.loc[("total", "x"), "estimate"], 1.5 / 0.4, rtol=1e-8)
     values, errors = np.array(found).T
@@ -497,7 +497,7 @@ def test_what_a_short_series_leaves_out_is_in_the_error():
 
 def test_exact_traces_have_no_error():
     for method in ("eigenvalues", "lu"):
-        frame = average_effects(response(lattice(5), method))
+        frame = response(lattice(5), method).average()
         assert frame.attrs["trace_error"] == {"x": 0.0}
 
 
@@ -562,11 +562,10 @@ def test_effects_of_some_entities(kind):
 
 def test_many_entities_must_be_named():
     W = lattice(142)
-    units = pd.RangeIndex(W.shape[0])
     plain = response(W, "lu", rho=0.3)
     with pytest.raises(OptionError, match=r"each of 20,164 entities.*entities=0, 1 and 20162 more"):
-        entity_effects(plain, "x", units)
-    found = entity_effects(plain, "x", units, [7000])
+        plain.by_entity("x")
+    found = plain.by_entity("x", [7000])
     near = [7000 + a + 142 * b for a in range(-25, 26) for b in range(-25, 26)]
     part = W[near][:, near].toarray()  # what is 25 steps away counts 0.3^50
     S = np.linalg.solve(np.eye(len(near)) - 0.3 * part, np.eye(len(near)) + 0.5 * part)

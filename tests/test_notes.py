@@ -156,11 +156,11 @@ def test_plots_print_them_too(frame):
 
     result = PanelThreshold(frame["y"], frame[["x"]], frame["q"], regime="x").fit()
     moderated = Moderation(frame["y"], frame["x"], frame["q"]).fit()
-    figures = [result.plot_lr(lang="zh"), moderated.plot(lang="zh").get_figure()]
+    figures = [result.plot(lang="zh").get_figure(), moderated.plot(lang="zh").get_figure()]
     for figure, part in zip(figures, ("各门槛区间(观测值)", "未去均值"), strict=True):
         below = figure.get_supxlabel()
         assert part in below and not ENGLISH.search(below)
-    assert "Regimes (observations)" in result.plot_lr().get_supxlabel()
+    assert "Regimes (observations)" in result.plot().get_figure().get_supxlabel()
     plt.close("all")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +17,7 @@ from nqp_spatial.core.linear import group_differences as core
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
-from nqp_spatial.results import Frame, ResultSet, TestResult, Tests
+from nqp_spatial.results import Frame, Named, ResultSet, TestResult, Tests
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
@@ -309,7 +309,12 @@ class Heterogeneity(ResultSet):
         told = [*self._test_notes(lang), *notes]
         return tables.regression(self.results, path, lang=lang, notes=told, **options)
 
-    def plot(
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """The coefficient of a variable by group."""
+        return Named({"heterogeneity": self._forest})
+
+    def _forest(
         self,
         variable: str | None = None,
         *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,10 +13,11 @@ import pandas as pd
 import nqp_spatial.comparison.variations as _var
 from nqp_spatial.comparison.variations import Sample, Variation
 from nqp_spatial.exceptions import DataWarning, NqpError, OptionError
+from nqp_spatial.language.variations import WORDS
 from nqp_spatial.models import FixedEffects
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform_report import Report
-from nqp_spatial.results import Frame, Results, ResultSet
+from nqp_spatial.results import Frame, Named, Results, ResultSet
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import Note, in_language, note
@@ -32,54 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["BASE", "Robustness", "Variation", "robustness"]
 
 BASE = {"en": "base", "zh": "基准"}
-_WORDS = {
-    "en": {
-        "where": "where {what} ({lost} of {n} rows left out)",
-        "rows": "rows given",
-        "transform": "{name}({options}) of {columns} ({cells} cells{lost})",
-        "winsorise": "winsorise",
-        "three_sigma": "three_sigma",
-        "log": "log",
-        "lag": "lag",
-        "growth": "growth",
-        "standardise": "standardise",
-        "interpolate": "interpolate",
-        "lost": ", {n} rows left out",
-        "data": "other data ({n} rows)",
-        "replace": "{new} for {old}",
-        "option": "{name}={value}",
-        "given": "given",
-        "none": "None",
-        "add": "add {names}",
-        "drop": "drop {names}",
-        "outcome": "outcome {value}",
-        "effects": "effects {value}",
-        "cov_type": "cov_type {value}",
-    },
-    "zh": {
-        "where": "样本为满足 {what} 的观测 (共{n}行中剔除{lost}行)",
-        "rows": "给定条件",
-        "transform": "对{columns}作{name} ({options}; 改动{cells}个单元格{lost})",
-        "winsorise": "缩尾处理",
-        "three_sigma": "3σ处理",
-        "log": "对数变换",
-        "lag": "滞后",
-        "growth": "增长率变换",
-        "standardise": "标准化",
-        "interpolate": "插值",
-        "lost": ", 剔除{n}行",
-        "data": "使用另一数据表 ({n}行)",
-        "replace": "以{new}替换{old}",
-        "option": "{name}={value}",
-        "given": "给定",
-        "none": "无",
-        "add": "加入{names}",
-        "drop": "去掉{names}",
-        "outcome": "被解释变量为{value}",
-        "effects": "固定效应: {value}",
-        "cov_type": "标准误: {value}",
-    },
-}
 _COLUMNS = {
     "variable": "object",
     "estimate": "float",
@@ -204,6 +157,12 @@ class _Fit:
     focus: str = ""
     changed: str = ""
 
+    @property
+    def is_standardised(self) -> bool:
+        """Whether its coefficient is in standard deviations."""
+        report = self.sample.report
+        return report is not None and report.transform == "standardise"
+
 
 @dataclass(frozen=True, eq=False)
 class _Base:
@@ -256,35 +215,35 @@ def describe(variation: Variation, found: Sample) -> Note:
     for key in variation.changes:
         value = getattr(variation, key)
         if key == "where":
-            what = value if isinstance(value, str) else note(_WORDS, "rows")
+            what = value if isinstance(value, str) else note(WORDS, "rows")
             lost = len(found.outside)
-            told.append(note(_WORDS, "where", what=what, lost=lost, n=found.n_before))
+            told.append(note(WORDS, "where", what=what, lost=lost, n=found.n_before))
         elif key == "transform" and found.report is not None:
             told.append(_transformed(found, found.report))
         elif key == "data":
-            told.append(note(_WORDS, "data", n=found.n_before))
+            told.append(note(WORDS, "data", n=found.n_before))
         elif key == "replace":
-            told += [note(_WORDS, "replace", old=old, new=new) for old, new in value.items()]
+            told += [note(WORDS, "replace", old=old, new=new) for old, new in value.items()]
         elif key in ("options", "fit"):
-            told += [note(_WORDS, "option", name=n, value=_short(v)) for n, v in value.items()]
+            told += [note(WORDS, "option", name=n, value=_short(v)) for n, v in value.items()]
         elif key in ("add", "drop"):
             names = [value] if isinstance(value, str) else value
-            told.append(note(_WORDS, key, names=", ".join(names)))
+            told.append(note(WORDS, key, names=", ".join(names)))
         else:
-            told.append(note(_WORDS, key, value=note(_WORDS, "none") if value is None else value))
+            told.append(note(WORDS, key, value=note(WORDS, "none") if value is None else value))
     return _joined("; ", told)
 
 
 def _transformed(found: Sample, report: Report) -> Note:
     name = report.transform
     return note(
-        _WORDS,
+        WORDS,
         "transform",
-        name=note(_WORDS, name) if name in _WORDS["zh"] else name,
+        name=note(WORDS, name) if name in WORDS["zh"] else name,
         options=", ".join(f"{k}={v!r}" for k, v in report.options.items()),
         columns=", ".join(map(str, report.columns.index)),
         cells=len(report.cells),
-        lost=note(_WORDS, "lost", n=len(found.emptied)) if len(found.emptied) else "",
+        lost=note(WORDS, "lost", n=len(found.emptied)) if len(found.emptied) else "",
     )
 
 
@@ -294,7 +253,7 @@ def _joined(separator: str, parts: Sequence[str]) -> Note:
 
 def _short(value: object) -> str:
     plain = isinstance(value, str | int | float | list | tuple) or value is None
-    return repr(value) if plain else note(_WORDS, "given")
+    return repr(value) if plain else note(WORDS, "given")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -389,20 +348,36 @@ class Robustness(ResultSet):
         told += [f"{name}: {type(error).__name__}" for name, error in self.errors.items()]
         return tables.regression(self.results, path, notes=[*told, *notes], **options)
 
-    def plot(self, *, level: float = 0.95, ax: Axes | None = None, lang: str = "en") -> Axes:
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """The parameter followed, if two variations at least have it in the same units."""
+        drawn = len(self.fits) - len(self._other_units)
+        return Named({"robustness": self._forest} if drawn > 1 else {})
+
+    def _forest(self, *, level: float = 0.95, ax: Axes | None = None, lang: str = "en") -> Axes:
         """Forest plot of the parameter followed; the dashed line is the base's estimate."""
         from nqp_spatial.plots import coefficients
 
-        frame = self.to_frame(level=level)
+        frame, others = self.to_frame(level=level), self._other_units
+        told = [note(WORDS, "units", names=", ".join(others))] if others else []
         return coefficients.forest(
-            frame,
+            frame.drop(index=others),
             variable=self.focus,
             reference=float(frame["estimate"].iloc[0]),
             level=level,
             ax=ax,
-            notes=self.notes,
+            notes=[*told, *self.notes],
             lang=lang,
         )
+
+    @property
+    def _other_units(self) -> list[str]:
+        """Variations with another outcome or regressor than the base, or standardised ones."""
+        units = {
+            name: (fit.result.dependent, fit.focus, fit.is_standardised)
+            for name, fit in self.fits.items()
+        }
+        return [name for name, unit in units.items() if unit != units[self.order[0]]]
 
     def summary(self) -> str:
         """The parameter followed under each variation, and what could not be fitted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,13 +11,13 @@ import pandas as pd
 
 from nqp_spatial.exceptions import NqpError, OptionError
 from nqp_spatial.models import SpatialModel, SpatialResults
-from nqp_spatial.results import Frame, ResultSet
+from nqp_spatial.results import Frame, Named, ResultSet
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
     from nqp_spatial.tables import Table
 
@@ -145,7 +145,7 @@ class WeightComparison(ResultSet):
     def variable(self) -> str:
         """The treatment, or the first regressor."""
         result = next(iter(self.results.values()))
-        return str(getattr(result, "treatment", result.variables[0]))
+        return result.focus
 
     def table(
         self, path: str | Path | None = None, *, variable: str | None = None, **options: Any
@@ -155,14 +155,32 @@ class WeightComparison(ResultSet):
 
         return tables.effects(self.results, [variable or self.variable], path, **options)
 
-    def plot(self, variable: str | None = None, **options: Any) -> Figure:
-        """Forest plot of direct, indirect and total effects under each W."""
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """Effects under each W."""
+        return Named({"forest": self._forest})
+
+    def _forest(
+        self,
+        variable: str | None = None,
+        effect: str | None = None,
+        *,
+        ax: Axes | None = None,
+        lang: str = "en",
+        title: str | None = None,
+        **options: Any,
+    ) -> Axes:
+        """Direct, indirect and total effects, or one of them; in ``ax`` by default the total.
+
+        The first panel is returned; options are those of `effects`.
+        """
         from nqp_spatial.plots import figures
 
-        name = variable or self.variable
-        frame = self.effects().xs(name, level="variable")
-        notes = next(iter(self.results.values())).notes
-        return figures.forest(frame, notes=notes, **options)
+        frame = self.effects(**options).xs(variable or self.variable, level="variable")
+        if effect is not None or ax is not None:
+            frame = frame.loc[frame.index.get_level_values("effect") == (effect or "total")]
+        figure = figures.forest(frame, ax=ax, notes=self.notes, title=title, lang=lang)
+        return figure.axes[0] if ax is None else ax
 
     def summary(self) -> str:
         """Effects and fit, a column for each weight matrix."""

@@ -136,6 +136,11 @@ class SpatialDiDResults(SpatialResults):
     treatment: str
     treated_entities: pd.Index
 
+    @property
+    def focus(self) -> str:
+        """The policy."""
+        return self.treatment
+
     def policy_effects(self, **options: Any) -> pd.DataFrame:
         """Direct, indirect and total effect of the policy; options as in :meth:`effects`."""
         return self.effects(**options).xs(self.treatment, level="variable")

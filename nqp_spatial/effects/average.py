@@ -1,4 +1,4 @@
-"""Direct, indirect and total effects with inference: averages, by entity, by order of neighbours.
+"""Average direct, indirect and total effects with inference.
 
 With S_r(W) = (I - rho W)^-1 (beta_r I + theta_r W), the direct effect of regressor r is the mean
 diagonal element of S_r, the total effect its mean row sum, the indirect effect their difference
@@ -7,64 +7,45 @@ diagonal element of S_r, the total effect its mean row sum, the indirect effect 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Integral
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.core.spatial import draws as multiplier_draws
-from nqp_spatial.core.spatial import multiplier as core
 from nqp_spatial.core.spatial.multiplier import Weights
 from nqp_spatial.core.spectrum.trace_error import trace_g_error
-from nqp_spatial.effects.by_order import effects_by_order
-from nqp_spatial.effects.response import (
+from nqp_spatial.effects.parameters import (
     KINDS,
-    Response,
+    Parameters,
     average_weights,
     check_level,
-    check_list,
     standard_errors,
 )
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
-
-__all__ = [
-    "ENTITY_KINDS",
-    "KINDS",
-    "TRANSFORMS",
-    "Response",
-    "average_effects",
-    "average_weights",
-    "effects_by_order",
-    "entity_effects",
-    "footprint",
-]
+from nqp_spatial.shared.options import Between, Level, Seed, check_option
 
 Array = npt.NDArray[np.float64]
 
-ENTITY_KINDS = ("direct", "sent", "received", "total")
 TRANSFORMS = (None, "percent")
-_MANY = 20_000  # entities above which one solution for each is not made unasked
 
 
 def average_effects(
-    response: Response,
+    response: Parameters,
     *,
-    method: str = "delta",
-    draws: int = 1000,
-    seed: int | None = None,
-    centre: str = "estimate",
-    level: float = 0.95,
-    transform: str | None = None,
+    method: Literal["delta", "simulation"] = "delta",
+    draws: Annotated[int, Between(2)] = 1000,
+    seed: Seed | None = None,
+    centre: Literal["estimate", "mean"] = "estimate",
+    level: Level = 0.95,
+    transform: Literal["percent"] | None = None,
 ) -> pd.DataFrame:
     """Average direct, indirect and total effects of each regressor.
 
     Parameters
     ----------
-    response : Response
     method : {"delta", "simulation"}
         "delta" uses analytic derivatives; "simulation" draws the parameters from their normal
         distribution (LeSage and Pace 2009, p. 39), and where inference is by t, from t once more
@@ -99,6 +80,11 @@ def average_effects(
     check_option("centre", centre, ("estimate", "mean"))
     check_option("transform", transform, TRANSFORMS)
     check_level(level)
+    if response.horizon == "long" and method == "simulation":
+        raise OptionError(
+            'method="simulation" is for horizon="short". Long-run effects have delta-method '
+            "standard errors: leave method out."
+        )
     if np.isnan(response.cov).any():
         return _undefined(response)
     if method == "delta":
@@ -108,15 +94,17 @@ def average_effects(
         frame = percent(frame) if transform else frame
     else:
         frame = _simulated(response, draws, seed, centre, level, transform)
-    frame.attrs |= {"transform": transform, "trace_error": _trace_errors(response)}
+    more = {"transform": transform, "horizon": response.horizon}
+    frame.attrs |= {**more, "trace_error": _trace_errors(response)}
     return frame
 
 
-def _undefined(response: Response) -> pd.DataFrame:
+def _undefined(response: Parameters) -> pd.DataFrame:
     """NaN for every effect: with rho or lambda at its bound there is no covariance."""
     nothing = np.full((len(KINDS), len(response.variables), 4), np.nan)
     frame = _frame(response, nothing)
-    frame.attrs = {"method": "none: rho or lambda is at its bound"}
+    why = "none: rho or lambda is at its bound"
+    frame.attrs = {"method": why, "horizon": response.horizon}
     return frame
 
 
@@ -129,7 +117,7 @@ def percent(frame: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def _trace_errors(response: Response) -> dict[str, float]:
+def _trace_errors(response: Parameters) -> dict[str, float]:
     """Error of tr(G) / n times its weight in the direct effect, beta rho + theta."""
     rho = response.rho_estimate
     error = trace_g_error(response.spectrum, rho) / response.spectrum.n if rho else 0.0
@@ -137,7 +125,7 @@ def _trace_errors(response: Response) -> dict[str, float]:
     return {name: float(error * abs(beta * rho + theta)) for name, (beta, theta) in rows}
 
 
-def _frame(response: Response, values: Array) -> pd.DataFrame:
+def _frame(response: Parameters, values: Array) -> pd.DataFrame:
     """Values (3, k, 4) of estimate, std_error, lower, upper by kind and variable, with p-values."""
     index = pd.MultiIndex.from_product([KINDS, response.variables], names=["effect", "variable"])
     estimate, error, lower, upper = values.reshape(-1, 4).T
@@ -148,7 +136,7 @@ def _frame(response: Response, values: Array) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index, columns=names)
 
 
-def _delta(response: Response, level: float) -> pd.DataFrame:
+def _delta(response: Parameters, level: float) -> pd.DataFrame:
     found = average_weights(response)
     k = len(response.variables)
     weights = np.array([_numbers(found[kind]) for kind in KINDS])[:, :, None]  # (3, 4, 1)
@@ -171,7 +159,7 @@ def _numbers(weights: Weights) -> list[float]:
 
 
 def _simulated(
-    response: Response,
+    response: Parameters,
     draws: int,
     seed: int | None,
     centre: str,
@@ -206,7 +194,7 @@ def _simulated(
     return frame
 
 
-def _combined(response: Response, r: int, sample: Array, weights: tuple[Array, Array]) -> Array:
+def _combined(response: Parameters, r: int, sample: Array, weights: tuple[Array, Array]) -> Array:
     beta, theta = response.coefficients(r, sample)
     return np.asarray(beta * weights[0] + theta * weights[1])
 
@@ -222,7 +210,7 @@ def _describe(
 
 
 def _draw(
-    response: Response, draws: int, rng: np.random.Generator, *, df: float | None = None
+    response: Parameters, draws: int, rng: np.random.Generator, *, df: float | None = None
 ) -> tuple[Array, int]:
     """Parameters from their normal or t distribution, with rho inside its interval."""
     low, high = response.spectrum.interval
@@ -264,7 +252,7 @@ def _root(cov: Array) -> Array:
     return np.asarray(scale[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
-def _average_weights(response: Response, sample: Array) -> dict[str, tuple[Array, Array]]:
+def _average_weights(response: Parameters, sample: Array) -> dict[str, tuple[Array, Array]]:
     """Weights of (beta, theta) in each effect at the rho of each draw, of shape (draws,)."""
     rhos = sample[:, response.rho] if response.rho >= 0 else np.zeros(1)
     g = multiplier_draws.mean_trace(response.spectrum, rhos)
@@ -274,89 +262,3 @@ def _average_weights(response: Response, sample: Array) -> dict[str, tuple[Array
         "indirect": (rhos * (sums - g), sums - g),
         "total": (1 + rhos * sums, sums),
     }
-
-
-def entity_effects(
-    response: Response,
-    variable: str,
-    units: pd.Index,
-    entities: Sequence[object] | pd.Index | None = None,
-) -> pd.DataFrame:
-    """Effects by entity: own, sent to all others, received from all others, and own + received.
-
-    ``direct`` is the diagonal of S, ``sent`` a column sum and ``received`` a row sum without the
-    diagonal, ``total`` the row sum: what the entity gains if the variable rises by one everywhere.
-    Averages over entities are the average direct, indirect, indirect and total effects.
-
-    Parameters
-    ----------
-    units : Index
-        Labels of the rows of W.
-    entities : sequence, optional
-        Those that are wanted. The diagonal takes a solution of the sparse system for each (two if
-        W has no symmetric form), so beyond 20,000 entities they must be named.
-
-    Returns
-    -------
-    DataFrame, index entity
-        direct, sent, received, total, and ``<name>_std_error`` of each by the delta method.
-    """
-    r = response.position(variable)
-    wanted = _positions(units, entities)
-    multiplier = response.multiplier()
-    own = core.direct(multiplier, wanted)
-    row_sums, column_sums = core.received(multiplier)[wanted], core.sent(multiplier)[wanted]
-    weights = {
-        "direct": own,
-        "sent": column_sums - own,
-        "received": row_sums - own,
-        "total": row_sums,
-    }
-    columns = {name: _by_entity(response, r, weights[name]) for name in ENTITY_KINDS}
-    values = {name: estimate for name, (estimate, _) in columns.items()}
-    errors = {f"{name}_std_error": error for name, (_, error) in columns.items()}
-    return pd.DataFrame({**values, **errors}, index=units[wanted])
-
-
-def _positions(units: pd.Index, entities: Sequence[object] | pd.Index | None) -> core.Positions:
-    """Where the entities that are wanted stand among ``units``."""
-    check_list("entities", entities)
-    if entities is None:
-        if len(units) > _MANY:
-            raise OptionError(
-                f"Effects of each of {len(units):,} entities take as many solutions of a system of "
-                f"that size. Name those that are wanted: entities={first(units, 2)}, ...; or all "
-                "with entities=res.entities. res.effects() has the averages."
-            )
-        return np.arange(len(units))
-    found = units.get_indexer(pd.Index(entities))
-    if (found < 0).any():
-        unknown = [e for e, at in zip(entities, found, strict=True) if at < 0]
-        raise OptionError(f"entities {first(unknown)} are not in the model: {first(units, 3)}.")
-    return found
-
-
-def footprint(
-    response: Response, variable: str, entity: object, entities: pd.Index
-) -> pd.DataFrame:
-    """Effect on every entity of a unit change in one: a column of S.
-
-    Returns
-    -------
-    DataFrame, index entity
-        effect, std_error (delta method).
-    """
-    r = response.position(variable)
-    if entity not in entities:
-        check_option("entity", entity, list(entities))
-    position = int(entities.get_loc(entity))
-    weights = core.footprint(response.multiplier(), position)
-    effect, error = _by_entity(response, r, weights)
-    return pd.DataFrame({"effect": effect, "std_error": error}, index=entities)
-
-
-def _by_entity(response: Response, r: int, weights: Weights) -> tuple[Array, Array]:
-    """Effects of shape (n,) and their standard errors."""
-    beta, theta = (float(value) for value in response.coefficients(r))
-    gradient = weights.gradient(beta, theta)
-    return weights.effect(beta, theta), standard_errors(gradient, response.cov_of(r))

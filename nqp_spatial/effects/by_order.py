@@ -8,27 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.core.spatial import multiplier as core
-from nqp_spatial.effects.response import (
+from nqp_spatial.effects.parameters import (
     KINDS,
-    Response,
+    Parameters,
     average_weights,
     check_list,
     standard_errors,
 )
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.shared.options import Between
 
 Array = npt.NDArray[np.float64]
 
 
 def effects_by_order(
-    response: Response,
-    orders: int,
+    response: Parameters,
+    orders: Annotated[int, Between(0)] = 5,
     variables: Sequence[str] | None = None,
     *,
     cumulative: bool = False,
@@ -37,7 +39,6 @@ def effects_by_order(
 
     Parameters
     ----------
-    response : Response
     orders : int
     variables : sequence of str, optional
         Default all.

@@ -19,8 +19,9 @@ is how it is computed here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from numbers import Integral
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,99 +29,100 @@ import pandas as pd
 
 from nqp_spatial.core.spatial import path
 from nqp_spatial.core.spatial.dynamic import Dynamics
-from nqp_spatial.effects.response import KINDS, Response, check_level, check_list, standard_errors
+from nqp_spatial.effects.parameters import (
+    KINDS,
+    Parameters,
+    check_level,
+    check_list,
+    standard_errors,
+)
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Between, Level, check_option
 
 Array = npt.NDArray[np.float64]
 
-HORIZONS = ("short", "long")
 SHOCKS = ("one-time", "permanent")
 
 
 @dataclass(frozen=True, eq=False)
-class DynamicResponse:
-    """What effects over time depend on.
+class DynamicParameters(Parameters):
+    """What effects over time depend on besides; the effects as they are are those of the short run.
 
     Attributes
     ----------
-    short : Response
-        Parameters, covariance and W; its effects are those of the short run.
     where : Dynamics
         Positions of tau and eta among the parameters.
     radius : float
         Largest absolute eigenvalue of A.
     """
 
-    short: Response
-    where: Dynamics
-    radius: float
+    where: Dynamics = field(kw_only=True)
+    radius: float = field(kw_only=True)
 
     @property
     def dynamics(self) -> tuple[float, float]:
         """The estimates of tau and eta, zero where the model has none."""
-        return self.where.of(self.short.params)
+        return self.where.of(self.params)
 
-    @property
-    def long(self) -> Response:
-        """A response whose short run is the long run of this one.
+    def long_run(self) -> tuple[Array, Array]:
+        """Parameters, and their covariance, of the static model whose short run is the long run.
 
         Raises
         ------
         UnstableModelError
             If the estimate is not stationary.
         """
-        short, (tau, eta) = self.short, self.dynamics
-        rho = short.rho_estimate
-        if np.isnan(short.cov).any():
-            short.multiplier()  # raises: rho is at its bound
+        tau, eta = self.dynamics
+        rho = self.rho_estimate
+        if np.isnan(self.cov).any():
+            self.multiplier()  # raises: rho is at its bound
         if self.radius >= 1:
             raise UnstableModelError(
                 f"tau + rho + eta = {tau:.4f} + {rho:.4f} + {eta:.4f} = {tau + rho + eta:.4f}, "
                 f"largest root {self.radius:.4f}: the estimate is not stationary, so that long-run "
                 "effects are not defined. Use horizon='short' or effects_path()."
             )
-        params, J = short.params.copy(), np.eye(len(short.params))
+        params, J = self.params.copy(), np.eye(len(self.params))
         left = 1 - tau
-        slopes = [position for position in (*short.beta, *short.theta) if position >= 0]
+        slopes = [position for position in (*self.beta, *self.theta) if position >= 0]
         for position in slopes:
             J[position, position] = 1 / left
-        scaled = [*slopes, short.rho]
-        params[short.rho] = rho + eta
-        J[short.rho, short.rho] = 1 / left
+        scaled = [*slopes, self.rho]
+        params[self.rho] = rho + eta
+        J[self.rho, self.rho] = 1 / left
         if self.where.eta >= 0:
-            J[short.rho, self.where.eta] = 1 / left
+            J[self.rho, self.where.eta] = 1 / left
         if self.where.tau >= 0:
             J[scaled, self.where.tau] = params[scaled] / left**2
         params[scaled] /= left
-        return replace(short, params=params, cov=J @ short.cov @ J.T)
+        return params, J @ self.cov @ J.T
 
-    def cov_of(self, r: int) -> Array:
+    def cov_over_time(self, r: int) -> Array:
         """Covariance of (beta_r, theta_r, tau, eta, rho), zero for those that the model lacks."""
-        short = self.short
-        where = np.array([short.beta[r], short.theta[r], self.where.tau, self.where.eta, short.rho])
-        block = short.cov[np.ix_(where, where)].copy()
+        where = np.array([self.beta[r], self.theta[r], self.where.tau, self.where.eta, self.rho])
+        block = self.cov[np.ix_(where, where)].copy()
         block[where < 0, :] = block[:, where < 0] = 0.0
         return block
 
 
 def effects_path(
-    response: DynamicResponse,
+    response: DynamicParameters,
+    horizons: Annotated[int, Between(0)] = 10,
     *,
-    horizons: int = 10,
-    shock: str = "one-time",
+    shock: Literal["one-time", "permanent"] = "one-time",
     variables: Sequence[str] | None = None,
-    level: float = 0.95,
+    level: Level = 0.95,
 ) -> pd.DataFrame:
-    """Average direct, indirect and total effects by periods since the change.
+    """Average direct, indirect and total effects by periods since a change.
+
+    ``shock="one-time"``: x changes in one period alone. ``shock="permanent"``: from one period on;
+    the path then tends to ``effects(horizon="long")``.
 
     Parameters
     ----------
-    response : DynamicResponse
     horizons : int
         Last horizon; horizon 0 is the short run.
     shock : {"one-time", "permanent"}
-        A change of x in one period alone, or from one period on.
     variables : sequence of str, optional
         Default all.
     level : float
@@ -143,32 +145,32 @@ def effects_path(
         raise OptionError(f"horizons={horizons!r} must be a whole number, 0 or more.")
     check_level(level)
     check_list("variables", variables)
-    short, (tau, eta) = response.short, response.dynamics
-    multiplier = short.multiplier()
-    arguments = (short.W, short.spectrum, tau, eta, multiplier.rho, int(horizons))
+    tau, eta = response.dynamics
+    multiplier = response.multiplier()
+    arguments = (response.W, response.spectrum, tau, eta, multiplier.rho, int(horizons))
     direct, total = path.direct(*arguments), path.total(*arguments)
     moments = {"direct": direct, "indirect": total - direct, "total": total}
     rows = {}
     for kind in KINDS:
-        for name in short.variables if variables is None else variables:
-            r = short.position(name)
-            beta, theta = (float(value) for value in short.coefficients(r))
+        for name in response.variables if variables is None else variables:
+            r = response.position(name)
+            beta, theta = (float(value) for value in response.coefficients(r))
             estimate, gradient = moments[kind].path(beta, theta)
             if shock == "permanent":
                 estimate, gradient = estimate.cumsum(), gradient.cumsum(axis=0)
-            error = standard_errors(gradient, response.cov_of(r))
+            error = standard_errors(gradient, response.cov_over_time(r))
             for h in range(len(estimate)):
                 rows[kind, name, h] = (estimate[h], error[h])
-    frame = _framed(short, rows, shock, level)
+    frame = _framed(response, rows, shock, level)
     frame.attrs["trace_error"] = {
-        name: direct.path_error(*(float(v) for v in short.coefficients(short.position(name))))
+        name: direct.path_error(*(float(v) for v in response.coefficients(response.position(name))))
         for name in frame.index.unique("variable")
     }
     return frame
 
 
 def _framed(
-    response: Response,
+    response: Parameters,
     rows: dict[tuple[str, str, int], tuple[float, float]],
     shock: str,
     level: float,
@@ -184,7 +186,7 @@ def _framed(
 
 
 def counterfactual(
-    response: DynamicResponse, changes: Mapping[str, Array], y: Array, *, level: float
+    response: DynamicParameters, changes: Mapping[str, Array], y: Array, *, level: float
 ) -> dict[str, Array]:
     """Outcomes had regressors been others in every period of the sample, y before it given.
 
@@ -204,20 +206,20 @@ def counterfactual(
         actual, counterfactual, effect, std_error, lower, upper, as for static models.
     """
     check_level(level)
-    short, (tau, eta) = response.short, response.dynamics
-    multiplier = short.multiplier()
-    shared = [response.where.tau, response.where.eta, short.rho]
-    effect, gradient = np.zeros_like(y), np.zeros((*y.shape, len(short.params)))
+    tau, eta = response.dynamics
+    multiplier = response.multiplier()
+    shared = [response.where.tau, response.where.eta, response.rho]
+    effect, gradient = np.zeros_like(y), np.zeros((*y.shape, len(response.params)))
     for name, change in changes.items():
-        r = short.position(name)
-        beta, theta = (float(value) for value in short.coefficients(r))
+        r = response.position(name)
+        beta, theta = (float(value) for value in response.coefficients(r))
         part, slopes = path.response(multiplier, change, beta, theta, tau, eta)
         effect += part
-        for column, position in enumerate([short.beta[r], short.theta[r], *shared]):
+        for column, position in enumerate([response.beta[r], response.theta[r], *shared]):
             if position >= 0:
                 gradient[..., position] += slopes[..., column]
-    error = standard_errors(gradient, short.cov)
-    width, without = short.critical(level) * error, y - effect
+    error = standard_errors(gradient, response.cov)
+    width, without = response.critical(level) * error, y - effect
     return {
         "actual": y,
         "counterfactual": without,

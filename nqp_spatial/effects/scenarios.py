@@ -7,6 +7,7 @@ method from the derivatives in (beta, theta, rho).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,24 +15,29 @@ import pandas as pd
 
 from nqp_spatial.core.spatial import multiplier as core
 from nqp_spatial.core.spatial.multiplier import Multiplier, Weights
-from nqp_spatial.effects.average import KINDS, TRANSFORMS, Response, average_weights, percent
-from nqp_spatial.effects.response import check_level, check_list, standard_errors
+from nqp_spatial.effects.average import TRANSFORMS, percent
+from nqp_spatial.effects.parameters import (
+    KINDS,
+    Parameters,
+    average_weights,
+    check_level,
+    check_list,
+    standard_errors,
+)
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Level, check_option
 
 Array = npt.NDArray[np.float64]
 
 
-def group_effects(
-    response: Response, variable: str, groups: pd.Series, entities: pd.Index
-) -> pd.DataFrame:
-    """What each group sends to each other: a matrix of effects between groups.
+def group_effects(response: Parameters, variable: str, groups: pd.Series) -> pd.DataFrame:
+    """What each group of entities sends to each other: a matrix of effects between groups.
 
     Parameters
     ----------
+    variable : str
     groups : Series, index entity
         The group of each entity, such as its agglomeration or province; entities without one (NaN)
         belong to none. An entity may stand in several rows, in several groups.
@@ -48,7 +54,7 @@ def group_effects(
         If no entity of the model is in a group; other entities of the Series are not used.
     """
     r = response.position(variable)
-    members = _members(groups, entities)
+    members = _members(groups, response.units)
     multiplier = response.multiplier()
     rows = {}
     for sender, sends in members.items():
@@ -84,17 +90,23 @@ def _members(groups: pd.Series, entities: pd.Index) -> dict[object, Array]:
 
 
 def combined_effects(
-    response: Response,
+    response: Parameters,
     weights: Mapping[str, float],
     *,
-    level: float = 0.95,
-    transform: str | None = None,
+    level: Level = 0.95,
+    transform: Literal["percent"] | None = None,
 ) -> pd.DataFrame:
-    """Average effects of several regressors that move together.
+    """Average effects of several regressors that move together: products, squares, others.
 
     With x and x squared in the model, the effect of x at x0 is that of ``{"x": 1, "x_squared": 2 *
     x0}``; with a product d z, the effect of d at z0 is that of ``{"d": 1, "d_z": z0}``.
-    ``transform="percent"`` is for an outcome in logs, as in ``average_effects``.
+
+    Parameters
+    ----------
+    weights : mapping of regressor to number
+    level : float
+    transform : {None, "percent"}
+        "percent" is for an outcome in logs, as in ``effects``.
 
     Returns
     -------
@@ -131,27 +143,31 @@ def combined_effects(
 
 
 def discrete_change(
-    response: Response,
-    changes: Mapping[str, float | pd.Series],
-    units: pd.Index,
+    response: Parameters,
+    variable: str | Mapping[str, float | pd.Series],
+    change: float | pd.Series | None = None,
     *,
     entities: Sequence[object] | pd.Index | None = None,
-    by: str = "group",
-    level: float = 0.95,
-    transform: str | None = None,
+    by: Literal["group", "entity"] = "group",
+    level: Level = 0.95,
+    transform: Literal["percent"] | None = None,
 ) -> pd.DataFrame:
-    """Effect of a change of given size in some entities, on them and on the others.
+    """Effect of a change of given size in some entities, on them, on the others and on all.
 
-    A change c of the regressors of some entities changes outcomes by s = sum over r of S_r c_r,
-    exactly, whatever its size: the model is linear in its regressors.
+    ``discrete_change("did", 1, entities=treated)``. A change c of the regressors of some entities
+    changes outcomes by s = sum over r of S_r c_r, exactly, whatever its size: the model is linear
+    in its regressors. In the long run of a dynamic model the change stays. For outcomes by entity
+    and period see ``counterfactual``.
 
     Parameters
     ----------
-    changes : mapping of regressor to number, or Series by entity
-        Each regressor that moves, with by how much: ``{"did": 1}``; for x from 2 to 3 with its
-        square in the model ``{"x": 1, "x_squared": 3**2 - 2**2}``; with a product x z ``{"x": 1,
-        "x_z": z}``, z a Series by entity. A number is the change of every entity in ``entities``;
-        entities that a Series does not name do not change.
+    variable : str, or mapping of regressor to number or Series by entity
+        What moves; if several do, each with by how much: for x from 2 to 3 with its square in the
+        model ``{"x": 1, "x_squared": 3**2 - 2**2}``; with a product x z ``{"x": 1, "x_z": z}``, z a
+        Series by entity.
+    change : float, or Series by entity
+        Of one regressor. A number is the change of every entity in ``entities``; entities that a
+        Series does not name do not change.
     entities : sequence, optional
         Whose regressors change by the numbers; default all.
     by : {"group", "entity"}
@@ -170,7 +186,8 @@ def discrete_change(
     check_option("by", by, ("group", "entity"))
     check_option("transform", transform, TRANSFORMS)
     check_level(level)
-    shifts = _shifts(response, changes, units, entities)
+    units = response.units
+    shifts = _shifts(response, by_name(variable, change, "change"), units, entities)
     effect, gradient, cov = _joint(response, {r: c[:, None] for r, c in shifts.items()})
     effect, gradient = effect[:, 0], gradient[:, 0]
     if transform:
@@ -193,7 +210,7 @@ def discrete_change(
 
 
 def _shifts(
-    response: Response,
+    response: Parameters,
     changes: Mapping[str, float | pd.Series],
     units: pd.Index,
     entities: Sequence[object] | pd.Index | None,
@@ -226,7 +243,7 @@ def _shifts(
     return out
 
 
-def _joint(response: Response, shifts: Mapping[int, Array]) -> tuple[Array, Array, Array]:
+def _joint(response: Parameters, shifts: Mapping[int, Array]) -> tuple[Array, Array, Array]:
     """Sum over r of S_r c_r, its gradient and the covariance of the parameters in the gradient.
 
     Parameters
@@ -263,7 +280,7 @@ def _joint(response: Response, shifts: Mapping[int, Array]) -> tuple[Array, Arra
 
 
 def _inference(
-    response: Response,
+    response: Parameters,
     estimate: Array,
     gradient: Array,
     cov: Array,
@@ -288,7 +305,7 @@ def _inference(
 
 
 def counterfactual(
-    response: Response, changes: Mapping[str, Array], y: Array, *, level: float
+    response: Parameters, changes: Mapping[str, Array], y: Array, *, level: float
 ) -> dict[str, Array]:
     """Outcomes had regressors been others, everything else as it was.
 
@@ -332,7 +349,7 @@ def _parts(weights: Weights) -> tuple[Array, Array, Array, Array]:
     return weights.beta, weights.theta, weights.d_beta, weights.d_theta
 
 
-def _delta(response: Response, r: int, weights: Weights) -> tuple[Array, Array]:
+def _delta(response: Parameters, r: int, weights: Weights) -> tuple[Array, Array]:
     """Effects and standard errors, of the shape of the weights."""
     beta, theta = (float(value) for value in response.coefficients(r))
     gradient = weights.gradient(beta, theta)
@@ -350,19 +367,3 @@ def by_name(
     if value is None:
         raise OptionError(f"{what} is missing: type ({variable!r}, 1.0), or give a mapping.")
     return {variable: value}
-
-
-def target(variable: str, value: object, index: pd.MultiIndex, shape: tuple[int, int]) -> Array:
-    """A number, or a Series by (entity, time), as an array (n_periods, n_entities)."""
-    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        return np.full(shape, float(value))
-    if not isinstance(value, pd.Series):
-        check_option("value", type(value).__name__, ("float", "int", "Series"))
-    assert isinstance(value, pd.Series)
-    checks.same_rows(index, value.index, "the panel", f"the values of {variable!r}")
-    aligned = value.reindex(index)
-    checks.usable_column(aligned, variable, may_be_constant=True)
-    missing = aligned.isna()
-    if missing.any():
-        raise DataError(f"{variable!r} is empty at {first(aligned.index[missing], 3)}.")
-    return aligned.to_numpy(dtype=float).reshape(shape[1], shape[0]).T

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError
-from nqp_spatial.plots.figures import COLOURS, GREY, _drawing
+from nqp_spatial.plots.figures import COLOURS, GREY, drawing
 from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def forest(
         )
     places = np.arange(len(frame))
     names = [_name(label, row.get("nobs")) for label, row in frame.iterrows()]
-    with _drawing(ax, (5.6, 1.4 + 0.32 * len(frame)), notes, lang) as ax:
+    with drawing(ax, (5.6, 1.4 + 0.32 * len(frame)), notes, lang) as ax:
         ax.axvline(0, color=GREY, lw=0.8, zorder=1)
         if reference is not None:
             ax.axvline(reference, color=COLOURS[1], lw=1.0, ls=(0, (5, 3)), zorder=2)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nqp_spatial.exceptions import DataError, DataWarning, OutputError
+from nqp_spatial.exceptions import DataError, DataWarning, OptionError, OutputError
 from nqp_spatial.language.pictures import words
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import in_language
@@ -110,8 +110,8 @@ def check_glyphs(figure: Figure) -> None:
         )
 
 
-def save(figure: Figure, path: str | PathLike[str]) -> Path:
-    """Write a figure to ``.png`` (200 dots per inch), ``.pdf`` or ``.svg``.
+def save(figure: Figure | Axes, path: str | PathLike[str]) -> Path:
+    """Write a figure, or that of some Axes, to ``.png`` (200 dots per inch), ``.pdf`` or ``.svg``.
 
     No date goes into the file: the same script writes the same bytes.
 
@@ -133,8 +133,9 @@ def save(figure: Figure, path: str | PathLike[str]) -> Path:
         raise OutputError(f"{path.name!r} does not end in {', '.join(metadata)}. Name it so.")
     if not path.parent.is_dir():
         raise OutputError(f"The folder {str(path.parent)!r} does not exist. Make it first.")
+    whole: Any = figure if hasattr(figure, "savefig") else figure.get_figure()
     with fonts(), mpl.rc_context({"svg.hashsalt": "nqp_spatial"}):
-        figure.savefig(path, dpi=200, bbox_inches="tight", metadata=metadata[suffix])
+        whole.savefig(path, dpi=200, bbox_inches="tight", metadata=metadata[suffix])
     return path
 
 
@@ -148,6 +149,7 @@ def write_notes(figure: Figure, notes: Iterable[str], lang: str = "en") -> None:
 def forest(
     frame: pd.DataFrame,
     *,
+    ax: Axes | None = None,
     notes: Iterable[str] = (),
     title: str | None = None,
     lang: str = "en",
@@ -159,6 +161,8 @@ def forest(
     frame : DataFrame
         Index (weights, effect); columns estimate, lower, upper, in units of the dependent variable
         per unit of the variable. Drawn from top to bottom and left to right in its order.
+    ax : Axes, optional
+        For a frame with one effect.
     notes : iterable of str
         Printed below.
     lang : {"en", "zh"}
@@ -168,29 +172,24 @@ def forest(
     DataError
         A column or a level of the index is missing, or a (weights, effect) pair stands twice.
     """
-    import matplotlib.pyplot as plt
-
     text = words(lang)
     frame = _checked(frame, ("weights", "effect"), ("estimate", "lower", "upper"))
     weights = list(frame.index.unique("weights"))
     effects = list(frame.index.unique("effect"))
     size = (2.0 + 2.3 * len(effects), 1.3 + 0.32 * len(weights))
-    with fonts():
-        figure, axes = plt.subplots(
-            1, len(effects), figsize=size, sharey=True, squeeze=False, layout="constrained"
-        )
-        for ax, effect in zip(axes[0], effects, strict=True):
+    notes = (text["estimate"], *notes)
+    with panels(ax, len(effects), size, notes, lang, sharey=True) as axes:
+        for panel, effect in zip(axes, effects, strict=True):
             part = frame.xs(effect, level="effect").reindex(weights)
-            _intervals(ax, part, np.arange(len(weights)), COLOURS[0])
-            ax.set_title(text.get(str(effect), str(effect)))
-            ax.tick_params(axis="y", length=0)
-            ax.spines["left"].set_visible(False)
-        axes[0][0].set_yticks(range(len(weights)), [str(name) for name in weights])
-        axes[0][0].set_ylim(len(weights) - 0.5, -0.5)
+            _intervals(panel, part, np.arange(len(weights)), COLOURS[0])
+            panel.set_title(text.get(str(effect), str(effect)))
+            panel.tick_params(axis="y", length=0)
+            panel.spines["left"].set_visible(False)
+        axes[0].set_yticks(range(len(weights)), [str(name) for name in weights])
+        axes[0].set_ylim(len(weights) - 0.5, -0.5)
+        figure: Any = axes[0].get_figure()
         if title:
             figure.suptitle(title)
-        write_notes(figure, (text["estimate"], *notes), lang)
-        check_glyphs(figure)
     return figure
 
 
@@ -229,7 +228,7 @@ def effects(
         check_option("variable", variable, variables)
         variables = [variable]
     kinds = list(frame.index.unique("effect"))
-    with _drawing(ax, (5.2, 1.2 + 0.55 * len(variables)), notes, lang) as ax:
+    with drawing(ax, (5.2, 1.2 + 0.55 * len(variables)), notes, lang) as ax:
         for i, kind in enumerate(kinds):
             part = frame.xs(kind, level="effect").reindex(variables)
             place = np.arange(len(variables)) + (i - (len(kinds) - 1) / 2) * 0.22
@@ -275,7 +274,7 @@ def moran_by_period(
     frame = frame if frame.index.nlevels > 1 else pd.concat({"": frame}, names=["weights"])
     frame = frame.set_axis(frame.index.set_names(["weights", "period"]), axis=0)
     frame = _checked(frame, ("weights", "period"), (statistic, "expected", "pvalue"))
-    with _drawing(ax, (6.0, 3.4), notes, lang) as ax:
+    with drawing(ax, (6.0, 3.4), notes, lang) as ax:
         _expected(ax, frame["expected"], text["expected"])
         for i, (name, group) in enumerate(frame.groupby(level="weights", sort=False)):
             part = group.droplevel("weights").sort_index()
@@ -334,22 +333,52 @@ def _few_ticks(n: int = 5, *, integer: bool = False) -> Any:
 
 
 @contextmanager
-def _drawing(
+def drawing(
     ax: Axes | None, size: tuple[float, float], notes: Iterable[str], lang: str
 ) -> Iterator[Axes]:
     """The caller's Axes or new ones, with fonts set while drawing and notes below."""
+    with panels(ax, 1, size, notes, lang) as axes:
+        yield axes[0]
+
+
+@contextmanager
+def panels(
+    ax: Axes | None,
+    count: int,
+    size: tuple[float, float],
+    notes: Iterable[str],
+    lang: str,
+    *,
+    sharey: bool = False,
+) -> Iterator[list[Axes]]:
+    """As `drawing`, for panels side by side; the caller's Axes have room for one.
+
+    Raises
+    ------
+    OptionError
+        If Axes are given for several panels.
+    """
     import matplotlib.pyplot as plt
 
+    if ax is not None and count > 1:
+        raise OptionError(
+            f"ax= has room for one panel, and there are {count}. Ask for one of them."
+        )
     with fonts():
         own = ax is None
         if ax is None:
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        yield ax
-        figure: Any = ax.get_figure()
+            _, row = plt.subplots(
+                1, count, figsize=size, sharey=sharey, squeeze=False, layout="constrained"
+            )
+            axes = list(row[0])
+        else:
+            axes = [ax]
+        yield axes
+        figure: Any = axes[0].get_figure()
         if own:
             write_notes(figure, notes, lang)
         elif lines := _lines(notes, 80, lang):
-            ax.annotate(
+            axes[0].annotate(
                 "\n".join(lines), (0, 0), (0, -34), "axes fraction", "offset points",
                 va="top", fontsize=7.5, color=GREY,
             )  # fmt: skip

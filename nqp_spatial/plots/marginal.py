@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError
-from nqp_spatial.plots.figures import COLOURS, GREY, _drawing
+from nqp_spatial.plots.figures import COLOURS, GREY, drawing
 from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def marginal_effects(
     missing = [name for name in ("estimate", "lower", "upper") if name not in frame]
     if missing:
         raise DataError(f"The frame has no column {missing}. Give what marginal_effects() gives.")
-    with _drawing(ax, (5.2, 3.6), notes, lang) as ax:
+    with drawing(ax, (5.2, 3.6), notes, lang) as ax:
         ax.axhline(0, color=GREY, lw=0.8, zorder=1)
         label = text["band"].format(100 * level)
         if values is None:

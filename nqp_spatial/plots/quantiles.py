@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError
-from nqp_spatial.plots.figures import COLOURS, GREY, _drawing
+from nqp_spatial.plots.figures import COLOURS, GREY, drawing
 from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def coefficients(
             f"it has columns {list(frame.columns)}."
         )
     frame = frame.sort_index()
-    with _drawing(ax, (5.2, 3.4), notes, lang) as ax:
+    with drawing(ax, (5.2, 3.4), notes, lang) as ax:
         ax.axhline(0, color=GREY, lw=0.8, zorder=1)
         ax.fill_between(frame.index, frame["lower"], frame["upper"], color=COLOURS[0], alpha=0.18,
                         lw=0, zorder=2)  # fmt: skip

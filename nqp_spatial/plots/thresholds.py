@@ -9,11 +9,11 @@ import pandas as pd
 
 from nqp_spatial.core.linear.threshold import critical_value
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.plots.figures import COLOURS, GREY, check_glyphs, fonts, write_notes
+from nqp_spatial.plots.figures import COLOURS, GREY, panels
 from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 _WORDS = {
     "en": {
@@ -30,10 +30,13 @@ def likelihood_ratio(
     estimates: Sequence[float],
     *,
     level: float = 0.95,
+    ax: Axes | None = None,
     notes: Iterable[str] = (),
     lang: str = "en",
-) -> Figure:
+) -> Axes:
     """One panel a threshold: LR over the candidates; the set is where it is below the line.
+
+    The first panel is returned.
 
     Parameters
     ----------
@@ -42,6 +45,8 @@ def likelihood_ratio(
     estimates : sequence of float
     level : float
         Of the confidence set.
+    ax : Axes, optional
+        For one profile.
     notes : iterable of str
         Printed below.
     lang : {"en", "zh"}
@@ -51,10 +56,8 @@ def likelihood_ratio(
     DataError
         If profiles and estimates are not as many, or there are none.
     OptionError
-        An unknown language, or a level that is none.
+        An unknown language, a level that is none, or Axes for several profiles.
     """
-    import matplotlib.pyplot as plt
-
     check_option("lang", lang, _WORDS)
     if not 0 < level < 1:
         raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
@@ -62,25 +65,18 @@ def likelihood_ratio(
         raise DataError(f"{len(profiles)} profiles and {len(estimates)} estimates do not match.")
     text = _WORDS[lang]
     critical = critical_value(level)
-    with fonts():
-        figure, axes = plt.subplots(
-            1,
-            len(profiles),
-            figsize=(1.0 + 3.6 * len(profiles), 3.2),
-            squeeze=False,
-            layout="constrained",
-        )
-        panels = zip(axes[0], profiles.items(), estimates, strict=True)
-        for ax, (number, profile), estimate in panels:
-            ax.plot(profile.index, profile, color=COLOURS[0], lw=1.1)
-            ax.axhline(critical, color=COLOURS[1], lw=1.0, ls=(0, (4, 3)),
-                       label=text["line"].format(100 * level, critical))  # fmt: skip
-            ax.axvline(estimate, color=GREY, lw=0.8)
-            ax.set_title(text["title"].format(number, f"{estimate:.6g}"))
-            ax.set_xlabel(str(profile.index.name))
-            ax.set_ylim(bottom=0)
-            ax.legend(loc="upper right")
-        axes[0][0].set_ylabel(text["ratio"])
-        write_notes(figure, notes, lang)
-        check_glyphs(figure)
-    return figure
+    size = (1.0 + 3.6 * len(profiles), 3.2)
+    with panels(ax, len(profiles), size, notes, lang) as axes:
+        for panel, (number, profile), estimate in zip(
+            axes, profiles.items(), estimates, strict=True
+        ):
+            panel.plot(profile.index, profile, color=COLOURS[0], lw=1.1)
+            panel.axhline(critical, color=COLOURS[1], lw=1.0, ls=(0, (4, 3)),
+                          label=text["line"].format(100 * level, critical))  # fmt: skip
+            panel.axvline(estimate, color=GREY, lw=0.8)
+            panel.set_title(text["title"].format(number, f"{estimate:.6g}"))
+            panel.set_xlabel(str(profile.index.name))
+            panel.set_ylim(bottom=0)
+            panel.legend(loc="upper right")
+        axes[0].set_ylabel(text["ratio"])
+    return axes[0]

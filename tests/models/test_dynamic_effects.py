@@ -269,7 +269,7 @@ def test_tables_plots_maps_and_summaries(usual):
     assert "Given 2001: estimates, residuals and fitted values are for 2002 to 2021" in str(res)
     drawn = {}
     for horizon in ("short", "long"):
-        ax = res.plot("x1", horizon=horizon)
+        ax = res.plot(variable="x1", horizon=horizon)
         values = [line.get_xdata() for line in ax.get_lines()] + [
             c.get_offsets()[:, 0] for c in ax.collections if len(getattr(c, "get_offsets", list)())
         ]

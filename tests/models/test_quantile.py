@@ -223,7 +223,7 @@ def test_equality_is_the_wald_test_of_the_difference(fitted):
 
 
 def test_the_plot_draws_every_quantile_and_the_mean(fitted):
-    ax = fitted.plot("b", lang="zh")
+    ax = fitted.plot(variable="b", lang="zh")
     line = next(line for line in ax.lines if line.get_marker() == "o")
     assert_allclose(line.get_xdata(), TAUS)
     assert_allclose(line.get_ydata(), fitted.params.loc["b"])
@@ -237,7 +237,7 @@ def test_the_plot_draws_every_quantile_and_the_mean(fitted):
     assert corners[:, 1].max() == pytest.approx(frame["upper"].max())
     assert ax.get_ylabel() == "b的系数"
     with pytest.raises(OptionError, match="'c'"):
-        fitted.plot("c")
+        fitted.plot(variable="c")
 
 
 def test_formula(data, fitted):

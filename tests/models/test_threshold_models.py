@@ -327,7 +327,7 @@ def test_plot_has_a_panel_a_threshold(frame, lang):
     import matplotlib.pyplot as plt
 
     result = model_of(frame).fit(2)
-    figure = result.plot_lr(level=0.9, lang=lang)
+    figure = result.plot("threshold", level=0.9, lang=lang).get_figure()
     axes = figure.get_axes()
     assert len(axes) == 2
     for number, ax in enumerate(axes, 1):
@@ -340,7 +340,7 @@ def test_plot_has_a_panel_a_threshold(frame, lang):
         assert ax.get_xlabel() == "inno"
     assert axes[0].get_ylabel() == {"en": "Likelihood ratio", "zh": "似然比统计量"}[lang]
     with pytest.raises(OptionError, match="between 0 and 1"):
-        result.plot_lr(level=95)
+        result.plot(level=95)
     plt.close("all")
 
 

@@ -434,7 +434,7 @@ def test_plots_and_tables_are_made():
     import matplotlib.pyplot as plt
 
     res = panel("varying directed weighted").fit("SDM", "twoway", "adjusted-score")
-    ax = res.plot("x1")
+    ax = res.plot(variable="x1")
     assert len(ax.get_yticklabels() or ax.get_xticklabels()) > 0
     plt.close("all")
     assert "rho" in res.to_frame().index

@@ -23,7 +23,6 @@ from nqp_spatial.models.quantile.model import PanelQuantile
 from nqp_spatial.models.threshold.model import PanelThreshold
 from nqp_spatial.study import StudyResult, run_study
 from nqp_spatial.study.loading.load import load
-from nqp_spatial.study.output.pictures import draw_variations
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only .* clusters")  # of some rows
 
@@ -255,7 +254,7 @@ def test_tables_and_plots_of_robustness(varied):
 
 
 def test_only_coefficients_of_the_same_units_are_drawn_together(varied):
-    axes = draw_variations(varied.robustness["robustness"], "en")
+    axes = varied.robustness["robustness"].plot()
     drawn = [label.get_text().split(" (n")[0] for label in axes.get_yticklabels()]
     assert set(varied.robustness["robustness"].order) - set(drawn) == {"index", "swapped"}
     told = " ".join(text.get_text() for text in axes.figure.texts)

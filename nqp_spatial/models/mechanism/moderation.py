@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +17,6 @@ from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.rows import categories
 from nqp_spatial.panel.sample import Sample, single
-from nqp_spatial.results import Results
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import note
@@ -157,12 +155,11 @@ class Moderation:
         fitted = self.model.fit(
             cov_type=cov_type, clusters=clusters, bandwidth=bandwidth, kernel=kernel
         )
-        values = {field.name: vars(fitted)[field.name] for field in fields(Results)}
-        values["model_name"] = "Moderation"
-        if not self._centred:
-            values |= self._as_products(fitted.params, fitted.cov)
-        return ModerationResults(
-            **values,
+        plain = {} if self._centred else self._as_products(fitted.params, fitted.cov)
+        return fitted.as_(
+            ModerationResults,
+            model_name="Moderation",
+            **plain,
             x=self.x,
             moderator=self.moderator,
             centred_params=fitted.params,

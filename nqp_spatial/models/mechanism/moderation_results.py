@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.results import Frame, Results, TestResult
+from nqp_spatial.results import Frame, Named, Results, TestResult
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 
@@ -253,7 +253,14 @@ class ModerationResults(Results):
         real = roots[np.abs(roots.imag) <= 1e-9 * np.abs(roots)].real
         return sorted(float(root) + self._m.mean for root in real)
 
-    def plot(self, *, level: float = 0.95, ax: Axes | None = None, lang: str = "en") -> Axes:
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """The effect of x over the moderator."""
+        return Named({"marginal-effects": self._marginal_figure})
+
+    def _marginal_figure(
+        self, *, level: float = 0.95, ax: Axes | None = None, lang: str = "en"
+    ) -> Axes:
         """The effect of x over the moderator with its band, and the moderator's distribution."""
         from nqp_spatial.plots import marginal
 

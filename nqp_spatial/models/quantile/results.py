@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +16,7 @@ from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import (
     Frame,
+    Named,
     Results,
     ResultSet,
     TestResult,
@@ -198,9 +199,14 @@ class PanelQuantileResults(ResultSet):
         null = hypothesis("same", variable=variable, quantiles=at)
         return wald(contrast @ estimates, cov, null=null, name="Equal slopes")
 
-    def plot(
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """The coefficient of a variable by quantile, if there are several."""
+        return Named({"quantiles": self._by_quantile_figure} if len(self.quantiles) > 1 else {})
+
+    def _by_quantile_figure(
         self,
-        variable: str,
+        variable: str | None = None,
         *,
         level: float = 0.95,
         mean: bool = True,
@@ -210,6 +216,8 @@ class PanelQuantileResults(ResultSet):
         """The coefficient of a variable by quantile with its band, and that of the mean."""
         from nqp_spatial.plots import quantiles as quantile_plots
 
+        if variable is None:
+            variable = next(name for name in self.params.index if name != "const")
         check_option("variable", variable, list(self.params.index))
         frame = self.to_frame(level).xs(variable, level="variable")
         other = None

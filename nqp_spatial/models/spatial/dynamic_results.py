@@ -1,31 +1,27 @@
 """Results of dynamic spatial panel models: effects in the short and long run, paths, stationarity.
 
-Every method of :class:`SpatialResults` that would be wrong or silent about time is its own here.
+Effects are asked as of static models, with ``horizon="long"`` for those in the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from nqp_spatial.core.spatial.dynamic import Dynamics
 from nqp_spatial.core.spatial.ml import lag
-from nqp_spatial.effects import over_time, scenarios
-from nqp_spatial.exceptions import OptionError
+from nqp_spatial.effects.response import DynamicResponse, answer
+from nqp_spatial.effects.scenarios import reduced_form
 from nqp_spatial.models.spatial.moran import residual_moran
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.clock import without_first
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.results import Frame, TestResult
-from nqp_spatial.shared.options import check_option
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -70,12 +66,14 @@ class DynamicResults(SpatialResults):
         return float(self.extra_statistics["spectral_radius"])
 
     @cached_property
-    def _dynamic(self) -> over_time.DynamicResponse:
+    def response(self) -> DynamicResponse:
+        """As for static models; ``response.at("long")`` is that of the long run."""
         names = list(self.params.index)
         at = (names.index(name) if name in names else -1 for name in ("tau", "eta"))
-        return over_time.DynamicResponse(
-            self._response, Dynamics(next(at), next(at)), self.spectral_radius
-        )
+        where = Dynamics(next(at), next(at))
+        return DynamicResponse(**self._response_fields(), where=where, radius=self.spectral_radius)
+
+    effects_path = answer(DynamicResponse.path, horizons=False)
 
     def stationarity(self) -> pd.Series:
         """The sum tau + rho + eta with a Wald test that it is one, and the largest root.
@@ -103,134 +101,8 @@ class DynamicResults(SpatialResults):
         }
         return pd.Series(values, name=" + ".join(present))
 
-    def _at(self, horizon: str) -> Self:
-        """These results, or a copy whose effects are those of the long run."""
-        check_option("horizon", horizon, over_time.HORIZONS)
-        if horizon == "short" or self.cov.isna().any(axis=None):  # at the bound nothing is defined
-            return self
-        copy = replace(self)
-        copy.__dict__["_response"] = self._dynamic.long
-        return copy
-
-    def effects(self, *, horizon: str = "short", **options: Any) -> pd.DataFrame:
-        """Average direct, indirect and total effects of the short or the long run.
-
-        Parameters
-        ----------
-        horizon : {"short", "long"}
-            In the period of the change, (I - rho W)^-1 (beta I + theta W); or in the end, after a
-            change that stays, [(1 - tau) I - (rho + eta) W]^-1 (beta I + theta W).
-        **options
-            Those of :meth:`SpatialResults.effects`; ``method="simulation"`` is for the short run.
-
-        Raises
-        ------
-        UnstableModelError
-            If long-run effects are asked of an estimate that is not stationary.
-        """
-        if horizon == "long" and options.get("method") == "simulation":
-            raise OptionError(
-                'method="simulation" is for horizon="short". Long-run effects have delta-method '
-                "standard errors: leave method out."
-            )
-        frame = SpatialResults.effects(self._at(horizon), **options)
-        frame.attrs["horizon"] = horizon
-        return frame
-
-    def effects_path(
-        self,
-        horizons: int = 10,
-        *,
-        shock: str = "one-time",
-        variables: Sequence[str] | None = None,
-        level: float = 0.95,
-    ) -> pd.DataFrame:
-        """Effects by periods since a change; see :func:`effects_path`.
-
-        ``shock="one-time"``: x changes in one period alone. ``shock="permanent"``: from one period
-        on; the path then tends to ``effects(horizon="long")``.
-        """
-        return over_time.effects_path(
-            self._dynamic, horizons=horizons, shock=shock, variables=variables, level=level
-        )
-
-    # The other effects of static models, with horizon= as in effects().
-
-    def effects_by_order(self, *args: Any, horizon: str = "short", **options: Any) -> pd.DataFrame:
-        """Effects by order of neighbours; arguments as in :meth:`SpatialResults.effects_by_order`.
-
-        ``horizon`` is "short" or "long".
-        """
-        return SpatialResults.effects_by_order(self._at(horizon), *args, **options)
-
-    def entity_effects(
-        self, variable: str, *args: Any, horizon: str = "short", **options: Any
-    ) -> pd.DataFrame:
-        """Effects by entity; arguments as in :meth:`SpatialResults.entity_effects`.
-
-        ``horizon`` is "short" or "long".
-        """
-        return SpatialResults.entity_effects(self._at(horizon), variable, *args, **options)
-
-    def footprint(self, variable: str, entity: object, *, horizon: str = "short") -> pd.DataFrame:
-        """Effect on every entity of a unit change in one, in the short or the long run."""
-        return SpatialResults.footprint(self._at(horizon), variable, entity)
-
-    def group_effects(
-        self, variable: str, groups: pd.Series, *, horizon: str = "short"
-    ) -> pd.DataFrame:
-        """What each group of entities sends to each other, in the short or the long run."""
-        return SpatialResults.group_effects(self._at(horizon), variable, groups)
-
-    def combined_effects(
-        self, weights: Mapping[str, float], *, horizon: str = "short", **options: Any
-    ) -> pd.DataFrame:
-        """Effects of regressors that move together; see :meth:`SpatialResults.combined_effects`.
-
-        ``horizon`` is "short" or "long".
-        """
-        return SpatialResults.combined_effects(self._at(horizon), weights, **options)
-
-    def discrete_change(
-        self, variable: Any, *args: Any, horizon: str = "short", **options: Any
-    ) -> pd.DataFrame:
-        """Effect of a change of given size; see :meth:`SpatialResults.discrete_change`.
-
-        With ``horizon="long"`` the change stays.
-        """
-        return SpatialResults.discrete_change(self._at(horizon), variable, *args, **options)
-
-    def counterfactual(
-        self,
-        variable: str | Mapping[str, float | pd.Series],
-        value: float | pd.Series | None = None,
-        *,
-        level: float = 0.95,
-    ) -> pd.DataFrame:
-        """Outcomes had a regressor been another in every period of the sample.
-
-        What a change does in one period is carried into the next through tau and eta. The first
-        period of the panel is given: a regressor that was another there changes nothing.
-
-        Parameters
-        ----------
-        variable, level
-            As in :meth:`SpatialResults.counterfactual`.
-        value : float, or Series by (entity, time)
-            Of the sample, or of the whole panel.
-
-        Returns
-        -------
-        DataFrame, index (entity, time)
-            actual, counterfactual, effect, std_error, lower, upper; from the second period on.
-        """
-        design, changes = self.design, {}
-        for name, wanted in scenarios.by_name(variable, value, "value").items():
-            later = without_first(wanted, self.observed.periods)
-            other = scenarios.target(name, later, design.index, design.y.shape)
-            changes[name] = design.x[..., self._response.position(name)] - other
-        found = over_time.counterfactual(self._dynamic, changes, design.y, level=level)
-        return pd.DataFrame({name: design.series(part, name) for name, part in found.items()})
+    def _of_sample(self, values: Any) -> Any:
+        return without_first(values, self.observed.periods)
 
     def predict(self) -> pd.DataFrame:
         """Fitted outcomes given y of the period before, one step ahead.
@@ -253,7 +125,7 @@ class DynamicResults(SpatialResults):
             "memory": memory,
             "signal": signal,
             "fitted": design.y - found.resid,
-            "reduced_form": scenarios.reduced_form(self._multiplier(found.rho), trend + memory),
+            "reduced_form": reduced_form(self._multiplier(found.rho), trend + memory),
         }
         return pd.DataFrame({name: design.series(part, name) for name, part in parts.items()})
 
@@ -280,16 +152,3 @@ class DynamicResults(SpatialResults):
             found["sar"] = self.wald_test([f"{LAG}{name} = 0" for name in self.lagged])
         found["moran"] = residual_moran(self.design.cross_sections(self.resids))
         return found
-
-    def plot(
-        self, variable: str | None = None, *, ax: Axes | None = None, horizon: str = "short"
-    ) -> Axes:
-        """Direct, indirect and total effects of the short or long run, with intervals."""
-        from nqp_spatial.plots import figures
-
-        frame = self.effects(horizon=horizon)
-        return figures.effects(frame, variable=variable, ax=ax, notes=self.notes)
-
-    def explore(self, polygons: Any, variable: str, **options: Any) -> Any:
-        """Interactive map of the short-run effects by entity."""
-        return super().explore(polygons, variable, **options)

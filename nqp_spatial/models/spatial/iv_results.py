@@ -93,6 +93,11 @@ class SpatialIVResults(SpatialResults):
         """The policy: the first endogenous regressor that was given, else the first regressor."""
         return (*self.given_endogenous, *self.variables)[0]
 
+    @property
+    def focus(self) -> str:
+        """The policy."""
+        return self.treatment
+
     def policy_effects(self, variable: str | None = None, **options: Any) -> pd.DataFrame:
         """Direct, indirect and total effect of an instrumented policy.
 
@@ -109,7 +114,7 @@ class SpatialIVResults(SpatialResults):
                 f"policy_effects({self.variables[0]!r}), or use effects()."
             )
         name = self.treatment if variable is None else variable
-        self._response.position(name)
+        self.response.position(name)
         return self.effects(**options).xs(name, level="variable")
 
     @property

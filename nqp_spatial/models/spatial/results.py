@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,11 +13,15 @@ import pandas as pd
 from nqp_spatial.core.spatial.ml import Estimate, lag
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import Spectrum
-from nqp_spatial.effects import average as _effects
-from nqp_spatial.effects import scenarios
+from nqp_spatial.effects.response import Response, answer
+from nqp_spatial.effects.scenarios import by_name, reduced_form
+from nqp_spatial.exceptions import DataError
 from nqp_spatial.models.spatial.moran import residual_moran
 from nqp_spatial.panel.design import LAG, Design
-from nqp_spatial.results import Results, TestResult, wald
+from nqp_spatial.results import Named, Results, TestResult, wald
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     import folium
@@ -85,119 +89,44 @@ class SpatialResults(Results):
         return self.design.x_names
 
     @property
+    def focus(self) -> str:
+        """The regressor that is shown where none is named: the policy, else the first."""
+        return self.variables[0]
+
+    @property
     def entities(self) -> pd.Index:
         """Entity ids, in the order of all frames by entity."""
         return self.design.entities
 
     @cached_property
-    def _response(self) -> _effects.Response:
+    def response(self) -> Response:
+        """What the effects of the regressors are made of, and every question to them."""
+        return Response(**self._response_fields())
+
+    def _response_fields(self) -> dict[str, Any]:
         names = list(self.params.index)
-        return _effects.Response(
-            variables=self.variables,
-            params=self.params.to_numpy(),
-            cov=self.cov.to_numpy(),
-            beta=tuple(names.index(name) for name in self.variables),
-            theta=tuple(
+        return {
+            "variables": self.variables,
+            "params": self.params.to_numpy(),
+            "cov": self.cov.to_numpy(),
+            "beta": tuple(names.index(name) for name in self.variables),
+            "theta": tuple(
                 names.index(LAG + name) if name in self.lagged else -1 for name in self.variables
             ),
-            rho=names.index("rho") if "rho" in names else -1,
-            W=self.design.response_W,
-            spectrum=self.spectrum,
-            df=self.df_resid,
-        )
+            "rho": names.index("rho") if "rho" in names else -1,
+            "W": self.design.response_W,
+            "spectrum": self.spectrum,
+            "df": self.df_resid,
+            "labels": self.design.units,
+        }
 
-    def effects(
-        self,
-        *,
-        method: str = "delta",
-        draws: int = 1000,
-        seed: int | None = None,
-        centre: str = "estimate",
-        level: float = 0.95,
-        transform: str | None = None,
-    ) -> pd.DataFrame:
-        """Average direct, indirect and total effects.
-
-        ``transform="percent"`` turns effects on a logged outcome into changes in per cent; this and
-        the other options are those of :func:`average_effects`.
-        """
-        return _effects.average_effects(
-            self._response,
-            method=method,
-            draws=draws,
-            seed=seed,
-            centre=centre,
-            level=level,
-            transform=transform,
-        )
-
-    def effects_by_order(
-        self,
-        orders: int = 5,
-        variables: Sequence[str] | None = None,
-        *,
-        cumulative: bool = False,
-    ) -> pd.DataFrame:
-        """Average effects by order of neighbours, W^0 to W^orders, or their sums over orders."""
-        return _effects.effects_by_order(self._response, orders, variables, cumulative=cumulative)
-
-    def entity_effects(
-        self, variable: str, entities: Sequence[object] | pd.Index | None = None
-    ) -> pd.DataFrame:
-        """Direct, sent, received and total effect of each entity, with standard errors.
-
-        One solution of the system is needed for each entity; beyond 20,000 of them name those that
-        are wanted.
-        """
-        return _effects.entity_effects(self._response, variable, self.design.units, entities)
-
-    def footprint(self, variable: str, entity: object) -> pd.DataFrame:
-        """Effect on every entity of a unit change in one: a column of the effect matrix."""
-        return _effects.footprint(self._response, variable, entity, self.design.units)
-
-    def group_effects(self, variable: str, groups: pd.Series) -> pd.DataFrame:
-        """What each group of entities (agglomerations, provinces) sends to each other.
-
-        ``groups`` has the group of each entity; see :func:`group_effects`.
-        """
-        return scenarios.group_effects(self._response, variable, groups, self.design.units)
-
-    def combined_effects(
-        self, weights: Mapping[str, float], *, level: float = 0.95, transform: str | None = None
-    ) -> pd.DataFrame:
-        """Effects of regressors that move together: products, squares, several at once.
-
-        The effect of x at x0 where x and its square are in the model is that of ``{"x": 1,
-        "x_squared": 2 * x0}``.
-        """
-        return scenarios.combined_effects(self._response, weights, level=level, transform=transform)
-
-    def discrete_change(
-        self,
-        variable: str | Mapping[str, float | pd.Series],
-        change: float | pd.Series | None = None,
-        *,
-        entities: Sequence[object] | pd.Index | None = None,
-        by: str = "group",
-        level: float = 0.95,
-        transform: str | None = None,
-    ) -> pd.DataFrame:
-        """Effect of a change of given size in some entities, on them, on the others and on all.
-
-        ``discrete_change("did", 1, entities=treated)``; with x and its square in the model, x from
-        2 to 3 is ``discrete_change({"x": 1, "x_squared": 3**2 - 2**2})``. Options and columns are
-        those of :func:`discrete_change`; for outcomes by entity and period
-        see :meth:`counterfactual`.
-        """
-        return scenarios.discrete_change(
-            self._response,
-            scenarios.by_name(variable, change, "change"),
-            self.design.units,
-            entities=entities,
-            by=by,
-            level=level,
-            transform=transform,
-        )
+    effects = answer(Response.average)
+    effects_by_order = answer(Response.by_order)
+    entity_effects = answer(Response.by_entity)
+    footprint = answer(Response.footprint)
+    group_effects = answer(Response.between_groups)
+    combined_effects = answer(Response.combined)
+    discrete_change = answer(Response.discrete_change)
 
     def counterfactual(
         self,
@@ -209,7 +138,9 @@ class SpatialResults(Results):
         """Outcomes had a regressor been another: ``counterfactual("did", 0)``, without the policy.
 
         A regressor that enters in several terms is given by all of them:
-        ``counterfactual({"did": 0, "did_x": 0})``.
+        ``counterfactual({"did": 0, "did_x": 0})``. In a dynamic model what a change does in one
+        period is carried into the next through tau and eta; the first period of the panel is given,
+        and a regressor that was another there changes nothing.
 
         Parameters
         ----------
@@ -223,19 +154,20 @@ class SpatialResults(Results):
         DataFrame, index (entity, time)
             actual, counterfactual, effect, std_error, lower, upper.
         """
-        design = self.design
+        design, response, changes = self.design, self.response, {}
         shape = (-1, len(design.units))  # one W serves all rows of this shape
-        changes = {}
-        for name, wanted in scenarios.by_name(variable, value, "value").items():
-            actual = design.x[..., self._response.position(name)]
-            other = scenarios.target(name, wanted, design.index, design.y.shape)
+        for name, wanted in by_name(variable, value, "value").items():
+            actual = design.x[..., response.position(name)]
+            other = _target(name, self._of_sample(wanted), design.index, design.y.shape)
             changes[name] = (actual - other).reshape(shape)
-        found = scenarios.counterfactual(
-            self._response, changes, design.y.reshape(shape), level=level
-        )
+        found = response.counterfactual(changes, design.y.reshape(shape), level=level)
         return pd.DataFrame(
             {name: design.series(v.reshape(design.y.shape), name) for name, v in found.items()}
         )
+
+    def _of_sample(self, values: Any) -> Any:
+        """Values by (entity, time), or for all, of the rows that the model is estimated on."""
+        return values
 
     def predict(self) -> pd.DataFrame:
         """Fitted outcomes by two predictors, with the fixed effects.
@@ -259,7 +191,7 @@ class SpatialResults(Results):
             "signal": signal,
             "noise": unfiltered - found.resid,
             "fitted": design.y - found.resid,
-            "reduced_form": scenarios.reduced_form(self._multiplier(found.rho), trend),
+            "reduced_form": reduced_form(self._multiplier(found.rho), trend),
         }
         return pd.DataFrame({name: design.series(part, name) for name, part in parts.items()})
 
@@ -305,14 +237,62 @@ class SpatialResults(Results):
             df_resid=self.df_resid,
         )
 
-    def plot(self, variable: str | None = None, *, ax: Axes | None = None) -> Axes:
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
         """Direct, indirect and total effects with confidence intervals."""
+        return Named({"effects": self._effects_figure})
+
+    def _effects_figure(
+        self,
+        variable: str | None = None,
+        *,
+        ax: Axes | None = None,
+        lang: str = "en",
+        **options: Any,
+    ) -> Axes:
+        """Effects of one regressor or of all; options are those of `effects`."""
         from nqp_spatial.plots import figures
 
-        return figures.effects(self.effects(), variable=variable, ax=ax, notes=self.notes)
+        frame = self.effects(**options)
+        return figures.effects(frame, variable=variable, ax=ax, notes=self.notes, lang=lang)
 
-    def explore(self, polygons: GeoDataFrame, variable: str, **options: Any) -> folium.Map:
-        """Interactive map of the effects by entity."""
-        from nqp_spatial import maps
+    @property
+    def maps(self) -> Mapping[str, Callable[..., folium.Map]]:
+        """Effects by entity, and what a place sends and receives; none where W changes over time.
 
-        return maps.spillovers(self, polygons, variable, **options)
+        Each takes polygons, and by default shows `focus`: ``variable=`` names another regressor.
+        Other options are those of `nqp_spatial.maps.spillovers` and `nqp_spatial.maps.footprints`.
+        """
+        if self.design.units.nlevels > 1:
+            return {}
+        return Named({"spillovers": self._spillovers_map, "footprints": self._footprints_map})
+
+    def _spillovers_map(
+        self, polygons: GeoDataFrame, variable: str | None = None, **options: Any
+    ) -> folium.Map:
+        from nqp_spatial.maps.spillovers import spillovers
+
+        return spillovers(self, polygons, variable or self.focus, **options)
+
+    def _footprints_map(
+        self, polygons: GeoDataFrame, variable: str | None = None, **options: Any
+    ) -> folium.Map:
+        from nqp_spatial.maps.footprints import footprints
+
+        return footprints(self, polygons, variable or self.focus, **options)
+
+
+def _target(variable: str, value: object, index: pd.MultiIndex, shape: tuple[int, int]) -> Any:
+    """A number, or a Series by (entity, time), as an array (n_periods, n_entities)."""
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        return np.full(shape, float(value))
+    if not isinstance(value, pd.Series):
+        check_option("value", type(value).__name__, ("float", "int", "Series"))
+    assert isinstance(value, pd.Series)
+    checks.same_rows(index, value.index, "the panel", f"the values of {variable!r}")
+    aligned = value.reindex(index)
+    checks.usable_column(aligned, variable, may_be_constant=True)
+    missing = aligned.isna()
+    if missing.any():
+        raise DataError(f"{variable!r} is empty at {first(aligned.index[missing], 3)}.")
+    return aligned.to_numpy(dtype=float).reshape(shape[1], shape[0]).T

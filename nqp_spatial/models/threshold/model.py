@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -272,22 +272,23 @@ class PanelThreshold:
         return frame
 
     def _label(self, fitted: Results, search: ThresholdSearch) -> PanelThresholdResults:
-        values = {field.name: vars(fitted)[field.name] for field in fields(Results)}
-        provenance = dict(values["provenance"])
+        provenance = dict(fitted.provenance)
         provenance["options"] = {**provenance["options"], **asdict(search.options)}
         provenance["notes"] = (*provenance["notes"], *search.notes)
         provenance["model_hash"] = search.key
         words = _options.ORDINALS[search.options.thresholds - 1]
-        values |= {
-            "model_name": f"Panel threshold regression ({words})",
-            "provenance": provenance,
-            "extra_statistics": {
-                **values["extra_statistics"],
+        return fitted.as_(
+            PanelThresholdResults,
+            model_name=f"Panel threshold regression ({words})",
+            provenance=provenance,
+            extra_statistics={
+                **fitted.extra_statistics,
                 "n_regimes": search.options.thresholds + 1,
                 "ssr": float((fitted.resids**2).sum()),
             },
-        }
-        return PanelThresholdResults(**values, search=search, regressors=tuple(self.regime))
+            search=search,
+            regressors=tuple(self.regime),
+        )
 
 
 def _check_periods(index: pd.MultiIndex) -> None:

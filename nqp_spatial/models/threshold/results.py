@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,13 +15,13 @@ import nqp_spatial.models.threshold.test as _threshold_test
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.hypotheses import hypothesis
 from nqp_spatial.models.threshold.search import ThresholdSearch
-from nqp_spatial.results import Findings, Frame, Results, TestResult
+from nqp_spatial.results import Findings, Frame, Named, Results, TestResult
 from nqp_spatial.shared.notes import note
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 LEVELS = (0.90, 0.95, 0.99)
 _WORDS = {
@@ -131,15 +131,30 @@ class PanelThresholdResults(Results):
         index = pd.Index(self._search.problem.candidates.values, name=self._search.q.name)
         return pd.Series(values, index, name="LR").dropna()
 
-    def plot_lr(self, *, level: float = 0.95, lang: str = "en") -> Figure:
-        """The likelihood ratio of each threshold, with the critical value of its set."""
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """The likelihood ratio of the candidates for each threshold."""
+        return Named({"threshold": self._likelihood_figure})
+
+    def _likelihood_figure(
+        self,
+        number: int | None = None,
+        *,
+        level: float = 0.95,
+        ax: Axes | None = None,
+        lang: str = "en",
+    ) -> Axes:
+        """The likelihood ratio of each threshold, or of one, with the critical value of its set."""
         from nqp_spatial.plots import thresholds as threshold_plots
 
-        count = len(self._search.values)
+        every = range(1, len(self._search.values) + 1)
+        numbers = every if number is None and ax is None else [1 if number is None else number]
+        profiles = {number: self.lr(number) for number in numbers}
         return threshold_plots.likelihood_ratio(
-            {number: self.lr(number) for number in range(1, count + 1)},
-            self._search.values,
+            profiles,
+            [self._search.values[number - 1] for number in numbers],
             level=level,
+            ax=ax,
             notes=self.notes,
             lang=lang,
         )

@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nqp_spatial.cities.layers import load_agglomerations
-from nqp_spatial.comparison.robustness import Robustness
 from nqp_spatial.exceptions import DataWarning, MissingValuesError, UnstableModelError
-from nqp_spatial.models.mechanism.moderation_results import ModerationResults
-from nqp_spatial.models.quantile.results import PanelQuantileResults
-from nqp_spatial.models.threshold.results import PanelThresholdResults
 from nqp_spatial.study.data.prepare import bundled_polygons
 from nqp_spatial.study.loading.source import Source
 from nqp_spatial.study.output.folder import Folder
@@ -45,62 +41,17 @@ def _figures(study: Study, found: Found) -> Iterator[tuple[str, Any]]:
     lang = study.language
     for key, result in found.fits.items():
         outcome, model = key.split("/")[:2]
-        variable = study.variable_of(model)
-        drawn: Any = None
-        if isinstance(result, PanelThresholdResults):
-            kind, drawn = "threshold", result.plot_lr(lang=lang)
-        elif isinstance(result, PanelQuantileResults) and len(result.quantiles) > 1:
-            kind, drawn = "quantiles", result.plot(variable, lang=lang)
-        elif isinstance(result, ModerationResults):
-            kind, drawn = "marginal-effects", result.plot(lang=lang)
-        if drawn is not None:
-            main = study.fitted[model].outcome or study.outcome_names[0]
-            parts = [kind, *([] if outcome == main else [outcome]), model]
-            yield "-".join(parts), _figure(drawn)
+        main = study.fitted[model].outcome or study.outcome_names[0]
+        parts = [*([] if outcome == main else [outcome]), model]
+        for kind, draw in result.figures.items():
+            own = {"variable": study.variable_of(model)} if kind == "quantiles" else {}
+            if kind != "effects":  # which are drawn under each W, side by side
+                yield "-".join([kind, *parts]), draw(lang=lang, **own).get_figure()
     for name, varied in found.robustness.items():
-        if (drawn := draw_variations(varied, lang)) is not None:
-            yield name, _figure(drawn)
+        for draw in varied.figures.values():
+            yield name, draw(lang=lang).get_figure()
     for name, groups in found.heterogeneity.items():
-        yield f"heterogeneity-{name}", _figure(groups.plot(lang=lang))
-
-
-_OTHER_UNITS = {
-    "en": "Not drawn, as the outcome or the regressor is another: {names}.",
-    "zh": "被解释变量或解释变量不同, 未绘出: {names}。",
-}
-
-
-def draw_variations(varied: Robustness, lang: str) -> Any:
-    """The forest plot of variations whose coefficient has the units of the base."""
-    from nqp_spatial.plots import coefficients
-
-    frame = varied.to_frame()
-    units = {
-        name: (fit.result.dependent, fit.focus, _is_standardised(fit))
-        for name, fit in varied.fits.items()
-    }
-    base = units[varied.order[0]]
-    others = [name for name, unit in units.items() if unit != base]
-    if len(varied.fits) - len(others) < 2:
-        return None
-    told = [_OTHER_UNITS[lang].format(names=", ".join(others))] if others else []
-    return coefficients.forest(
-        frame.drop(index=others),
-        variable=varied.focus,
-        reference=float(frame["estimate"].iloc[0]),
-        notes=[*told, *varied.notes],
-        lang=lang,
-    )
-
-
-def _is_standardised(fit: Any) -> bool:
-    report = fit.sample.report
-    return report is not None and report.transform == "standardise"
-
-
-def _figure(drawn: Any) -> Any:
-    """The figure of axes."""
-    return drawn if hasattr(drawn, "savefig") else drawn.get_figure()
+        yield f"heterogeneity-{name}", groups.plot(lang=lang).get_figure()
 
 
 def _label(study: Study, key: str) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from nqp_spatial import tables
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.models.threshold.results import PanelThresholdResults
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.study.loading.source import Source
 from nqp_spatial.study.output.frame_words import frame_label
@@ -138,8 +137,8 @@ def _stages(study: Study, found: Found, outcome: str, model: str) -> Columns:
 def _table(study: Study, columns: Columns, options: Mapping[str, Any]) -> tables.Table:
     """The results side by side; slopes of a threshold by the regime in words."""
     labels = dict(options["labels"])
-    regimes = [r for r in columns.values() if isinstance(r, PanelThresholdResults)]
+    regimes = [own for r in columns.values() if (own := r.labels(study.language))]
     if len(regimes) == 1:
-        labels = {**regimes[0].labels(study.language), **labels}
+        labels = {**regimes[0], **labels}
     results = list(columns.values())
     return tables.regression(results, columns=list(columns), **{**options, "labels": labels})

@@ -1,0 +1,149 @@
+"""What the effects of a fitted spatial model depend on: parameters, their covariance, and W."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+from nqp_spatial.core.spatial import multiplier as core
+from nqp_spatial.core.spatial.multiplier import Multiplier, Weights
+from nqp_spatial.core.spectrum.eigen import Spectrum
+from nqp_spatial.exceptions import OptionError, UnstableModelError
+from nqp_spatial.shared.options import check_option
+
+Array = npt.NDArray[np.float64]
+
+KINDS = ("direct", "indirect", "total")
+_ROUNDING = 1e-12  # of a variance, as a share of the largest it could be
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """What the effects of a fitted model depend on: parameters, their covariance, and W.
+
+    Attributes
+    ----------
+    variables : tuple of str
+        Regressors, without their lags.
+    params : array, shape (m,)
+    cov : array, shape (m, m)
+    beta, theta : tuple of int
+        Positions of each variable's coefficient and of its lag's (-1: it has no lag).
+    rho : int
+        Position of rho (-1: the model has none, and S = beta I + theta W).
+    W : sparse array, shape (n_entities, n_entities)
+    df : float or None
+        Degrees of freedom of t; None for the normal distribution.
+    labels : Index or None
+        Of the rows of W; numbers by default.
+    horizon : {"short", "long"}
+        Of the effects, in dynamic models.
+    """
+
+    variables: tuple[str, ...]
+    params: Array
+    cov: Array
+    beta: tuple[int, ...]
+    theta: tuple[int, ...]
+    rho: int
+    W: sp.csr_array
+    spectrum: Spectrum
+    df: float | None = None
+    labels: pd.Index | None = None
+    horizon: str = "short"
+
+    @property
+    def units(self) -> pd.Index:
+        """Labels of the rows of W: entities, or cells where W changes over time."""
+        return pd.RangeIndex(self.W.shape[0]) if self.labels is None else self.labels
+
+    def critical(self, level: float) -> float:
+        """Of a symmetric interval: from t with ``df`` degrees of freedom, or the normal."""
+        tail = 0.5 + level / 2
+        return float(ndtri(tail) if self.df is None else stdtrit(self.df, tail))
+
+    def pvalue(self, z: Any) -> Any:
+        """Two-sided, of an estimate over its standard error."""
+        below = -np.abs(z)
+        return 2 * (ndtr(below) if self.df is None else stdtr(self.df, below))
+
+    @property
+    def rho_estimate(self) -> float:
+        """The estimate of rho, or zero."""
+        return float(self.params[self.rho]) if self.rho >= 0 else 0.0
+
+    def multiplier(self, rho: float | None = None) -> Multiplier:
+        """(I - rho W)^-1 at the estimate or another rho."""
+        rho = self.rho_estimate if rho is None else rho
+        low, high = self.spectrum.interval
+        if np.isnan(self.cov).any():
+            near = 2e-5 * (high - low)
+            name = "lambda" if low + near < self.rho_estimate < high - near else "rho"
+            raise UnstableModelError(
+                f"{name} was estimated at the edge of ({low:.4f}, {high:.4f}), so that no effect "
+                "is defined. Give W a cutoff, or use another correction."
+            )
+        if not low < rho < high:
+            raise UnstableModelError(
+                f"rho = {rho:.4f} is not inside ({low:.4f}, {high:.4f}), where I - rho W is "
+                "nonsingular: no effect is defined. Look at the weights with nqp.weights.describe."
+            )
+        return Multiplier(self.W, rho, self.spectrum)
+
+    def position(self, variable: str) -> int:
+        """Which of ``variables`` a name is; `OptionError` if none."""
+        check_option("variable", variable, self.variables)
+        return self.variables.index(variable)
+
+    def coefficients(self, r: int, params: Array | None = None) -> tuple[Array, Array]:
+        """Beta and theta of variable r, at the estimate or in draws of shape (draws, m)."""
+        values = self.params if params is None else params
+        lag = self.theta[r]
+        beta = values[..., self.beta[r]]
+        return beta, values[..., lag] if lag >= 0 else np.zeros_like(beta)
+
+    def cov_of(self, r: int) -> Array:
+        """Covariance of (beta_r, theta_r, rho), with zeros for those that the model lacks."""
+        where = [self.beta[r], self.theta[r], self.rho]
+        block = self.cov[np.ix_(where, where)].copy()
+        for place, position in enumerate(where):
+            if position < 0:
+                block[place, :] = block[:, place] = 0.0
+        return block
+
+
+def standard_errors(gradient: Array, cov: Array) -> Array:
+    """Of functions with gradients of shape (..., p); NaN where ``cov`` is not positive definite.
+
+    A negative variance within rounding of zero is zero.
+    """
+    variance = np.einsum("...i,ij,...j->...", gradient, cov, gradient)
+    largest = (np.abs(gradient) @ np.sqrt(np.diag(cov))) ** 2
+    variance = np.where(variance < -_ROUNDING * largest, np.nan, np.maximum(variance, 0.0))
+    return np.asarray(np.sqrt(variance))
+
+
+def average_weights(response: Parameters) -> dict[str, Weights]:
+    """Weights of (beta, theta) in the direct, indirect and total effect, at the estimate."""
+    multiplier = response.multiplier()
+    direct = core.average_direct(response.spectrum, multiplier.rho)
+    total = core.average_total(multiplier)
+    return {"direct": direct, "indirect": total - direct, "total": total}
+
+
+def check_list(name: str, value: object) -> None:
+    """Raise `OptionError` if one name was given where a list of them belongs."""
+    if isinstance(value, str):
+        raise OptionError(f"{name}={value!r} is text. Give a list: {name}=[{value!r}].")
+
+
+def check_level(level: float) -> None:
+    """Raise `OptionError` unless a level of confidence is between 0 and 1."""
+    if not 0 < level < 1:
+        raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")

@@ -1,0 +1,115 @@
+"""Tests of hypotheses: what one is, several of them by name, and Wald's."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from nqp_spatial.exceptions import DataWarning
+from nqp_spatial.shared.messages import outside
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A hypothesis test: what was tested, the statistic, and its reference distribution.
+
+    Attributes
+    ----------
+    name, null : str
+        Name of the test, and the null hypothesis in words or symbols.
+    statistic, pvalue : float
+    df : float or tuple of float
+        Degrees of freedom of the chi-squared (one) or F (two) distribution; 0 for the normal.
+    """
+
+    __test__: ClassVar[bool] = False  # not a test class, whatever its name tells pytest
+
+    name: str
+    null: str
+    statistic: float
+    df: float | tuple[float, float]
+    pvalue: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: statistic {self.statistic:.4f}, df {self.df}, p = {self.pvalue:.4g}"
+            f"  (H0: {self.null})"
+        )
+
+
+class Tests(dict[str, TestResult]):
+    """Tests by name; one of several parts, ``"lr/sar"``, is found as ``tests["lr", "sar"]`` too."""
+
+    __test__: ClassVar[bool] = False
+
+    def __missing__(self, key: object) -> TestResult:
+        if isinstance(key, tuple) and (name := "/".join(map(str, key))) in self:
+            return self[name]
+        raise KeyError(key)
+
+
+def tests_frame(tests: Mapping[Any, TestResult], name: str = "test") -> pd.DataFrame:
+    """Statistic, df, pvalue and null of each test; ``name`` is that of the index."""
+    frame = pd.DataFrame(
+        {
+            "statistic": [test.statistic for test in tests.values()],
+            "df": [test.df for test in tests.values()],
+            "pvalue": [test.pvalue for test in tests.values()],
+        },
+        index=pd.Index(list(tests), name=name, tupleize_cols=False),
+    )
+    # As objects, for a column of text would forget the Chinese form of a note.
+    frame["null"] = pd.Series([test.null for test in tests.values()], frame.index, dtype=object)
+    return frame
+
+
+def wald(
+    difference: npt.NDArray[np.float64],
+    covariance: npt.NDArray[np.float64],
+    *,
+    null: str,
+    name: str = "Wald",
+    df_resid: float | None = None,
+) -> TestResult:
+    """Test that an estimated vector of length q is zero.
+
+    Chi-squared(q); with ``df_resid`` the statistic over q, compared with F(q, df_resid).
+
+    Warns
+    -----
+    DataWarning
+        If the covariance of the vector is not positive definite, as with as many restrictions as
+        clusters, or a kernel that is not positive definite: there is no statistic then, but NaN.
+    """
+    q = len(difference)
+    df = q if df_resid is None else (q, df_resid)
+    if np.isnan(covariance).any():  # no covariance was estimated (rho at its bound)
+        return TestResult(name, null, np.nan, df, np.nan)
+    scale = np.sqrt(np.abs(np.diag(covariance)))  # so that units do not decide what is singular
+    if (scale == 0).any() or not _definite(covariance / np.outer(scale, scale)):
+        warnings.warn(
+            f"The covariance of what is tested ({null}) is not positive definite: there are no "
+            "more clusters or periods than restrictions, or the kernel is not positive definite. "
+            "The test is nan. Test fewer restrictions, or use another cov_type=.",
+            DataWarning,
+            stacklevel=outside(),
+        )
+        return TestResult(name, null, np.nan, df, np.nan)
+    scaled = difference / scale
+    statistic = float(scaled @ np.linalg.solve(covariance / np.outer(scale, scale), scaled))
+    if df_resid is None:
+        return TestResult(name, null, statistic, df, float(stats.chi2(q).sf(statistic)))
+    statistic /= q
+    return TestResult(name, null, statistic, df, float(stats.f(q, df_resid).sf(statistic)))
+
+
+def _definite(correlation: npt.NDArray[np.float64]) -> bool:
+    values = np.linalg.eigvalsh(correlation)
+    return bool(values[0] > len(values) * np.finfo(float).eps * values[-1])
