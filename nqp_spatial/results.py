@@ -421,7 +421,8 @@ class ResultSet(Findings):
         return self._stacked({name: part.glance() for name, part in self.parts.items()})
 
     def _stacked(self, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-        found = pd.concat(frames, names=[self.part_name])
+        own = {n: f.drop(columns=self.part_name, errors="ignore") for n, f in frames.items()}
+        found = pd.concat(own, names=[self.part_name])
         return found.reset_index(level=0).reset_index(drop=True)
 
     @property

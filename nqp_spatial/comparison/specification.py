@@ -121,7 +121,7 @@ class SpecificationPath(ResultSet):
     reasons: tuple[Note, ...]
     level: float
 
-    part_name: ClassVar[str] = "model"
+    part_name: ClassVar[str] = "specification"
 
     @property
     def parts(self) -> Mapping[str, SpatialResults]:

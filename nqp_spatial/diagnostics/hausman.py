@@ -10,7 +10,7 @@ spatial terms the forms are those of `_panel_hausman`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,15 @@ from nqp_spatial.core.linear.collinear import TOLERANCE, dependent
 from nqp_spatial.diagnostics.panel_hausman import quadratic_form
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.language.hypotheses import hypothesis
-from nqp_spatial.models.spatial.iv_results import SpatialIVResults
-from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.design import LAG
 from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.results import TestResult, wald
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed
 from nqp_spatial.shared.options import check_option
+
+if TYPE_CHECKING:
+    from nqp_spatial.models.spatial.results import SpatialResults
 
 Array = npt.NDArray[np.float64]
 
@@ -293,7 +294,7 @@ def _effects_of(result: SpatialResults) -> object:
 
 
 def _check_random(re: SpatialResults) -> None:
-    if not isinstance(re, SpatialResults):
+    if not hasattr(re, "design"):
         raise OptionError(
             f"re is a {type(re).__name__}, not a fitted spatial model. Type "
             "SpatialDurbin(y, x, graph, effects='random').fit()."
@@ -307,8 +308,9 @@ def _check_random(re: SpatialResults) -> None:
 
 def _check_pair(fe: SpatialResults, re: SpatialResults) -> None:
     """Raise unless fe is the fixed-effects version of re on the same data."""
-    if not isinstance(fe, SpatialResults) or "entity" not in fe.effects_included:
-        kind = _effects_of(fe) if isinstance(fe, SpatialResults) else type(fe).__name__
+    spatial = hasattr(fe, "design")
+    if not spatial or "entity" not in fe.effects_included:
+        kind = _effects_of(fe) if spatial else type(fe).__name__
         raise OptionError(f"fe needs entity effects: effects='entity' or 'twoway', not {kind!r}.")
     one, other = fe.design, re.design
     _check_alike(fe)
@@ -338,7 +340,7 @@ def _check_pair(fe: SpatialResults, re: SpatialResults) -> None:
 
 def _check_alike(fe: SpatialResults) -> None:
     """Raise if fe differs from any random-effects model in more than its entity effects."""
-    if isinstance(fe, SpatialIVResults):
+    if fe.loglik is None:
         raise OptionError(
             "fe is estimated by instruments and re by maximum likelihood, so that a difference "
             "would be due to either. Fit fe with the model of re and effects='entity'."

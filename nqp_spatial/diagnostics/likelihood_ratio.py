@@ -79,7 +79,7 @@ def likelihood_ratio(restricted: Results, full: Results) -> TestResult:
 
 def _check_likelihood(restricted: Results, full: Results) -> None:
     for result, role in ((restricted, "restricted"), (full, "full")):
-        if not isinstance(result, Results):
+        if not hasattr(result, "loglik"):
             raise OptionError(
                 f"{role} is a {type(result).__name__}, not the result of a fit. Type model.fit()."
             )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
 
 from nqp_spatial.exceptions import EstimationError, OptionError
-from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
+
+if TYPE_CHECKING:
+    from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 
 FORMS = {"breusch-pagan": "Breusch-Pagan", "honda": "Honda", "king-wu": "King-Wu"}
 _SAME = 1e-9  # of outcomes and regressors
@@ -126,7 +128,7 @@ def _component(pooled: FixedEffectsResults, level: int) -> tuple[float, float]:
 
 
 def _check_result(result: Any, role: str) -> None:
-    if not isinstance(result, FixedEffectsResults):
+    if not hasattr(result, "singletons"):
         raise OptionError(
             f"{role} is a {type(result).__name__}. Give what PooledOLS(y, x).fit() or "
             "FixedEffects(y, x).fit() returns."

@@ -9,7 +9,7 @@ J. Econometrics 59, 87-97; Wooldridge 2010, section 10.7.3).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,14 @@ from nqp_spatial.core.linear.collinear import absorbed, dependent
 from nqp_spatial.core.linear.components import means
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.language.hypotheses import hypothesis
-from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
-from nqp_spatial.models.linear.panel import RandomEffectsResults
 from nqp_spatial.results import TestResult, wald
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed
 from nqp_spatial.shared.options import check_option
+
+if TYPE_CHECKING:
+    from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
+    from nqp_spatial.models.linear.panel import RandomEffectsResults
 
 Array = npt.NDArray[np.float64]
 
@@ -38,8 +40,7 @@ _SAME = 1e-9  # of outcomes
 
 def is_panel(fe: Any, re: Any) -> bool:
     """Whether one of two results is that of a model without spatial terms."""
-    kinds = (FixedEffectsResults, RandomEffectsResults)
-    return isinstance(fe, kinds) or isinstance(re, kinds)
+    return any(hasattr(result, "unadjusted") for result in (fe, re))
 
 
 def compare(
@@ -145,7 +146,7 @@ def quadratic_form(
 
 def _check_pair(fe: Any, re: Any) -> None:
     """Raise unless fe is the fixed-effects version of re on the same data."""
-    if not isinstance(re, RandomEffectsResults):
+    if not hasattr(re, "variance_components"):
         raise OptionError(
             f"re is a {type(re).__name__}, not RandomEffects(y, x).fit(). The order is "
             "hausman(fe, re)."
@@ -155,7 +156,7 @@ def _check_pair(fe: Any, re: Any) -> None:
     if "entity" not in getattr(fe, "effects_included", ()):
         kind = getattr(fe, "effects_included", None) or type(fe).__name__
         raise OptionError(f"fe needs entity effects: effects='entity' or 'twoway', not {kind!r}.")
-    if not isinstance(fe, FixedEffectsResults):
+    if not hasattr(fe, "singletons"):
         raise OptionError(
             f"fe is a {type(fe).__name__}, not FixedEffects(y, x).fit(), so that a difference "
             "from re would be due to more than the entity effects."

@@ -41,6 +41,11 @@ class Response(Parameters):
     discrete_change = scenarios.discrete_change
     counterfactual = scenarios.counterfactual
 
+    @property
+    def has_long_run(self) -> bool:
+        """Whether a long run of its own is defined."""
+        return False
+
     def at(self, horizon: str) -> Response:
         """The response in the short or the long run.
 
@@ -66,6 +71,11 @@ class DynamicResponse(over_time.DynamicParameters, Response):
 
     path = over_time.effects_path
     counterfactual = over_time.counterfactual
+
+    @property
+    def has_long_run(self) -> bool:
+        """Whether the long run is defined: not explosive, nor rho at its bound."""
+        return self.radius < 1 and not np.isnan(self.cov).any()
 
     def at(self, horizon: str) -> Response:
         """The response in the period of the change, or in the end, after a change that stays.

@@ -40,11 +40,6 @@ PROTOCOL = (
 )
 SPATIAL = ("rho", "lambda")
 LAST = ("Intercept", "const", *SPATIAL)  # below all others, unless ``order`` says otherwise
-_SEVERAL = {  # what .fit() returns, and which of its parts are results
-    "PanelQuantileResults": "one quantile, res.quantile(0.5)",
-    "MediationResults": "its regressions, *res.steps.values()",
-    "Heterogeneity": "its groups, *res.results.values()",
-}
 
 
 def regression(
@@ -71,7 +66,8 @@ def regression(
     ----------
     results : result, sequence of results, or mapping of column name to result
         Anything with params, std_errors, pvalues, fit_statistics, effects_included, dependent,
-        notes and cov_type; models of different classes may stand together.
+        notes and cov_type; models of different classes may stand together. What has several
+        ``parts`` (quantiles, groups, weights, steps of a mediation) gets a column for each.
     path : str or Path, optional
         Where to save the table: .docx, .tex, .html, .xlsx or .md.
     columns : sequence of str, optional
@@ -201,15 +197,20 @@ def _models(results: Any, columns: Sequence[str] | None) -> tuple[list[Any], Seq
     OptionError
         Nothing given, an object that is not a result, or a wrong number of names.
     """
-    if isinstance(results, Mapping):
-        columns = [str(name) for name in results] if columns is None else columns
-        models = list(results.values())
+    if hasattr(results, "parts"):
+        given = [("", results)]
+    elif isinstance(results, Mapping):
+        given = [(str(name), result) for name, result in results.items()]
     elif isinstance(results, Iterable) and not hasattr(results, "params"):
-        models = list(results)
+        given = [("", result) for result in results]
     else:
-        models = [results]
-    if not models:
+        given = [("", results)]
+    found = [pair for name, result in given for pair in _parts(name, result)]
+    if not found:
         raise OptionError("There is no result to print. Give a list of results.")
+    models = [model for _, model in found]
+    if columns is None and any(name for name, _ in found):
+        columns = [name for name, _ in found]
     for i, model in enumerate(models, 1):
         _check_model(model, i)
     if columns is not None and len(columns) != len(models):
@@ -219,13 +220,20 @@ def _models(results: Any, columns: Sequence[str] | None) -> tuple[list[Any], Seq
     return models, columns
 
 
+def _parts(name: str, result: Any) -> list[tuple[str, Any]]:
+    """A result with the name of its column; of several results each, with its own name too."""
+    parts = getattr(result, "parts", None)
+    if not parts:
+        return [(name, result)]
+    return [(": ".join(filter(None, (name, part))), model) for part, model in parts.items()]
+
+
 def _check_model(model: Any, number: int) -> None:
     missing = [name for name in PROTOCOL if not hasattr(model, name)]
     if missing:
-        kind = type(model).__name__
         raise OptionError(
-            f"Column ({number}) is a {kind}, which is not a result: it has no "
-            f"{first(missing, 3)}. Give {_SEVERAL.get(kind, 'what .fit() returns')}."
+            f"Column ({number}) is a {type(model).__name__}, which is not a result: it has no "
+            f"{first(missing, 3)}. Give what .fit() returns."
         )
     repeated = model.params.index[model.params.index.duplicated()]
     if len(repeated):

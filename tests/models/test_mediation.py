@@ -277,9 +277,10 @@ def test_the_table_has_the_papers_columns(fitted):
 
 def test_frames_and_columns_of_tables(fitted):
     assert_frame_equal(fitted.to_frame(0.9), fitted.indirect(0.9))
-    with pytest.raises(OptionError, match=r"not a result.*Give its regressions, \*res\.steps"):
-        tables.regression([fitted])
-    assert tables.regression([*fitted.steps.values()]).to_frame().shape[1] == len(fitted.steps)
+    whole = tables.regression(fitted).to_frame()
+    assert_frame_equal(whole, tables.regression(fitted.steps).to_frame())
+    named = tables.regression({"a": fitted, "b": fitted.total})
+    assert "a: total" in str(named) and "a: mediator: m1" in str(named)
 
 
 def test_the_table_is_saved(fitted, tmp_path):

@@ -11,7 +11,7 @@ import pandas as pd
 from nqp_spatial.comparison.weights import WeightComparison, compare_weights
 from nqp_spatial.diagnostics.hausman import hausman
 from nqp_spatial.exceptions import DataWarning, EstimationError
-from nqp_spatial.models import DynamicResults
+from nqp_spatial.models import SpatialResults
 from nqp_spatial.results import Frame, TestResult
 from nqp_spatial.study.data.rows import check_entities, restricted
 from nqp_spatial.study.fits.call import Call
@@ -76,14 +76,10 @@ def effects_options(study: Study) -> dict[str, Any]:
     return {"method": "simulation", "draws": study.effects.draws, "seed": study.seed}
 
 
-def stationary(comparison: WeightComparison) -> dict[str, DynamicResults]:
+def stationary(comparison: WeightComparison) -> dict[str, SpatialResults]:
     """The dynamic results whose long run is defined: not explosive, nor at the bound of rho."""
     return {
-        name: result
-        for name, result in comparison.results.items()
-        if isinstance(result, DynamicResults)
-        and result.spectral_radius < 1
-        and not result.cov.isna().any(axis=None)
+        name: result for name, result in comparison.results.items() if result.response.has_long_run
     }
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nqp_spatial.models import DynamicResults
 from nqp_spatial.study.data.members import members
 from nqp_spatial.study.data.rows import restricted
 from nqp_spatial.study.fits.questions import Between, Counter
@@ -104,7 +103,7 @@ def _change(result: Any, changes: pd.DataFrame, level: float) -> pd.DataFrame:
 
 def _is_static(result: Any) -> bool:
     """Whether what changes in a period has all its effects there, through one W."""
-    return not isinstance(result, DynamicResults) and result.design.units.nlevels == 1
+    return not result.response.is_dynamic and result.design.units.nlevels == 1
 
 
 # ---------------------------------------------------------------- groups

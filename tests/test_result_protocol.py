@@ -1,0 +1,276 @@
+"""Every result says what it has, in one way: parts, tests, frames, figures, maps."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import warnings
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from folium import Map
+from geopandas import GeoDataFrame
+from libpysal.graph import Graph
+from matplotlib.axes import Axes
+from numpy.testing import assert_allclose
+from shapely import box
+
+import nqp_spatial as nqp
+from nqp_spatial import tables
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.language.frames import TITLES
+from nqp_spatial.models.linear.least_squares import LeastSquaresResults
+from nqp_spatial.results import Findings, Frame, Results, ResultSet, TestResult
+from nqp_spatial.shared.notes import Note
+
+SIDE, PERIODS = 4, 8
+BASES = {ResultSet, LeastSquaresResults}  # of which there are only subclasses
+TIDY = ["term", "estimate", "std_error", "statistic", "pvalue", "lower", "upper"]
+
+
+def subclasses(kind: type) -> set[type]:
+    found = set(kind.__subclasses__())
+    return found.union(*map(subclasses, found))
+
+
+def every_class() -> set[type]:
+    for module in pkgutil.walk_packages(nqp.__path__, "nqp_spatial."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    return {k for k in subclasses(Findings) if k.__module__.startswith("nqp_spatial")} - BASES
+
+
+def squares() -> GeoDataFrame:
+    places = [(i, j) for i in range(SIDE) for j in range(SIDE)]
+    names = pd.Index([f"c{i}{j}" for i, j in places], name="city")
+    shapes = [box(110 + i, 30 + j, 111 + i, 31 + j) for i, j in places]
+    return GeoDataFrame(geometry=shapes, index=names, crs=4326)
+
+
+def lattice(names: pd.Index, *, order: int = 1) -> Graph:
+    n = len(names)
+    near = {
+        names[i]: {names[j]: 1.0 for j in range(n) if i != j and abs(i - j) in (order, SIDE)}
+        for i in range(n)
+    }
+    return Graph.from_weights_dict(near).transform("r")
+
+
+def panel(names: pd.Index) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    index = pd.MultiIndex.from_product([names, range(2010, 2010 + PERIODS)], names=["city", "year"])
+    n = len(index)
+    f = pd.DataFrame(rng.normal(size=(n, 4)), index, ["x", "z", "q", "e"])
+    f["endog"] = f["z"] + 0.5 * f["e"] + 0.3 * rng.normal(size=n)
+    f["m"] = 0.6 * f["x"] + rng.normal(size=n)
+    f["y"] = f["x"] * (1 + (f["q"] > 0)) + 0.5 * f["endog"] + f["m"] + f["e"]
+    year = f.index.get_level_values("year")
+    f["did"] = ((year >= 2014) & f.index.get_level_values("city").isin(names[:6])).astype(float)
+    f.attrs["notes"] = [Note("simulated", "模拟数据")]
+    return f
+
+
+@pytest.fixture(scope="module")
+def polygons() -> GeoDataFrame:
+    return squares()
+
+
+@pytest.fixture(scope="module")
+def results(polygons: GeoDataFrame) -> dict[type, Findings]:
+    """One of each class."""
+    f, queen = panel(polygons.index), lattice(polygons.index)
+    y, x = f["y"], f[["x"]]
+    groups = pd.Series(["a", "b"] * 8, polygons.index)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of samples as small as these
+        fe = nqp.FixedEffects(y, x)
+        durbin = nqp.SpatialDurbin(y, x, queen)
+        spatial_iv = nqp.SpatialIV(y, x, queen, endog=f["endog"], instruments=f["z"]).fit()
+        quantiles = nqp.PanelQuantile(y, x).fit((0.25, 0.75))
+        thresholds = nqp.PanelThreshold(y, x, f["q"], regime="x").fit(2, trim=0.2)
+        mediation = nqp.Mediation(y, f["x"], f["m"]).fit(replications=100)
+        iv = nqp.IV2SLS(y, x, f["endog"], f["z"]).fit()
+        found = [
+            fe.fit(),
+            nqp.RandomEffects(y, x).fit(),
+            nqp.FirstDifference(y, x).fit(),
+            iv,
+            iv.first_stage,
+            nqp.DifferenceGMM(y, x, gmm_lags=(2, 3)).fit(),
+            quantiles,
+            quantiles.quantile(0.25),
+            thresholds,
+            thresholds.bootstrap_test(replications=20),
+            mediation,
+            mediation.decisions(),
+            nqp.Moderation(y, f["x"], f["q"]).fit(),
+            durbin.fit(),
+            nqp.DynamicSpatialDurbin(y, x, queen).fit(),
+            nqp.SpatialDiD(y, f["did"], x, queen).fit(),
+            spatial_iv,
+            spatial_iv.first_stage["endog"],
+            nqp.comparison.heterogeneity(fe, groups, tests=("interaction", "sur")),
+            nqp.robustness("y ~ x", f, [nqp.Variation("late", where="year > 2010")]),
+            nqp.compare_weights(durbin, {"queen": queen, "far": lattice(polygons.index, order=2)}),
+            nqp.comparison.specification_path(y, x, queen),
+        ]
+    return {type(result): result for result in found}
+
+
+def test_there_is_one_of_every_class(results):
+    assert set(results) == every_class()
+
+
+def test_parts_are_estimates_by_name(results):
+    for kind, result in results.items():
+        parts = result.parts
+        assert isinstance(parts, Mapping), kind
+        assert all(isinstance(n, str) and isinstance(p, Results) for n, p in parts.items()), kind
+        if isinstance(result, Results):
+            assert list(parts) == [""] and parts[""] is result
+        if isinstance(result, ResultSet):
+            assert list(result) == list(parts.values()) and len(result) == len(parts)
+            name, part = next(iter(parts.items()))
+            assert result[name] is part
+            with pytest.raises(OptionError, match="is not known"):
+                result["no such part"]
+
+
+def test_tests_are_a_mapping_of_name_to_test(results):
+    for kind, result in results.items():
+        assert isinstance(result.tests, Mapping), kind
+        for name, test in result.tests.items():
+            assert isinstance(name, str) and isinstance(test, TestResult), (kind, name)
+    path = next(r for r in results.values() if isinstance(r, nqp.comparison.SpecificationPath))
+    assert path.tests["lr", "sar"] is path.tests["lr/sar"]
+    with pytest.raises(KeyError):
+        path.tests["lr", "nonsense"]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_frames_have_titles_notes_and_sentences_in_both_languages(results, lang):
+    seen = set()
+    for kind, result in results.items():
+        assert isinstance(result.frames, Mapping), kind
+        for name, frame in result.frames.items():
+            seen.add(name)
+            assert isinstance(frame, Frame) and isinstance(frame.title, Note), (kind, name)
+            assert name in TITLES and frame.title.zh != frame.title, (kind, name)
+            shown = frame.to_frame(lang)
+            assert shown.shape == frame.frame.shape and len(shown), (kind, name)
+            said = [*shown.attrs.get("notes", ()), *shown.to_numpy(dtype=object).ravel()]
+            if lang == "zh":
+                assert not any(isinstance(word, Note) for word in said), (kind, name)
+            assert tables.from_frame(shown, title=name, lang=lang).rows
+    assert seen == set(TITLES)
+
+
+@pytest.mark.filterwarnings("ignore:No font on this machine")
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_figures_draw_in_both_languages_on_axes_of_ones_own(results, lang):
+    for kind, result in results.items():
+        assert isinstance(result.figures, Mapping), kind
+        for name, draw in result.figures.items():
+            _, own = plt.subplots()
+            assert draw(ax=own, lang=lang) is own, (kind, name)
+            assert own.has_data(), (kind, name)
+            alone = result.plot(name, lang=lang)
+            assert isinstance(alone, Axes) and alone.figure is not own.figure
+            plt.close("all")
+        if result.figures:
+            with pytest.raises(OptionError, match="kind='nonsense' is not known"):
+                result.plot("nonsense")
+        else:
+            with pytest.raises(OptionError, match="has no figure"):
+                result.plot()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_maps_take_polygons(results, polygons, lang):
+    mapped = set()
+    for kind, result in results.items():
+        assert isinstance(result.maps, Mapping), kind
+        for name, draw in result.maps.items():
+            mapped.add(name.split("/")[-1])
+            assert isinstance(draw(polygons, lang=lang), Map), (kind, name)
+        if not result.maps:
+            with pytest.raises(OptionError, match="has no map"):
+                result.explore(polygons)
+    assert mapped == {"spillovers", "footprints"}
+    did = next(r for k, r in results.items() if k.__name__ == "SpatialDiDResults")
+    assert did.focus == "did" and list(did.maps) == ["spillovers", "footprints"]
+    assert isinstance(did.explore(polygons, variable="x"), Map)
+
+
+def test_tidy_and_glance_have_the_same_columns_everywhere(results):
+    for kind, result in results.items():
+        if not result.parts:
+            continue
+        tidy, glance = result.tidy(), result.glance()
+        several = isinstance(result, ResultSet)
+        assert list(tidy) == [*([result.part_name] if several else []), *TIDY], kind
+        assert len(tidy) == sum(len(part.params) for part in result.parts.values()), kind
+        assert len(glance) == len(result.parts), kind
+        own = glance.iloc[-1]
+        last = list(result.parts.values())[-1]
+        assert own["nobs"] == last.nobs and own["model"] == last.model_name
+        assert {*last.fit_statistics.index, "dependent", "cov_type"} <= set(glance), kind
+        row = tidy.iloc[-1]
+        assert row["estimate"] == last.params.iloc[-1] and row["statistic"] == last.tstats.iloc[-1]
+
+
+def test_containers_answer_as_results_do(results):
+    for kind, result in results.items():
+        if isinstance(result, ResultSet):
+            assert result.notes == ("simulated",), kind
+            assert result.summary() == repr(result) and "<table" in result._repr_html_(), kind
+            assert result.cite(), kind
+            table = tables.regression(result).to_frame()
+            assert table.equals(tables.regression(dict(result.parts)).to_frame()), kind
+
+
+def test_the_names_of_what_there_is_are_printed(results):
+    durbin = next(r for k, r in results.items() if k.__name__ == "SpatialResults")
+    assert repr(durbin.maps) == "<spillovers, footprints>"
+    assert repr(durbin.figures) == "<effects>"
+
+
+def test_first_stages_of_spatial_iv_are_regressions(results):
+    """Their Wald tests of the excluded instruments are the F statistics of ``strength``."""
+    iv = next(r for k, r in results.items() if k.__name__ == "SpatialIVResults")
+    f = panel(squares().index)
+    queen = lattice(squares().index)
+    robust = nqp.SpatialIV(
+        f["y"], f[["x"]], queen, endog=f["endog"], instruments=f["z"], lag=False, durbin=[]
+    ).fit(cov_type="robust")
+    stage = robust.first_stage["endog"]
+    wald = stage.wald_test("z = 0")
+    assert_allclose(wald.statistic, robust.first_stage.strength.loc["endog", "robust_f"], rtol=1e-9)
+    own = nqp.FixedEffects(f["endog"], f[["x", "z"]]).fit(cov_type="unadjusted")
+    assert_allclose(stage.params, own.params, rtol=1e-9)
+    assert_allclose(stage.resids, own.resids, rtol=1e-8, atol=1e-12)
+    assert_allclose(stage.rsquared["within"], own.rsquared["within"], rtol=1e-9)
+    assert [part.dependent for part in iv.first_stage] == list(iv.endogenous)
+
+
+def test_the_long_run_belongs_to_dynamic_models(results):
+    durbin = next(r for k, r in results.items() if k.__name__ == "SpatialResults")
+    dynamic = next(r for k, r in results.items() if k.__name__ == "DynamicResults")
+    with pytest.raises(OptionError, match="horizon='long' belongs to dynamic models"):
+        durbin.effects(horizon="long")
+    assert dynamic.response.has_long_run and not durbin.response.has_long_run
+    assert dynamic.effects(horizon="long").attrs["horizon"] == "long"
+    own = {n for n, v in vars(type(dynamic)).items() if inspect.isfunction(v)}
+    assert not own & {"effects", "effects_by_order", "entity_effects", "footprint", "plot"}
+    assert not own & {"group_effects", "combined_effects", "discrete_change", "counterfactual"}
+    assert "method" in inspect.signature(durbin.effects).parameters
+
+
+def test_public_rooms_show_no_libraries():
+    for room in ("plots", "maps", "tables", "comparison", "diagnostics", "did", "weights"):
+        shown = {name for name in dir(getattr(nqp, room)) if not name.startswith("_")}
+        assert not shown & {"np", "pd", "Any", "annotations", "TYPE_CHECKING"}, room
