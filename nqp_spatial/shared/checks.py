@@ -18,7 +18,6 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.messages import type_hint as type_hint  # where panels look for it
 
 
 def columns_exist(frame: pd.DataFrame, names: Sequence[str]) -> None:
