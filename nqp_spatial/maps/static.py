@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+import shapely
 from geopandas import GeoDataFrame, GeoSeries
 
 from nqp_spatial.language.pictures import LAYERS, words
@@ -18,6 +21,7 @@ from nqp_spatial.plots import figures
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.path import Path
 
 
 def spillovers_figure(
@@ -66,13 +70,14 @@ def spillovers_figure(
         outlines = geometry.agglomeration_outlines(agglomerations, shapes, lang=lang).to_crs(crs)
     land = geometry.outline(shapes) if background is None else background.geometry
     land, shapes = land.to_crs(crs), shapes.to_crs(crs)
+    layers = _Layers.of(shapes, land, outlines, data)
     with figures.fonts():
         figure, axes = plt.subplots(2, 2, figsize=figsize or _figsize(shapes), layout="constrained")
         for ax, key in zip(axes.flat, LAYERS, strict=True):
             values = data.effects[key].to_numpy(dtype=float)
             classes = classify(values, scheme=scheme, k=k, colours=colours)
-            _frame(ax, shapes, land)
-            _panel(ax, shapes, data, classes, outlines)
+            _frame(ax, shapes)
+            layers.draw(ax, [classes.colours[code] for code in classes.codes])
             _legend(ax, data, classes, outlines is not None, text)
             ax.set_title(text[key], loc="left")
             ax.text(0, 1, significance(data, key, text), transform=ax.transAxes, va="top", size=7.5)
@@ -82,9 +87,8 @@ def spillovers_figure(
     return figure
 
 
-def _frame(ax: Axes, shapes: GeoSeries, land: GeoSeries) -> None:
-    """Land below, cut to the polygons, without axes."""
-    land.plot(ax=ax, facecolor=page.LAND, edgecolor="#bdbdbd", linewidth=0.4, zorder=0)
+def _frame(ax: Axes, shapes: GeoSeries) -> None:
+    """The extent of the polygons, without axes."""
     west, south, east, north = shapes.total_bounds
     margin = 0.02 * max(east - west, north - south)
     ax.set_xlim(west - margin, east + margin)
@@ -93,23 +97,65 @@ def _frame(ax: Axes, shapes: GeoSeries, land: GeoSeries) -> None:
     ax.set_axis_off()
 
 
-def _panel(
-    ax: Axes,
-    shapes: GeoSeries,
-    data: MapData,
-    classes: Classes,
-    outlines: GeoDataFrame | None,
-) -> None:
-    line = {"edgecolor": page.BORDER, "linewidth": 0.15}
-    if len(data.without_result):
-        shapes.loc[data.without_result].plot(ax=ax, facecolor=page.NO_DATA, zorder=1, **line)
-    fill = [classes.colours[code] for code in classes.codes]
-    shapes.loc[data.effects.index].plot(ax=ax, facecolor=fill, zorder=2, **line)
-    if outlines is not None:
-        outlines.boundary.plot(ax=ax, color=page.OUTLINE, linewidth=0.7, zorder=3)
-    if len(data.treated):
-        marked = shapes.loc[data.treated]
-        marked.plot(ax=ax, facecolor="none", edgecolor=page.MARK, linewidth=0.8, zorder=4)
+@dataclass(frozen=True)
+class _Layers:
+    """What all panels show, from the lowest to the highest, as paths that are made once.
+
+    GeoSeries.plot would make them for each panel, and have the whole figure drawn after each layer.
+    """
+
+    land: list[Path]
+    without: list[Path]
+    filled: list[Path]
+    outlines: list[Any]
+    treated: list[Path]
+
+    @classmethod
+    def of(
+        cls, shapes: GeoSeries, land: GeoSeries, outlines: GeoDataFrame | None, data: MapData
+    ) -> _Layers:
+        lines = [] if outlines is None else shapely.get_parts(outlines.boundary.normalize().array)
+        return cls(
+            land=paths(land),
+            without=paths(shapes.loc[data.without_result]),
+            filled=paths(shapes.loc[data.effects.index]),
+            outlines=[shapely.get_coordinates(line) for line in lines],
+            treated=paths(shapes.loc[data.treated]),
+        )
+
+    def draw(self, ax: Axes, fill: Sequence[str]) -> None:
+        """The layers, those with a result in their colours."""
+        from matplotlib.collections import LineCollection, PathCollection
+
+        def add(paths: list[Any], kind: Any, **style: Any) -> None:
+            if paths:
+                ax.add_collection(kind(paths, **style), autolim=False)
+
+        border = {"edgecolor": page.BORDER, "linewidth": 0.15}
+        land = {"facecolor": page.LAND, "edgecolor": "#bdbdbd", "linewidth": 0.4}
+        mark = {"facecolor": "none", "edgecolor": page.MARK, "linewidth": 0.8}
+        add(self.land, PathCollection, zorder=0, **land)
+        add(self.without, PathCollection, zorder=1, facecolor=page.NO_DATA, **border)
+        add(self.filled, PathCollection, zorder=2, facecolor=fill, **border)
+        add(self.outlines, LineCollection, zorder=3, color=page.OUTLINE, linewidth=0.7)
+        add(self.treated, PathCollection, zorder=4, **mark)
+
+
+def paths(shapes: GeoSeries) -> list[Path]:
+    """Each shape as one path of closed rings, holes wound against what surrounds them."""
+    from matplotlib.path import Path
+
+    if shapes.empty:
+        return []
+    parts, shape = shapely.get_parts(shapely.normalize(shapes.array), return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    starts = np.flatnonzero(np.diff(ring, prepend=-1))
+    codes = np.full(len(points), Path.LINETO)
+    codes[starts] = Path.MOVETO
+    codes[starts - 1] = Path.CLOSEPOLY  # the end of the ring before; of the last for the first
+    cuts = np.searchsorted(shape[part[ring]], np.arange(1, len(shapes)))
+    return list(map(Path, np.split(points, cuts), np.split(codes, cuts)))
 
 
 def _figsize(shapes: GeoSeries) -> tuple[float, float]:

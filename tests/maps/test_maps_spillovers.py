@@ -7,6 +7,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from shapely.geometry import Point
 
 from nqp_spatial.cities.layers import BASE_MAP_NOTE
@@ -23,6 +24,7 @@ from nqp_spatial.language.pictures import LAYERS
 from nqp_spatial.maps import footprints, spillovers, spillovers_figure
 from nqp_spatial.maps import geometry as _geometry
 from nqp_spatial.maps.data import gather
+from nqp_spatial.maps.static import paths
 
 DRAW = pytest.mark.parametrize("draw", [spillovers, spillovers_figure], ids=["web", "print"])
 
@@ -299,6 +301,29 @@ def test_the_printed_twin_has_the_same_classes(lattice, result):
         assert ax.get_title(loc="left") == layer["name"]
         drawn = [to_hex(colour) for colour in ax.collections[1].get_facecolor()]
         assert drawn == [layer["colours"][code] for code in layer["codes"]]
+
+
+def test_paths_are_those_of_geopandas(lattice):
+    """A hole, a shape of three parts, one of them with a hole."""
+    shapes = lattice.geometry.to_crs("EPSG:3857")
+    shapes[101] = shapes[101].difference(shapes[101].buffer(-3e4))
+    shapes[103] = shapely.union_all([shapes[101], *shapes[[118, 116]].buffer(-2e4)])
+    assert shapes[103].geom_type == "MultiPolygon" and len(shapes[103].geoms) == 3
+    drawn = paths(shapes)
+    expected = shapes.plot().collections[0].get_paths()
+    for ours, theirs in zip(drawn, expected, strict=True):
+        np.testing.assert_array_equal(ours.vertices, theirs.vertices)
+        np.testing.assert_array_equal(ours.codes, theirs.codes)
+    assert paths(shapes[:0]) == []
+
+
+def test_the_printed_twin_has_five_layers(lattice, make_result):
+    res = make_result(lattice.iloc[:30], treated=[135, 120])
+    members = membership(adcode=[135, 134, 133, 132])
+    figure = spillovers_figure(res, lattice, "did", agglomerations=members, background=lattice)
+    for ax in figure.axes:
+        layers = sorted(ax.collections, key=lambda layer: layer.get_zorder())
+        assert [len(layer.get_paths()) for layer in layers] == [36, 6, 30, 2, 2]
 
 
 def test_the_printed_twin_marks_treated_missing_and_outlines(lattice, make_result):
