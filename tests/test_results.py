@@ -51,6 +51,28 @@ def result():
     return make({"x1": 2.0, "W_x1": -1.0, "x2": 0.5}, [[4, 1, 0], [1, 1, 0], [0, 0, 0.25]])
 
 
+def test_a_result_becomes_one_of_another_class(result):
+    @dataclasses.dataclass(frozen=True, eq=False, repr=False)
+    class Own(Results):
+        more: int = 0
+
+    own = result.as_(Own, more=3, model_name="Own")
+    assert isinstance(own, Own) and (own.more, own.model_name) == (3, "Own")
+    for name in ("params", "cov", "nobs", "loglik", "dependent", "rsquared"):
+        assert getattr(own, name) is getattr(result, name)
+    back = own.as_(Results)
+    assert type(back) is Results and back.model_name == "Own"
+
+
+def test_tidy_and_glance(result):
+    tidy, glance = result.tidy(0.9), result.glance()
+    assert list(tidy["term"]) == ["x1", "W_x1", "x2"]
+    assert_allclose(tidy["statistic"], [1, -1, 1])
+    assert_allclose(tidy["upper"], result.conf_int(0.9)["upper"])
+    assert glance.loc[0, "model"] == "Model" and glance.loc[0, "nobs"] == 50
+    assert glance.loc[0, "loglik"] == -10 and glance.loc[0, "rsquared_within"] == 0.25
+
+
 @pytest.fixture
 def many():
     rng = np.random.default_rng(3)

@@ -116,6 +116,39 @@ def test_a_counterfactual_takes_the_effects_away(result, frame, graph):
     assert_allclose(same["effect"], 0, atol=1e-12)
 
 
+def test_means_of_counterfactuals(result, frame):
+    """By group and period; errors are those of a mean change."""
+    treated = frame.index.get_level_values(0) < "c05"
+    late = frame.index.get_level_values(1) > 2010
+    value = frame["d"].where(~(treated & late), 0.0)
+    outcomes = result.counterfactual("d", value)
+    means = result.counterfactual_means("d", value, level=0.9)
+    assert_allclose(means.loc["all", "effect"], outcomes["effect"].groupby(level=1).mean())
+    assert means.loc["all", "entities"].eq(N).all()
+    assert 2010 not in means.loc["changed"].index and means.loc["changed", "entities"].eq(5).all()
+    for year in range(2011, 2010 + T):
+        change = (frame["d"] - value).xs(year, level=1)
+        own = result.discrete_change({"d": change}, level=0.9)
+        for group in ("all", "changed", "others"):
+            assert_allclose(means.loc[(group, year), "effect"], own.loc[group, "estimate"])
+            shown = means.loc[(group, year), ["std_error", "lower", "upper"]].to_numpy(dtype=float)
+            assert_allclose(shown, own.loc[group, ["std_error", "lower", "upper"]].astype(float))
+    assert means.loc[("all", 2010), "effect"] == 0 and np.isnan(means.loc[("all", 2010), "lower"])
+
+
+def test_effects_by_order_end_in_the_whole(result):
+    found = result.cumulative_effects(3, ["d"])
+    assert_allclose(found[["estimate", "std_error"]], result.effects_by_order(3, ["d"]))
+    sums = result.effects_by_order(3, ["d"], cumulative=True).drop(index="rest", level="order")
+    kept = found.drop(index="rest", level="order")
+    assert_allclose(kept["cumulative"], sums["estimate"])
+    assert_allclose(kept["cumulative_std_error"], sums["std_error"])
+    last = found.xs("rest", level="order")
+    whole = result.effects().loc[last.index]
+    assert_allclose(last["cumulative"], whole["estimate"])
+    assert_allclose(last["cumulative_std_error"], whole["std_error"])
+
+
 def test_predictors_add_up(result, frame, graph):
     found = result.predict()
     y = frame["y"].to_numpy().reshape(N, T)

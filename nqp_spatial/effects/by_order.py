@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.core.spatial import multiplier as core
+from nqp_spatial.effects.average import average_effects
 from nqp_spatial.effects.parameters import (
     KINDS,
     Parameters,
@@ -81,6 +82,35 @@ def effects_by_order(
     frame.index = pd.MultiIndex.from_tuples(list(rows), names=["effect", "variable", "order"])
     frame.attrs = {"cumulative": cumulative}
     return frame
+
+
+def cumulative_effects(
+    response: Parameters,
+    orders: Annotated[int, Between(0)] = 5,
+    variables: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Average effects by order of neighbours, beside their sums, which end in the whole effects.
+
+    Parameters
+    ----------
+    orders : int
+    variables : sequence of str, optional
+        Default all.
+
+    Returns
+    -------
+    DataFrame
+        Index (effect, variable, order), as of ``effects_by_order``; estimate, std_error,
+        cumulative, cumulative_std_error.
+    """
+    single = effects_by_order(response, orders, variables)
+    sums = effects_by_order(response, orders, variables, cumulative=True)
+    whole = average_effects(response)[["estimate", "std_error"]]
+    last = [order == "rest" for order in sums.index.get_level_values("order")]
+    sums.loc[last] = whole.loc[sums.index[last].droplevel("order")].to_numpy()
+    return single.join(
+        sums.rename(columns={"estimate": "cumulative", "std_error": "cumulative_std_error"})
+    )
 
 
 def _coefficient(q: int, beta: float, theta: float, rho: float) -> Array:

@@ -18,7 +18,7 @@ import pandas as pd
 from nqp_spatial.effects import over_time, scenarios
 from nqp_spatial.effects.average import average_effects
 from nqp_spatial.effects.by_entity import entity_effects, footprint
-from nqp_spatial.effects.by_order import effects_by_order
+from nqp_spatial.effects.by_order import cumulative_effects, effects_by_order
 from nqp_spatial.effects.parameters import Parameters
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.shared.options import check_option
@@ -34,6 +34,7 @@ class Response(Parameters):
 
     average = average_effects
     by_order = effects_by_order
+    cumulative = cumulative_effects
     by_entity = entity_effects
     footprint = footprint
     between_groups = scenarios.group_effects

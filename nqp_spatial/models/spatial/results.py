@@ -122,6 +122,7 @@ class SpatialResults(Results):
 
     effects = answer(Response.average)
     effects_by_order = answer(Response.by_order)
+    cumulative_effects = answer(Response.cumulative)
     entity_effects = answer(Response.by_entity)
     footprint = answer(Response.footprint)
     group_effects = answer(Response.between_groups)
@@ -154,16 +155,79 @@ class SpatialResults(Results):
         DataFrame, index (entity, time)
             actual, counterfactual, effect, std_error, lower, upper.
         """
-        design, response, changes = self.design, self.response, {}
+        design = self.design
         shape = (-1, len(design.units))  # one W serves all rows of this shape
-        for name, wanted in by_name(variable, value, "value").items():
-            actual = design.x[..., response.position(name)]
-            other = _target(name, self._of_sample(wanted), design.index, design.y.shape)
-            changes[name] = (actual - other).reshape(shape)
-        found = response.counterfactual(changes, design.y.reshape(shape), level=level)
+        changes = {n: c.reshape(shape) for n, c in self._changes(variable, value).items()}
+        found = self.response.counterfactual(changes, design.y.reshape(shape), level=level)
         return pd.DataFrame(
             {name: design.series(v.reshape(design.y.shape), name) for name, v in found.items()}
         )
+
+    def counterfactual_means(
+        self,
+        variable: str | Mapping[str, float | pd.Series],
+        value: float | pd.Series | None = None,
+        *,
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Means over entities of what `counterfactual` gives, with its parameters.
+
+        Returns
+        -------
+        DataFrame, index (group, period)
+            Groups: "all"; "changed", whose regressors would have been others in that period;
+            "others" of the periods in which some changed. Columns entities (how many), actual,
+            counterfactual, effect; and std_error, lower, upper of the effect where a change has all
+            its effects in its period, through one W. They are NaN where nothing changes.
+        """
+        outcomes = self.counterfactual(variable, value, level=level)
+        changes = pd.DataFrame(
+            {
+                name: self.design.series(c, name)
+                for name, c in self._changes(variable, value).items()
+            }
+        )
+        moved = (changes != 0).any(axis=1)
+        some = moved.groupby(level=1).transform("any")
+        groups = {"all": outcomes, "changed": outcomes[moved], "others": outcomes[~moved & some]}
+        columns = ["actual", "counterfactual", "effect"]
+        means = pd.concat(
+            {
+                name: part[columns]
+                .groupby(level=1)
+                .mean()
+                .assign(entities=part.groupby(level=1).size())
+                for name, part in groups.items()
+            },
+            names=["group", "period"],
+        )
+        means = means[["entities", *columns]]
+        if not moved.any() or self.response.is_dynamic or self.design.units.nlevels > 1:
+            return means
+        inference = pd.concat(
+            {time: self._mean_change(own, level) for time, own in changes.groupby(level=1)},
+            names=["period", "group"],
+        ).swaplevel()
+        return means.join(inference[["std_error", "lower", "upper"]])
+
+    def _mean_change(self, changes: pd.DataFrame, level: float) -> pd.DataFrame:
+        """Mean effects of one period; zero, without an interval, if nothing changes."""
+        by_entity = changes.droplevel(1)
+        found = self.discrete_change({str(n): by_entity[n] for n in by_entity}, level=level)
+        found.loc[found["std_error"] == 0, ["std_error", "lower", "upper"]] = np.nan
+        return found
+
+    def _changes(
+        self, variable: str | Mapping[str, float | pd.Series], value: float | pd.Series | None
+    ) -> dict[str, Any]:
+        """Actual less counterfactual values of each regressor, in the shape of y."""
+        design, changes = self.design, {}
+        for name, wanted in by_name(variable, value, "value").items():
+            actual = design.x[..., self.response.position(name)]
+            changes[name] = actual - _target(
+                name, self._of_sample(wanted), design.index, design.y.shape
+            )
+        return changes
 
     def _of_sample(self, values: Any) -> Any:
         """Values by (entity, time), or for all, of the rows that the model is estimated on."""

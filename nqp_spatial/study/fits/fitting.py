@@ -94,17 +94,8 @@ def _long_run(found: Found, key: str) -> None:
 
 
 def _by_order(comparison: WeightComparison, orders: int) -> pd.DataFrame:
-    """Effects of each order of neighbours and their sums, which end in the whole effects."""
-    parts = {}
-    for name, result in comparison.results.items():
-        single = result.effects_by_order(orders)
-        sums = result.effects_by_order(orders, cumulative=True)
-        whole = result.effects()[["estimate", "std_error"]]
-        last = [order == "rest" for order in sums.index.get_level_values("order")]
-        sums.loc[last] = whole.loc[sums.index[last].droplevel("order")].to_numpy()
-        parts[name] = single.join(
-            sums.rename(columns={"estimate": "cumulative", "std_error": "cumulative_std_error"})
-        )
+    """Effects of each order of neighbours and their sums, under each W."""
+    parts = {n: result.cumulative_effects(orders) for n, result in comparison.results.items()}
     return pd.concat(parts, names=["weights"])
 
 

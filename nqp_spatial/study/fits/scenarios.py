@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from nqp_spatial.study.data.members import members
@@ -50,60 +49,10 @@ def _counterfactual(study: Study, found: Found, outcome: str, asked: Counterfact
     named = study.values_of(asked)
     values = {n: panel[v] if isinstance(v, str) else v for n, v in named.items()}
     outcomes = result.counterfactual(values, level=asked.level)
-    rows = outcomes.index
-    changes = {
-        name: panel[name].loc[rows].astype(float)
-        - (value.loc[rows] if isinstance(value, pd.Series) else value)
-        for name, value in values.items()
-    }
-    means = _means(result, outcomes, pd.DataFrame(changes), asked.level)
+    means = result.counterfactual_means(values, level=asked.level)
     return Counter(
         outcome, model, weights, dict(named), asked.level, outcomes, means, asked.entities
     )
-
-
-def _means(
-    result: Any, outcomes: pd.DataFrame, changes: pd.DataFrame, level: float
-) -> pd.DataFrame:
-    """Means over entities by (group, period), with inference where one W serves every period."""
-    moved = (changes != 0).any(axis=1)
-    some = moved.groupby(level=1).transform("any")
-    parts = {"all": outcomes, "changed": outcomes[moved], "others": outcomes[~moved & some]}
-    columns = ["actual", "counterfactual", "effect"]
-    means = pd.concat(
-        {
-            name: part[columns]
-            .groupby(level=1)
-            .mean()
-            .assign(entities=part.groupby(level=1).size())
-            for name, part in parts.items()
-        },
-        names=["group", "period"],
-    )
-    means = means[["entities", *columns]]
-    if not moved.any() or not _is_static(result):
-        return means
-    inference = pd.concat(
-        {time: _change(result, own, level) for time, own in changes.groupby(level=1)},
-        names=["period", "group"],
-    ).swaplevel()
-    return means.join(inference[["std_error", "lower", "upper"]])
-
-
-def _change(result: Any, changes: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Mean effects of the changes of one period; zero, without an interval, if there are none."""
-    by_entity = changes.droplevel(1)
-    found: pd.DataFrame = result.discrete_change(
-        {str(name): by_entity[name] for name in by_entity}, level=level
-    )
-    still = found["std_error"] == 0
-    found.loc[still, ["std_error", "lower", "upper"]] = np.nan
-    return found
-
-
-def _is_static(result: Any) -> bool:
-    """Whether what changes in a period has all its effects there, through one W."""
-    return not result.response.is_dynamic and result.design.units.nlevels == 1
 
 
 # ---------------------------------------------------------------- groups
