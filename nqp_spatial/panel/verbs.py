@@ -1,286 +1,405 @@
-"""What the verbs of a panel do to its frame: new columns from others, and from other tables."""
+"""Verbs of a panel - rows, columns, joins, groups - each of which gives a new panel."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import numpy as np
 import pandas as pd
 
-from nqp_spatial.cities.matching import with_adcodes
-from nqp_spatial.exceptions import (
-    DataError,
-    DuplicateKeysError,
-    IdMismatchError,
-    MissingValuesError,
-    OptionError,
-)
-from nqp_spatial.panel import expressions
+import nqp_spatial.panel.columns as new
+from nqp_spatial.exceptions import DataError, OptionError
+from nqp_spatial.panel import expressions, join
+from nqp_spatial.panel.aggregate import Rule, aggregate
+from nqp_spatial.panel.groups import by_entity, members
 from nqp_spatial.shared import checks
-from nqp_spatial.shared.ids import type_hint
-from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.notes import listed, note, notes_of
+from nqp_spatial.shared.options import check_option
 
-# ---------------------------------------------------------------- names
+if TYPE_CHECKING:
+    import geopandas as gpd
 
-
-def refuse_taken(frame: pd.DataFrame, names: Sequence[str], hint: str = "Rename it.") -> None:
-    """Raise `OptionError` for new columns whose names are in use."""
-    odd = [name for name in names if not isinstance(name, str) or not name.strip()]
-    if odd:
-        raise OptionError(f"{odd[0]!r} is no name of a column. Give text.")
-    taken = [n for n in names if n in frame.columns or n in frame.index.names]
-    if taken:
-        raise OptionError(f"The panel has a column {first(taken)} already. {hint}")
-
-
-def labels(frame: pd.DataFrame, name: str) -> pd.Series:
-    """A column, or a level of the index by its name or as "entity" or "time", of each row.
-
-    Raises
-    ------
-    DataError
-        There is neither.
-    """
-    levels = {"entity": 0, "time": 1} | {str(n): i for i, n in enumerate(frame.index.names)}
-    if name in frame.columns:
-        return frame[name]
-    if name in levels:
-        return pd.Series(frame.index.get_level_values(levels[name]).array, index=frame.index)
-    known = [*frame.index.names, *frame.columns]
-    raise DataError(
-        f"There is no column {name!r}. The columns are {first(known, 12)}."
-        + suggest(name, [*known, *levels])
-    )
-
-
-# ---------------------------------------------------------------- columns from columns
+_WORDS = {
+    "en": {
+        "where": "Rows where {where}; {left} of {n} rows are left out, among them all of {gone} of "
+        "{of} entities.{empty}",
+        "rows": "{name}: rows where {where}; {left} of {n} rows left out.{empty}",
+        "empty": " Of {n} of them it cannot be said, because cells are empty.",
+        "unmatched": "{columns}: empty in {left} of {n} rows, which the merged table lacks: "
+        "{which}.",
+        "groups": "The entities are {n} groups by {by!r} of {of} entities.",
+        "outside": "{n} entities are in no group and left out: {which}.",
+        "twice": "{n} entities count in several groups: {which}.",
+        "missing": "Groups whose members lack a value have none ({n} cells of members).",
+        "skip": "{n} cells of members are empty; groups are of the other members.",
+        "polygons": "The polygons were those of the entities and are left out.",
+    },
+    "zh": {
+        "where": "样本为满足 {where} 的观测，共{n}行中剔除{left}行，"
+        "其中{of}个个体中有{gone}个全部剔除。{empty}",
+        "rows": "{name}：样本为满足 {where} 的观测，共{n}行中剔除{left}行。{empty}",
+        "empty": "其中{n}行因数据缺失无法判断。",
+        "unmatched": "{columns}：{n}行中有{left}行在合并的表中没有对应的行，取缺失值：{which}。",
+        "groups": "个体为按 {by} 划分的{n}个组，由{of}个个体汇总而成。",
+        "outside": "{n}个个体不属于任何组，已剔除：{which}。",
+        "twice": "{n}个个体计入多个组：{which}。",
+        "missing": "成员数据缺失的组取缺失值（成员共{n}个缺失单元）。",
+        "skip": "成员共有{n}个缺失单元，组的数值由其余成员汇总而成。",
+        "polygons": "多边形属于原个体，已去除。",
+    },
+}
 
 
-def assigned(frame: pd.DataFrame, formulas: Mapping[str, str]) -> pd.DataFrame:
-    """The frame with columns from formulas, each of which may use those before it."""
-    refuse_taken(frame, list(formulas), "Give the new one another name.")
-    found = frame.copy()
-    for name, formula in formulas.items():
-        if isinstance(formula, pd.Series):
-            raise OptionError(
-                f"{name!r} is a Series, and assign takes formulas. Type with_columns({name}=...)."
-            )
-        found[name] = expressions.computed(formula, found)
-    return found
+class Verbs:
+    """What PanelData does to its rows and columns; see there."""
 
+    frame: pd.DataFrame
+    polygons: gpd.GeoDataFrame | None
+    notes: tuple[str, ...]
 
-def recoded(column: pd.Series, values: Mapping[Any, Any]) -> pd.Series:
-    """Other values for those of a column; empty cells stay empty."""
-    keys = _keys_like(column, values)
-    odd = column[column.notna() & ~column.isin(list(keys))]
-    if len(odd):
-        raise DataError(
-            f"{column.name!r} has {first(odd.unique())} in {len(odd)} rows, first "
-            f"{first(odd.index, 3)}, and no value is given for it."
-            + suggest(odd.iloc[0], list(values))
+    def _with(self, frame: pd.DataFrame, *notes: str, **changes: Any) -> Self:
+        raise NotImplementedError
+
+    def by_entity(self, column: str) -> pd.Series:
+        """One value for each entity, of a column that is the same in all its rows.
+
+        Empty where all cells of the entity are, such as the region of a city in none.
+
+        Raises
+        ------
+        DataError
+            There is no such column.
+        DuplicateKeysError
+            Names the entities with several values.
+
+        Examples
+        --------
+        >>> panel = nqp.PanelData.from_frame(nqp.load_simulated_clusters())
+        >>> starts = panel.by_entity("first_treated")
+        """
+        return by_entity(self.frame, column)
+
+    def where(self, expression: str, *, name: str = "") -> Self:
+        """The rows of which an expression is true; a note says how many are left out.
+
+        Parameters
+        ----------
+        expression : str
+            In columns, names of the index (also as ``entity`` and ``time``), numbers, text in
+            quotes, ``+ - * / ** < <= == != >= > in``, ``and``, ``or``, ``not``, and the functions
+            log, exp, sqrt, abs and missing. A name that is not one word stands in `` ` ` ``. A
+            comparison with an empty cell is neither true nor false, so that the row is left out:
+            ``x != 1 or missing(x)`` keeps it. It is worked out without Python's ``eval``.
+        name : str
+            What the rows are for, such as the name of a model: the note begins with it.
+
+        Raises
+        ------
+        OptionError
+            The expression cannot be read, names what is no column (with the nearest), compares
+            text with numbers, or is not true or false.
+        DataError
+            It is true of no row.
+
+        Examples
+        --------
+        >>> panel = nqp.PanelData.from_frame(nqp.load_simulated_clusters())
+        >>> later = panel.where("year >= 2013 and not missing(first_treated)")
+        >>> print(later.notes[-1][:53])
+        Rows where year >= 2013 and not missing(first_treated
+        >>> later.n_entities
+        52
+        """
+        true = expressions.truth(expression, self.frame)
+        kept = true.fillna(False).astype(bool)
+        if not kept.any():
+            raise DataError(f"{expression!r} is true of none of {len(self.frame)} rows.")
+        frame = self.frame[kept]
+        frame.index = frame.index.remove_unused_levels()
+        everyone, here = (f.index.get_level_values(0).unique() for f in (self.frame, frame))
+        unsaid = int(true.isna().sum())
+        said = note(
+            _WORDS,
+            "rows" if name else "where",
+            name=name,
+            where=expression,
+            left=len(self.frame) - len(frame),
+            n=len(self.frame),
+            gone=len(everyone) - len(here),
+            of=len(everyone),
+            empty=note(_WORDS, "empty", n=unsaid) if unsaid else "",
         )
-    return column.astype(object).map(keys).infer_objects()
+        polygons = self.polygons
+        if polygons is not None:
+            polygons = polygons[polygons.index.isin(here)]
+        return self._with(frame, said, polygons=polygons)
 
+    def assign(self, formulas: Mapping[str, str] | None = None, /, **columns: str) -> Self:
+        """The panel with new columns from formulas, each of which may use those before it.
 
-def _keys_like(column: pd.Series, values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """The keys as the column has them, also where a text file gives all of them as text."""
-    if not isinstance(values, Mapping) or not values:
-        raise OptionError(
-            f"values={values!r} names no value. Type values={{'old': 'new', ...}}, or bins=."
-        )
-    name, known = column.name, first(column.dropna().unique(), 3)
-    if pd.api.types.infer_dtype(column, skipna=True) == "boolean":
-        kinds = {"true": True, "false": False}
-        return {kinds.get(str(key).lower(), key): value for key, value in values.items()}
-    if not pd.api.types.is_numeric_dtype(column.dtype):
-        numbers = [key for key in values if not isinstance(key, str)]
-        if numbers and pd.api.types.infer_dtype(column, skipna=True) == "string":
-            raise OptionError(
-                f"{name!r} has text such as {known}, found {numbers[0]!r}.",
-                option=f"values.{numbers[0]}",
-            )
-        return dict(values)
-    keys: dict[Any, Any] = {}
-    for key, value in values.items():
-        try:
-            keys[float(key)] = value
-        except (TypeError, ValueError):
-            raise OptionError(
-                f"{name!r} has numbers such as {known}, found {key!r}.", option=f"values.{key}"
-            ) from None
-    return keys
+        Parameters
+        ----------
+        formulas : mapping of str to str, optional
+            For names that are not one word.
+        **columns : str
+            Formulas by name, written as expressions of :meth:`where` are. A comparison gives 0 and
+            1. Where a cell that a formula uses is empty, so is the result, except in
+            ``missing(x)``. Columns as Series go through :meth:`with_columns`; lags, growth and
+            winsorising are in ``nqp.transform``.
 
+        Raises
+        ------
+        OptionError
+            The name is taken, or the formula cannot be read or worked out.
+        NotNumericError
+            The result is text.
+        DataError
+            Names the rows in which it is infinite or undefined.
 
-def binned(
-    column: pd.Series, bins: Sequence[float], names: Sequence[str] | None = None
-) -> pd.Series:
-    """The interval of each number, (a, b] and the lowest with its a; empty cells stay empty."""
-    checks.numeric(column, str(column.name))
-    edges = np.asarray(list(bins), dtype=float)
-    if len(edges) < 2 or not (np.diff(edges) > 0).all():
-        raise OptionError(f"bins={list(bins)!r} are not two or more numbers that rise.")
-    if names is not None and len(names) != len(edges) - 1:
-        raise OptionError(
-            f"labels= has {len(names)} names for {len(edges) - 1} bins. Give one for each."
-        )
-    values = column.astype(float)
-    outside = column[values.notna() & ~values.between(edges[0], edges[-1])]
-    if len(outside):
-        raise DataError(
-            f"{column.name!r} is outside {edges[0]:g} to {edges[-1]:g} in {len(outside)} rows, "
-            f"first {first(outside.index, 3)} ({outside.iloc[0]:g}). Widen bins=; float('inf') is "
-            "an edge too."
-        )
-    plain = [f"({a:g}, {b:g}]" for a, b in zip(edges, edges[1:], strict=False)]
-    plain[0] = f"[{plain[0][1:]}"
-    found = pd.cut(values, edges, labels=list(names or plain), include_lowest=True, ordered=False)
-    return found.astype(object)
+        Examples
+        --------
+        >>> panel = nqp.PanelData.from_frame(nqp.load_simulated_clusters())
+        >>> panel = panel.assign({"ln nqp": "log(nqp)"}, late="year >= 2015", did_late="did * late")
+        """
+        asked = {**(formulas or {}), **columns}
+        if not asked:
+            raise OptionError("assign has no formula. Type assign(gdp_pc='gdp / population').")
+        return self._with(new.assigned(self.frame, asked))
 
+    def recode(
+        self,
+        column: str,
+        values: Mapping[Any, Any] | None = None,
+        *,
+        name: str,
+        bins: Sequence[float] | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Self:
+        """The panel with a column that has other values for those of one, or their intervals.
 
-def combined(frame: pd.DataFrame, columns: Sequence[str], separator: str) -> pd.Series:
-    """Labels of several columns as one; empty where one of them is."""
-    parts = [labels(frame, name) for name in columns]
-    empty = pd.concat(parts, axis=1).isna().any(axis=1)
-    texts = [separator.join(map(str, row)) for row in zip(*parts, strict=True)]
-    return pd.Series(texts, index=frame.index, dtype=object).mask(empty)
+        Parameters
+        ----------
+        column : str
+            Empty cells stay empty.
+        values : mapping of old to new value
+            Every value of the column must be there. For a column of numbers or of true and false
+            the old ones may be text too, as in a study file: "1", "true".
+        name : str
+            Of the new column.
+        bins : sequence of float
+            In place of ``values``: edges a < b < c of the intervals [a, b], (b, c].
+        labels : sequence of str, optional
+            Names of the intervals; default "[0, 10]", "(10, 50]".
 
+        Raises
+        ------
+        DataError
+            Names values that are not among ``values`` or in no interval, with their rows.
+        OptionError
+            The name is taken, the old values are of another kind than the column, or bins do not
+            rise.
 
-def multiplied(frame: pd.DataFrame, columns: Sequence[str], centre: Sequence[str]) -> pd.Series:
-    """The product of columns; those of ``centre`` less their means."""
-    checks.columns_exist(frame, columns)
-    other = [name for name in centre if name not in columns]
-    if other:
-        raise OptionError(f"centre= names {other[0]!r}, which is not among the columns.")
-    for name in columns:
-        checks.numeric(frame[name], name)
-    product = pd.Series(1.0, index=frame.index)
-    for name in columns:
-        values = frame[name].astype(float)  # small integers would overflow
-        product = product * (values - values.mean() if name in centre else values)
-    return product
+        Examples
+        --------
+        >>> panel = nqp.PanelData.from_frame(nqp.load_simulated_clusters())
+        >>> panel = panel.merge(nqp.load_cities(), {"city": "adcode"}, "macro4_en")
+        >>> sides = {"East": "coast", "Central": "inland", "West": "inland", "Northeast": "inland"}
+        >>> panel = panel.recode("macro4_en", sides, name="side")
+        >>> panel.by_entity("side").value_counts().to_dict()
+        {'inland': 196, 'coast': 81}
+        >>> panel = panel.recode("gdp_pc", bins=[0, 30_000, 60_000, 1e9], name="income")
+        """
+        if (values is None) == (bins is None):
+            raise OptionError("Give either values=, the new ones by the old, or bins=.")
+        new.refuse_taken(self.frame, [name])
+        given = new.labels(self.frame, column).rename(column)
+        if bins is None:
+            found = new.recoded(given, values or {})
+        else:
+            found = new.binned(given, bins, labels)
+        return self._with(self.frame.assign(**{name: found}))
 
+    def combine(
+        self,
+        name: str,
+        columns: Sequence[str],
+        *,
+        how: Literal["labels", "product"] = "labels",
+        separator: str = " ",
+        centre: Sequence[str] = (),
+    ) -> Self:
+        """The panel with one column made of several: their labels side by side, or their product.
 
-# ---------------------------------------------------------------- columns of another table
+        Parameters
+        ----------
+        name : str
+            Of the new column.
+        columns : sequence of str
+            Two or more; for labels also names of the index, or "entity" and "time". A row with an
+            empty cell in one of them gets an empty cell.
+        how : {"labels", "product"}
+            One label of several, such as region and year for their fixed effects; or the product
+            of numbers, for an interaction.
+        separator : str
+            Between labels.
+        centre : sequence of str
+            Columns of a product from which their means are subtracted first, so that the other
+            coefficients are those at the mean.
 
+        Raises
+        ------
+        OptionError
+            The name is taken, or ``centre`` has other columns.
+        DataError
+            A column that there is not, with the nearest.
+        NotNumericError
+            A product of text.
 
-def plain_table(table: pd.DataFrame | pd.Series) -> pd.DataFrame:
-    """A table with the levels of its index, where they have names, among its columns."""
-    if isinstance(table, pd.Series):
-        table = table.to_frame("value" if table.name is None else table.name)
-    if not isinstance(table, pd.DataFrame):
-        raise DataError(
-            f"The table is a {type(table).__name__}. Give a DataFrame; read_table reads files."
-        )
-    attrs = dict(table.attrs)
-    named = [name for name in table.index.names if name is not None]
-    plain = table.reset_index(named) if named else table.copy(deep=False)
-    plain.attrs = attrs
-    repeated = plain.columns[plain.columns.duplicated()]
-    if len(repeated):
-        raise DataError(f"Column names occur twice: {first(repeated)}. Rename one of each.")
-    return plain
+        Examples
+        --------
+        >>> panel = nqp.PanelData.from_frame(nqp.load_simulated_clusters())
+        >>> panel = panel.merge(nqp.load_cities(), {"city": "adcode"}, "macro4_en")
+        >>> panel = panel.combine("region-year", ["macro4_en", "year"], separator="-")
+        >>> panel["region-year"].iloc[0]
+        'East-2011'
+        >>> panel = panel.combine("did_edu", ["did", "edu"], how="product", centre=["edu"])
+        """
+        check_option("how", how, ("labels", "product"))
+        if isinstance(columns, str) or len(columns) < (1 if how == "labels" else 2):
+            raise OptionError(f"columns={columns!r}: give a list of columns.")
+        new.refuse_taken(self.frame, [name])
+        if how == "labels":
+            found = new.combined(self.frame, columns, separator)
+        else:
+            found = new.multiplied(self.frame, columns, centre)
+        return self._with(self.frame.assign(**{name: found}))
 
+    def merge(
+        self,
+        table: pd.DataFrame | pd.Series | Verbs,
+        on: str | Sequence[str] | Mapping[str, str],
+        columns: str | Sequence[str] | None = None,
+        *,
+        match_cities: bool | Mapping[str, Any] = False,
+        unmatched: Literal["error", "missing"] = "error",
+    ) -> Self:
+        """The panel with columns of another table, matched by entity, time or other labels.
 
-def matched_keys(on: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    """What the panel calls the keys of a join, and what the table calls them."""
-    if isinstance(on, str):
-        return {on: on}
-    keys = dict(on) if isinstance(on, Mapping) else {name: name for name in on}
-    if not keys:
-        raise OptionError("on= names no key. Type on='city', or on={'city': 'code'}.")
-    return keys
+        Rows of the panel are never added, repeated or left out; rows of the table that it has no
+        use for are not an error.
 
+        Parameters
+        ----------
+        table : DataFrame, Series or PanelData
+            One row for each key. Levels of its index that have names count as columns.
+        on : str, sequence of str, or mapping
+            Keys: names of the index of the panel ("entity" and "time" too) or columns of it, such
+            as a province; as a mapping with what the table calls each: ``{"city": "code"}``.
+        columns : str or sequence of str, optional
+            Of the table; default all but the keys.
+        match_cities : bool or mapping
+            Whether the key besides the time holds names, or codes of other years, of Chinese
+            cities in the table, and adcodes in the panel. A mapping has options of
+            :func:`match_cities`: ``{"year": 2010, "province": "prov"}``, province a column.
+        unmatched : {"error", "missing"}
+            What rows get that the table has nothing for: stop, or empty cells and a note.
 
-def with_codes(
-    table: pd.DataFrame, keys: Mapping[str, str], time: str, options: bool | Mapping[str, Any]
-) -> pd.DataFrame:
-    """The table with adcodes in place of the names of places that it is joined by."""
-    places = [name for own, name in keys.items() if own not in ("time", time)]
-    if len(places) != 1:
-        raise OptionError(
-            f"match_cities= is for names of places in one key, and on= has {first(keys)}. Name "
-            "one besides the time."
-        )
-    return with_adcodes(table, places[0], **(dict(options) if isinstance(options, Mapping) else {}))
+        Raises
+        ------
+        DuplicateKeysError
+            Names keys with several rows in the table.
+        IdMismatchError
+            Names what the table lacks.
+        MissingValuesError
+            A key is empty in the panel or in the table.
+        OptionError
+            A column that the panel has already.
+        MatchError
+            Names of cities that are unmatched or ambiguous.
 
+        Examples
+        --------
+        >>> panel = nqp.PanelData.from_frame(nqp.load_simulated_clusters())
+        >>> panel = panel.merge(nqp.load_cities(), on={"city": "adcode"}, columns="macro4_en")
+        >>> prices = pd.DataFrame({"t": range(2000, 2030), "cpi": range(100, 130)})
+        >>> panel.merge(prices, on={"time": "t"})["cpi"].tolist()[:3]
+        [111, 112, 113]
+        >>> inland = pd.DataFrame({"region": ["East", "Central", "West", "Northeast"]})
+        >>> inland["coast"] = inland["region"] == "East"
+        >>> panel = panel.merge(inland, on={"macro4_en": "region"})
+        """
+        check_option("unmatched", unmatched, ("error", "missing"))
+        other = table.frame if isinstance(table, Verbs) else table
+        plain, keys = join.plain_table(other), join.matched_keys(on)
+        checks.columns_exist(plain, list(keys.values()))
+        if match_cities is not False:
+            time = str(self.frame.index.names[1])
+            plain = join.with_codes(plain, keys, time, match_cities)
+        if columns is None:
+            columns = [name for name in plain.columns if name not in keys.values()]
+        names = [columns] if isinstance(columns, str) else list(columns)
+        found, absent = join.joined(self.frame, plain, keys, names, gaps=unmatched == "missing")
+        notes = [text for text in notes_of(plain) if text not in self.notes]
+        if len(absent):
+            which = listed(absent, 3)
+            sizes = {"left": len(absent), "n": len(self.frame)}
+            notes.append(note(_WORDS, "unmatched", columns=listed(names), which=which, **sizes))
+        merged = self._with(self.frame.assign(**found), *notes)
+        if plain.attrs.get("simulated"):
+            merged.frame.attrs["simulated"] = True
+        return merged
 
-def joined(
-    frame: pd.DataFrame,
-    table: pd.DataFrame,
-    keys: Mapping[str, str],
-    columns: Sequence[str],
-    *,
-    gaps: bool = False,
-) -> tuple[dict[str, pd.Series], pd.Index]:
-    """Columns of a table on the rows of the frame, and the rows that it has nothing for.
+    def aggregate(
+        self,
+        groups: str | pd.Series | pd.DataFrame,
+        how: Mapping[str, Rule],
+        *,
+        missing: Literal["error", "missing", "skip"] = "error",
+    ) -> Self:
+        """A panel of groups, such as agglomerations, in place of entities.
 
-    Raises
-    ------
-    DuplicateKeysError, IdMismatchError, MissingValuesError, OptionError, DataError
-        As :meth:`PanelData.merge` says.
-    """
-    checks.columns_exist(table, [*keys.values(), *columns])
-    refuse_taken(frame, columns, "Rename it in one of the two, or leave it out of columns=.")
-    own = [labels(frame, name) for name in keys]
-    theirs = [table[name] for name in keys.values()]
-    for name, values in zip(keys, own, strict=True):
-        if values.isna().any() and not gaps:
-            raise MissingValuesError(
-                f"{name!r} is empty in {int(values.isna().sum())} rows, first "
-                f"{first(values.index[values.isna()], 3)}: nothing to match them by. Fill them, or "
-                "leave the new cells of these rows empty with unmatched='missing'."
-            )
-    for name, values in zip(keys.values(), theirs, strict=True):
-        if values.isna().any():
-            raise MissingValuesError(
-                f"{int(values.isna().sum())} rows of the table have no {name!r}, first row number "
-                f"{int(np.argmax(values.isna())) + 1}. Complete the key or remove those rows."
-            )
-    ours, known = _index(own), _index(theirs)
-    if not known.is_unique:
-        twice = known[known.duplicated()].unique()
-        raise DuplicateKeysError(
-            f"The table has several rows for {len(twice)} of its {_listed(keys.values())}, first "
-            f"{first(twice, 3)}. Keep one row of each; if rows differ by another key, such as the "
-            "year, name it in on= too."
-        )
-    places = known.get_indexer(ours)
-    absent = places < 0
-    if absent.any() and not gaps:
-        lacking = ours[absent].unique()
-        what = f"pairs of {_listed(keys)}" if len(keys) > 1 else f"of the panel's {first(keys)}"
-        raise IdMismatchError(
-            f"For {first(columns)} the table lacks {len(lacking)} {what}, first "
-            f"{first(lacking, 3)}. "
-            + _kinds_hint(own, theirs)
-            + "Complete it, or leave the cells of these rows empty with unmatched='missing'."
-        )
-    found = {}
-    for name in columns:
-        values = table[name].reset_index(drop=True)
-        values = values.reindex(places) if absent.any() else values.take(places)
-        found[name] = values.set_axis(frame.index)
-    return found, frame.index[absent]
+        Polygons, those of the entities, are left out, and so are columns that ``how`` does not
+        name. Notes say how many entities are in the groups, and what is not;
+        :func:`nqp_spatial.indices.aggregate` gives every cell of it as a report.
 
+        Parameters
+        ----------
+        groups : str, Series by entity, or membership table
+            A column that is the same in all rows of an entity (empty: in no group); or labels by
+            entity, more than one where it is in several groups; or columns ``agglomeration`` and
+            ``adcode``, as `load_agglomerations` has them.
+        how : mapping of column to "sum", "mean" or ("weighted mean", weight column)
+        missing : {"error", "missing", "skip"}
+            When a member has no value in a period: stop, leave the group empty, or use the others.
 
-def _index(keys: Sequence[pd.Series]) -> pd.Index:
-    arrays = [
-        key.astype(key.cat.categories.dtype) if isinstance(key.dtype, pd.CategoricalDtype) else key
-        for key in keys
-    ]
-    if len(arrays) == 1:
-        return pd.Index(arrays[0])
-    return pd.MultiIndex.from_arrays([array.array for array in arrays])
+        Raises
+        ------
+        DuplicateKeysError
+            An entity with several labels in its rows.
+        OptionError, DataError, MissingValuesError
+            As :func:`nqp_spatial.indices.aggregate` says.
 
-
-def _kinds_hint(own: Sequence[pd.Series], theirs: Sequence[pd.Series]) -> str:
-    hints = (
-        type_hint(pd.Index(a.dropna().unique()), pd.Index(b.unique()))
-        for a, b in zip(own, theirs, strict=True)
-    )
-    return next((f"{hint} " for hint in hints if hint), "")
-
-
-def _listed(names: Any) -> str:
-    return " and ".join(repr(name) for name in names)
+        Examples
+        --------
+        >>> panel = nqp.PanelData.from_frame(nqp.load_simulated_clusters())
+        >>> panel = panel.merge(nqp.load_cities(), {"city": "adcode"}, "macro4_en")
+        >>> regions = panel.aggregate("macro4_en", {"nqp": "mean", "patents": "sum"})
+        >>> regions.entities.tolist()
+        ['Central', 'East', 'Northeast', 'West']
+        """
+        given = self.by_entity(groups).dropna() if isinstance(groups, str) else groups
+        values, report = aggregate(self.frame, given, how, missing=missing)
+        labels = members(given)
+        by = labels.name if labels.name is not None else "group"
+        inside = labels.index[labels.index.isin(self.frame.index.get_level_values(0))].unique()
+        notes = []
+        for key, left in (("outside", report.outside), ("twice", report.twice)):
+            if len(left):
+                notes.append(note(_WORDS, key, n=len(left), which=listed(left, 5)))
+        if len(report.missing):
+            notes.append(note(_WORDS, missing, n=len(report.missing)))
+        if self.polygons is not None:
+            notes.append(note(_WORDS, "polygons"))
+        notes.append(note(_WORDS, "groups", n=len(report.by_group()), by=by, of=len(inside)))
+        frame = values.rename_axis([by, self.frame.index.names[1]])
+        return self._with(frame, *notes, polygons=None)

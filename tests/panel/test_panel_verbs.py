@@ -23,7 +23,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     OptionError,
 )
-from nqp_spatial.panel import panel as panel_module
+from nqp_spatial.panel import verbs
 from nqp_spatial.shared.notes import in_language
 
 CITIES = [f"c{i}" for i in range(6)]
@@ -53,7 +53,7 @@ def squares(ids):
 
 
 def test_examples_of_the_docstrings():
-    found = doctest.testmod(panel_module, extraglobs={"nqp": nqp, "pd": pd})
+    found = doctest.testmod(verbs, extraglobs={"nqp": nqp, "pd": pd})
     assert found.attempted > 20 and not found.failed
 
 

@@ -1,0 +1,148 @@
+"""New columns of a frame from its own: formulas, other labels, intervals, products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nqp_spatial.exceptions import DataError, OptionError
+from nqp_spatial.panel import expressions
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.messages import first, suggest
+
+
+def refuse_taken(frame: pd.DataFrame, names: Sequence[str], hint: str = "Rename it.") -> None:
+    """Raise `OptionError` for new columns whose names are in use."""
+    odd = [name for name in names if not isinstance(name, str) or not name.strip()]
+    if odd:
+        raise OptionError(f"{odd[0]!r} is no name of a column. Give text.")
+    taken = [n for n in names if n in frame.columns or n in frame.index.names]
+    if taken:
+        raise OptionError(f"The panel has a column {first(taken)} already. {hint}")
+
+
+def labels(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column, or a level of the index by its name or as "entity" or "time", of each row.
+
+    Raises
+    ------
+    DataError
+        There is neither.
+    """
+    levels = {"entity": 0, "time": 1} | {str(n): i for i, n in enumerate(frame.index.names)}
+    if name in frame.columns:
+        return frame[name]
+    if name in levels:
+        return pd.Series(frame.index.get_level_values(levels[name]).array, index=frame.index)
+    known = [*frame.index.names, *frame.columns]
+    raise DataError(
+        f"There is no column {name!r}. The columns are {first(known, 12)}."
+        + suggest(name, [*known, *levels])
+    )
+
+
+def assigned(frame: pd.DataFrame, formulas: Mapping[str, str]) -> pd.DataFrame:
+    """The frame with columns from formulas, each of which may use those before it."""
+    refuse_taken(frame, list(formulas), "Give the new one another name.")
+    found = frame.copy()
+    for name, formula in formulas.items():
+        if isinstance(formula, pd.Series):
+            raise OptionError(
+                f"{name!r} is a Series, and assign takes formulas. Type with_columns({name}=...)."
+            )
+        found[name] = expressions.computed(formula, found)
+    return found
+
+
+def recoded(column: pd.Series, values: Mapping[Any, Any]) -> pd.Series:
+    """Other values for those of a column; empty cells stay empty."""
+    keys = _keys_like(column, values)
+    odd = column[column.notna() & ~column.isin(list(keys))]
+    if len(odd):
+        raise DataError(
+            f"{column.name!r} has {first(odd.unique())} in {len(odd)} rows, first "
+            f"{first(odd.index, 3)}, and no value is given for it."
+            + suggest(odd.iloc[0], list(values))
+        )
+    return column.astype(object).map(keys).infer_objects()
+
+
+def _keys_like(column: pd.Series, values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The keys as the column has them, also where a text file gives all of them as text."""
+    if not isinstance(values, Mapping) or not values:
+        raise OptionError(
+            f"values={values!r} names no value. Type values={{'old': 'new', ...}}, or bins=."
+        )
+    name, known = column.name, first(column.dropna().unique(), 3)
+    if pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+        kinds = {"true": True, "false": False}
+        return {kinds.get(str(key).lower(), key): value for key, value in values.items()}
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        numbers = [key for key in values if not isinstance(key, str)]
+        if numbers and pd.api.types.infer_dtype(column, skipna=True) == "string":
+            raise OptionError(
+                f"{name!r} has text such as {known}, found {numbers[0]!r}.",
+                option=f"values.{numbers[0]}",
+            )
+        return dict(values)
+    keys: dict[Any, Any] = {}
+    for key, value in values.items():
+        try:
+            keys[float(key)] = value
+        except (TypeError, ValueError):
+            raise OptionError(
+                f"{name!r} has numbers such as {known}, found {key!r}.", option=f"values.{key}"
+            ) from None
+    return keys
+
+
+def binned(
+    column: pd.Series, bins: Sequence[float], names: Sequence[str] | None = None
+) -> pd.Series:
+    """The interval of each number, (a, b] and the lowest with its a; empty cells stay empty."""
+    checks.numeric(column, str(column.name))
+    edges = np.asarray(list(bins), dtype=float)
+    if len(edges) < 2 or not (np.diff(edges) > 0).all():
+        raise OptionError(f"bins={list(bins)!r} are not two or more numbers that rise.")
+    if names is not None and len(names) != len(edges) - 1:
+        raise OptionError(
+            f"labels= has {len(names)} names for {len(edges) - 1} bins. Give one for each."
+        )
+    values = column.astype(float)
+    outside = column[values.notna() & ~values.between(edges[0], edges[-1])]
+    if len(outside):
+        raise DataError(
+            f"{column.name!r} is outside {edges[0]:g} to {edges[-1]:g} in {len(outside)} rows, "
+            f"first {first(outside.index, 3)} ({outside.iloc[0]:g}). Widen bins=; float('inf') is "
+            "an edge too."
+        )
+    plain = [f"({a:g}, {b:g}]" for a, b in zip(edges, edges[1:], strict=False)]
+    plain[0] = f"[{plain[0][1:]}"
+    found = pd.cut(values, edges, labels=list(names or plain), include_lowest=True, ordered=False)
+    return found.astype(object)
+
+
+def combined(frame: pd.DataFrame, columns: Sequence[str], separator: str) -> pd.Series:
+    """Labels of several columns as one; empty where one of them is."""
+    parts = [labels(frame, name) for name in columns]
+    empty = pd.concat(parts, axis=1).isna().any(axis=1)
+    texts = [separator.join(map(str, row)) for row in zip(*parts, strict=True)]
+    return pd.Series(texts, index=frame.index, dtype=object).mask(empty)
+
+
+def multiplied(frame: pd.DataFrame, columns: Sequence[str], centre: Sequence[str]) -> pd.Series:
+    """The product of columns; those of ``centre`` less their means."""
+    checks.columns_exist(frame, columns)
+    other = [name for name in centre if name not in columns]
+    if other:
+        raise OptionError(f"centre= names {other[0]!r}, which is not among the columns.")
+    for name in columns:
+        checks.numeric(frame[name], name)
+    product = pd.Series(1.0, index=frame.index)
+    for name in columns:
+        values = frame[name].astype(float)  # small integers would overflow
+        product = product * (values - values.mean() if name in centre else values)
+    return product
