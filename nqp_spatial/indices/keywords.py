@@ -27,6 +27,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.panel.keys import keys_of
 from nqp_spatial.shared import checks, parallel
 from nqp_spatial.shared.messages import first, missing_dependency
+from nqp_spatial.shared.options import Jobs
 
 _Counted = tuple[int, dict[str, int], dict[str, int]]  # words, hits, occurrences as characters
 _TASK = 20  # reports segmented in one task
@@ -153,7 +154,7 @@ def keyword_frequency(
     *,
     expected: pd.MultiIndex | None = None,
     per: float = 1000.0,
-    workers: int = 1,
+    n_jobs: Jobs = 1,
 ) -> KeywordResult:
     """Count the words of a lexicon in segmented reports.
 
@@ -170,7 +171,7 @@ def keyword_frequency(
         City-years that should have a report, such as ``panel.index``; others are not read.
     per : float
         Frequency per so many words.
-    workers : int
+    n_jobs : int
         Processes.
 
     Raises
@@ -199,7 +200,7 @@ def keyword_frequency(
     _tokenizer(words)  # stops here if a word cannot be found
     texts = reports[~blank].to_list()
     tasks = [(words, texts[i : i + _TASK]) for i in range(0, len(texts), _TASK)]
-    found = parallel.run(_count, tasks, n_jobs=workers, label="reports")
+    found = parallel.run(_count, tasks, n_jobs=n_jobs, label="reports")
     counts = [one for task in found for one in task]
     result = _result(reports, blank, counts, lexicon, per)
     if blank.any():

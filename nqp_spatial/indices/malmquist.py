@@ -24,7 +24,7 @@ from nqp_spatial.exceptions import DataError, DataWarning, OptionError, Unbalanc
 from nqp_spatial.indices._panels import panel_columns, refuse
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Jobs, check_option
 
 Array = npt.NDArray[np.float64]
 _ORIENTATIONS, _RETURNS = ("output", "input"), ("crs", "vrs")
@@ -155,7 +155,7 @@ def malmquist(
     *,
     orientation: str = "output",
     returns: str = "crs",
-    workers: int = 1,
+    n_jobs: Jobs = 1,
 ) -> MalmquistResult:
     """Malmquist index of total factor productivity with its parts [1]_.
 
@@ -171,7 +171,7 @@ def malmquist(
         and others and of DEAP, with pure and scale efficiency change from frontiers of both kinds.
         Under "vrs" a city of one period may lie where the frontier of the other says nothing: its
         change is nan, `MalmquistResult.infeasible` lists it and a warning counts it.
-    workers : int
+    n_jobs : int
         Processes; the answer is the same for any number. They take some seconds to start, so that
         a few hundred cities over a dozen years are as fast in one.
 
@@ -199,14 +199,14 @@ def malmquist(
     """
     check_option("orientation", orientation, _ORIENTATIONS)
     check_option("returns", returns, _RETURNS)
-    if not isinstance(workers, int | np.integer) or workers == 0:
-        raise OptionError(f"workers={workers!r} is not a number of processes. Type workers=2.")
+    if not isinstance(n_jobs, int | np.integer) or n_jobs == 0:
+        raise OptionError(f"n_jobs={n_jobs!r} is not a number of processes. Type n_jobs=2.")
     table = _production(frame, inputs, outputs).sort_index()
     entities, times = _balanced(table)
     shape = (len(entities), len(times), -1)
     x = table[list(inputs)].to_numpy().reshape(shape)
     y = table[list(outputs)].to_numpy().reshape(shape)
-    found = _distances(x, y, orientation == "output", returns == "vrs", workers)
+    found = _distances(x, y, orientation == "output", returns == "vrs", n_jobs)
     efficiency = pd.DataFrame(
         {
             "crs": found["crs"].ravel(),
@@ -281,7 +281,7 @@ def _score(task: _Task) -> Array:
     return _dea.scores(task.x, task.y, *task.frontier, output=output, variable=variable)
 
 
-def _distances(x: Array, y: Array, output: bool, variable: bool, workers: int) -> dict[str, Array]:
+def _distances(x: Array, y: Array, output: bool, variable: bool, n_jobs: int) -> dict[str, Array]:
     """Scores (n_entities, n_periods) within periods, and (n_entities, n_periods - 1) across.
 
     ``ahead``: units of a period against the frontier of the next one; ``back``: units of the next
@@ -294,14 +294,14 @@ def _distances(x: Array, y: Array, output: bool, variable: bool, workers: int) -
         for kind in (False, True)
         for t in range(n_periods)
     ]
-    answers = parallel.run(_score, own, n_jobs=workers, label="frontiers of each period")
+    answers = parallel.run(_score, own, n_jobs=n_jobs, label="frontiers of each period")
     crs, vrs = (np.column_stack(part) for part in (answers[:n_periods], answers[n_periods:]))
     best = _dea.on_frontier(vrs if variable else crs)
     spans = [(x[best[:, t], t], y[best[:, t], t]) for t in range(n_periods)]
     pairs = [(t, t + 1) for t in range(n_periods - 1)]
     pairs += [(t + 1, t) for t in range(n_periods - 1)]
     across = [_Task(x[:, t], y[:, t], spans[f], output, variable) for t, f in pairs]
-    answers = parallel.run(_score, across, n_jobs=workers, label="frontiers of other periods")
+    answers = parallel.run(_score, across, n_jobs=n_jobs, label="frontiers of other periods")
     half = n_periods - 1
     ahead, back = (np.column_stack(part) for part in (answers[:half], answers[half:]))
     return {"crs": crs, "vrs": vrs, "ahead": ahead, "back": back}

@@ -85,7 +85,7 @@ def test_workers_change_nothing_and_the_callers_jieba_stays(jieba, reports):
     many = pd.concat({k: reports for k in range(8)}, names=["copy"])
     many.index = pd.MultiIndex.from_arrays([range(32), [2020] * 32])
     one = keyword_frequency(many, WORDS)
-    two = keyword_frequency(many, WORDS, workers=2)
+    two = keyword_frequency(many, WORDS, n_jobs=2)
     pd.testing.assert_frame_equal(one.hits, two.hits)
     pd.testing.assert_series_equal(one.frequency, two.frequency)
     assert jieba.lcut("大数据") == ["大", "数据"]

@@ -173,7 +173,7 @@ def test_parts_multiply_and_units_do_not_matter(rows, unit):
 def test_order_of_rows_and_workers_change_nothing(production):
     result = malmquist(production, INPUTS, OUTPUTS)
     shuffled = production.sample(frac=1, random_state=3)
-    again = malmquist(shuffled, INPUTS, OUTPUTS, workers=2)
+    again = malmquist(shuffled, INPUTS, OUTPUTS, n_jobs=2)
     pd.testing.assert_frame_equal(again.changes, result.changes)
     assert again.efficiency.index.equals(shuffled.index)
 
@@ -235,8 +235,8 @@ def test_bad_input_is_named(production):
         dea(production, "labour", OUTPUTS)
     with pytest.raises(DataError, match="'gdp' is given twice"):
         dea(production, ["labour", "gdp"], OUTPUTS)
-    with pytest.raises(OptionError, match="workers=0"):
-        malmquist(production, INPUTS, OUTPUTS, workers=0)
+    with pytest.raises(OptionError, match="n_jobs=0"):
+        malmquist(production, INPUTS, OUTPUTS, n_jobs=0)
 
 
 def test_unequal_distances_are_said(production):

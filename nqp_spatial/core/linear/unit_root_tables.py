@@ -5,11 +5,11 @@ finite-sample properties. Journal of Econometrics 108, 1-24: Table 2 (``unit_roo
 and standard deviation of the pooled t by effective periods).
 
 Im, K. S., Pesaran, M. H. and Shin, Y. (2003). Testing for unit roots in heterogeneous panels.
-Journal of Econometrics 115, 53-74: Table 1 (``unit_root_ips_exact.csv``: mean and variance of t, and
-of t-tilde, whose error variance is that of the differences, without lags, with a constant), Table 2
-(``unit_root_ips_critical.csv``: critical values of t-bar without lags by level, entities and rows of
-the regression) and Table 3 (``unit_root_ips.csv``: mean and variance of an entity's t by lags and
-rows of its regression; empty where the paper has a blank).
+Journal of Econometrics 115, 53-74: Table 1 (``unit_root_ips_exact.csv``: mean and variance of t,
+and of t-tilde, whose error variance is that of the differences, without lags, with a constant),
+Table 2 (``unit_root_ips_critical.csv``: critical values of t-bar without lags by level, entities
+and rows of the regression) and Table 3 (``unit_root_ips.csv``: mean and variance of an entity's t
+by lags and rows of its regression; empty where the paper has a blank).
 """
 
 from __future__ import annotations
