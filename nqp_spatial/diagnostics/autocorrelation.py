@@ -14,6 +14,7 @@ from scipy import stats
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
+    IdMismatchError,
     OptionError,
     WeightsError,
 )
@@ -22,6 +23,7 @@ from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids
+from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import as_graph, sparse_for
 
@@ -47,8 +49,9 @@ def moran(
     ----------
     series : Series
         Indexed by (entity, time), or by entity for one cross-section.
-    graph : Graph, or mapping of name to Graph
-        Weights as they are: nothing is normalised here. Islands count in n.
+    graph : Graph, or mapping of name to Graph or to a mapping of period to Graph
+        Weights as they are: nothing is normalised here. Islands count in n. Under weights that
+        change over time each period has its own, and periods without any are left out.
     assumption : {"randomisation", "normality"}
         Under which the variance is computed (Cliff and Ord 1981, pp. 42-46).
     alternative : {"two-sided", "greater", "less"}
@@ -94,7 +97,7 @@ def autocorrelation_table(
     assumption: str = "randomisation",
     alternative: str = "two-sided",
 ) -> pd.DataFrame:
-    """Moran's I and Geary's C side by side, as papers print them.
+    """Moran's I and Geary's C side by side, as papers print them; ``graphs`` as in :func:`moran`.
 
     Returns
     -------
@@ -158,9 +161,27 @@ def _by_weights(
     if isinstance(graph, Mapping):
         if not graph:
             raise OptionError("No weights were given. Name each: {'queen': g1, ...}.")
-        frames = {name: _by_period(statistic, series, g, *options) for name, g in graph.items()}
+        frames = {name: _under(statistic, series, name, g, options) for name, g in graph.items()}
         return pd.concat(frames, names=["weights"])
     return _by_period(statistic, series, graph, *options)
+
+
+def _under(
+    statistic: str, series: pd.Series, name: object, graph: Any, options: tuple[Any, ...]
+) -> pd.DataFrame:
+    """The statistic by period, under one W or that of each period."""
+    if not isinstance(graph, Mapping):
+        return _by_period(statistic, series, graph, *options)
+    checks.panel_index(series, "The series")
+    times = series.index.get_level_values(1)
+    absent = [period for period in graph if period not in times]
+    if absent or not graph:
+        raise IdMismatchError(
+            f"The weights {name!r} change over time, and the series has no row in their periods "
+            f"{first(absent)}. It has {first(times.unique().sort_values(), 3)}."
+        )
+    parts = [_by_period(statistic, series[times == t], g, *options) for t, g in graph.items()]
+    return pd.concat(parts)
 
 
 def _by_period(

@@ -1,2 +1,4 @@
+from .cohorts import first_treated as first_treated
+from .cohorts import treatment as treatment
 from .model import SpatialDiD as SpatialDiD
 from .model import SpatialDiDResults as SpatialDiDResults

@@ -3,6 +3,7 @@ from .aggregate import AggregateReport as AggregateReport
 from .aggregate import aggregate as aggregate
 from .coupling import coupling as coupling
 from .diversity import rta as rta
+from .diversity import rta_rows as rta_rows
 from .entropy import IndexResult as IndexResult
 from .entropy import entropy as entropy
 from .inequality import gap as gap

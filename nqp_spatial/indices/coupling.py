@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
+from nqp_spatial.indices._columns import indicator_columns
 from nqp_spatial.indices._panels import floats
 from nqp_spatial.shared.checks import columns_exist
 from nqp_spatial.shared.messages import first
@@ -46,6 +48,7 @@ def coupling(
     *,
     weights: Mapping[str, float] | None = None,
     formula: str = "standard",
+    standardise: Literal["none", "minmax"] = "none",
 ) -> pd.DataFrame:
     """Coupling degree C, comprehensive level T and coupling coordination degree D [1]_.
 
@@ -61,6 +64,8 @@ def coupling(
         "standard" is the one that reaches one. "unscaled" leaves out the n under the sum and never
         exceeds 1/n: many tables print it, and its D is smaller by sqrt(n). "modified" spreads C
         over [0, 1] (Wang, Kong, Ren and others 2021), and falls with the level too.
+    standardise : {"none", "minmax"}
+        "minmax" puts each system on [0, 1] by its lowest and highest value in the rows given.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def coupling(
     Raises
     ------
     DataError
-        A score is missing, or outside [0, 1].
+        A score is missing, or outside [0, 1]; for "minmax" one that does not vary.
     OptionError
 
     Warns
@@ -85,12 +90,16 @@ def coupling(
        36, 793-810.
     """
     check_option("formula", formula, FORMULAS)
+    check_option("standardise", standardise, ("none", "minmax"))
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"Expected a DataFrame of scores, got {type(frame).__name__}.")
     names = list(frame.columns) if systems is None else list(systems)
     columns_exist(frame, names)
     if len(names) < 2 or len(set(names)) < len(names):
         raise OptionError(f"systems={names!r}: coupling is between two or more different columns.")
+    if standardise == "minmax":
+        frame = indicator_columns(frame, names)
+        frame = (frame - frame.min()) / (frame.max() - frame.min())
     table = pd.DataFrame({name: _score(frame[name], name) for name in names}, index=frame.index)
     share = _weights(weights, names)
     u = table.to_numpy()
@@ -133,7 +142,7 @@ def _score(values: pd.Series, name: str) -> pd.Series:
         raise DataError(
             f"{name!r} is outside [0, 1] in {int(outside.sum())} row(s), first "
             f"{first(score.index[outside], 3)} ({score[outside].iloc[0]:g}). Scale it first, for "
-            "example with entropy() or (x - min) / (max - min)."
+            "example with entropy() or standardise='minmax'."
         )
     return score
 

@@ -71,3 +71,27 @@ def rta(
     if not np.isfinite(values).all():
         raise DataError("The variance of some rows is below the range of floating point numbers.")
     return pd.Series(values, table.index, name="rta")
+
+
+def rta_rows(
+    frame: pd.DataFrame, counts: Sequence[str], *, ddof: int = 1, cap: float | None = None
+) -> pd.DataFrame:
+    """How many rows `rta` gives the cap, and in how many the counts are equal.
+
+    Parameters
+    ----------
+    frame, counts, ddof, cap
+        As in `rta`.
+
+    Returns
+    -------
+    DataFrame, index rta
+        Rows "all", "equal counts", "at the cap"; column ``rows``.
+    """
+    found = rta(frame, counts, ddof=ddof, cap=cap)
+    equal = np.ptp(frame[list(counts)].to_numpy(dtype=float), axis=1) == 0
+    capped = 0 if cap is None else int((found == cap).sum())
+    return pd.DataFrame(
+        {"rows": [len(found), int(equal.sum()), capped]},
+        index=pd.Index(["all", "equal counts", "at the cap"], name="rta"),
+    )

@@ -93,6 +93,21 @@ class Lexicon:
             checked[str(group)] = tuple(word.strip() for word in words)
         return cls(checked)
 
+    @classmethod
+    def from_frame(cls, table: pd.DataFrame, *, source: str = "the lexicon") -> Lexicon:
+        """Groups of words from a table with the columns ``group`` and ``word``, a row for each.
+
+        Raises
+        ------
+        DataError
+            A column is absent.
+        StudyFileError
+            As in `from_dict`.
+        """
+        checks.columns_exist(table, ["group", "word"])
+        words = table.groupby("group", sort=False)["word"].agg(list).to_dict()
+        return cls.from_dict(words, source=source)
+
     @property
     def words(self) -> tuple[str, ...]:
         """All words, in the order of the file."""

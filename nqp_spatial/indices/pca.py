@@ -59,6 +59,25 @@ class PCAResult:
     kmo: pd.Series
     bartlett: Bartlett
 
+    @property
+    def unit_score(self) -> pd.Series:
+        """``score`` from 0, its lowest value, to 1, its highest, as logarithms and tables need."""
+        low, high = self.score.min(), self.score.max()
+        return (self.score - low) / (high - low)
+
+    @property
+    def adequacy(self) -> pd.DataFrame:
+        """KMO and Bartlett's test as papers print them: index test; statistic, df, pvalue."""
+        test = self.bartlett
+        return pd.DataFrame(
+            {
+                "statistic": [float(self.kmo["overall"]), test.statistic],
+                "df": [np.nan, test.df],
+                "pvalue": [np.nan, test.pvalue],
+            },
+            index=pd.Index(["KMO", "Bartlett"], name="test"),
+        )
+
     def to_frame(self) -> pd.DataFrame:
         """The index and its components side by side, shape (nobs, 1 + n_components)."""
         return pd.concat([self.score, self.components], axis=1)

@@ -17,7 +17,7 @@ from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 
 Rule = str | tuple[str, str]
-_RULES = ("sum", "mean", "weighted mean")
+_RULES = ("sum", "mean", "weighted mean", "same")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,8 +86,9 @@ def aggregate(
     frame : DataFrame, index (entity, time)
     groups : Series indexed by entity, or membership table
         A city in several agglomerations counts in each.
-    how : mapping of column to "sum", "mean" or ("weighted mean", weight column)
+    how : mapping of column to "sum", "mean", ("weighted mean", weight column) or "same"
         Amounts are summed; shares, rates and indices are averaged, with population for example.
+        "same" is for attributes of groups, which all members share.
     missing : {"error", "missing", "skip"}
         When a member has no value (or no weight) in a period: stop; leave that aggregate missing;
         or use the other members. The report names the cells in each case.
@@ -102,7 +103,8 @@ def aggregate(
     OptionError
         An unknown rule.
     DataError
-        Absent or text columns, weights that are negative or sum to zero.
+        Absent or text columns, weights that are negative or sum to zero, members that differ in
+        what is to be the same.
     MissingValuesError
         A member without a value, under ``missing="error"``.
     """
@@ -134,6 +136,7 @@ def aggregate(
             f"{len(lacking)} cell(s) of members are missing, first {first(who, 3)}. A sum without "
             'them is too small: complete the data, or type missing="missing" or missing="skip".'
         )
+    _check_shared(rows, rules, labels.name)
     values, used = _combine(rows, rules, missing)
     values.attrs = dict(frame.attrs)  # notes, such as that the data are simulated
     counts = rows.groupby(level=[0, 1]).size().rename("members")
@@ -183,6 +186,22 @@ def _lacking(rows: pd.DataFrame, rules: Mapping[str, tuple[str, str | None]]) ->
     return pd.DataFrame(found, columns=["group", "time", "entity", "column"])
 
 
+def _check_shared(
+    rows: pd.DataFrame, rules: Mapping[str, tuple[str, str | None]], name: object
+) -> None:
+    """Raise where members of a group differ in what is to be the same."""
+    for column in [column for column, (rule, _) in rules.items() if rule == "same"]:
+        by_group = rows[column].groupby(level=[0, 1])
+        several = by_group.nunique() > 1
+        if several.any():
+            where = several.index[several]
+            raise DataError(
+                f"{column!r} is not the same for all of a {'group' if name is None else name!r} in "
+                f"{len(where)} cases, first {first(where, 3)}. Correct them, or make an attribute "
+                "of groups of it with 'mean' or 'sum'."
+            )
+
+
 def _combine(
     rows: pd.DataFrame, rules: Mapping[str, tuple[str, str | None]], missing: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -202,6 +221,8 @@ def _combine(
                 f"The weights {weight!r} of {first(weights.index[weights == 0], 3)} sum to zero."
             )
         out = total if name == "sum" else total / weights
+        if name == "same":  # exactly, which a mean of equal numbers is not
+            out = x.groupby(level=[0, 1]).first()
         used[column] = there.groupby(level=[0, 1]).sum()
         if missing == "missing":
             out = out.where(there.groupby(level=[0, 1]).all())

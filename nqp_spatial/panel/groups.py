@@ -19,15 +19,29 @@ def by_entity(frame: pd.DataFrame, column: str) -> pd.Series:
     DuplicateKeysError
         An entity has several values.
     """
+    return _one_each(
+        frame,
+        column,
+        0,
+        "entities have more than one {}, first {}. Groups are of entities: give each one label, "
+        "the same in every row.",
+    )
+
+
+def by_time(frame: pd.DataFrame, column: str) -> pd.Series:
+    """One value for each period, of a column that is the same for all entities."""
+    return _one_each(
+        frame, column, 1, "periods have more than one {}, first {}. Give each period one value."
+    )
+
+
+def _one_each(frame: pd.DataFrame, column: str, level: int, problem: str) -> pd.Series:
     checks.columns_exist(frame, [column])
-    values = frame[column].groupby(level=0)
+    values = frame[column].groupby(level=level)
     several = values.nunique(dropna=False)
     several = several.index[several > 1]
     if len(several):
-        raise DuplicateKeysError(
-            f"{len(several)} entities have more than one {column!r}, first {first(several)}. "
-            "Groups are of entities: give each one label, the same in every row."
-        )
+        raise DuplicateKeysError(f"{len(several)} {problem.format(repr(column), first(several))}")
     return values.first()
 
 

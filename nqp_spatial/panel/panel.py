@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids, type_hint
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import listed, note, notes_of
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import as_graph
 
 if TYPE_CHECKING:
@@ -35,8 +36,14 @@ if TYPE_CHECKING:
 
 
 _WORDS = {
-    "en": {"dropped": "{n} entities with gaps were left out ({name}): {which}."},
-    "zh": {"dropped": "剔除{n}个数据有缺失的个体({name}): {which}。"},
+    "en": {
+        "dropped": "{n} entities with gaps were left out ({name}): {which}.",
+        "rows": "{n} rows with empty cells were left out: {which}.",
+    },
+    "zh": {
+        "dropped": "剔除{n}个数据有缺失的个体({name}): {which}。",
+        "rows": "{n}行含有缺失值, 已剔除: {which}。",
+    },
 }
 
 
@@ -294,18 +301,33 @@ class PanelData(Verbs):
             raise DataError("Nothing is left of the panel: no entity or no period was named.")
         return replace(self, frame=frame, polygons=polygons)
 
-    def drop_incomplete(self, columns: Sequence[str] | None = None) -> PanelData:
-        """The largest balanced panel made of whole entities: those with a gap are left out.
+    def drop_incomplete(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        how: Literal["entities", "rows"] = "entities",
+    ) -> PanelData:
+        """The panel without gaps in its cells; what is left out is named in ``notes``.
 
-        The entities left out are named in ``notes``.
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Whose empty cells count; default all.
+        how : {"entities", "rows"}
+            The largest balanced panel made of whole entities: those with a gap, or without a row
+            in some period, are left out. Or only the rows with an empty cell, which leaves the
+            panel unbalanced.
 
         Raises
         ------
         UnbalancedPanelError
-            If every entity has a gap.
+            If every entity, or every row, has a gap.
         """
+        check_option("how", how, ("entities", "rows"))
         part = self.frame if columns is None else self[list(columns)]
         complete = part.notna().all(axis=1)
+        if how == "rows":
+            return self if complete.all() else self._without(self.frame.index[~complete])
         name = self.frame.index.names[0]
         counts = complete.groupby(level=0).sum()
         dropped = counts.index[counts < self.n_periods]
@@ -320,6 +342,18 @@ class PanelData(Verbs):
         said = note(_WORDS, "dropped", n=len(dropped), name=name, which=listed(dropped, 10))
         kept = self.restrict(entities=self.entities.difference(dropped))
         return kept._with(kept.frame, said)
+
+    def _without(self, rows: pd.MultiIndex) -> PanelData:
+        """The panel without the rows named, and without entities that have no other."""
+        if len(rows) == self.nobs:
+            raise UnbalancedPanelError(
+                f"All {len(rows)} rows have empty cells, so that none is left. Name columns that "
+                "have values: panel.missing_cells() says where the gaps are."
+            )
+        frame = self.frame.drop(rows)
+        frame.index = frame.index.remove_unused_levels()
+        kept = self._with(frame, note(_WORDS, "rows", n=len(rows), which=listed(rows, 5)))
+        return kept.restrict(entities=kept.entities)
 
 
 def _noted(frame: pd.DataFrame, notes: tuple[str, ...]) -> pd.DataFrame:

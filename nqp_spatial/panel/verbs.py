@@ -11,7 +11,7 @@ import nqp_spatial.panel.columns as new
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.panel import expressions, join
 from nqp_spatial.panel.aggregate import Rule, aggregate
-from nqp_spatial.panel.groups import by_entity, members
+from nqp_spatial.panel.groups import by_entity, by_time, members
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.notes import listed, note, notes_of
 from nqp_spatial.shared.options import check_option
@@ -78,6 +78,43 @@ class Verbs:
         >>> starts = panel.by_entity("first_treated")
         """
         return by_entity(self.frame, column)
+
+    def by_time(self, column: str) -> pd.Series:
+        """One value for each period, of a column that is the same for all entities.
+
+        Raises
+        ------
+        DataError
+            There is no such column.
+        DuplicateKeysError
+            Names the periods with several values.
+        """
+        return by_time(self.frame, column)
+
+    def categories(self, names: str | Sequence[str]) -> pd.DataFrame:
+        """Labels of each row, side by side, as ``clusters=`` and ``other_effects=`` take them.
+
+        Parameters
+        ----------
+        names : str or sequence of str
+            Columns, or names of the index; "entity" and "time" are its levels.
+
+        Raises
+        ------
+        DataError
+            A name that there is not, with the nearest.
+
+        Examples
+        --------
+        >>> panel = nqp.PanelData.from_frame(nqp.load_simulated_clusters())
+        >>> panel = panel.merge(nqp.load_cities(), {"city": "adcode"}, "province_en")
+        >>> model = nqp.FixedEffects(panel["nqp"], panel[["did", "edu"]])
+        >>> result = model.fit(clusters=panel.categories("province_en"))
+        """
+        wanted = [names] if isinstance(names, str) else list(names)
+        return pd.DataFrame(
+            {name: new.labels(self.frame, name).array for name in wanted}, self.frame.index
+        )
 
     def where(self, expression: str, *, name: str = "") -> Self:
         """The rows of which an expression is true; a note says how many are left out.
@@ -368,7 +405,7 @@ class Verbs:
             A column that is the same in all rows of an entity (empty: in no group); or labels by
             entity, more than one where it is in several groups; or columns ``agglomeration`` and
             ``adcode``, as `load_agglomerations` has them.
-        how : mapping of column to "sum", "mean" or ("weighted mean", weight column)
+        how : mapping of column to "sum", "mean", ("weighted mean", weight column) or "same"
         missing : {"error", "missing", "skip"}
             When a member has no value in a period: stop, leave the group empty, or use the others.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from nqp_spatial.study.fits import graphs as _graphs
 from nqp_spatial.study.fits.comparing import compare
 from nqp_spatial.study.fits.diagnosing import diagnose
 from nqp_spatial.study.fits.fitting import fit
-from nqp_spatial.study.fits.graphs import Weights
 from nqp_spatial.study.fits.scenarios import ask
 from nqp_spatial.study.loading.load import load
 from nqp_spatial.study.loading.naming import check_names
@@ -183,22 +182,6 @@ def _autocorrelation(study: Study, found: Found) -> None:
     parts = {}
     for outcome in study.outcome_names:
         series = found.data.panel[outcome]
-        parts[outcome] = _under_each(diagnostics.autocorrelation_table, series, found.graphs)
-        found.moran[outcome] = _under_each(diagnostics.moran, series, found.graphs)
+        parts[outcome] = diagnostics.autocorrelation_table(series, found.graphs)
+        found.moran[outcome] = diagnostics.moran(series, found.graphs)
     found.autocorrelation = pd.concat(parts, names=["outcome"])
-
-
-def _under_each(
-    statistic: Callable[[pd.Series, Any], pd.DataFrame],
-    series: pd.Series,
-    graphs: Mapping[str, Weights],
-) -> pd.DataFrame:
-    """A statistic by (weights, period), each period under its own W where it has one."""
-    parts = []
-    for name, graph in graphs.items():
-        if isinstance(graph, Mapping):
-            times = series.index.get_level_values(1)
-            parts += [statistic(series[times == t], {name: graph[t]}) for t in graph]
-        else:
-            parts.append(statistic(series, {name: graph}))
-    return pd.concat(parts)

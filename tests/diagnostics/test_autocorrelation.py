@@ -364,3 +364,18 @@ def test_options_and_weights_that_do_not_fit(series, graph):
     text = Graph.from_arrays(list("1234"), list("2143"), np.ones(4))
     with pytest.raises(IdMismatchError, match=r"types differ \(int64 and text\)"):
         moran(pd.Series([1.0, 3.0, 2.0, 5.0], index=[1, 2, 3, 4]), text)
+
+
+def test_weights_that_change_over_time_are_each_periods_own(series, line):
+    ids = list("abcdefgh")
+    graphs = {t: w.as_graph(line + np.eye(8, k=t - 2005), ids=ids) for t in (2000, 2001, 2003)}
+    fixed = w.as_graph(line, ids=ids)
+    found = autocorrelation_table(series, {"moving": graphs, "fixed": fixed})
+    assert found.loc["moving"].index.tolist() == [2000, 2001, 2003]
+    for t, graph in graphs.items():
+        part = series[series.index.get_level_values(1) == t]
+        expected = autocorrelation_table(part, {"moving": graph})
+        assert_frame_equal(found.loc[[("moving", t)]], expected, check_names=False)
+    assert_frame_equal(found.loc[["fixed"]], autocorrelation_table(series, {"fixed": fixed}))
+    with pytest.raises(IdMismatchError, match="'moving' change over time.*periods 2050. It has 20"):
+        moran(series, {"moving": {2050: fixed}})

@@ -82,3 +82,14 @@ def test_bad_input_is_named():
         coupling(scores([0.2, 0.5], [0.8, 0.5]), weights={"a": 1, "b": 1})
     with pytest.raises(OptionError, match="Did you mean 'standard'"):
         coupling(scores([0.2, 0.5], [0.8, 0.5]), formula="standart")
+
+
+def test_systems_are_put_on_the_unit_interval():
+    frame = pd.DataFrame({"a": [3.0, 5, 9], "b": [1.0, 4, 0]})
+    plain = (frame - frame.min()) / (frame.max() - frame.min())
+    found = coupling(frame, standardise="minmax")
+    pd.testing.assert_frame_equal(found, coupling(plain))
+    with pytest.raises(DataError, match="'b' is constant"):
+        coupling(frame.assign(b=1.0), standardise="minmax")
+    with pytest.raises(OptionError, match="standardise='zscore' is not known"):
+        coupling(frame, standardise="zscore")

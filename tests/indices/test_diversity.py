@@ -4,7 +4,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from nqp_spatial.exceptions import ConstantColumnError, DataError, MissingValuesError, OptionError
-from nqp_spatial.indices.diversity import rta
+from nqp_spatial.indices.diversity import rta, rta_rows
 
 KINDS = ["young", "gazelle", "unicorn"]
 
@@ -47,3 +47,10 @@ def test_bad_input_is_named():
         rta(firms((1, 2, 3)), KINDS, cap=np.inf)
     with pytest.raises(DataError, match="no column 'gazele'.*Did you mean 'gazelle'"):
         rta(firms((1, 2, 3)), ["young", "gazele"])
+
+
+def test_rows_at_the_cap_are_counted():
+    frame = firms((1, 2, 3), (4, 4, 4), (9, 9, 9.5))
+    found = rta_rows(frame, KINDS, cap=5.0)
+    assert found["rows"].to_dict() == {"all": 3, "equal counts": 1, "at the cap": 2}
+    assert rta_rows(firms((1, 2, 3)), KINDS)["rows"].tolist() == [1, 0, 0]

@@ -98,6 +98,9 @@ def test_lexicon_files(tmp_path):
     csv.write_text("group,word\n智能,人工智能\n智能,AI\n数据,大数据\n", encoding="utf-8-sig")
     assert Lexicon.read(yaml) == Lexicon.read(csv)
     assert Lexicon.read(csv).words == ("人工智能", "AI", "大数据")
+    assert Lexicon.from_frame(pd.read_csv(csv)) == Lexicon.read(csv)
+    with pytest.raises(DataError, match="no column .word."):
+        Lexicon.from_frame(pd.DataFrame({"group": ["a"]}))
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,13 @@ def test_bad_input_is_named(arrests):
         pca(arrests.assign(Rape=1))
     with pytest.raises(MissingValuesError, match="'Rape' in row 'Alaska'"):
         pca(arrests.assign(Rape=arrests["Rape"].where(arrests.index != "Alaska")))
+
+
+def test_unit_score_and_adequacy_as_a_frame(arrests):
+    result = pca(arrests)
+    unit = result.unit_score
+    assert (unit.min(), unit.max()) == (0, 1)
+    assert_allclose(np.corrcoef(unit, result.score)[0, 1], 1)
+    frame = result.adequacy
+    assert frame["statistic"].tolist() == [result.kmo["overall"], result.bartlett.statistic]
+    assert frame.loc["Bartlett", ["df", "pvalue"]].tolist() == [6, result.bartlett.pvalue]

@@ -503,3 +503,49 @@ def test_groups_that_change_are_named(panel):
     with pytest.raises(DataError, match="no column 'regions'.*Did you mean 'region'"):
         panel.by_entity("regions")
     assert panel.by_entity("port").tolist() == [True] * 3 + [False] * 3
+
+
+def test_what_all_members_share_is_taken_once(panel):
+    frame = panel.frame.assign(rank=panel["region"].map({"east": 1, "west": 2, "north": 3}))
+    found = PanelData.from_frame(frame).aggregate("region", {"rank": "same"})
+    assert found["rank"].groupby(level=0).first().to_dict() == {"east": 1, "north": 3, "west": 2}
+    with pytest.raises(DataError, match=r"'gdp' is not the same for all of a 'region' in 8 cases"):
+        panel.aggregate("region", {"gdp": "same"})
+
+
+# rows and labels -----------------------------------------------------------------------------
+
+
+def test_one_value_for_each_period(panel):
+    table = pd.DataFrame({"year": range(2010, 2014), "cpi": [1, 2, 3, 4]})
+    assert panel.merge(table, on="year").by_time("cpi").to_dict() == dict(
+        zip(range(2010, 2014), [1, 2, 3, 4], strict=True)
+    )
+    with pytest.raises(DuplicateKeysError, match="4 periods have more than one 'gdp', first 2010"):
+        panel.by_time("gdp")
+
+
+def test_categories_are_labels_side_by_side(panel):
+    found = panel.categories(["region", "time", "city"])
+    assert found.index.equals(panel.frame.index) and list(found) == ["region", "time", "city"]
+    assert (found["time"] == panel.frame.index.get_level_values(1)).all()
+    assert panel.categories("region")["region"].equals(panel["region"])
+    with pytest.raises(DataError, match="no column 'regoin'.*Did you mean 'region'"):
+        panel.categories(["regoin"])
+
+
+def test_rows_with_gaps_can_be_left_out_alone(panel):
+    holes = panel.frame.copy()
+    holes.loc[("c1", 2011), "gdp"] = np.nan
+    holes.loc["c4", "gdp"] = np.nan
+    found = PanelData.from_frame(holes, polygons=squares(CITIES)).drop_incomplete(
+        ["gdp"], how="rows"
+    )
+    assert_frame_equal(found.frame, holes[holes["gdp"].notna()])
+    assert found.polygons.index.tolist() == ["c0", "c1", "c2", "c3", "c5"]
+    assert found.notes[0].startswith("5 rows with empty cells were left out: ('c1', 2011), ('c4',")
+    assert panel.drop_incomplete(["gdp"], how="rows") is panel
+    with pytest.raises(OptionError, match="how='row' is not known"):
+        panel.drop_incomplete(how="row")
+    with pytest.raises(DataError, match="All 24 rows have empty cells"):
+        PanelData.from_frame(holes.assign(gdp=np.nan)).drop_incomplete(["gdp"], how="rows")

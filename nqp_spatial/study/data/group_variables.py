@@ -191,5 +191,4 @@ def _lexicon(step: schema.KeywordFrequency, ground: Ground) -> indices.Lexicon:
         return indices.Lexicon.read(path)
     table = inputs.further(step.lexicon, key)
     check_columns(inputs.source, table.columns, {(*key, n): n for n in ("group", "word")})
-    words = table.groupby("group", sort=False)["word"].agg(list).to_dict()
-    return indices.Lexicon.from_dict(words, source=step.lexicon)
+    return indices.Lexicon.from_frame(table, source=step.lexicon)

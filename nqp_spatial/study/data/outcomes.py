@@ -7,10 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial import indices
-from nqp_spatial.exceptions import TreatmentError
+from nqp_spatial import did, indices
 from nqp_spatial.panel.panel import PanelData
-from nqp_spatial.shared.messages import first
 from nqp_spatial.study.loading.source import Key, Source
 from nqp_spatial.study.schema.study import IndexOutcome, Study
 
@@ -69,52 +67,18 @@ def with_policy(
         return panel, None
     if policy.cohort is None:
         assert policy.column is not None  # the schema asks for one of the two
-        return panel, _first_treated(whole[policy.column])
+        return panel, did.first_treated(whole[policy.column])
+    if policy.column is None and policy.name in panel.columns:
+        raise source.error(
+            ("policy",), f"the table has a column {policy.name!r}. Add column: {policy.name}."
+        )
+    starts = panel[policy.cohort]
     with source.at("policy", "cohort"):
-        cohort = _one_per_entity(panel[policy.cohort])
-        times = pd.Series(panel.frame.index.get_level_values(1), index=panel.frame.index)
-        starts = panel[policy.cohort]
-        try:
-            built = (times >= starts).fillna(False).astype(int).rename(policy.name)
-        except TypeError as error:
-            raise TreatmentError(
-                f"{policy.cohort!r} is not of the kind of the periods, such as "
-                f"{first(panel.periods, 1)}: {first(cohort.dropna(), 1)}. Give periods, and empty "
-                "cells for entities that are never treated."
-            ) from error
+        built = did.treatment(starts, name=policy.name)
     if policy.column is None:
-        if policy.name in panel.columns:
-            raise source.error(
-                ("policy",), f"the table has a column {policy.name!r}. Add column: {policy.name}."
-            )
         built.attrs = dict(panel.frame.attrs)
-        return panel.with_columns(**{policy.name: built}), cohort
-    given = panel[policy.column]
-    odd = given.index[given.to_numpy() != built.to_numpy()]
-    if len(odd):
-        raise TreatmentError(
-            f"{source.where(('policy',))}: {policy.column!r} and {policy.cohort!r} disagree in "
-            f"{len(odd)} rows, first {first(odd, 3)}: the treatment is 1 from the first treated "
-            "period on. Correct one, or give only one."
-        )
-    return panel, cohort
-
-
-def _first_treated(did: pd.Series) -> pd.Series:
-    on = did[did == 1]
-    times = pd.Series(on.index.get_level_values(1), index=on.index.get_level_values(0))
-    first_on = times.groupby(level=0).min()
-    kept = first_on.convert_dtypes()  # so that years stay whole numbers beside missing ones
-    return kept.reindex(did.index.get_level_values(0).unique())
-
-
-def _one_per_entity(cohort: pd.Series) -> pd.Series:
-    by_entity = cohort.groupby(level=0)
-    several = by_entity.nunique(dropna=False)
-    several = several.index[several > 1]
-    if len(several):
-        raise TreatmentError(
-            f"{cohort.name!r} has several values in {len(several)} entities, first "
-            f"{first(several)}. It is the first treated period, the same in every row."
-        )
-    return by_entity.first()
+        panel = panel.with_columns(**{policy.name: built})
+    else:
+        with source.at("policy"):
+            did.treatment(starts, given=panel[policy.column])
+    return panel, panel.by_entity(policy.cohort)

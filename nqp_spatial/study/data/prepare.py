@@ -17,7 +17,6 @@ from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
 from nqp_spatial.shared.bundled import bundled
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.notes import listed, note
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.study.data import inputs, transforming
 from nqp_spatial.study.data.inputs import Inputs, check_columns
@@ -174,11 +173,6 @@ def _weights_columns(key: Key, weights: Any) -> dict[Key, Any]:
 
 # ---------------------------------------------------------------- sample
 
-_EMPTY = {
-    "en": {"rows": "{n} rows with empty cells were left out: {which}."},
-    "zh": {"rows": "{n}行含有缺失值, 已剔除: {which}。"},
-}
-
 
 def _selected(panel: PanelData, study: Study, source: Source) -> PanelData:
     """The rows for which ``data.where`` is true, with a note."""
@@ -187,16 +181,6 @@ def _selected(panel: PanelData, study: Study, source: Source) -> PanelData:
         return panel
     with source.at(*key):
         return panel.where(where)
-
-
-def _with_rows(panel: PanelData, frame: pd.DataFrame, note: str) -> PanelData:
-    """A panel of these rows, with a note."""
-    notes = (*panel.notes, note)
-    kept = PanelData.from_frame(frame).frame
-    kept.index = kept.index.remove_unused_levels()
-    kept.attrs = {**panel.frame.attrs, "notes": list(notes)}
-    new = replace(panel, frame=kept, notes=notes)
-    return new.restrict(entities=new.entities)
 
 
 def _aggregated(panel: PanelData, study: Study, source: Source) -> tuple[PanelData, pd.DataFrame]:
@@ -301,10 +285,7 @@ def _complete(
 
 def _complete_rows(panel: PanelData, columns: list[str]) -> PanelData:
     """The rows without empty cells; those left out are named in a note and a warning."""
-    empty = panel.frame[columns].isna().any(axis=1)
-    if not empty.any():
-        return panel
-    rows = panel.frame.index[empty]
-    said = note(_EMPTY, "rows", n=len(rows), which=listed(rows, 5))
-    warnings.warn(said, DataWarning, stacklevel=2)
-    return _with_rows(panel, panel.frame[~empty], said)
+    kept = panel.drop_incomplete(columns, how="rows")
+    if kept is not panel:
+        warnings.warn(kept.notes[-1], DataWarning, stacklevel=2)
+    return kept

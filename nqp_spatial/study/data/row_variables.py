@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from nqp_spatial import indices
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.indices._columns import indicator_columns
-from nqp_spatial.shared.messages import first
 from nqp_spatial.study.data.ground import Answer, Ground, Values
 from nqp_spatial.study.data.indicators import indicator_system
 from nqp_spatial.study.data.inputs import check_columns
@@ -54,19 +51,9 @@ def _rows_once(step: Any, ground: Ground, columns: list[str]) -> pd.DataFrame:
     """The rows that an index is computed over: all, or one for each group and period."""
     if step.group is None:
         return ground.frame
-    ground.groups(step.group)
-    keys = [ground.labels(step.group).rename(None), pd.Series(ground.time, ground.frame.index)]
-    by_group = ground.frame[columns].groupby(keys)
-    several = by_group.nunique(dropna=False) > 1
-    if several.to_numpy().any():
-        name = several.columns[several.any()][0]
-        where = several.index[several[name]]
-        raise DataError(
-            f"{name!r} is not the same for all of a {step.group!r} in {len(where)} cases, first "
-            f"{first(where, 3)}: with group: indicators are attributes of groups. Make them with a "
-            "step of the kind group."
-        )
-    return by_group.first()
+    same = dict.fromkeys(columns, "same")
+    found = ground.panel.aggregate(step.group, same, missing="skip").frame
+    return found.dropna(how="all")  # a group without a row in a period is none there
 
 
 def _scores(step: Any, ground: Ground, scores: Values) -> Values:
@@ -96,19 +83,8 @@ def pca(step: schema.PCA, ground: Ground) -> Answer:
     _check_system(system, ground)
     rows = _rows_once(step, ground, system.columns)
     result = indices.pca(rows, system, **step.options())
-    score = result.score
-    if step.range == "unit":
-        score = (score - score.min()) / (score.max() - score.min())
-    test = result.bartlett
-    tests = pd.DataFrame(
-        {
-            "statistic": [float(result.kmo["overall"]), test.statistic],
-            "df": [np.nan, test.df],
-            "pvalue": [np.nan, test.pvalue],
-        },
-        index=pd.Index(["KMO", "Bartlett"], name="test"),
-    )
-    frames = {f"pca-{step.title}": result.explained, f"kmo-bartlett-{step.title}": tests}
+    score = result.unit_score if step.range == "unit" else result.score
+    frames = {f"pca-{step.title}": result.explained, f"kmo-bartlett-{step.title}": result.adequacy}
     return Answer(_scores(step, ground, score), frames, result)
 
 
@@ -129,11 +105,8 @@ def _check_system(system: indices.IndicatorSystem, ground: Ground) -> None:
 
 def coupling(step: schema.Coupling, ground: Ground) -> Answer:
     """Coupling degree, level and coordination degree."""
-    systems = ground.frame[step.systems]
-    if step.standardise == "minmax":
-        systems = indicator_columns(systems, step.systems)  # complete numbers that vary
-        systems = (systems - systems.min()) / (systems.max() - systems.min())
-    return Answer(indices.coupling(systems, **step.options()))
+    options = {**step.options(), "standardise": step.standardise}
+    return Answer(indices.coupling(ground.frame, step.systems, **options))
 
 
 # ---------------------------------------------------------------- of a row or a period
@@ -142,13 +115,7 @@ def coupling(step: schema.Coupling, ground: Ground) -> Answer:
 def rta(step: schema.RTA, ground: Ground) -> Answer:
     """The reciprocal variance of counts."""
     found = indices.rta(ground.frame, step.counts, **step.options())
-    counts = ground.frame[step.counts]
-    equal = np.ptp(counts.to_numpy(dtype=float), axis=1) == 0
-    capped = pd.Series(False, found.index) if step.cap is None else found == step.cap
-    frame = pd.DataFrame(
-        {"rows": [len(found), int(equal.sum()), int(capped.sum())]},
-        index=pd.Index(["all", "equal counts", "at the cap"], name="rta"),
-    )
+    frame = indices.rta_rows(ground.frame, step.counts, **step.options())
     return Answer(found, {f"rta-{step.title}": frame})
 
 

@@ -88,12 +88,7 @@ def clusters(names: list[str], panel: PanelData) -> Any:
     """``"entity"`` and ``"time"`` as they are; other names are columns of the panel."""
     if set(names) <= {"entity", "time"}:
         return names
-    levels = {"entity": 0, "time": 1}
-    index = panel.frame.index
-    return pd.DataFrame(
-        {n: index.get_level_values(levels[n]) if n in levels else panel[n].array for n in names},
-        index=index,
-    )
+    return panel.categories(names)
 
 
 def _column(item: str | LagOf | Interaction, data: StudyData) -> Frame:
