@@ -22,8 +22,10 @@ from scipy import stats
 
 from nqp_spatial.core.linear import iv, weak_iv
 from nqp_spatial.core.linear.within import demean
-from nqp_spatial.models import covariance
+from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.models.iv import fixed
+from nqp_spatial.models.scores import prepare
+from nqp_spatial.panel.rows import Rows
 from nqp_spatial.shared import parallel
 
 Array = npt.NDArray[np.float64]
@@ -73,8 +75,9 @@ def replicate(case: Case, rng: np.random.Generator) -> dict[str, float]:
     n, q = case.n_entities, case.q
     data = draw(case, rng)
     nobs = len(data.y)
-    labels = pd.DataFrame({"entity": np.tile(np.arange(n), PERIODS)})
-    meat = weak_iv.of_scores(covariance._clustered(labels))
+    cells = [np.tile(np.arange(n), PERIODS), np.repeat(np.arange(PERIODS), n)]
+    rows = Rows(pd.MultiIndex.from_arrays(cells))
+    meat = fixed.meat_of(prepare(CovarianceOptions({"cov_type": "clustered"}), rows))
     few = n / (n - 1) * (nobs - 1)
     factor, stage = (few / (nobs - k - PERIODS) for k in (2, 1 + q))
     found = iv.solve(data.system(nobs), lambda u, H: meat(u.reshape(-1, 1), H.reshape(nobs, -1)))

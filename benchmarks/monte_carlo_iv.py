@@ -29,9 +29,9 @@ from nqp_spatial.core.spatial import kelejian_prucha, multiplier
 from nqp_spatial.core.spatial.ml import estimate, lag, scale_of
 from nqp_spatial.core.spectrum.eigen import Spectrum, prepare
 from nqp_spatial.exceptions import NqpWarning
+from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.models.spatial import iv_instruments
-from nqp_spatial.models.spatial.covariance import CovarianceOptions
-from nqp_spatial.models.spatial.iv_covariance import moments_of
+from nqp_spatial.models.spatial.covariance import moments_of
 from nqp_spatial.panel.design import Design
 from nqp_spatial.shared import parallel
 
@@ -127,7 +127,7 @@ def one(where: Place, errors: str, rho: float, rng: np.random.Generator) -> Arra
         roles, ("x", "d"), "twoway", has_rho=True, error=False, orders=2
     )
     left = scale_of("twoway", "lee-yu", design.n_entities, design.n_periods)
-    moments = moments_of(design, CovarianceOptions(COVARIANCES[errors]), left)
+    moments = moments_of(design, CovarianceOptions({"cov_type": COVARIANCES[errors]}), left)
     first = iv.solve(found.system, moments)
     parts = [(first.delta, first.cov)]
     if errors == "normal":  # GMM is 2SLS
@@ -259,7 +259,7 @@ def error_block(task: tuple[str, int, str, float, np.random.SeedSequence, int]) 
         roles = replace(where.roles, design=design, endogenous=(), instruments=(), values=nothing)
         found = iv_instruments.equation(roles, ("x",), "twoway", has_rho=True, error=True, orders=2)
         equal = errors == "normal"
-        moments = moments_of(design, CovarianceOptions(COVARIANCES[errors]), left)
+        moments = moments_of(design, CovarianceOptions({"cov_type": COVARIANCES[errors]}), left)
         first = iv.solve(found.system, moments)
         moment = kelejian_prucha.error_lag(
             first.resid, W, where.spectrum.interval, effects="twoway", equal_variances=equal

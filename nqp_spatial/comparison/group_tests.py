@@ -17,11 +17,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-import nqp_spatial.panel.rows as _panel_rows
 from nqp_spatial.comparison.groups import Groups, interacted, interacted_name, on_rows
 from nqp_spatial.core.linear import group_differences as core
 from nqp_spatial.exceptions import DataWarning, EstimationError, OptionError
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.models.scores import cluster_codes
+from nqp_spatial.panel.rows import Rows
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import outside
@@ -249,17 +250,17 @@ def clusters_of(options: Mapping[str, Any], index: pd.MultiIndex) -> Codes:
     cov_type = options.get("cov_type", "clustered")
     if cov_type == "robust":
         return np.arange(len(index))
-    labels = pd.DataFrame()
+    codes: list[Codes] = []
     if cov_type == "clustered":
         asked = on_rows(options, index).get("clusters", "entity")
-        labels = _panel_rows.cluster_labels(asked, index)
-    if labels.shape[1] != 1:
-        told = f"cov_type={cov_type!r}" if labels.empty else "two-way clusters"
+        codes = list(cluster_codes(asked, Rows(index)).values())
+    if len(codes) != 1:
+        told = "two-way clusters" if codes else f"cov_type={cov_type!r}"
         raise OptionError(
             f"The SUR test is for one-way clustered or robust errors, not {told}. Type "
             "tests=('permutation', 'interaction')."
         )
-    return np.unique(labels.iloc[:, 0], return_inverse=True)[1]
+    return codes[0].ravel()
 
 
 def _as_rows(pairs: Mapping[Key, Array]) -> dict[Key, Array]:

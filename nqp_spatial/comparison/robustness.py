@@ -15,6 +15,7 @@ from nqp_spatial.comparison.variations import Sample, Variation
 from nqp_spatial.exceptions import DataWarning, NqpError, OptionError
 from nqp_spatial.language.variations import WORDS
 from nqp_spatial.models import FixedEffects
+from nqp_spatial.models.covariance import BELONGS
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform_report import Report
 from nqp_spatial.results import Frame, Named, Results, ResultSet
@@ -182,7 +183,8 @@ class _Base:
             return error
         except Exception as error:
             if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
-                return OptionError(f"{error}. Correct options= or fit=.")
+                end = "" if str(error).endswith((".", "?")) else "."
+                return OptionError(f"{error}{end} Correct options= or fit=.")
             error.add_note(f"In the variation {variation.name!r}.")
             raise
 
@@ -205,8 +207,7 @@ class _Base:
 
 def _own(how: Mapping[str, Any], variation: Variation) -> dict[str, Any]:
     """Options of fit that stay under another covariance: not those of the base's own."""
-    belong = ("clusters", "bandwidth", "kernel", "cutoff_km", "coordinates", "serial_lags")
-    return {k: v for k, v in how.items() if k not in belong or k in variation.fit}
+    return {k: v for k, v in how.items() if k not in BELONGS or k in variation.fit}
 
 
 def describe(variation: Variation, found: Sample) -> Note:

@@ -16,12 +16,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-import nqp_spatial.models.covariance as _panel
 import nqp_spatial.models.linear.least_squares as _ls
 from nqp_spatial.core.linear.collinear import absorbed, dependent
 from nqp_spatial.core.linear.components import means
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.results import TestResult, wald
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed
@@ -95,7 +95,7 @@ def _robust(
     added = pd.DataFrame(within[:, kept], equation.x.index, labels)
     x = pd.concat([equation.x, added], axis=1)
     augmented = _ls.Equation(equation.y, x, equation.rows, x.shape[1])
-    found = _ls.estimate(augmented, augmented.prepare(_panel.CovarianceOptions()))
+    found = _ls.estimate(augmented, augmented.prepare(CovarianceOptions({"cov_type": "clustered"})))
     null = hypothesis("deviations", names=listed(names, 8))
     name = "Hausman (robust form)"
     beta, cov = found.params[labels].to_numpy(), found.cov.loc[labels, labels].to_numpy()

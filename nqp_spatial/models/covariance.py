@@ -1,233 +1,214 @@
-"""Covariances of panel regressions by name: options, and sums over the scores of rows.
+"""The options of covariances: declared once for every ``fit``, and checked without data.
 
-Least squares and instrumental variables share these, so that one name is one covariance. No
-small-sample factor is in them; ``_least_squares`` has it.
-
-"kernel" is heteroskedasticity and autocorrelation within entities (Newey and West for panels), lags
-being counted in periods of the panel, as fixest does (plm and linearmodels count rows, and so step
-over gaps); "driscoll-kraay" has all entities of a period correlated too; "conley" weights pairs of
-entities of a period by their distance.
+One name is one covariance in every model. `Covariance` says what each option takes and means,
+`BELONGS` which covariance it belongs to; a model asks with `CovarianceOptions`, and `models.scores`
+brings that to a sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-import nqp_spatial.models.spatial.covariance as _covariance
-import nqp_spatial.panel.absorbed as _fx
-import nqp_spatial.panel.rows as _rows
-from nqp_spatial.core.spatial import sandwich
-from nqp_spatial.exceptions import EstimationError, OptionError
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import Between, Default, check_option, choices, positive
 
-Array = npt.NDArray[np.float64]
-Sums = Callable[[Array], Array]  # scores (n, p) to the covariance (p, p) of their sum
-
-COV_TYPES = ("clustered", "unadjusted", "robust", "driscoll-kraay", "kernel", "conley")
-KERNELS = ("bartlett", "parzen", "quadratic-spectral")
-_OVER_TIME = ("driscoll-kraay", "kernel")
-_BELONGS = {"cutoff_km": "conley", "coordinates": "conley", "serial_lags": "conley"}
+Equal = Literal["asymptotic", "unadjusted"]  # two words for equal variances
+CovType = Literal[
+    "asymptotic", "unadjusted", "robust", "clustered", "driscoll-kraay", "kernel", "conley"
+]
+Kernel = Literal["bartlett", "parzen", "quadratic-spectral", "uniform"]
+Count = Annotated[int, Between(0)]
+Kilometres = Annotated[float, Between(0, open=True)]
+Labels: TypeAlias = str | Sequence[str] | pd.Series | pd.DataFrame
 
 
-@dataclass(frozen=True)
-class CovarianceOptions:
-    """What ``fit`` was asked for; see :meth:`FixedEffects.fit`."""
+class Covariance(TypedDict, total=False):
+    """What is assumed of the errors: the options of every ``fit``.
 
-    cov_type: str = "clustered"
-    clusters: Any = "entity"
-    bandwidth: int | None = None
-    kernel: str = "bartlett"
-    cutoff_km: float | None = None
-    coordinates: Any = None
-    serial_lags: int | None = None
+    Parameters
+    ----------
+    cov_type : str
+        Errors have equal variances ("unadjusted" or "asymptotic", two words for one thing);
+        unequal ones ("robust"); are correlated within clusters ("clustered"), over time within
+        entities ("kernel", of Newey and West), within periods and over time ("driscoll-kraay"), or
+        between entities near each other ("conley"). Small-sample factors are in docs/methods.md.
+    clusters : {"entity", "time"}, both in a list, or a Series or DataFrame of labels
+        Of "clustered": labels by entity or by (entity, time), one or two columns.
+    bandwidth : int, optional
+        Of "driscoll-kraay" and "kernel", in periods; by default floor(4 (T / 100)^(2/9)).
+    kernel : str, optional
+        Over periods "bartlett" (default), "parzen" or "quadratic-spectral"; over kilometres, of
+        "conley", "bartlett" (default) or "uniform".
+    cutoff_km : float, optional
+        Of "conley": kilometres beyond which errors are uncorrelated.
+    coordinates : GeoDataFrame or DataFrame, optional
+        Of "conley": geometry, or columns lon and lat, indexed by entity.
+    serial_lags : int, optional
+        Of "conley": periods of autocorrelation within entities, with Bartlett weights; none by
+        default.
+    """
 
-    def __post_init__(self) -> None:
-        check_option("cov_type", self.cov_type, COV_TYPES)
-        default = isinstance(self.clusters, str) and self.clusters == "entity"
-        if self.cov_type != "clustered" and not default:
-            raise OptionError('clusters= belongs to cov_type="clustered". Leave one of them out.')
-        for name, owner in _BELONGS.items():
-            if getattr(self, name) is not None and self.cov_type != owner:
-                raise OptionError(f'{name}= belongs to cov_type="{owner}". Leave one of them out.')
-        if self.bandwidth is not None and self.cov_type not in _OVER_TIME:
-            raise OptionError(
-                'bandwidth= belongs to cov_type="driscoll-kraay" or "kernel". Leave one of them '
-                "out; periods of conley are serial_lags=."
-            )
-        if self.cov_type == "conley":
-            _ = self.conley  # raises what is wrong with it
-        else:
-            check_option("kernel", self.kernel, KERNELS)
+    cov_type: CovType
+    clusters: Annotated[Labels, Default("entity")]
+    bandwidth: Count | None
+    kernel: Kernel | None
+    cutoff_km: Kilometres | None
+    coordinates: pd.DataFrame | pd.Series | None
+    serial_lags: Count | None
 
-    @property
-    def conley(self) -> _covariance.CovarianceOptions:
-        """In the form that spatial models have."""
-        given = {name: getattr(self, name) for name in ("kernel", *_BELONGS)}
-        return _covariance.CovarianceOptions(cov_type="conley", **given)
 
-    @property
-    def record(self) -> dict[str, Any]:
-        """For the provenance: scalars as given, labels by what they are."""
-        told = {f.name: getattr(self, f.name) for f in fields(self)}
-        told["coordinates"] = None if self.coordinates is None else "given"
-        named = isinstance(self.clusters, str | list | tuple)
-        told["clusters"] = self.clusters if named else "labels given"
-        return told
+BELONGS: dict[str, tuple[str, ...]] = {
+    "clusters": ("clustered",),
+    "bandwidth": ("driscoll-kraay", "kernel"),
+    "kernel": ("conley", "driscoll-kraay", "kernel"),
+    "cutoff_km": ("conley",),
+    "coordinates": ("conley",),
+    "serial_lags": ("conley",),
+}
+_IN_SPACE, _OVER_TIME = ("bartlett", "uniform"), ("bartlett", "parzen", "quadratic-spectral")
+
+
+# ---------------------------------------------------------------- what was asked for
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """The covariance asked for, on the rows of one regression.
+class CovarianceOptions:
+    """What ``fit`` was asked for, checked as far as that needs no data.
 
     Attributes
     ----------
-    options : CovarianceOptions
-    labels : DataFrame or None
-        Codes of the clusters, one or two columns.
-    lags : int or None
-        Of the kernel over periods.
-    sums : callable or None
-        Scores (n, p) in the order of the rows to the covariance of their sum; None with equal
-        variances, where scores are not needed.
-    """
-
-    options: CovarianceOptions
-    labels: pd.DataFrame | None
-    lags: int | None
-    sums: Sums | None
-
-    @property
-    def label(self) -> str:
-        """For tables: with the clusters or the cutoff."""
-        if self.labels is not None:
-            return f"clustered by {' and '.join(self.labels.columns)}"
-        conley = self.options.cov_type == "conley"
-        return self.options.conley.label if conley else self.options.cov_type
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """For the provenance."""
-        return self.options.record | {"bandwidth": self.lags}
-
-
-def prepare(options: CovarianceOptions, index: pd.MultiIndex, rows: pd.MultiIndex) -> Prepared:
-    """The covariance on the rows ``index`` of a panel, for which labels are given on ``rows``.
+    given : Covariance
+        Options that were given.
+    equal : str
+        The family's word for equal variances, which its results print.
 
     Raises
     ------
     OptionError
-        For labels or places that do not fit the rows, and a bandwidth that is too long.
-
-    Warns
-    -----
-    DataWarning
-        If there are few clusters, or no two entities within the cutoff.
+        With the name of the ``option``.
     """
-    labels = None
-    if options.cov_type == "clustered":
-        labels = _rows.cluster_labels(options.clusters, rows).reindex(index)
-        labels = labels.apply(lambda column: pd.factorize(column)[0])
-        _covariance.warn_of_few({name: int(labels[name].nunique()) for name in labels})
-    n_periods = int(_fx.periods(index).max()) + 1
-    lags = lags_of(options.cov_type, options.bandwidth, n_periods)
-    return Prepared(options, labels, lags, _sums(options, labels, index, lags or 0))
+
+    given: Covariance
+    equal: Equal = "unadjusted"
+
+    def __post_init__(self) -> None:
+        check_option("cov_type", self.given.get("cov_type", self.equal), choices(CovType))
+        given = {name: value for name, value in self.given.items() if value is not None}
+        for name, owners in BELONGS.items():
+            if name in given and self.cov_type not in owners:
+                raise _belongs(name, owners, self.cov_type)
+        if self.cov_type == "clustered":
+            cluster_names(self.clusters)
+        if self.cov_type == "conley":
+            for name in ("cutoff_km", "coordinates"):
+                if name not in given:
+                    raise OptionError(
+                        'cov_type="conley" needs cutoff_km= and coordinates= (a GeoDataFrame, or a '
+                        "frame with lon and lat, indexed by entity).",
+                        option=name,
+                    )
+            positive("cutoff_km", self.given["cutoff_km"])
+        if "kernel" in given:
+            known = _IN_SPACE if self.cov_type == "conley" else _OVER_TIME
+            check_option("kernel", self.kernel, known)
+
+    @property
+    def cov_type(self) -> str:
+        """Its name, equal variances by the family's word."""
+        name = self.given.get("cov_type", self.equal)
+        return self.equal if name in ("asymptotic", "unadjusted") else name
+
+    @property
+    def equal_variances(self) -> bool:
+        """Whether no scores are needed."""
+        return self.cov_type == self.equal
+
+    @property
+    def clusters(self) -> Any:
+        """As given, by entity if nothing was."""
+        return self.given.get("clusters", "entity")
+
+    @property
+    def kernel(self) -> str:
+        """Over periods or kilometres."""
+        return self.given.get("kernel") or "bartlett"
+
+    @property
+    def cutoff_km(self) -> float:
+        """Of "conley", which has one."""
+        given = self.given.get("cutoff_km")
+        assert given is not None
+        return given
+
+    @property
+    def serial_lags(self) -> int:
+        """Periods of autocorrelation beside that in space."""
+        return self.given.get("serial_lags") or 0
+
+    @property
+    def label(self) -> str:
+        """For tables: with the clusters or the cutoff."""
+        if self.cov_type == "clustered":
+            return f"clustered by {' and '.join(cluster_names(self.clusters))}"
+        if self.cov_type == "conley":
+            return f"conley {self.cutoff_km:g} km"
+        return self.cov_type
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """For the provenance: scalars as given, labels by what they are."""
+        told: dict[str, Any] = {"cov_type": self.cov_type, "clusters": self.clusters}
+        told |= {name: self.given.get(name) for name in BELONGS if name not in told}
+        told["kernel"] = self.kernel
+        if not isinstance(self.clusters, str | list | tuple):
+            told["clusters"] = "labels given"
+        told["coordinates"] = None if told["coordinates"] is None else "given"
+        return told
 
 
-def lags_of(cov_type: str, bandwidth: int | None, n_periods: int) -> int | None:
-    """Lags of the kernel over periods; None for covariances that have none."""
-    if cov_type not in _OVER_TIME:
-        return None
-    lags = int(4 * (n_periods / 100) ** (2 / 9)) if bandwidth is None else bandwidth
-    if not 0 <= lags < n_periods:
-        raise OptionError(f"bandwidth={lags} must be from 0 to {n_periods - 1} periods.")
-    return lags
+def _belongs(name: str, owners: Sequence[str], cov_type: str) -> OptionError:
+    """That an option was given to a covariance that has none such."""
+    *before, last = (f'"{owner}"' for owner in owners)
+    listed = f"{', '.join(before)} or {last}" if before else last
+    told = f"{name}= belongs to cov_type={listed}. Leave one of them out."
+    if name == "bandwidth" and cov_type == "conley":
+        told += " Periods of conley are serial_lags=."
+    return OptionError(told, option=name)
 
 
-def _sums(
-    options: CovarianceOptions, labels: pd.DataFrame | None, index: pd.MultiIndex, lags: int
-) -> Sums | None:
-    if options.cov_type == "unadjusted":
-        return None
-    if options.cov_type == "robust":
-        return lambda scores: np.asarray(scores.T @ scores)
-    if labels is not None:
-        return _clustered(labels)
-    if options.cov_type == "conley":
-        return _conley(options, index)
-    place = _Places.of(index)
-    weights = sandwich.over_time(options.kernel, lags, place.shape[0])
-    if options.cov_type == "kernel":
-        return lambda scores: _over_time(place.cells(scores), weights)
-    return lambda scores: _over_time(place.cells(scores).sum(axis=1, keepdims=True), weights)
+def cluster_names(clusters: Any) -> list[str]:
+    """What the one or two ways to cluster are called.
 
-
-def _clustered(labels: pd.DataFrame) -> Sums:
-    codes = [labels[name].to_numpy() for name in labels]
-    if len(codes) == 1:
-        return lambda scores: _squared_totals(scores, codes[0])
-    both = pd.factorize(pd.MultiIndex.from_arrays(codes))[0]
-    return lambda scores: np.asarray(
-        sum(_squared_totals(scores, code) for code in codes) - _squared_totals(scores, both)
-    )
-
-
-def _squared_totals(scores: Array, codes: npt.NDArray[np.int64]) -> Array:
-    totals = np.zeros((int(codes.max()) + 1, scores.shape[1]))
-    np.add.at(totals, codes, scores)
-    return np.asarray(totals.T @ totals)
-
-
-@dataclass(frozen=True, eq=False)
-class _Places:
-    """Where rows stand in the (n_periods, n_entities) of the panel."""
-
-    period: npt.NDArray[np.int64]
-    entity: npt.NDArray[np.int64]
-    shape: tuple[int, int]
-
-    @classmethod
-    def of(cls, index: pd.MultiIndex) -> _Places:
-        period, entity = _fx.periods(index), _fx.as_codes(index.codes[0])
-        return cls(period, entity, (int(period.max()) + 1, int(entity.max()) + 1))
-
-    def cells(self, scores: Array) -> Array:
-        """Scores as (n_periods, n_entities, p), zero where the panel has no row."""
-        cells = np.zeros((*self.shape, scores.shape[1]))
-        cells[self.period, self.entity] = scores
-        return cells
-
-
-def _over_time(cells: Array, weights: Array) -> Array:
-    """Squares and, by their weights, products with those some periods before, by entity."""
-    M = np.einsum("tip,tiq->pq", cells, cells)
-    for lag, weight in enumerate(weights[1:], start=1):
-        gamma = np.einsum("tip,tiq->pq", cells[lag:], cells[:-lag])
-        M += weight * (gamma + gamma.T)
-    return np.asarray(M)
-
-
-def _conley(options: CovarianceOptions, index: pd.MultiIndex) -> Sums:
-    """Weighted by distance within periods; the weights of all pairs are made once."""
-    entities = index.levels[0][np.unique(index.codes[0])]
-    if len(entities) > _covariance._LARGEST:
-        raise EstimationError(
-            f"cov_type='conley' needs a dense matrix of {len(entities)} entities; "
-            f"{_covariance._LARGEST} is the most. Use cov_type='robust' or 'clustered'."
+    Raises
+    ------
+    OptionError
+        If they are no clusters, or more than two.
+    """
+    if isinstance(clusters, pd.Series):
+        names = [str(clusters.name or "clusters")]
+    elif isinstance(clusters, pd.DataFrame):
+        names = [str(name) for name in clusters.columns]
+    else:
+        names = [clusters] if isinstance(clusters, str) else clusters
+        if not isinstance(names, Sequence):
+            raise OptionError(
+                f"clusters is a {type(clusters).__name__}. Give 'entity', 'time', both in a list, "
+                "or a Series of labels by entity or by (entity, time).",
+                option="clusters",
+            )
+        for name in names:
+            check_option("clusters", name, ("entity", "time"))
+    if not 1 <= len(names) <= 2:
+        raise OptionError(
+            f"{len(names)} cluster dimensions were given; use one or two.", option="clusters"
         )
-    design: Any = SimpleNamespace(entities=entities, n_entities=len(entities))
-    kernel = _covariance._conley_kernel(design, options.conley)
-    place, serial = _Places.of(index), options.serial_lags or 0
-    _covariance._check_lags("serial_lags", serial, place.shape[0])
-
-    def conley(scores: Array) -> Array:
-        cells = place.cells(scores)
-        return sandwich.conley(sandwich.Scores(np.ones(place.shape), cells, {}), kernel, serial)
-
-    return conley
+    if len(set(names)) < len(names):
+        raise OptionError(
+            f"clusters has a column name twice: {first(names)}. Rename one.", option="clusters"
+        )
+    return list(names)

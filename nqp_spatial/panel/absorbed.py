@@ -47,7 +47,9 @@ def periods(index: pd.MultiIndex) -> Codes:
 
 def contained(fine: Codes, coarse: Codes) -> bool:
     """Whether each category of ``fine`` lies in one category of ``coarse``."""
-    return bool(pd.Series(coarse).groupby(fine).nunique().max() == 1)
+    one = np.empty(int(fine.max()) + 1, np.int64)
+    one[fine] = coarse
+    return bool((one[fine] == coarse).all())
 
 
 def rank(groups: Mapping[str, Codes], trends: Sequence[tuple[Codes, Array]] = ()) -> int:

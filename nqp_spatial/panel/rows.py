@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial.exceptions import DuplicateKeysError, EstimationError, OptionError
+import nqp_spatial.panel.absorbed as _fx
+from nqp_spatial.exceptions import DuplicateKeysError, OptionError
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import labels_of
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+
+Codes = npt.NDArray[np.int64]
 
 
 def plain_index(index: pd.MultiIndex) -> pd.MultiIndex:
@@ -25,23 +29,6 @@ def plain_index(index: pd.MultiIndex) -> pd.MultiIndex:
         return index
     codes = pd.factorize(index.get_level_values(1), sort=True)[0]
     return pd.MultiIndex.from_arrays([index.get_level_values(0), codes], names=index.names)
-
-
-def check_variances(cov: pd.DataFrame, cov_type: str = "clustered") -> None:
-    """Raise if a variance is negative, as two-way clustering with few clusters may have it."""
-    negative = cov.columns[np.diag(cov) < 0]
-    if len(negative) and cov_type != "clustered":
-        raise EstimationError(
-            f"cov_type={cov_type!r} gives {first(negative)} a negative variance, which a kernel "
-            "that is not positive definite may do. Use kernel='bartlett', or another cutoff or "
-            "bandwidth."
-        )
-    if len(negative):
-        raise EstimationError(
-            f"The clustered variance of {first(negative)} is negative: two-way clustering adds two "
-            "covariances and subtracts a third, which fails with few clusters. Cluster in one "
-            "dimension."
-        )
 
 
 def categories(values: pd.Series | pd.DataFrame | None, keys: Keys) -> pd.DataFrame | None:
@@ -56,51 +43,96 @@ def categories(values: pd.Series | pd.DataFrame | None, keys: Keys) -> pd.DataFr
     return frame.astype("category")
 
 
-def cluster_labels(clusters: Any, index: pd.MultiIndex) -> pd.DataFrame:
-    """One or two columns of cluster codes on ``index``."""
-    if isinstance(clusters, pd.Series | pd.DataFrame):
-        frame = labels_on(_by_row(clusters, index), index, "clusters")
-    else:
-        names = [clusters] if isinstance(clusters, str) else clusters
-        if not isinstance(names, Sequence):
-            raise OptionError(
-                f"clusters is a {type(clusters).__name__}. Give 'entity', 'time', both in a list, "
-                "or a Series of labels by entity or by (entity, time)."
-            )
-        for name in names:
-            check_option("clusters", name, ("entity", "time"))
-        levels = {"entity": 0, "time": 1}
-        frame = pd.DataFrame({n: index.get_level_values(levels[n]) for n in names}, index=index)
-    if not 1 <= frame.shape[1] <= 2:
-        raise OptionError(f"{frame.shape[1]} cluster dimensions were given; use one or two.")
-    if frame.isna().any().any():
-        where = first(frame.index[frame.isna().any(axis=1)], 3)
-        raise OptionError(f"clusters are empty at {where}. Every row needs a cluster.")
-    return frame.apply(lambda column: pd.Series(pd.factorize(column)[0], index=index)).rename(
-        columns=str
-    )
+class Where(Protocol):
+    """Cells that have scores: the rows of a regression, or a `Design`."""
+
+    @property
+    def index(self) -> pd.MultiIndex:
+        """(entity, time) of the cells, entity after entity where they have two dimensions."""
+
+    @property
+    def entities(self) -> pd.Index:
+        """Labels of the entities, in the order of their codes."""
+
+    @property
+    def n_periods(self) -> int:
+        """Periods that have cells."""
+
+    @property
+    def entity_codes(self) -> Codes:
+        """The entity of each cell, of the shape of the scores."""
+
+    @property
+    def period_codes(self) -> Codes:
+        """The period of each cell."""
 
 
-def _by_row(labels: pd.Series | pd.DataFrame, index: pd.MultiIndex) -> pd.Series | pd.DataFrame:
-    """Labels by (entity, time); those given by entity are repeated in its periods."""
-    if isinstance(labels.index, pd.MultiIndex):
-        return labels
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a regression, by their (entity, time) index, as one row of cells."""
+
+    index: pd.MultiIndex
+
+    @property
+    def entities(self) -> pd.Index:
+        """Those that have rows."""
+        return self.index.levels[0][np.unique(self.index.codes[0])]
+
+    @property
+    def n_periods(self) -> int:
+        """Periods that have rows."""
+        return int(self.period_codes.max()) + 1
+
+    @cached_property
+    def entity_codes(self) -> Codes:
+        """Position of each row's entity, shape (1, n)."""
+        return _fx.as_codes(self.index.codes[0])[None, :]
+
+    @cached_property
+    def period_codes(self) -> Codes:
+        """The period of each row in the order of time, shape (1, n)."""
+        return _fx.periods(self.index)[None, :]
+
+
+def codes_of(name: str, labels: pd.Series, where: Where, rows: pd.MultiIndex) -> Codes:
+    """Codes from zero, in the shape of the cells, of labels by (entity, time) or by entity.
+
+    Parameters
+    ----------
+    name : str
+        What the labels are called.
+    labels : Series
+    where : Where
+        The cells used.
+    rows : MultiIndex
+        (entity, time) that labels must be given for; they may be more.
+
+    Raises
+    ------
+    DataError
+        Labels repeat or are not those of the rows, by its own class.
+    OptionError
+        One is empty.
+    """
+    by_cell = isinstance(labels.index, pd.MultiIndex)
+    if by_cell:
+        checks.panel_index(labels, "clusters")
     if labels.index.has_duplicates:
         twice = first(labels.index[labels.index.duplicated()], 3)
         raise DuplicateKeysError(
-            f"clusters have more than one label for {twice}. Keep one row of each entity."
+            f"clusters {name!r} have more than one label for {twice}. Keep one row of each."
         )
-    entities = index.get_level_values(0)
-    same_ids(entities.unique(), labels.index, "y", "clusters")
-    return labels.reindex(entities).set_axis(index)
-
-
-def labels_on(values: pd.Series | pd.DataFrame, index: pd.MultiIndex, role: str) -> pd.DataFrame:
-    """Labels matched by (entity, time); columns without a name get that of their role."""
-    checks.panel_index(values, role)
-    checks.unique_keys(values.index, role)
-    checks.same_rows(index, values.index, "y", role)
-    frame = values.to_frame(values.name or role) if isinstance(values, pd.Series) else values
-    if not frame.columns.is_unique:
-        raise OptionError(f"{role} has a column name twice: {first(frame.columns)}. Rename one.")
-    return frame.reindex(index)
+    if by_cell:
+        checks.same_rows(rows, labels.index, "the panel", "clusters")
+    else:
+        entities = rows.get_level_values(0).unique()
+        same_ids(entities, labels.index, "the panel", "clusters")
+    values = labels.reindex(where.index if by_cell else where.entities)
+    if values.isna().any():
+        at = first(values.index[values.isna()], 3)
+        raise OptionError(
+            f"clusters {name!r} are empty at {at}. Every row needs a cluster.", option="clusters"
+        )
+    codes = pd.factorize(values)[0].astype(np.int64)
+    shape = where.entity_codes.shape
+    return codes.reshape(shape[::-1]).T if by_cell else codes[where.entity_codes]

@@ -46,6 +46,13 @@ class Between:
     open: bool = False
 
 
+@dataclass(frozen=True)
+class Default:
+    """What an option is where it is not given, for those that a ``TypedDict`` declares."""
+
+    value: Any
+
+
 Level = Annotated[float, Between(0, 1, open=True)]  # of an interval or a test
 Seed = Annotated[int, Between(0)]
 Jobs = Annotated[int, Between(-1)]  # processes; -1 for all processors
@@ -182,11 +189,11 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     """
     call = function.__init__ if inspect.isclass(function) else function
     texts = described(inspect.getdoc(function) or "") | described(inspect.getdoc(call) or "")
-    found = {}
+    shared, found = getattr(call, "__shared_options__", {}), {}
     for name, own in inspect.signature(call).parameters.items():
         if name == "self" or own.kind in (own.VAR_POSITIONAL, own.VAR_KEYWORD):
             continue
-        hint = _evaluated(own.annotation, inspect.unwrap(call))
+        hint = shared.get(name, _evaluated(own.annotation, inspect.unwrap(call)))
         found[name] = _parameter(name, hint, own.default, texts.get(name, ""))
     return found
 
@@ -262,7 +269,8 @@ def shared_options(declared: type, **defaults: Any) -> Callable[[F], F]:
     declared : TypedDict
         Its docstring describes each key, as a Parameters section does.
     defaults
-        Of the keys in this function; the others are None.
+        Of the keys in this function, which gets them. The others have those of their declaration,
+        ``Annotated[str, Default("entity")]``, or None, and it gets them only if they are given.
 
     Examples
     --------
@@ -287,9 +295,13 @@ def shared_options(declared: type, **defaults: Any) -> Callable[[F], F]:
         signature = inspect.signature(function)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         hints = get_type_hints(declared, include_extras=True)
+        plain = get_type_hints(declared)  # for readers: without ranges
         more = [
             inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=hint
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults.get(name, _default(hint)),
+                annotation=plain[name],
             )
             for name, hint in hints.items()
         ]
@@ -306,10 +318,16 @@ def shared_options(declared: type, **defaults: Any) -> Callable[[F], F]:
             return function(*args, **{**defaults, **given})
 
         called.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+        called.__shared_options__ = hints  # type: ignore[attr-defined]
         called.__doc__ = _with_parameters(function.__doc__ or "", inspect.getdoc(declared) or "")
         return called  # type: ignore[return-value]
 
     return show
+
+
+def _default(hint: Any) -> Any:
+    declared = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((item.value for item in declared if isinstance(item, Default)), None)
 
 
 def _with_parameters(docstring: str, shared: str) -> str:
@@ -337,6 +355,7 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 __all__ = [
     "REQUIRED",
     "Between",
+    "Default",
     "Jobs",
     "Level",
     "Parameter",

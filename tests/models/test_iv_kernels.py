@@ -13,9 +13,11 @@ from numpy.testing import assert_allclose
 from pyproj import Geod
 
 from nqp_spatial.exceptions import DataWarning, EstimationError, IdMismatchError, OptionError
-from nqp_spatial.models.covariance import CovarianceOptions, prepare
+from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.models.iv.model import IV2SLS
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.models.scores import prepare
+from nqp_spatial.panel.rows import Rows
 
 CITIES, YEARS, LAGS = 36, 8, 2
 Z = ["z1", "z2", "z3"]
@@ -206,7 +208,7 @@ def test_instruments_that_are_the_regressors_give_fixed_effects(panel, places, e
     columns = model._data.columns.copy()
     columns[:, -1] = columns[:, model._data.k1]  # public input of this kind is refused
     model._data = replace(model._data, columns=columns)
-    prepared = prepare(CovarianceOptions(**fit), model._ols.y.index, model._ols.y.index)
+    prepared = prepare(CovarianceOptions(fit), Rows(model._ols.y.index))
     how = model._covariance(prepared)
     found = model._solve(how, "2sls")
     ols = FixedEffects(panel["y"], panel[["x", "d"]], effects=effects).fit(**fit)
@@ -373,6 +375,6 @@ def test_a_kernel_that_is_not_positive_definite(panel):
     message = "In the reduced form: cov_type='conley' gives 'z1' a negative variance"
     with pytest.raises(EstimationError, match=message):
         model.fit(**fit)
-    how = model._covariance(prepare(CovarianceOptions(**fit), full.index, full.index))
+    how = model._covariance(prepare(CovarianceOptions(fit), Rows(full.index)))
     with pytest.raises(EstimationError, match="weights by distance need not be positive definite"):
         model._solve(how, "gmm")

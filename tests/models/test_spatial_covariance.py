@@ -552,12 +552,12 @@ def test_few_clusters_and_a_short_cutoff_are_told(data, weights, places):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_many_entities_are_refused_with_the_number(data, weights, options, kind, monkeypatch):
-    monkeypatch.setattr(covariance, "_LARGEST", N - 1)
+    monkeypatch.setattr(covariance, "LARGEST", N - 1)
     assert_refused(
         data, weights, EstimationError, rf"dense matrices of {N} entities", **options[kind]
     )
     assert durbin(data, weights).fit().std_errors.gt(0).all()
-    monkeypatch.setattr(covariance, "_LARGEST", N)
+    monkeypatch.setattr(covariance, "LARGEST", N)
     assert durbin(data, weights).fit(**options[kind]).std_errors.gt(0).all()
 
 

@@ -283,7 +283,7 @@ def test_clusters_of_other_cells_are_refused():
 
 
 def test_many_cells_say_that_dense_matrices_are_needed(monkeypatch):
-    monkeypatch.setattr(covariance, "_LARGEST", 20)
+    monkeypatch.setattr(covariance, "LARGEST", 20)
     with pytest.raises(EstimationError, match=r"dense matrices of \d+ entity-periods; 20"):
         panel().fit("SAR", "twoway", cov_type="robust")
 

@@ -178,32 +178,48 @@ def _between(scores: Scores, codes: Codes, n_clusters: int, sums: Array) -> dict
     return crossed
 
 
-def driscoll_kraay(scores: Scores, bandwidth: int) -> Array:
-    """M of the scores of whole periods, with a Bartlett kernel over ``bandwidth`` lags."""
-    totals = scores.by_place().sum(axis=1)
-    M = totals.T @ totals
-    for lag in range(1, bandwidth + 1):
-        gamma = totals[lag:].T @ totals[:-lag]
-        M += (1 - lag / (bandwidth + 1)) * (gamma + gamma.T)
-    return np.asarray(M)
+def driscoll_kraay(scores: Scores, bandwidth: int, kernel: str = "bartlett") -> Array:
+    """M of the scores of whole periods, with a kernel over time."""
+    totals = scores.by_place().sum(axis=1, keepdims=True)
+    return _lagged(totals, over_time(kernel, bandwidth, len(totals)))
 
 
-def conley(scores: Scores, kernel: Array, serial_lags: int) -> Array:
-    """M with weights ``kernel`` (n_entities, n_entities) in space, Bartlett in time by entity.
+def within_entities(scores: Scores, bandwidth: int, kernel: str = "bartlett") -> Array:
+    """M with a kernel over time within entities: ``conley`` with nobody near (Newey and West)."""
+    cells = scores.by_place()
+    M = _lagged(cells, over_time(kernel, bandwidth, len(cells)))
+    return np.asarray(M + _squared_pairs(scores, 0.5))
 
-    e_i (B e)_i is assigned to entity i: half of a pair to each of its entities. What the kernel
-    then leaves out of the square of a pair is added, so that none is missing of any.
+
+def conley(scores: Scores, near: Array, serial_lags: int) -> Array:
+    """M with weights ``near`` (n_entities, n_entities) in space, Bartlett in time by entity.
+
+    e_i (B e)_i is assigned to entity i: half of a pair to each of its entities. What the weights
+    then leave out of the square of a pair is added, so that none is missing of any.
     """
     cells = scores.by_place()
-    M = np.einsum("tip,ij,tjq->pq", cells, kernel, cells, optimize=True)
-    if scores.cells is not None:
+    by_entity = cells.transpose(1, 0, 2).reshape(len(near), -1)
+    p = cells.shape[-1]
+    M = by_entity.reshape(-1, p).T @ (near @ by_entity).reshape(-1, p)
+    if scores.cells is not None and scores.quadratic:
         entity = scores.cells[1]
-        kernel = kernel[np.ix_(entity, entity)]
-    M += _squared_pairs(scores, (1 - kernel) / 2)
-    for lag in range(1, serial_lags + 1):
-        gamma = np.einsum("tip,tiq->pq", cells[lag:], cells[:-lag])
-        M += (1 - lag / (serial_lags + 1)) * (gamma + gamma.T)
-    return np.asarray(M)
+        near = near[np.ix_(entity, entity)]
+    M += _squared_pairs(scores, (1 - near) / 2)
+    weights = over_time("bartlett", serial_lags, len(cells))
+    weights[0] = 0.0  # of the same period: above
+    return np.asarray(M + _lagged(cells, weights))
+
+
+def _lagged(cells: Array, weights: Array) -> Array:
+    """Products of (n_periods, m, p) with those some periods before, by weight of the lag."""
+    p = cells.shape[-1]
+    M = np.zeros((p, p))
+    for lag, weight in enumerate(weights):
+        if weight:
+            now, before = cells[lag:].reshape(-1, p), cells[: len(cells) - lag].reshape(-1, p)
+            gamma = weight * (now.T @ before)
+            M += gamma + gamma.T if lag else gamma
+    return M
 
 
 def over_time(kernel: str, bandwidth: int, n_periods: int) -> Array:

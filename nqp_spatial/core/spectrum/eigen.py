@@ -9,7 +9,7 @@ entities, a series in estimated traces of powers, which alone is approximate and
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from nqp_spatial.core.spectrum.structure import bounds, largest_row_sum, symmetr
 
 __all__ = [
     "METHODS",
+    "Logdet",
     "CholmodSpectrum",
     "EigenSpectrum",
     "LUSpectrum",
@@ -36,7 +37,8 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
-METHODS = ("auto", "eigenvalues", "lu", "cholmod", "monte-carlo", "chebyshev")
+Logdet = Literal["auto", "eigenvalues", "lu", "cholmod", "monte-carlo", "chebyshev"]
+METHODS = get_args(Logdet)
 _EIGEN_SPARSE, _EIGEN_DENSE = 2_000, 20_000  # entities up to which eigenvalues are found
 _EXACT = 1_000_000  # entities from which factorisations are too slow
 _SMALL = 1e-4  # rho below which (A^-1 - I) / rho loses digits

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,26 +26,32 @@ from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.models.gmm.base import DynamicGMMModel
 from nqp_spatial.models.gmm.results import DynamicGMMResults, label_results
 from nqp_spatial.shared.messages import outside
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Between, check_option, choices
 
-COV_TYPES = ("robust", "unadjusted")
+CovType = Literal["robust", "unadjusted", "asymptotic"]
 
 
 class _Fits(DynamicGMMModel):
     """The fit that both estimators share."""
 
     def fit(
-        self, *, steps: int = 2, cov_type: str = "robust", small: bool = False, ar_orders: int = 2
+        self,
+        *,
+        steps: Literal[2, 1] = 2,
+        cov_type: CovType = "robust",
+        small: bool = False,
+        ar_orders: Annotated[int, Between(1)] = 2,
     ) -> DynamicGMMResults:
         """One- or two-step estimates.
 
         Parameters
         ----------
         steps : {2, 1}
-        cov_type : {"robust", "unadjusted"}
+        cov_type : {"robust", "unadjusted", "asymptotic"}
             Robust: after one step the sandwich that allows for unequal variances and any
             correlation within entities; after two Windmeijer's corrected covariance. Unadjusted:
-            one variance after one step; after two, standard errors known to be far too small.
+            one variance after one step; after two, standard errors known to be far too small;
+            "asymptotic" is another word for it.
         small : bool
             Small-sample factor (n - 1) / (n - k) G / (G - 1) for G entities (n / (n - k) if
             unadjusted after one step), t and F in place of the normal and chi-squared, with G
@@ -69,7 +75,8 @@ class _Fits(DynamicGMMModel):
             If there are more instruments than entities.
         """
         check_option("steps", steps, (1, 2))
-        check_option("cov_type", cov_type, COV_TYPES)
+        check_option("cov_type", cov_type, choices(CovType))
+        cov_type = "unadjusted" if cov_type == "asymptotic" else cov_type
         check_option("small", small, (True, False))
         if self.system.n_groups < 2:
             raise EstimationError("GMM needs at least two entities with usable rows.")

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-import nqp_spatial.models.covariance as _panel
 from nqp_spatial.core.linear import iv, weak_iv
 from nqp_spatial.core.linear.collinear import absorbed, dependent
 from nqp_spatial.exceptions import (
@@ -20,6 +19,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
+from nqp_spatial.models.scores import Prepared
 from nqp_spatial.panel.sample import INSTRUMENTED, Sample, columns_of
 from nqp_spatial.shared.messages import first
 
@@ -135,9 +135,9 @@ def check_rank(
         )
 
 
-def meat_of(how: _panel.Prepared) -> weak_iv.Meat:
+def meat_of(how: Prepared) -> weak_iv.Meat:
     """Covariance of moments as ``how`` has it, without a small-sample factor."""
-    return weak_iv.equal if how.sums is None else weak_iv.of_scores(how.sums)
+    return weak_iv.equal if how.options.equal_variances else weak_iv.of_scores(how.sums)
 
 
 def why_singular(label: str) -> str:

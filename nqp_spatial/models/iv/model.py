@@ -15,31 +15,32 @@ and Kraay's covariance, and no Anderson-Rubin sets, and all must share one covar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-import nqp_spatial.models.covariance as _panel
 import nqp_spatial.models.iv.fixed as _iv_fixed
 import nqp_spatial.models.iv.strength as _iv_strength
 import nqp_spatial.models.linear.fixed_effects as _fixed
 import nqp_spatial.panel.absorbed as _fx
-import nqp_spatial.panel.rows as _panel_rows
 from nqp_spatial.core.linear import iv, weak_iv
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.iv.first_stage import FirstStage
 from nqp_spatial.models.iv.results import IV2SLSResults
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.models.linear.least_squares import fit_as
+from nqp_spatial.models.scores import Prepared, check_variances, prepare
 from nqp_spatial.panel.formula import split_iv_formula
+from nqp_spatial.panel.rows import Rows
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.notes import listed
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Unpack, check_option, shared_options
 from nqp_spatial.shared.provenance import versions
 
 Array = npt.NDArray[np.float64]
@@ -146,30 +147,20 @@ class IV2SLS:
         powers = 2.0 ** np.round(np.log2(lengths))  # columns of like size, no digit changed
         return _iv_fixed.Data(y, X / powers, powers, k, k2, names[: k + k2])
 
+    @shared_options(Covariance, cov_type="clustered")
     def fit(
-        self,
-        *,
-        estimator: str = "2sls",
-        cov_type: str = "clustered",
-        clusters: str | Sequence[str] | pd.Series | pd.DataFrame = "entity",
-        bandwidth: int | None = None,
-        kernel: str = "bartlett",
-        cutoff_km: float | None = None,
-        coordinates: Any = None,
-        serial_lags: int | None = None,
+        self, *, estimator: Literal["2sls", "liml", "gmm"] = "2sls", **cov: Unpack[Covariance]
     ) -> IV2SLSResults:
         """Estimate by instrumental variables.
+
+        There is one covariance for the estimates, both stages, the rank and Anderson-Rubin
+        statistics, Hansen's J and the weights of GMM.
 
         Parameters
         ----------
         estimator : {"2sls", "liml", "gmm"}
             "gmm" weights the moments by the inverse of the covariance that ``cov_type`` names, at
             the 2SLS residuals (two steps).
-        cov_type : {"clustered", "unadjusted", "robust", "driscoll-kraay", "kernel", "conley"}
-            As in :meth:`FixedEffects.fit`. One covariance for the estimates, both stages, the rank
-            and Anderson-Rubin statistics, Hansen's J and the weights of GMM.
-        clusters, bandwidth, kernel, cutoff_km, coordinates, serial_lags : optional
-            Of ``cov_type``; as in :meth:`FixedEffects.fit`.
 
         Returns
         -------
@@ -189,15 +180,13 @@ class IV2SLS:
             If the Kleibergen-Paap F is below 10, or not defined; if there are few clusters.
         """
         check_option("estimator", estimator, ESTIMATORS)
-        options = _panel.CovarianceOptions(
-            cov_type, clusters, bandwidth, kernel, cutoff_km, coordinates, serial_lags
-        )
-        if estimator == "gmm" and cov_type == "unadjusted":
+        options = CovarianceOptions(cov)
+        if estimator == "gmm" and options.equal_variances:
             raise OptionError(
                 "With equal variances two-step GMM is 2SLS. Give the covariance that GMM shall "
                 "weight with, such as cov_type='clustered', or use estimator='2sls'."
             )
-        prepared = _panel.prepare(options, self._ols.y.index, self._ols.y.index)
+        prepared = prepare(options, Rows(self._ols.y.index))
         regressions = self._regressions(prepared)
         how = self._covariance(prepared)
         found = self._solve(how, estimator)
@@ -205,7 +194,7 @@ class IV2SLS:
         _iv_strength.warn(result.weak_instruments, result.cov_type)
         return result
 
-    def _regressions(self, how: _panel.Prepared) -> _Regressions:
+    def _regressions(self, how: Prepared) -> _Regressions:
         """Least squares of each endogenous regressor and of the outcome; the endogeneity test."""
         effects = self._removed
         y, x = self._ols.y, self._ols.x
@@ -219,18 +208,17 @@ class IV2SLS:
         names = [f"resid of {name}" for name in self.endogenous]
         residuals = pd.DataFrame({n: s.resids for n, s in zip(names, stages.values(), strict=True)})
         try:
-            more = FixedEffects(y, pd.concat([x, residuals], axis=1), **effects)._fit_as(how)
+            more = fit_as(FixedEffects(y, pd.concat([x, residuals], axis=1), **effects), how)
         except EstimationError:  # no degrees of freedom are left for it
             return _Regressions(stages, reduced, np.nan, np.nan)
         beta, cov = more.params[names].to_numpy(), more.cov.loc[names, names].to_numpy()
         statistic = weak_iv._quadratic(beta, cov) / len(names)
         return _Regressions(stages, reduced, statistic, float(more.df_resid or np.nan))
 
-    def _covariance(self, how: _panel.Prepared) -> _iv_fixed.Covariance:
-        cov_type, meat = how.options.cov_type, _iv_fixed.meat_of(how)
-        own = self._ols._small_sample(cov_type, how.labels)
-        stage = self._stage._small_sample(cov_type, how.labels)
-        return _iv_fixed.Covariance(meat, *own, *stage, how.label, how.record)
+    def _covariance(self, how: Prepared) -> _iv_fixed.Covariance:
+        own, stage = (model._equation().small_sample(how) for model in (self._ols, self._stage))
+        label = how.options.label
+        return _iv_fixed.Covariance(_iv_fixed.meat_of(how), *own, *stage, label, how.record)
 
     def _solve(self, how: _iv_fixed.Covariance, estimator: str) -> iv.Solution:
         """Estimates in units of the scaled columns; J has no small-sample factor."""
@@ -272,7 +260,7 @@ class IV2SLS:
         params = pd.Series(found.delta / data.own_powers, index=names, name="estimate")
         cov = found.cov * how.factor / np.outer(data.own_powers, data.own_powers)
         cov_frame = pd.DataFrame(cov, index=names, columns=names)
-        _panel_rows.check_variances(cov_frame, how.record["cov_type"])
+        check_variances(cov_frame, how.record["cov_type"])
         resid = pd.Series(found.resid.ravel(), index=y.index, name="resid")
         reduced = data.reduced(len(y) - self._stage._rank)
         form = weak_iv.reduced_form(reduced, how.meat, how.stage_factor)
@@ -350,11 +338,11 @@ class _Regressions:
 
 
 def _least_squares(
-    what: str, y: pd.Series, x: pd.DataFrame, effects: dict[str, Any], how: _panel.Prepared
+    what: str, y: pd.Series, x: pd.DataFrame, effects: dict[str, Any], how: Prepared
 ) -> _fixed.FixedEffectsResults:
     """A regression of its own, named in what it may raise."""
     try:
-        return FixedEffects(y, x, **effects)._fit_as(how)
+        return fit_as(FixedEffects(y, x, **effects), how)
     except EstimationError as error:
         raise EstimationError(f"In {what}: {error}") from None
 

@@ -1,7 +1,7 @@
 """Pooled and fixed-effects regression with the covariances of the field.
 
 Any number of kinds of effects, and linear trends of entities or of groups of them, are removed by
-`core.absorb`; small-sample factors are those of `_least_squares`, which follow reghdfe and fixest.
+`core.absorb`; small-sample factors are those of `models.scores`, as reghdfe and fixest have.
 
 K is the rank of regressors, effects and trends together, as the regression with dummies has it: two
 kinds of effects lose one for each part of the panel that no category connects with the rest, and
@@ -191,10 +191,6 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         others = () if self.other_effects is None else tuple(map(str, self.other_effects.columns))
         trend = () if self._trend_name is None else (f"{self._trend_name} trends",)
         return (*_INCLUDED[self.effects], *others, *trend)
-
-    def _small_sample(self, cov_type: str, labels: pd.DataFrame | None) -> tuple[float, float]:
-        """Factor on a covariance without degrees of freedom, and those of t."""
-        return _ls.small_sample(self._equation(), cov_type, labels)
 
     def _without_singletons(self, labels: pd.Series | None) -> pd.Series | None:
         """Leave out rows that are alone in a category; the labels of trends on what is left."""

@@ -1,21 +1,14 @@
 """Least squares on columns already free of effects, quasi-demeaned or differenced.
 
-Small-sample factors are applied here, once for all models, so that the numbers are those of reghdfe
-and fixest:
-
-unadjusted, robust, conley  n / (n - K), K counting all effects;
-clustered                   G / (G - 1) * (n - 1) / (n - K), where effects nested in the clusters
-                            are not counted in K (trends always are), and G is the smaller number of
-                            clusters for two-way clustering;
-driscoll-kraay, kernel      T / (T - 1) * (n - 1) / (n - K), K counting all effects.
-
-What the names of covariances mean is told in ``_panel_covariance``.
+Small-sample factors are those of `models.scores`, once for all models, so that the numbers are
+those of reghdfe and fixest: K counts all effects, without those that are nested in the clusters
+where there are any; trends are always counted.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Self, TypeVar
@@ -24,13 +17,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-import nqp_spatial.models.covariance as _panel
 import nqp_spatial.panel.absorbed as _fx
 import nqp_spatial.panel.rows as _rows
 from nqp_spatial.core.linear.orthogonal import Basis
-from nqp_spatial.exceptions import EstimationError
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions
+from nqp_spatial.models.scores import Prepared, check_variances, prepare
 from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.rows import Rows
 from nqp_spatial.results import Results
+from nqp_spatial.shared.options import Unpack, shared_options
 
 Array = npt.NDArray[np.float64]
 
@@ -60,14 +55,15 @@ class Equation:
     groups: Mapping[str, _fx.Codes] = field(default_factory=dict)
     normal: bool = False
 
-    @property
-    def periods(self) -> npt.NDArray[np.int64]:
-        """Codes of the periods that are used, in order."""
-        return _fx.periods(self.y.index)
-
-    def prepare(self, options: _panel.CovarianceOptions) -> _panel.Prepared:
+    def prepare(self, options: CovarianceOptions) -> Prepared:
         """The covariance on these rows; few clusters are warned of here, once."""
-        return _panel.prepare(options, self.y.index, self.rows)
+        return prepare(options, Rows(self.y.index), self.rows)
+
+    def small_sample(self, how: Prepared) -> tuple[float, float]:
+        """Factor on the covariance without degrees of freedom, and those of t."""
+        nested = {name: self.groups[name] for name in how.nested(self.groups)}
+        counted = self.rank - max(_fx.rank(nested) - 1, 0)
+        return how.small_sample(len(self.y), len(self.y) - counted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,38 +121,9 @@ class PanelModel(ABC, Generic[R]):
         """The model of ``"y ~ x1 + x2"`` on the columns of ``data``."""
         return cls(*split_formula(formula, data), **options)
 
-    def fit(
-        self,
-        *,
-        cov_type: str = "clustered",
-        clusters: str | Sequence[str] | pd.Series | pd.DataFrame = "entity",
-        bandwidth: int | None = None,
-        kernel: str = "bartlett",
-        cutoff_km: float | None = None,
-        coordinates: Any = None,
-        serial_lags: int | None = None,
-    ) -> R:
+    @shared_options(Covariance, cov_type="clustered")
+    def fit(self, **cov: Unpack[Covariance]) -> R:
         """Least squares.
-
-        Parameters
-        ----------
-        cov_type : {"clustered", "unadjusted", "robust", "driscoll-kraay", "kernel", "conley"}
-            "kernel" is robust to autocorrelation within entities (Newey and West); "driscoll-kraay"
-            to correlation between entities too; "conley" to that of entities near each other.
-        clusters : {"entity", "time"}, both in a list, or a Series or DataFrame of labels
-            For ``cov_type="clustered"``; labels by entity or by (entity, time), one or two
-            columns.
-        bandwidth : int, optional
-            Of "driscoll-kraay" and "kernel", in periods; by default floor(4 (T / 100)^(2/9)).
-        kernel : str
-            Over periods: "bartlett", "parzen" or "quadratic-spectral". For "conley" over
-            kilometres: "bartlett" or "uniform".
-        cutoff_km : float, optional
-            Of "conley": kilometres beyond which errors are uncorrelated.
-        coordinates : GeoDataFrame or DataFrame, optional
-            Of "conley": geometry, or columns lon and lat, indexed by entity.
-        serial_lags : int, optional
-            Of "conley": periods of autocorrelation within entities, with Bartlett weights.
 
         Returns
         -------
@@ -171,16 +138,9 @@ class PanelModel(ABC, Generic[R]):
             If there are fewer than two clusters or periods where they are needed, or a variance is
             negative.
         """
-        options = _panel.CovarianceOptions(
-            cov_type, clusters, bandwidth, kernel, cutoff_km, coordinates, serial_lags
-        )
+        options = CovarianceOptions(cov)
         equation = self._equation()
         return self._label(equation, estimate(equation, equation.prepare(options)))
-
-    def _fit_as(self, how: _panel.Prepared) -> R:
-        """With a covariance that another model has prepared for the same rows."""
-        equation = self._equation()
-        return self._label(equation, estimate(equation, how))
 
     @abstractmethod
     def _equation(self) -> Equation:
@@ -191,7 +151,13 @@ class PanelModel(ABC, Generic[R]):
         """Estimates as a result."""
 
 
-def estimate(equation: Equation, how: _panel.Prepared) -> Estimate:
+def fit_as(model: PanelModel[R], how: Prepared) -> R:
+    """With a covariance that is prepared for the rows of several models."""
+    equation = model._equation()
+    return model._label(equation, estimate(equation, how))
+
+
+def estimate(equation: Equation, how: Prepared) -> Estimate:
     """Least squares with the covariance asked for."""
     basis, columns = _orthogonal(equation)
     X, y, names = columns.to_numpy(), equation.y.to_numpy(), columns.columns
@@ -199,13 +165,13 @@ def estimate(equation: Equation, how: _panel.Prepared) -> Estimate:
     gamma = inner @ (X.T @ y)
     resid = y - X @ gamma
     squares = float(resid @ resid)
-    factor, df = small_sample(equation, how.options.cov_type, how.labels)
-    if how.sums is None:
+    factor, df = equation.small_sample(how)
+    if how.options.equal_variances:
         spread = squares / len(y) * inner
     else:
         spread = inner @ how.sums(X * resid[:, None]) @ inner
     cov = pd.DataFrame(factor * basis.covariance(spread), names, names)
-    _rows.check_variances(cov, how.options.cov_type)
+    check_variances(cov, how.options.cov_type)
     variance = squares / (len(y) - equation.rank)
     unadjusted = pd.DataFrame(variance * basis.covariance(inner), names, names)
     order = list(equation.x)
@@ -215,7 +181,7 @@ def estimate(equation: Equation, how: _panel.Prepared) -> Estimate:
         unadjusted=unadjusted.loc[order, order],
         resid=pd.Series(resid, equation.y.index, name="resid"),
         df=None if equation.normal else df,
-        label=how.label,
+        label=how.options.label,
         asked=_asked(how),
         notes=how.record | {"small_sample_factor": factor},
     )
@@ -228,13 +194,15 @@ def _orthogonal(equation: Equation) -> tuple[Basis, pd.DataFrame]:
     return basis, pd.DataFrame(basis.columns(given.to_numpy()), given.index, given.columns)
 
 
-def _asked(how: _panel.Prepared) -> dict[str, Any]:
+def _asked(how: Prepared) -> dict[str, Any]:
     """The covariance in the words of linearmodels, whose "kernel" is Driscoll and Kraay's.
 
     Those that it has not are put in its place.
     """
-    if how.labels is not None:
-        return {"cov_type": "clustered", "clusters": how.labels}
+    if how.clusters:
+        codes = {name: code[0] for name, code in how.clusters.items()}
+        labels = pd.DataFrame(codes, how.where.index)
+        return {"cov_type": "clustered", "clusters": labels}
     if how.options.cov_type == "driscoll-kraay":
         return {"cov_type": "kernel", "kernel": how.options.kernel, "bandwidth": how.lags}
     return {"cov_type": "robust" if how.options.cov_type == "robust" else "unadjusted"}
@@ -252,33 +220,3 @@ def by_linearmodels(model: PanelModel[Any], asked: Mapping[str, Any]) -> Any:
         options["clusters"] = options["clusters"].set_axis(index)
     regression = PanelOLS(y, x, check_rank=False)  # checked in a way that units do not matter to
     return regression.fit(debiased=False, auto_df=False, count_effects=False, **options)
-
-
-def small_sample(
-    equation: Equation, cov_type: str, labels: pd.DataFrame | None
-) -> tuple[float, float]:
-    """Factor on the covariance without degrees of freedom, and those of t."""
-    n, every = len(equation.y), equation.rank
-    if cov_type in ("unadjusted", "robust", "conley"):
-        return n / (n - every), n - every
-    if cov_type in ("driscoll-kraay", "kernel"):
-        periods = len(np.unique(equation.periods))
-        if periods < 2:
-            name = "Driscoll-Kraay" if cov_type == "driscoll-kraay" else "Kernel"
-            raise EstimationError(f"{name} errors need at least two periods.")
-        return periods / (periods - 1) * (n - 1) / (n - every), periods - 1
-    assert labels is not None
-    groups = min(int(labels[name].nunique()) for name in labels.columns)
-    if groups < 2:
-        raise EstimationError("Clustered errors need at least two clusters in each dimension.")
-    counted = every - max(_fx.rank(_nested(equation.groups, labels)) - 1, 0)
-    return groups / (groups - 1) * (n - 1) / (n - counted), groups - 1
-
-
-def _nested(groups: Mapping[str, _fx.Codes], labels: pd.DataFrame) -> dict[str, _fx.Codes]:
-    """The effects whose categories each lie within one cluster."""
-    return {
-        name: codes
-        for name, codes in groups.items()
-        if any(_fx.contained(codes, labels[column].to_numpy()) for column in labels)
-    }

@@ -15,13 +15,18 @@ import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear import bootstrap
 from nqp_spatial.core.linear import mediation as core
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.models.linear.least_squares import fit_as
 from nqp_spatial.models.mechanism.mediation_results import MediationResults
+from nqp_spatial.models.scores import Prepared, prepare
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.rows import Rows
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import Unpack, shared_options
 
 Array = npt.NDArray[np.float64]
 
@@ -135,18 +140,18 @@ class Mediation:
         checks.columns_exist(frame, names)
         return cls(y, x[treatment], frame[names], x.drop(columns=treatment), **options)
 
+    @shared_options(Covariance, cov_type="clustered")
     def fit(
         self,
         *,
         replications: int = 1000,
         seed: int = 0,
         n_jobs: int = 1,
-        cov_type: str = "clustered",
-        clusters: Any = "entity",
-        bandwidth: int | None = None,
-        kernel: str = "bartlett",
+        **cov: Unpack[Covariance],
     ) -> MediationResults:
         """All steps, and the bootstrap of the indirect effects.
+
+        The covariance is that of each step; the tests of Sobel and Goodman are made of them.
 
         Parameters
         ----------
@@ -155,9 +160,6 @@ class Mediation:
             more draws extend fewer. With 0 there is none.
         n_jobs : int
             Processes; the answer does not depend on it.
-        cov_type, clusters, bandwidth, kernel
-            Of the standard errors of each step, as in `FixedEffects.fit`; the tests of Sobel and
-            Goodman are made of them.
 
         Returns
         -------
@@ -174,12 +176,7 @@ class Mediation:
         if 0 < replications < _boot.LEAST:
             _boot.check_whole("replications", replications, _boot.LEAST)
         seed = _boot.check_whole("seed", seed, 0)
-        how = {
-            "cov_type": cov_type,
-            "clusters": clusters,
-            "bandwidth": bandwidth,
-            "kernel": kernel,
-        }
+        how = prepare(CovarianceOptions(cov), Rows(self.y.index))
         base = [self.treatment]
         outcome, frame, several = self.y, self._frame, len(self.mediators) > 1
         statistic = self._statistic()
@@ -194,10 +191,10 @@ class Mediation:
             seed=seed if replications else None,
         )
 
-    def _step(self, outcome: pd.Series, regressors: list[str], how: dict[str, Any]) -> Any:
+    def _step(self, outcome: pd.Series, regressors: list[str], how: Prepared) -> Any:
         x = self._frame[[*regressors, *self.controls]]
         model = FixedEffects(outcome, x, effects=self.effects, other_effects=self.other_effects)
-        return model.fit(**how)
+        return fit_as(model, how)
 
     def _statistic(self) -> _Statistic:
         kinds = list(_fx.groups(self.y.index, self.effects, self._others).values())

@@ -10,6 +10,7 @@ import pandas as pd
 import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear.collinear import absorbed
 from nqp_spatial.exceptions import ConstantColumnError, MissingValuesError, OptionError
+from nqp_spatial.models.covariance import Covariance
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.mechanism.moderation_results import ModerationResults, Moderator
 from nqp_spatial.panel.formula import split_formula
@@ -20,6 +21,7 @@ from nqp_spatial.panel.sample import Sample, single
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import note
+from nqp_spatial.shared.options import Unpack, shared_options
 
 _WORDS = {
     "en": {
@@ -137,24 +139,16 @@ class Moderation:
             y, every[x], frame[moderator], controls if controls.shape[1] else None, **options
         )
 
-    def fit(
-        self,
-        *,
-        cov_type: str = "clustered",
-        clusters: Any = "entity",
-        bandwidth: int | None = None,
-        kernel: str = "bartlett",
-    ) -> ModerationResults:
-        """Least squares; the options are those of `FixedEffects.fit`.
+    @shared_options(Covariance, cov_type="clustered")
+    def fit(self, **cov: Unpack[Covariance]) -> ModerationResults:
+        """Least squares.
 
         Returns
         -------
         ModerationResults
             Slopes ``x``, ``m`` and ``x:m``; with categories ``m[category]``, ``x:m[category]``.
         """
-        fitted = self.model.fit(
-            cov_type=cov_type, clusters=clusters, bandwidth=bandwidth, kernel=kernel
-        )
+        fitted = self.model.fit(**cov)
         plain = {} if self._centred else self._as_products(fitted.params, fitted.cov)
         return fitted.as_(
             ModerationResults,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,13 @@ from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsRe
 from nqp_spatial.models.quantile.results import Fitted, PanelQuantileResults, label
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_option, choices
 
 Array = npt.NDArray[np.float64]
 
 EFFECTS = ("entity", "twoway")
-METHODS = ("location-scale", "canay")
-COV_TYPES = ("bootstrap", "clustered", "robust")
+Method = Literal["location-scale", "canay"]
+CovType = Literal["bootstrap", "clustered", "robust"]
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -82,8 +82,8 @@ class PanelQuantile:
         self,
         quantiles: Sequence[float] = DECILES,
         *,
-        method: str = "location-scale",
-        cov_type: str = "bootstrap",
+        method: Method = "location-scale",
+        cov_type: CovType = "bootstrap",
         replications: int = 300,
         seed: int = 0,
         n_jobs: int = 1,
@@ -266,8 +266,8 @@ class PanelQuantile:
 
 def _check_options(method: str, cov_type: str, scale_weights: bool, jackknife: bool) -> None:
     """Raise if options are unknown or do not go together."""
-    check_option("method", method, METHODS)
-    check_option("cov_type", cov_type, COV_TYPES)
+    check_option("method", method, choices(Method))
+    check_option("cov_type", cov_type, choices(CovType))
     if method == "canay" and cov_type != "bootstrap":
         raise OptionError(f"cov_type={cov_type!r} belongs to 'location-scale'. Type bootstrap.")
     for name, given in (("scale_weights", scale_weights), ("jackknife", jackknife)):

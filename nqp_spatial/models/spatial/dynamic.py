@@ -26,17 +26,18 @@ from nqp_spatial.core.linear.within import demean
 from nqp_spatial.core.spatial import dynamic
 from nqp_spatial.core.spatial.ml import CORRECTIONS, Estimate
 from nqp_spatial.core.spatial.multiplier import Multiplier
-from nqp_spatial.core.spectrum.eigen import METHODS, Spectrum
+from nqp_spatial.core.spectrum.eigen import METHODS, Logdet, Spectrum
 from nqp_spatial.exceptions import BoundaryWarning, CollinearityError, EstimationError, OptionError
-from nqp_spatial.models.spatial.covariance import _LARGEST as LARGEST
-from nqp_spatial.models.spatial.covariance import Covariance, CovarianceOptions, compute
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions
+from nqp_spatial.models.scores import LARGEST
+from nqp_spatial.models.spatial.covariance import Inference, compute
 from nqp_spatial.models.spatial.dynamic_results import DynamicResults
 from nqp_spatial.panel.clock import Clock, without_first
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import note
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Unpack, check_option, shared_options
 
 Array = npt.NDArray[np.float64]
 
@@ -148,22 +149,17 @@ class _Dynamic(_spatial_model.SpatialModel):
             "space_time_lag": self.space_time_lag,
         }
 
-    def fit(
-        self,
-        *,
-        cov_type: str = "asymptotic",
-        logdet: str = "auto",
-        clusters: Any = None,
-        bandwidth: int | None = None,
-        cutoff_km: float | None = None,
-        coordinates: Any = None,
-        kernel: str | None = None,
-        serial_lags: int | None = None,
-    ) -> DynamicResults:
+    @shared_options(Covariance, cov_type="asymptotic")
+    def fit(self, *, logdet: Logdet = "auto", **cov: Unpack[Covariance]) -> DynamicResults:
         """Maximise the likelihood given the first period, then correct its bias.
 
-        Options as in :meth:`SpatialModel.fit`. Labels and coordinates of clusters may cover the
-        first period too.
+        Covariances are those of :meth:`SpatialDurbin.fit`. Labels of clusters may cover the first
+        period too.
+
+        Parameters
+        ----------
+        logdet : {"auto", "eigenvalues", "lu", "cholmod", "monte-carlo", "chebyshev"}
+            How ln|I - rho W| is computed, as for :meth:`SpatialDurbin.fit`.
 
         Returns
         -------
@@ -182,10 +178,9 @@ class _Dynamic(_spatial_model.SpatialModel):
         BoundaryWarning
             If the estimate is not stationary: long-run effects are then not defined.
         """
-        clusters = without_first(clusters, self.observed.periods)
-        options = CovarianceOptions(
-            cov_type, clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
-        )
+        if "clusters" in cov:
+            cov["clusters"] = without_first(cov["clusters"], self.observed.periods)
+        options = CovarianceOptions(cov, equal="asymptotic")
         check_option("logdet", logdet, METHODS)
         design, prepared = self.design, _fit_checks.prepared
         lagged = _lags.identified(design, self.durbin, self.effects)
@@ -209,13 +204,13 @@ class _Dynamic(_spatial_model.SpatialModel):
             found = _corrected(panel, found)
         radius = _stationary(panel, found)
         values, df = compute(_centred(found, design, options), design, options)
-        cov, found = Covariance(basis.covariance(values), df), basis.estimate(found)
-        return self._labelled(found, cov, lagged, where, spectrum, options.label, radius)
+        errors, found = Inference(basis.covariance(values), df), basis.estimate(found)
+        return self._labelled(found, errors, lagged, where, spectrum, options.label, radius)
 
     def _labelled(
         self,
         found: Estimate,
-        covariance: Covariance,
+        covariance: Inference,
         lagged: tuple[str, ...],
         where: dynamic.Dynamics,
         spectrum: Spectrum,
@@ -339,7 +334,7 @@ def _stationary(panel: dynamic.Panel, found: Estimate) -> float:
 def _centred(found: Estimate, design: Design, options: CovarianceOptions) -> Estimate:
     """For sandwiches: a corrected estimate has a score whose mean is not zero."""
     dense = design.n_entities <= LARGEST  # beyond, compute() says why it stops
-    if options.cov_type == "asymptotic" or found.at_bound or not dense:
+    if options.equal_variances or found.at_bound or not dense:
         return found
     return dynamic.centred(found, design.W)
 

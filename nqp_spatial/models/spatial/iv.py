@@ -12,7 +12,7 @@ instruments, each lagged first; W need not be row-normalised.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,6 @@ import pandas as pd
 
 import nqp_spatial.models.spatial.checks as _fit_checks
 import nqp_spatial.models.spatial.iv_checks as _iv_checks
-import nqp_spatial.models.spatial.iv_covariance as _iv_covariance
 import nqp_spatial.models.spatial.iv_instruments as _iv
 import nqp_spatial.models.spatial.model as _spatial_model
 import nqp_spatial.panel.lags as _lags
@@ -30,14 +29,15 @@ from nqp_spatial.core.spatial import kelejian_prucha
 from nqp_spatial.core.spatial.ml import scale_of
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.iv.first_stage import FirstStage, strength_frame
-from nqp_spatial.models.spatial.covariance import CovarianceOptions
+from nqp_spatial.models.spatial.covariance import moments_of
 from nqp_spatial.models.spatial.iv_results import IVEstimate, SpatialIVResults
 from nqp_spatial.panel.design import LAG
 from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.panel.sample import INSTRUMENTED, Sample
 from nqp_spatial.results import Results
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Unpack, check_option, shared_options
 from nqp_spatial.shared.provenance import versions
 
 if TYPE_CHECKING:
@@ -167,33 +167,22 @@ class SpatialIV:
             effects=self.effects,
         )
 
+    @shared_options(Covariance, cov_type="asymptotic")
     def fit(
-        self,
-        *,
-        estimator: str = "2sls",
-        cov_type: str = "asymptotic",
-        clusters: Any = None,
-        bandwidth: int | None = None,
-        cutoff_km: float | None = None,
-        coordinates: Any = None,
-        kernel: str | None = None,
-        serial_lags: int | None = None,
+        self, *, estimator: Literal["2sls", "gmm"] = "2sls", **cov: Unpack[Covariance]
     ) -> SpatialIVResults:
         """Estimate by instrumental variables.
+
+        Covariances are of the moments. sigma2 and S count the observations that the fixed effects
+        leave (with clusters, entity effects nested in them are not counted), not the regressors; S
+        has G / (G - 1) for G clusters and T / (T - 1) for kernels over time. Inference is normal,
+        as usual for moments.
 
         Parameters
         ----------
         estimator : {"2sls", "gmm"}
             "gmm" weights the moments by the inverse of the covariance that ``cov_type`` names, at
             the 2SLS residuals (two steps).
-        cov_type : {"asymptotic", "robust", "clustered", "driscoll-kraay", "conley"}
-            Of the moments: equal variances; unequal; correlated within clusters, within periods
-            and over time, or within a distance. sigma2 and S count the observations that the fixed
-            effects leave (with clusters, entity effects nested in them are not counted), not the
-            regressors; S has G / (G - 1) for G clusters and T / (T - 1) for Driscoll and Kraay.
-            Inference is normal, as usual for moments.
-        clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
-            As in :meth:`SpatialDurbin.fit`.
 
         Returns
         -------
@@ -215,11 +204,9 @@ class SpatialIV:
         BoundaryWarning
             If rho is outside its interval, where no effect is defined, or lambda at its bound.
         """
-        options = CovarianceOptions(
-            cov_type, clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
-        )
+        options = CovarianceOptions(cov, equal="asymptotic")
         check_option("estimator", estimator, iv.ESTIMATORS)
-        if estimator == "gmm" and cov_type == "asymptotic":
+        if estimator == "gmm" and options.equal_variances:
             raise OptionError(
                 "With equal variances two-step GMM is 2SLS. Give the covariance that GMM shall "
                 "weight with, such as cov_type='robust' or 'clustered', or use estimator='2sls'."
@@ -236,8 +223,8 @@ class SpatialIV:
         _iv_checks.check_degrees(equation, self.error, self.effects)
         design = self.design
         left = scale_of(self.effects, "lee-yu", design.n_entities, design.n_periods)
-        moments = _iv_covariance.moments_of(design, options, left)
-        found, strength = self._solve(equation, moments, estimator, cov_type == "asymptotic")
+        moments = moments_of(design, options, left)
+        found, strength = self._solve(equation, moments, estimator, options.equal_variances)
         result = self._label(found, equation, strength, moments, lagged, options, estimator)
         _iv_checks.warn(found, strength, self.design, self.lag)
         return result
@@ -293,7 +280,7 @@ class SpatialIV:
         constant = ["const"] if self.effects is None else []
         rho = ["rho"] if self.lag else []
         names = [*constant, *design.x_names, *(LAG + name for name in lagged), *rho]
-        robust = options.cov_type != "asymptotic"
+        robust = not options.equal_variances
         stage = strength_frame(strength, equation.endogenous, robust)
         spatial = {"rho": found.rho} if self.lag else {}
         spatial |= {"lambda": found.lambda_} if self.error else {}

@@ -23,15 +23,16 @@ from nqp_spatial.core.linear.within import EFFECTS
 from nqp_spatial.core.spatial import stacked
 from nqp_spatial.core.spatial.ml import CORRECTIONS, Estimate, estimate
 from nqp_spatial.core.spatial.multiplier import Multiplier
-from nqp_spatial.core.spectrum.eigen import METHODS, Spectrum
+from nqp_spatial.core.spectrum.eigen import METHODS, Logdet, Spectrum
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.models.spatial.covariance import Covariance, CovarianceOptions, compute
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions
+from nqp_spatial.models.spatial.covariance import Inference, compute
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.panel.stacked import UNBALANCED, StackedDesign
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Unpack, check_option, shared_options
 from nqp_spatial.shared.provenance import versions
 
 if TYPE_CHECKING:
@@ -175,42 +176,21 @@ class SpatialModel:
             "observation_weights": self.observation_weights,
         }
 
-    def fit(
-        self,
-        *,
-        cov_type: str = "asymptotic",
-        logdet: str = "auto",
-        clusters: Any = None,
-        bandwidth: int | None = None,
-        cutoff_km: float | None = None,
-        coordinates: Any = None,
-        kernel: str | None = None,
-        serial_lags: int | None = None,
-    ) -> SpatialResults:
+    @shared_options(Covariance, cov_type="asymptotic")
+    def fit(self, *, logdet: Logdet = "auto", **cov: Unpack[Covariance]) -> SpatialResults:
         """Maximise the likelihood.
+
+        The estimate itself assumes equal variances; the other covariances are sandwiches of its
+        scores (``core/spatial/sandwich.py``), with the factors and the t distribution of
+        :class:`FixedEffects`, where "asymptotic" is normal. With entity effects and few periods
+        "clustered" covers better than "robust". Random effects have "asymptotic" and, without a
+        spatial error, "clustered" by entities or labels that hold them.
 
         Parameters
         ----------
-        cov_type : {"asymptotic", "robust", "clustered", "driscoll-kraay", "conley"}
-            Inverse information, or the sandwich of ``core/sandwich.py``: for errors that are not
-            normal or have unequal variances, are correlated within clusters, within periods and
-            over time, or within a distance; with the small-sample factors and the t distribution
-            of :class:`FixedEffects` (docs/methods.md), where "asymptotic" is normal. The estimate
-            itself assumes equal variances. With entity effects and few periods "clustered" covers
-            better than "robust". Random effects have the first, and models without a spatial error
-            "clustered" by entities or labels that hold them.
         logdet : {"auto", "eigenvalues", "lu", "cholmod", "monte-carlo", "chebyshev"}
             How ln|I - rho W| is computed. The first three are exact; "cholmod" needs scikit-sparse;
             the last two are approximate, with their error in ``provenance``.
-        clusters : {"entity", "time"}, both in a list, or a Series or DataFrame of labels
-            For "clustered" (default "entity"): labels by entity or by (entity, time), one or two
-            columns.
-        bandwidth : int, optional
-            For "driscoll-kraay", in periods; by default floor(4 (T / 100)^(2/9)).
-        cutoff_km, coordinates, kernel, serial_lags
-            For "conley": distance beyond which nothing is correlated; a GeoDataFrame or a frame
-            with lon and lat, by entity; "bartlett" or "uniform"; lags of the same entity that are
-            correlated too (default none).
 
         Returns
         -------
@@ -232,9 +212,7 @@ class SpatialModel:
             point of chi-squared with one degree of freedom): with both rho and lambda, or an
             asymmetric W.
         """
-        options = CovarianceOptions(
-            cov_type, clusters, bandwidth, cutoff_km, coordinates, kernel, serial_lags
-        )
+        options = CovarianceOptions(cov, equal="asymptotic")
         check_option("logdet", logdet, METHODS)
         design = self.design
         lagged, Z, basis = self._lagged_regressors()
@@ -250,9 +228,9 @@ class SpatialModel:
         found = self._estimate(Z, spectrum)
         _fit_checks.check_fit(found, spectrum)
         values, df = compute(found, design, options)
-        cov = Covariance(basis.covariance(values), df)
+        errors = Inference(basis.covariance(values), df)
         measures = self._fit_measures(found, Z)
-        return self._label(basis.estimate(found), cov, lagged, spectrum, options.label, measures)
+        return self._label(basis.estimate(found), errors, lagged, spectrum, options.label, measures)
 
     def _lagged_regressors(self) -> tuple[tuple[str, ...], Array, Basis]:
         """Identified lags, and [const, X, WX]; kept for the next fit unless large or incomplete."""
@@ -301,9 +279,11 @@ class SpatialModel:
             self.design, Z, spectrum, lag=self._lag, error=self._error, form="baltagi"
         )
         (values, df), own = _random_effects.covariance(found, own, self.design, Z, options)
-        cov = Covariance(basis.covariance(values), df)
+        errors = Inference(basis.covariance(values), df)
         measures = self._fit_measures(found, Z)
-        result = self._label(basis.estimate(found), cov, lagged, spectrum, options.label, measures)
+        result = self._label(
+            basis.estimate(found), errors, lagged, spectrum, options.label, measures
+        )
         return replace(
             result,
             model_name=f"{self._model_name} with random effects",
@@ -314,7 +294,7 @@ class SpatialModel:
     def _label(
         self,
         found: Estimate,
-        covariance: Covariance,
+        covariance: Inference,
         lagged: tuple[str, ...],
         spectrum: Spectrum,
         cov_type: str,

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-import nqp_spatial.models.spatial.covariance as _covariance
 from nqp_spatial.core.spatial import random_sandwich
 from nqp_spatial.core.spatial.likelihood import Scale
 from nqp_spatial.core.spatial.ml import Estimate
 from nqp_spatial.core.spatial.random_effects import RandomEffectsEstimate, estimate
 from nqp_spatial.exceptions import BoundaryWarning, EstimationError, OptionError
-from nqp_spatial.models.spatial.covariance import Covariance, CovarianceOptions
+from nqp_spatial.models.covariance import CovarianceOptions
+from nqp_spatial.models.scores import prepare
+from nqp_spatial.models.spatial.covariance import Inference, between, check_size, left_of
 from nqp_spatial.shared.messages import outside
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def covariance(
     design: Design,
     Z: Array,
     options: CovarianceOptions,
-) -> tuple[Covariance, RandomEffectsEstimate]:
+) -> tuple[Inference, RandomEffectsEstimate]:
     """The covariance that was asked for, without phi, and the estimate with that of all.
 
     Raises
@@ -76,31 +77,39 @@ def covariance(
     OptionError
         If it is not one for random effects: without a spatial error, by clusters of entities.
     """
-    if options.cov_type == "asymptotic":
-        return Covariance(found.cov, None), own
+    if options.equal_variances:
+        return Inference(found.cov, None), own
     if options.cov_type != "clustered":
         raise OptionError(
             f"cov_type={options.cov_type!r} takes errors of an entity as uncorrelated once random "
-            "effects are removed. With random effects use cov_type='clustered' or 'asymptotic'."
+            "effects are removed. With random effects use cov_type='clustered' or 'asymptotic'.",
+            option="cov_type",
         )
     if "lambda" in own.names:
         raise OptionError(
             "cov_type='clustered' with random effects needs a model without a spatial error, where "
             "the random effects cannot be told from the means of errors. Use effects='entity', "
-            "SpatialLag or SpatialDurbin, or cov_type='asymptotic'."
+            "SpatialLag or SpatialDurbin, or cov_type='asymptotic'.",
+            option="cov_type",
         )
     if np.isnan(found.cov).any():
-        return Covariance(found.cov, None), own
-    _covariance.check_size(design, options)
-    scores = random_sandwich.scores_of(own, Z, design.W)
-    M, factor, df = _covariance.clustered(scores, found, design, options)
+        return Inference(found.cov, None), own
+    check_size(design, options)
+    how = prepare(options, design)
+    if not how.nested({"entity": design.entity_codes}):
+        raise OptionError(
+            "With random effects clusters have to hold entities as a whole, which are correlated "
+            "over time. Use clusters='entity', labels by entity, or ['entity', 'time'].",
+            option="clusters",
+        )
     inside = np.flatnonzero(~np.isnan(np.diag(own.cov)))
+    scores = random_sandwich.scores_of(own, Z, design.W)
+    bread = own.cov[np.ix_(inside, inside)]
+    cov, df = between(bread, scores, how, left_of(found, design, how))
     values = np.full_like(own.cov, np.nan)
-    values[np.ix_(inside, inside)] = _covariance.between(
-        own.cov[np.ix_(inside, inside)], M, factor, options
-    )
+    values[np.ix_(inside, inside)] = cov
     kept = _without_phi(own)
-    return Covariance(values[np.ix_(kept, kept)], float(df)), replace(own, cov=values)
+    return Inference(values[np.ix_(kept, kept)], df), replace(own, cov=values)
 
 
 def _without_phi(found: RandomEffectsEstimate) -> list[int]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.threshold.search import ThresholdSearch
 from nqp_spatial.results import Results
@@ -17,16 +16,18 @@ from nqp_spatial.shared.provenance import versions
 COV_TYPES = ("clustered", "unadjusted", "robust")
 
 
-def without_last_period(
-    model: FixedEffects, search: ThresholdSearch, cov_type: str, clusters: Any
-) -> Results:
+def without_last_period(model: FixedEffects, search: ThresholdSearch, asked: Covariance) -> Results:
     """Least squares on the rows that are kept.
 
     With n rows and k slopes the factors are n / (n - k); G / (G - 1) (n - 1) / (n - k) for
     clusters by entity. (The program itself has n - N - k for equal variances, and no factor for
     unequal ones.)
     """
+    if "bandwidth" in asked or "kernel" in asked:
+        raise OptionError("bandwidth= and kernel= do not belong to drop_last_period.")
+    cov_type = CovarianceOptions(asked).cov_type
     check_option("cov_type", cov_type, COV_TYPES)
+    clusters = asked.get("clusters", "entity")
     if not (isinstance(clusters, str) and clusters == "entity"):
         raise OptionError("With drop_last_period=True clusters are entities. Leave clusters out.")
     within = search.problem.within

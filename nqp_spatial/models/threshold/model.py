@@ -22,6 +22,7 @@ from nqp_spatial.core.linear import threshold as core
 from nqp_spatial.core.linear.projection import projection
 from nqp_spatial.core.linear.threshold_grid import Candidates, candidates
 from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
+from nqp_spatial.models.covariance import Covariance
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.threshold.last import without_last_period
 from nqp_spatial.models.threshold.results import PanelThresholdResults
@@ -32,6 +33,7 @@ from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import Results
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.options import Unpack, shared_options
 
 Array = npt.NDArray[np.float64]
 
@@ -113,6 +115,7 @@ class PanelThreshold:
         checks.columns_exist(frame, [threshold])
         return cls(y, x, frame[threshold], regime=regime, **options)
 
+    @shared_options(Covariance, cov_type="clustered")
     def fit(
         self,
         thresholds: int = 1,
@@ -123,12 +126,12 @@ class PanelThreshold:
         trim_by: str = "observations",
         boundary: str = "<=",
         drop_last_period: bool = False,
-        cov_type: str = "clustered",
-        clusters: Any = "entity",
-        bandwidth: int | None = None,
-        kernel: str = "bartlett",
+        **cov: Unpack[Covariance],
     ) -> PanelThresholdResults:
         """Least squares over thresholds and slopes.
+
+        Covariances take thresholds as known, which their faster rate of convergence allows. With
+        ``drop_last_period`` they are "unadjusted", "robust" or "clustered" by entity.
 
         Parameters
         ----------
@@ -152,10 +155,6 @@ class PanelThreshold:
         drop_last_period : bool
             Leave the last demeaned period out, as Hansen's program does, which moves the estimates.
             For ``effects="entity"``.
-        cov_type, clusters, bandwidth, kernel
-            As in `FixedEffects.fit`; thresholds are taken as known, which their faster rate of
-            convergence allows. With ``drop_last_period`` "unadjusted", "robust" or "clustered" by
-            entity.
 
         Returns
         -------
@@ -179,14 +178,8 @@ class PanelThreshold:
         )
         search = self._search(options)
         model = FixedEffects(self.y, self._split(search), effects=self.effects)
-        if drop_last_period:
-            if bandwidth is not None or kernel != "bartlett":
-                raise OptionError("bandwidth= and kernel= do not belong to drop_last_period.")
-            fitted = without_last_period(model, search, cov_type, clusters)
-        else:
-            fitted = model.fit(
-                cov_type=cov_type, clusters=clusters, bandwidth=bandwidth, kernel=kernel
-            )
+        hansen = drop_last_period
+        fitted = without_last_period(model, search, cov) if hansen else model.fit(**cov)
         return self._label(fitted, search)
 
     def _search(self, options: _options.SearchOptions) -> ThresholdSearch:
