@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 
+import _cases
 import numpy as np
+import peers
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests import ROOT
+
 FOLDER = ROOT / "benchmarks"
-sys.path.append(str(FOLDER))
-import _cases  # noqa: E402
-import peers  # noqa: E402
 
 TABLE = """# Speed
 

@@ -1,13 +1,13 @@
 """The table of features names every row of the studies, and calls and files that exist."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 import nqp_spatial as nqp
+from tests import ROOT
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "features.md"
+PAGE = ROOT / "docs" / "features.md"
 ROWS = [
     f"{study}{i}" for study, n in (("A", 8), ("B", 4), ("C", 6), ("D", 7)) for i in range(1, n + 1)
 ]

@@ -1,7 +1,6 @@
 """Moran's I and Geary's C against spdep and against sums written out; order, ids, seeds."""
 
 from itertools import permutations as orders
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,8 +23,8 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
     WeightsError,
 )
+from tests import REFERENCE
 
-REFERENCE = Path(__file__).parents[1] / "reference"
 KINDS = [
     *("queen_W", "queen_B", "rook_W", "rook_B"),
     *("knn4_B", "knn4_W", "knn4_decay", "islands_W", "islands_B"),

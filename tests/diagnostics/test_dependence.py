@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,8 +25,8 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.results import TestResult
+from tests import REFERENCE
 
-REFERENCE = Path(__file__).parents[1] / "reference"
 PLM = {"cd": "cd", "lm": "lm", "scaled-lm": "sclm", "bias-corrected-lm": "bcsclm"}
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,11 +14,8 @@ import nqp_spatial as nqp
 from nqp_spatial.diagnostics import hausman
 from nqp_spatial.diagnostics.hausman import quadratic_form
 from nqp_spatial.exceptions import BoundaryWarning, DataWarning, EstimationError, OptionError
-
-ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = ROOT / "tests" / "reference"
-sys.path += [str(REFERENCE), str(ROOT / "benchmarks")]
-import independent_random_effects as dense  # noqa: E402
+from tests import REFERENCE
+from tests.reference import independent_random_effects as dense
 
 SLOPES = ["value", "capital"]
 MODELS = {

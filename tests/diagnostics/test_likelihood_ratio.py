@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,14 +10,12 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))
-import spatial_panels as panels  # noqa: E402
-
-import nqp_spatial as nqp  # noqa: E402
-from nqp_spatial import weights  # noqa: E402
-from nqp_spatial.diagnostics import likelihood_ratio  # noqa: E402
-from nqp_spatial.exceptions import DataWarning, OptionError  # noqa: E402
-from nqp_spatial.results import Results  # noqa: E402
+import nqp_spatial as nqp
+from nqp_spatial import weights
+from nqp_spatial.diagnostics import likelihood_ratio
+from nqp_spatial.exceptions import DataWarning, OptionError
+from nqp_spatial.results import Results
+from tests import panels
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))
-import spatial_panels as panels  # noqa: E402
-
-from nqp_spatial import diagnostics, weights  # noqa: E402
+from nqp_spatial import diagnostics, weights
 from nqp_spatial.exceptions import (
     CollinearityError,
     ConstantColumnError,
@@ -28,6 +22,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnbalancedPanelError,
 )
+from tests import panels
 
 KEYS = ["lag", "error", "robust_lag", "robust_error", "joint"]
 SPDEP = dict(zip(KEYS, ["LMlag", "LMerr", "RLMlag", "RLMerr", "SARMA"], strict=True))

@@ -1,7 +1,6 @@
 """Hausman forms without W, F and LM tests of effects, collinearity: against plm, car and base R."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,10 +20,9 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.models.linear.panel import PooledOLS, RandomEffects
+from tests import REFERENCE
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
-
-REFERENCE = Path(__file__).parents[1] / "reference"
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,8 +27,8 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.results import TestResult
+from tests import REFERENCE
 
-REFERENCE = Path(__file__).parents[1] / "reference"
 TRENDS = {"none": "none", "intercept": "constant", "trend": "trend"}
 MAX_LAGS = {"grunfeld": 4, "cigar": 5, "cut": 5, "emplUK": 1}
 FISHER = {"madwu": "p", "Pm": "pm", "invnormal": "z", "logit": "l"}

@@ -1,5 +1,4 @@
 from math import log
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,8 +17,8 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.indices import IndicatorSystem, entropy
+from tests import REFERENCE
 
-REFERENCE = Path(__file__).parents[1] / "reference"
 ARRESTS = {
     "Murder": "negative",
     "Assault": "negative",

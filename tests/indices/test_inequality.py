@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import libpysal
 import numpy as np
 import pandas as pd
@@ -18,8 +16,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.indices.inequality import gap, gini, inequality, theil_decomposition
 from nqp_spatial.indices.location import location_quotient
 from nqp_spatial.indices.structure import primacy
-
-REFERENCE = Path(__file__).parents[1] / "reference"
+from tests import REFERENCE
 
 # Printed in the documentation of pysal's inequality 1.1.2 (Theil, TheilD) for output per head of
 # the 32 Mexican states, 1940 to 2000, regimes hanson98: total, between, within.

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +8,8 @@ from numpy.testing import assert_allclose
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError, UnbalancedPanelError
 from nqp_spatial.indices.integration import krugman, krugman_pairs, market_integration
+from tests import REFERENCE
 
-REFERENCE = Path(__file__).parents[1] / "reference"
 GOODS = ["p1", "p2", "p3", "p4"]
 
 

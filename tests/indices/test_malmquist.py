@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,8 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.indices.malmquist import dea, malmquist
+from tests import REFERENCE
 
-REFERENCE = Path(__file__).parents[1] / "reference"
 INPUTS, OUTPUTS = ["labour", "capital", "energy"], ["gdp", "patents"]
 
 

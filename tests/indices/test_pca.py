@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,8 +12,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.indices import pca
-
-REFERENCE = Path(__file__).parents[1] / "reference"
+from tests import REFERENCE
 
 
 @pytest.fixture

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +7,7 @@ from numpy.testing import assert_allclose
 
 from nqp_spatial.exceptions import DataError, DataWarning, MissingValuesError, OptionError
 from nqp_spatial.indices.structure import industrial_structure, primacy, rank_size
-
-REFERENCE = Path(__file__).parents[1] / "reference"
+from tests import REFERENCE
 
 
 def sizes(values, year=2020):

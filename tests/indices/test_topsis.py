@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,7 @@ from numpy.testing import assert_allclose
 from nqp_spatial.exceptions import ConstantColumnError, DataError, MissingValuesError, OptionError
 from nqp_spatial.indices import entropy
 from nqp_spatial.indices.topsis import topsis
-
-REFERENCE = Path(__file__).parents[1] / "reference"
+from tests import REFERENCE
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ book     Elhorst (2014), Spatial Econometrics, two-way columns (effects are mean
 
 Versions of two-way effects: A, W times demeaned y; B, exact dummies; C, Lee-Yu transformation.
 Left out because the peer is wrong: splm with two-way Lee-Yu (sign and scale of the correction), and
-the arbiter's standard errors in version B (see test_spatial_cigarettes.py).
+the arbiter's standard errors in version B (see test_durbin_cigarettes.py).
 """
 
 import csv

@@ -24,9 +24,10 @@ score, by the moving-average form of y, for a finite T; and by `score_by_simulat
 
 from __future__ import annotations
 
-import independent_likelihood as independent
 import numpy as np
 from scipy.linalg import null_space
+
+from tests.reference import independent_likelihood as independent
 
 
 def columns(y, Z, W, *, time_lag=True, space_time_lag=True):

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from independent_likelihood import Model, hessian
+
+from tests.reference.independent_likelihood import Model, hessian
 
 
 @dataclass

@@ -1,4 +1,4 @@
-# Expected values for tests/test_transform.py and tests/indices: quantiles, inequality, rank-size,
+# Expected values for tests/panel/test_transform.py and tests/indices: quantiles, inequality, rank-size,
 # relative prices, and data envelopment analysis with the Malmquist index.
 # Software: R 4.2.2; ineq 0.2-13 (its source, sourced from the folder in INEQ); lpSolve 5.6.18.
 # Data: made below without random numbers. Each programme of the data envelopment analysis is

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from models_project import panel_frame
+
+from tests.study.models_project import panel_frame
 
 HEAD = """\
 title: Comparisons

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from study_project import write_project
 
 from nqp_spatial.study import StudyResult, run_study
+from tests.study.study_project import write_project
 
 
 @pytest.fixture
