@@ -198,9 +198,7 @@ def conley(scores: Scores, near: Array, serial_lags: int) -> Array:
     then leave out of the square of a pair is added, so that none is missing of any.
     """
     cells = scores.by_place()
-    by_entity = cells.transpose(1, 0, 2).reshape(len(near), -1)
-    p = cells.shape[-1]
-    M = by_entity.reshape(-1, p).T @ (near @ by_entity).reshape(-1, p)
+    M = np.einsum("tip,ij,tjq->pq", cells, near, cells, optimize=True)
     if scores.cells is not None and scores.quadratic:
         entity = scores.cells[1]
         near = near[np.ix_(entity, entity)]

@@ -22,7 +22,7 @@ from nqp_spatial.core.linear import threshold as core
 from nqp_spatial.core.linear.projection import projection
 from nqp_spatial.core.linear.threshold_grid import Candidates, candidates
 from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
-from nqp_spatial.models.covariance import Covariance
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.threshold.last import without_last_period
 from nqp_spatial.models.threshold.results import PanelThresholdResults
@@ -176,6 +176,8 @@ class PanelThreshold:
             boundary=boundary,
             drop_last_period=drop_last_period,
         )
+        if not drop_last_period:
+            CovarianceOptions(cov)  # a mistake is told before the search
         search = self._search(options)
         model = FixedEffects(self.y, self._split(search), effects=self.effects)
         hansen = drop_last_period
