@@ -8,7 +8,6 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 import pytest
-import spatial_panels as panels
 from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
@@ -16,6 +15,7 @@ from nqp_spatial import models
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.covariance import BELONGS, Covariance, CovarianceOptions, CovType
 from nqp_spatial.shared.options import parameters
+from tests import panels
 
 OWN = {"DifferenceGMM", "SystemGMM", "PanelQuantile"}  # with covariances of their own kinds
 ALL = [n for n in models.__all__ if hasattr(getattr(models, n), "fit") and n != "SpatialModel"]
