@@ -1,0 +1,92 @@
+"""Numbers are what they were; every public name is called by a golden case.
+
+See README.md of this folder. Not a reference: what is right is tested elsewhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+
+import pytest
+
+import nqp_spatial as nqp
+
+from . import calls, store, studies
+from .flatten import seen
+from .regenerate import told
+from .registry import Called, public_names, wanted
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*There are only .* clusters")
+
+
+@pytest.mark.parametrize("name", calls.NAMES)
+def test_calls(name):
+    now = calls.group(name).run()
+    found = store.differences(store.read(name), now)
+    assert not found, told(name, found, len(now))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", studies.NAMES)
+def test_studies(name):
+    now = studies.run(name)
+    found = store.differences(store.read(name), now)
+    assert not found, told(name, found, len(now))
+
+
+# Public things that have no value to keep.
+NOT_CALLED: dict[str, str] = {}
+
+
+def public() -> dict[str, object]:
+    """Functions and classes of the package and its public modules, by dotted name."""
+    found: dict[str, object] = {}
+    for name in nqp.__all__:
+        thing = getattr(nqp, name)
+        if isinstance(thing, types.ModuleType):
+            parts = {f"{name}.{part}": getattr(thing, part) for part in public_names(thing)}
+            found |= {n: part for n, part in parts.items() if callable(part)}
+        else:
+            found[name] = thing
+    return found
+
+
+def covered() -> dict[str, object]:
+    """What the groups say they call."""
+    found: dict[str, object] = {}
+    for name in calls.NAMES:
+        for thing in calls.group(name).covers:
+            is_module = isinstance(thing, types.ModuleType)
+            parts = [getattr(thing, n) for n in public_names(thing)] if is_module else [thing]
+            found |= {f"{p.__module__}.{p.__qualname__}": p for p in parts if callable(p)}
+    return found
+
+
+def test_every_public_name_is_in_a_group():
+    known = {id(thing) for thing in covered().values()}
+    absent = [n for n, thing in public().items() if id(thing) not in known and n not in NOT_CALLED]
+    assert not absent, f"no golden group covers {absent}: write a case in tests/golden/calls"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", calls.NAMES)
+def test_every_public_name_is_called(name):
+    """Each function, class and method that the group covers, and each class that it returns."""
+    group = calls.group(name)
+    called: Called = set()
+    seen.clear()
+    group.run(called=called)
+    codes = {code for code, _ in called}
+    asked = {n: code for thing in group.covers for n, (code, _) in wanted(thing).items()}
+    absent = [n for n, code in asked.items() if code not in codes and n not in NOT_CALLED]
+    assert not absent, f"no case of {name} calls {absent}"
+    classes = set(covered().values())
+    unknown = [c.__name__ for c in seen if c not in classes and _has_methods(c)]
+    assert not unknown, f"{name} returns {unknown}: add them to covers of a group"
+
+
+def _has_methods(cls: type) -> bool:
+    return cls.__name__[0] != "_" and any(
+        inspect.isfunction(part) for n, part in vars(cls).items() if n[0] != "_"
+    )
