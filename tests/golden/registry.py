@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -16,10 +17,12 @@ from nqp_spatial.exceptions import EstimationError, UnstableModelError
 from .flatten import Flat, flatten
 
 _HERE = str(Path(__file__).parent)
+_BETWEEN = (functools.__file__, contextlib.__file__)  # of cached properties, context managers
+PACKAGE = "nqp_spatial"
 _QUIET = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning)
 
 Case = Callable[[], Any]
-Called = set[tuple[CodeType, type | None]]
+Called = set[CodeType | type]  # functions, and classes that were made
 
 
 class Group:
@@ -111,32 +114,31 @@ def _record(called: Called, frame: FrameType, event: str, _: Any) -> None:
     if event != "call":
         return
     caller = frame.f_back
-    if caller is not None and caller.f_code.co_filename.endswith("functools.py"):
-        caller = caller.f_back  # a cached property
-    if caller is None or not caller.f_code.co_filename.startswith(_HERE):
-        return
-    names = frame.f_locals
-    owner = names["cls"] if isinstance(names.get("cls"), type) else type(names.get("self"))
-    called.add((frame.f_code, None if owner is type(None) else owner))
+    if caller is not None and caller.f_code.co_filename.endswith(_BETWEEN):
+        caller = caller.f_back
+    if caller is not None and caller.f_code.co_filename.startswith(_HERE):
+        made = frame.f_code.co_name == "__init__"
+        called.add(type(frame.f_locals["self"]) if made else frame.f_code)
 
 
-def wanted(thing: Any) -> dict[str, tuple[CodeType, type | None]]:
-    """What must be called so that ``thing`` is covered, by name."""
+def wanted(thing: Any, elsewhere: Collection[type] = ()) -> dict[str, CodeType | type]:
+    """What must be called so that ``thing`` is covered, by name.
+
+    Of a class: itself, and its public methods and properties, less those it inherits from a class
+    that is covered ``elsewhere``.
+    """
     if inspect.ismodule(thing):
-        found: dict[str, tuple[CodeType, type | None]] = {}
-        for name in public_names(thing):
-            part = getattr(thing, name)
-            if callable(part):
-                found |= wanted(part)
-        return found
+        parts = [getattr(thing, name) for name in public_names(thing)]
+        return {k: v for part in parts if callable(part) for k, v in wanted(part).items()}
     if isinstance(thing, type):
-        own: dict[str, Any] = {}
+        found: dict[str, CodeType | type] = {thing.__name__: thing}
         for base in reversed(thing.__mro__):
-            if base.__module__.startswith("nqp_spatial"):
-                own |= {n: _code(part) for n, part in vars(base).items() if n[0] != "_"}
-        return {f"{thing.__name__}.{n}": (code, None) for n, code in own.items() if code}
+            if base is thing or (base.__module__.startswith(PACKAGE) and base not in elsewhere):
+                own = {n: _code(part) for n, part in vars(base).items() if n[0] != "_"}
+                found |= {f"{thing.__name__}.{n}": code for n, code in own.items() if code}
+        return found
     code = _code(thing)
-    return {} if code is None else {thing.__name__: (code, None)}
+    return {} if code is None else {thing.__name__: code}
 
 
 def public_names(module: Any) -> list[str]:

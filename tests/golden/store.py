@@ -31,6 +31,7 @@ RELATIVE = 1e-12 if EXACT else 1e-8
 FLOOR = 1e-12  # of the largest of a vector, and of a p-value
 ALONE = 1e-14
 
+_PVALUE = re.compile(r"(^|_)pvalue|^p(_|$)")
 _NUMBER = re.compile(r"[-\u2212]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
@@ -128,7 +129,7 @@ def _scales(values: Mapping[str, Scalar]) -> dict[str, float]:
 
 def _floor(key: str, scales: Mapping[str, float], floor: float) -> tuple[float, float]:
     stem = _stem(key)
-    if (stem or key).rsplit("/", 1)[-1].startswith("pvalue"):
+    if _PVALUE.search((stem or key).rsplit("/", 1)[-1]):
         return 1.0, floor
     return (0.0, ALONE) if stem is None else (scales.get(stem, 0.0), floor * scales.get(stem, 0.0))
 

@@ -8,14 +8,17 @@ import runpy
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from nqp_spatial.exceptions import NqpWarning
 from nqp_spatial.study import DEMO, run_study
 
-from .flatten import Flat, flatten
+from . import ways as ways  # says of what results consist
+from .flatten import Flat, Scalar, flatten
 from .ground import EXAMPLES, STUDY_FILES
 
 QUICK = {"output.tables": ["md"], "output.plots": [], "output.maps": False}
@@ -43,22 +46,40 @@ def _study(name: str, folder: Path) -> Flat:
     path = DEMO if name == "demo" else EXAMPLES / f"{name}.yaml"
     found = run_study(path, folder / "out", overrides=QUICK | FEWER.get(name, {}))
     record = json.loads((found.output / "results.json").read_text(encoding="utf-8"))
-    return flatten(_without(record, "data_sha256"), name)
+    return dict(_by_column(record, name))
 
 
-def _without(record: Any, key: str) -> Any:
-    """A record less what is no number of the study: the hash of what was read."""
-    if isinstance(record, dict):
-        return {k: _without(v, key) for k, v in record.items() if k != key}
-    return [_without(part, key) for part in record] if isinstance(record, list) else record
+def _by_column(record: dict[str, Any], path: str) -> Iterator[tuple[str, Scalar]]:
+    """Entries of one column share a scale: ``estimates/post/estimate`` is estimate[post].
+
+    Without the hash of what was read, which is no number of the study.
+    """
+    table, _, label = path.rpartition("/")
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield from _by_column(value, f"{path}/{key}")
+        elif isinstance(value, int | float) and not isinstance(value, bool) and table:
+            yield f"{table}/{key}[{label}]", value
+        elif key != "data_sha256":
+            yield from flatten(value, f"{path}/{key}").items()
 
 
 def _castle(folder: Path) -> Flat:
+    """What ``main`` prints, and the results that it made."""
     before, sys.argv = sys.argv, ["castle.py", str(folder)]
-    printed = io.StringIO()
+    printed, made = io.StringIO(), dict[str, Any]()
+
+    def keep(frame: FrameType, event: str, _: Any) -> None:
+        if event == "return" and frame.f_code.co_name == "main":
+            made.update(frame.f_locals)
+
+    sys.setprofile(keep)
     try:
         with redirect_stdout(printed):
             runpy.run_path(str(EXAMPLES / "castle.py"), run_name="__main__")
     finally:
+        sys.setprofile(None)
         sys.argv = before
-    return flatten(printed.getvalue().replace(str(folder), "FOLDER"), "castle")
+    kept = {name: made[name] for name in ("fe", "comparison", "autocorrelation", "graphs")}
+    text = printed.getvalue().replace(str(folder), "FOLDER")
+    return flatten({"printed": text, **kept}, "castle")

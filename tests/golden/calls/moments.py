@@ -132,7 +132,10 @@ def _() -> Any:
 @case("iv ar_confidence_set")
 def _() -> Any:
     found = [iv().ar_confidence_set(), iv("2sls", "unadjusted").ar_confidence_set(0.9)]
-    return [{"set": part, "shape": part.shape, "text": str(part)} for part in found]
+    return [
+        {"set": part, "shape": part.shape, "frame": part.to_frame(), "text": str(part)}
+        for part in found
+    ]
 
 
 # ------------------------------------------------------------- dynamic panels
