@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 import nqp_spatial as nqp
 from nqp_spatial._simulate_studies import SimulatedStudy
 from nqp_spatial.diagnostics import Heterogeneity, SpecificationPath
+from nqp_spatial.matching import CityMatch
 from nqp_spatial.models import (
     DynamicGMMResults,
     DynamicResults,
@@ -38,7 +39,12 @@ from nqp_spatial.models import (
     SpatialIVResults,
     SpatialResults,
 )
+from nqp_spatial.models._mediation_decision import Decision as Decision
+from nqp_spatial.models._mediation_decision import Evidence as Evidence
+from nqp_spatial.models.iv_results import ConfidenceSet as ConfidenceSet
+from nqp_spatial.models.iv_results import WeakInstruments as WeakInstruments
 from nqp_spatial.results import Results, TestResult
+from nqp_spatial.study import StudyResult
 from nqp_spatial.tables import Table
 
 from .flatten import how
@@ -179,6 +185,23 @@ def _panel(panel: nqp.PanelData) -> dict[str, Any]:
         "polygons": panel.polygons,
         "notes": list(panel.notes),
         "labels": panel.labels,
+    }
+
+
+@how(CityMatch)
+def _match(found: CityMatch) -> dict[str, Any]:
+    return {"codes": found.codes.astype(float), "report": found.report, "ok": found.ok}
+
+
+@how(StudyResult)
+def _study(found: StudyResult) -> dict[str, Any]:
+    return {
+        "main": found.main,
+        "variable": found.variable,
+        "index": found.index,
+        "comparison": found.comparison,
+        "effects": dict(found.effects),
+        "map notes": found.map_notes(),
     }
 
 

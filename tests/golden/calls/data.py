@@ -167,8 +167,7 @@ MATCH: dict[str, dict[str, Any]] = {
 @case.each("match_cities", MATCH)
 def _(options: dict[str, Any]) -> Any:
     found = nqp.match_cities(GIVEN, **options)
-    return {"codes": found.codes.astype(float), "report": found.report, "ok": found.ok,
-            "words": str(found), "html": found._repr_html_()}  # fmt: skip
+    return {"found": found, "words": str(found), "html": found._repr_html_()}
 
 
 @case("match_cities/require")
@@ -252,10 +251,5 @@ def _() -> Any:
         "record": record,
         "files": files,
         "summary": summary,
-        "main": found.main,
-        "variable": found.variable,
-        "index": found.index,
-        "comparison": found.comparison,
-        "map notes": found.map_notes(),
-        "effects": dict(found.effects),
+        "found": found,
     }

@@ -8,10 +8,10 @@ import pandas as pd
 
 import nqp_spatial as nqp
 from nqp_spatial.models import DynamicGMMResults, IV2SLSResults
-from nqp_spatial.models.iv_results import ConfidenceSet
 
 from ..ground import castle, drawn, grid, regions, states
 from ..registry import Group, shared
+from ..ways import ConfidenceSet, WeakInstruments
 
 case = Group(
     "moments",
@@ -21,6 +21,7 @@ case = Group(
     IV2SLSResults,
     DynamicGMMResults,
     ConfidenceSet,
+    WeakInstruments,
 )
 
 COVARIANCES: dict[str, Any] = {

@@ -19,6 +19,7 @@ from nqp_spatial.models import (
 
 from ..ground import drawn
 from ..registry import Group, shared
+from ..ways import Decision, Evidence
 
 case = Group(
     "regimes",
@@ -31,6 +32,8 @@ case = Group(
     QuantileResults,
     MediationResults,
     ModerationResults,
+    Decision,
+    Evidence,
 )
 
 
@@ -272,6 +275,11 @@ def _() -> Any:
         "tests": r.tests(),
         "test": tests,
         "decision": decisions,
+        "evidence": {
+            "indirect": decisions["wen percentile single"].evidence.indirect,
+            "a": decisions["wen percentile single"].evidence.significant("a"),
+            "product": decisions["wen percentile single"].evidence.product_significant,
+        },
         "decision words": {k: v.text() for k, v in decisions.items()},
         "steps": {name: result.to_frame() for name, result in r.steps.items()},
         "table": r.table(),
