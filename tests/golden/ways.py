@@ -20,9 +20,10 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 
 import nqp_spatial as nqp
-from nqp_spatial._simulate_studies import SimulatedStudy
-from nqp_spatial.diagnostics import Heterogeneity, SpecificationPath
-from nqp_spatial.matching import CityMatch
+from nqp_spatial.cities.matching import CityMatch
+from nqp_spatial.comparison import Heterogeneity, SpecificationPath
+from nqp_spatial.datasets.studies.study import SimulatedStudy
+from nqp_spatial.did import SpatialDiDResults
 from nqp_spatial.models import (
     DynamicGMMResults,
     DynamicResults,
@@ -35,14 +36,13 @@ from nqp_spatial.models import (
     PanelThresholdResults,
     QuantileResults,
     RandomEffectsResults,
-    SpatialDiDResults,
     SpatialIVResults,
     SpatialResults,
 )
-from nqp_spatial.models._mediation_decision import Decision as Decision
-from nqp_spatial.models._mediation_decision import Evidence as Evidence
-from nqp_spatial.models.iv_results import ConfidenceSet as ConfidenceSet
-from nqp_spatial.models.iv_results import WeakInstruments as WeakInstruments
+from nqp_spatial.models.iv.results import ConfidenceSet as ConfidenceSet
+from nqp_spatial.models.iv.results import WeakInstruments as WeakInstruments
+from nqp_spatial.models.mechanism.decision import Decision as Decision
+from nqp_spatial.models.mechanism.decision import Evidence as Evidence
 from nqp_spatial.results import Results, TestResult
 from nqp_spatial.study import StudyResult
 from nqp_spatial.tables import Table

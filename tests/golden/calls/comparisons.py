@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import nqp_spatial as nqp
-from nqp_spatial.diagnostics import Heterogeneity, SpecificationPath
+from nqp_spatial.comparison import Heterogeneity, SpecificationPath
 
 from ..ground import (
     CONTROLS,

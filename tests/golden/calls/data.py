@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 import nqp_spatial as nqp
-from nqp_spatial import cities as places
-from nqp_spatial import datasets
-from nqp_spatial.matching import CityMatch
+from nqp_spatial.cities import layers as places
+from nqp_spatial.cities.matching import CityMatch
+from nqp_spatial.datasets import load
 from nqp_spatial.study import StudyResult, run_study
 
 from ..ground import (
@@ -118,7 +118,7 @@ def _() -> Any:
         "attributes": places.city_attributes(),
         "provinces": places.province_names(),
         "code": places.province_code("Anhui"),
-        "bundled": datasets.bundled("us_states", "castle.csv").name,
+        "bundled": load.bundled("us_states", "castle.csv").name,
     }
 
 
@@ -127,7 +127,7 @@ def _() -> Any:
 
 @case("read_polygons")
 def _() -> Any:
-    path = datasets.bundled("us_states", "states.shp")
+    path = load.bundled("us_states", "states.shp")
     columns = nqp.read_polygons(path, states().columns[1])
     with tempfile.TemporaryDirectory() as folder:
         states().reset_index().to_file(Path(folder) / "s.gpkg")

@@ -8,11 +8,7 @@ import pandas as pd
 
 import nqp_spatial as nqp
 from nqp_spatial.diagnostics import DependenceResult, HausmanResult, UnitRootResult
-from nqp_spatial.models import (
-    FirstDifferenceResults,
-    FixedEffectsResults,
-    RandomEffectsResults,
-)
+from nqp_spatial.models import FirstDifferenceResults, FixedEffectsResults, RandomEffectsResults
 from nqp_spatial.results import Results, TestResult
 
 from ..ground import (
