@@ -57,7 +57,7 @@ RESULTS = {
     SpatialDiDResults: ("treatment", "treated_entities"),
     SpatialIVResults: (
         *("given_endogenous", "endogenous", "instruments", "dropped_instruments", "error"),
-        *("first_stage_statistics", "robust", "treatment", "overidentification"),
+        *("robust", "treatment", "overidentification"),
     ),
     DynamicResults: ("tau", "eta", "spectral_radius"),
     FixedEffectsResults: ("rank", "singletons"),
@@ -259,6 +259,7 @@ def _collection(drawn: Any) -> dict[str, Any]:
         return {"segments": np.concatenate([*lines, np.empty(0)])}
     if isinstance(drawn, PathCollection):
         offsets = np.ma.filled(np.ma.asarray(drawn.get_offsets(), dtype=float), np.nan)
+    if isinstance(drawn, PathCollection) and offsets.any():  # points; polygons have no offset
         return {"at": offsets, "colours": np.asarray(drawn.get_facecolor())}
     paths = drawn.get_paths()
     vertices = np.vstack([p.vertices for p in paths]) if paths else np.empty((0, 2))

@@ -30,9 +30,9 @@ case = Group(
     nqp.Variation,
     nqp.compare_weights,
     nqp.WeightComparison,
-    g.heterogeneity,
+    nqp.comparison.heterogeneity,
     Heterogeneity,
-    g.specification_path,
+    nqp.comparison.specification_path,
     SpecificationPath,
     g.lm_tests,
     g.moran,
@@ -162,7 +162,7 @@ def _() -> Any:
         "table": r.table(),
         "table zh": r.table(variable="poverty", lang="zh"),
         "plot": r.plot(),
-        "plot of one": r.plot("poverty"),
+        "plot of one": r.plot(variable="poverty"),
         "words": repr(r),
     }
 
@@ -188,26 +188,28 @@ GROUPS: dict[str, dict[str, Any]] = {
 @case.each("heterogeneity", GROUPS)
 def _(options: dict[str, Any]) -> Any:
     model = nqp.FixedEffects(y(), x()[["poverty", "l_income", "unemployrt"]])
-    return g.heterogeneity(model, regions(), **options)
+    return nqp.comparison.heterogeneity(model, regions(), **options)
 
 
 @case("heterogeneity/two groups by row")
 def _() -> Any:
     model = nqp.FixedEffects(y(), x(), effects="entity")
-    return g.heterogeneity(model, by_row().str[:5], tests=("interaction", "sur"))
+    return nqp.comparison.heterogeneity(model, by_row().str[:5], tests=("interaction", "sur"))
 
 
 @case("heterogeneity/result")
 def _() -> Any:
     model = nqp.FixedEffects(y(), x()[["poverty", "l_income"]])
-    r = g.heterogeneity(model, regions(), tests=("interaction", "permutation"), replications=20)
+    r = nqp.comparison.heterogeneity(
+        model, regions(), tests=("interaction", "permutation"), replications=20
+    )
     return {
         "frame": r.to_frame(level=0.9),
         "estimates": r.estimates("l_income", level=0.9),
         "table": r.table(),
         "table zh": r.table(lang="zh", notes=["注"]),
         "plot": r.plot(),
-        "plot of one": r.plot("l_income", lang="zh"),
+        "plot of one": r.plot(variable="l_income", lang="zh"),
         "differences": r.differences,
         "draws": r.draws,
         "notes": list(r.notes),
@@ -245,12 +247,12 @@ PATH: dict[str, dict[str, Any]] = {
 
 @case.each("specification_path", PATH)
 def _(options: dict[str, Any]) -> Any:
-    return g.specification_path(y(), x(), distance(), **options)
+    return nqp.comparison.specification_path(y(), x(), distance(), **options)
 
 
 @case("specification_path/result")
 def _() -> Any:
-    r = g.specification_path(y(), x(), distance())
+    r = nqp.comparison.specification_path(y(), x(), distance())
     labels = {POLICY: "Law"}
     return {"frame": r.to_frame(), "table": r.table(), "zh": r.table(lang="zh", labels=labels)}
 

@@ -131,7 +131,7 @@ def _(name: str) -> Any:
         "cite": r.cite(),
         "citation": r.citation,
         "plot": r.plot(),
-        "plot long": r.plot(POLICY, horizon="long"),
+        "plot long": r.plot(variable=POLICY, horizon="long"),
         "rho": r.rho,
         "lambda": r.lambda_,
         "sigma2": r.sigma2,

@@ -109,8 +109,8 @@ def _() -> Any:
     r = iv()
     return {
         "tests": r.tests,
-        "first": {name: stage for name, stage in r.first_stage.items()},
-        "frame": r.first_stage_frame(),
+        "first": dict(r.first_stage.parts),
+        "frame": r.first_stage.to_frame(),
         "weak": r.weak_instruments.to_frame(),
         "summary": r.summary(),
         "cite": r.cite(),

@@ -13,6 +13,7 @@ import openpyxl
 import pandas as pd
 
 import nqp_spatial as nqp
+from nqp_spatial.plots import figures
 from nqp_spatial.tables import Row, Table
 
 from ..ground import (
@@ -259,12 +260,12 @@ def _() -> Any:
 
 @case("plots/helpers")
 def _() -> Any:
-    with p.fonts():
+    with figures.fonts():
         figure, ax = plt.subplots()
     ax.set_title("plain")
-    p.write_notes(figure, ["A note of several words.", "Another."])
-    p.check_glyphs(figure)
-    return {"figure": figure, "none": p.installed(["No Such Font"])}
+    figures.write_notes(figure, ["A note of several words.", "Another."])
+    figures.check_glyphs(figure)
+    return {"figure": figure, "none": figures.installed(["No Such Font"])}
 
 
 # ------------------------------------------------------------- maps

@@ -124,25 +124,25 @@ def _() -> Any:
 
 @case("threshold plot_lr")
 def _() -> Any:
-    return two().plot_lr()
+    return two().plot()
 
 
 @case.each("threshold test", {"residual": "residual", "wild": "wild"})
 def _(method: str) -> Any:
-    return two().test(replications=12, seed=5, method=method)
+    return two().bootstrap_test(replications=12, seed=5, method=method).to_frame()
 
 
 @case("threshold bootstrap")
 def _() -> Any:
-    return two().bootstrap(replications=12, seed=5)
+    return two().bootstrap_test(replications=12, seed=5).draws
 
 
 @case("threshold checkpoint")
 def _() -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "draws.npz"
-        two().test(replications=5, seed=5, checkpoint=path)
-        return two().test(replications=12, seed=5, checkpoint=path)
+        two().bootstrap_test(replications=5, seed=5, checkpoint=path)
+        return two().bootstrap_test(replications=12, seed=5, checkpoint=path).to_frame()
 
 
 # ------------------------------------------------------------- quantiles
@@ -209,7 +209,10 @@ def _() -> Any:
 
 @case("quantile plot")
 def _() -> Any:
-    return {"mean": quantiles().plot("x1"), "zh": quantiles().plot("x2", mean=False, lang="zh")}
+    return {
+        "mean": quantiles().plot(variable="x1"),
+        "zh": quantiles().plot(variable="x2", mean=False, lang="zh"),
+    }
 
 
 # ------------------------------------------------------------- mediation
@@ -272,7 +275,7 @@ def _() -> Any:
     return {
         "indirect": r.indirect(0.9),
         "frame": r.to_frame(0.9),
-        "tests": r.tests(),
+        "tests": r.frames["mediation-tests"].frame,
         "test": tests,
         "decision": decisions,
         "evidence": {
@@ -353,7 +356,7 @@ def _() -> Any:
         "categories": moderated("categories").marginal_effects(),
         "johnson-neyman": r.johnson_neyman(),
         "johnson-neyman 10": r.johnson_neyman(0.1),
-        "test": r.interaction_test,
+        "test": r.tests["interaction"],
         "summary": r.summary(),
         "cite": r.cite(),
         "citation": r.citation,

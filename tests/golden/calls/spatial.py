@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import nqp_spatial as nqp
-from nqp_spatial.models import SpatialDiDResults, SpatialResults
+from nqp_spatial.did import SpatialDiDResults
+from nqp_spatial.models import SpatialResults
 
 from ..ground import (
     CONTROLS,
@@ -341,7 +342,7 @@ def _() -> Any:
 
 @case("plot")
 def _() -> Any:
-    return {"all": fit("sdm").plot(), "one": fit("did").plot(POLICY)}
+    return {"all": fit("sdm").plot(), "one": fit("did").plot(variable=POLICY)}
 
 
 @case("explore")
