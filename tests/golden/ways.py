@@ -77,6 +77,7 @@ RESULTS = {
 @how(Results)
 def _results(result: Results) -> dict[str, Any]:
     extra = [name for cls in type(result).__mro__ for name in RESULTS.get(cls, ())]
+    spatial_iv = isinstance(result, SpatialIVResults)
     return {
         "model": result.model_name,
         "dependent": result.dependent,
@@ -91,6 +92,7 @@ def _results(result: Results) -> dict[str, Any]:
         "resids": result.resids,
         "fitted": result.fitted,
         **{name: getattr(result, name) for name in extra},
+        **({"first_stage_statistics": result.first_stage.strength} if spatial_iv else {}),
     }
 
 
@@ -159,7 +161,7 @@ def _heterogeneity(result: Heterogeneity) -> dict[str, Any]:
         "table": result.to_frame(),
         "results": {name: part.to_frame() for name, part in result.results.items()},
         "fit": {name: part.fit_statistics.to_dict() for name, part in result.results.items()},
-        "tests": result.tests,
+        "tests": result.by_comparison,
         "variables": list(result.variables),
         "draws": result.draws,
         "notes": list(result.notes),
@@ -170,7 +172,7 @@ def _heterogeneity(result: Heterogeneity) -> dict[str, Any]:
 def _path(result: SpecificationPath) -> dict[str, Any]:
     return {
         "table": result.to_frame(),
-        "tests": result.tests,
+        "tests": result.by_step,
         "results": {name: part.to_frame() for name, part in result.results.items()},
         "recommendation": result.recommendation,
         "reasons": list(result.reasons),
@@ -259,7 +261,7 @@ def _collection(drawn: Any) -> dict[str, Any]:
         return {"segments": np.concatenate([*lines, np.empty(0)])}
     if isinstance(drawn, PathCollection):
         offsets = np.ma.filled(np.ma.asarray(drawn.get_offsets(), dtype=float), np.nan)
-    if isinstance(drawn, PathCollection) and offsets.any():  # points; polygons have no offset
+    if isinstance(drawn, PathCollection) and (offsets.any() or not offsets.size):  # points
         return {"at": offsets, "colours": np.asarray(drawn.get_facecolor())}
     paths = drawn.get_paths()
     vertices = np.vstack([p.vertices for p in paths]) if paths else np.empty((0, 2))

@@ -141,7 +141,7 @@ def _(name: str) -> Any:
 
 @case("explore")
 def _() -> Any:
-    return fit("durbin").explore(states(), POLICY)
+    return fit("durbin").explore(states(), variable=POLICY)
 
 
 # ------------------------------------------------------------- spatial two-stage least squares
@@ -243,7 +243,7 @@ def _() -> Any:
 
 @case("iv/explore")
 def _() -> Any:
-    return iv().explore(states(), POLICY)
+    return iv().explore(states(), variable=POLICY)
 
 
 @case("iv/formula")

@@ -347,4 +347,4 @@ def _() -> Any:
 
 @case("explore")
 def _() -> Any:
-    return fit("did").explore(states(), POLICY, name="name")
+    return fit("did").explore(states(), variable=POLICY, name="name")
