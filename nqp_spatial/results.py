@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.language.frames import title
+from nqp_spatial.language.labels import title
 from nqp_spatial.shared.maketables import ForMaketables
 from nqp_spatial.shared.notes import Note, in_language
 from nqp_spatial.shared.options import check_option

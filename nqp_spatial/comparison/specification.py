@@ -21,81 +21,17 @@ import pandas as pd
 from nqp_spatial.diagnostics.lagrange import lm_tests
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.language.catalogue import note, word, words
 from nqp_spatial.models import SLX, SpatialDurbin, SpatialError, SpatialLag, SpatialResults
 from nqp_spatial.results import Frame, ResultSet, TestResult, Tests, tests_frame
-from nqp_spatial.shared.notes import Note, note
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.notes import Note
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     from nqp_spatial.tables import Table
 
-_STEPS = {"lm": "LM, least squares", "lr": "LR, Durbin against", "wald": "Wald, Durbin against"}
+_STEPS = ("lm", "lr", "wald")
 _NULLS = {"sar": "theta = 0", "sem": "theta + rho beta = 0", "slx": "rho = 0"}
-_LABELS = {
-    "en": {
-        "lag": "LM lag",
-        "error": "LM error",
-        "robust_lag": "Robust LM lag",
-        "robust_error": "Robust LM error",
-        "joint": "Joint LM",
-        **{name: name.upper() for name in _NULLS},
-        "step": "Step",
-        "test": "Test",
-        "null": "Null hypothesis",
-    },
-    "zh": {
-        "lag": "LM-lag",
-        "error": "LM-error",
-        "robust_lag": "稳健LM-lag",
-        "robust_error": "稳健LM-error",
-        "joint": "联合LM",
-        **{name: name.upper() for name in _NULLS},
-        "step": "步骤",
-        "test": "检验",
-        "df": "自由度",
-        "null": "原假设",
-        _STEPS["lm"]: "最小二乘残差的LM检验",
-        _STEPS["lr"]: "LR检验: 杜宾模型可否简化为",
-        _STEPS["wald"]: "Wald检验: 杜宾模型可否简化为",
-    },
-}
-_TITLE = {"en": "Specification tests", "zh": "空间模型设定检验"}
-_WORDS = {
-    "en": {
-        "recommended": "Recommended at the {level} level: {model}.",
-        "found": "LM tests reject least squares in favour of {models}.",
-        "lag": "a spatial lag",
-        "error": "a spatial error",
-        "both": "a spatial lag and a spatial error",
-        "kept": "{model} ({null}) is not rejected against the Durbin model (LR, {p}).",
-        "rejected": "{model} ({null}) is rejected against the Durbin model (LR, {p}).",
-        "points": "The robust LM tests point to {models} as well.",
-        "but": "But the robust LM tests point to {models}, so that the Durbin model, which "
-        "contains both, is kept.",
-        "none": "Neither LM test rejects least squares ({lag} for a lag, {error} for an error).",
-        "but_rho": "But rho is not zero in the Durbin model ({p}).",
-        "nor_rho": "Nor is rho different from zero in the Durbin model ({p}).",
-        "matter": "Lags of regressors matter (theta = 0: {p}).",
-        "no_matter": "Lags of regressors do not matter (theta = 0: {p}).",
-    },
-    "zh": {
-        "recommended": "在{level}水平上建议采用: {model}。",
-        "found": "LM检验拒绝最小二乘模型, 支持{models}。",
-        "lag": "空间滞后",
-        "error": "空间误差",
-        "both": "空间滞后与空间误差",
-        "kept": "LR检验不拒绝将杜宾模型简化为{model}({null}, {p})。",
-        "rejected": "LR检验拒绝将杜宾模型简化为{model}({null}, {p})。",
-        "points": "稳健LM检验同样指向{models}。",
-        "but": "但稳健LM检验指向{models}, 故保留包含二者的杜宾模型。",
-        "none": "两项LM检验均不拒绝最小二乘模型(滞后{lag}, 误差{error})。",
-        "but_rho": "但杜宾模型中ρ显著不为零({p})。",
-        "nor_rho": "杜宾模型中ρ也不显著({p})。",
-        "matter": "解释变量的空间滞后项显著(theta = 0: {p})。",
-        "no_matter": "解释变量的空间滞后项不显著(theta = 0: {p})。",
-    },
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -144,7 +80,7 @@ class SpecificationPath(ResultSet):
         """One row per test: index (step, test); statistic, df, pvalue, null."""
         frame = tests_frame(self.by_step)
         frame["null"] = pd.Series(self._nulls(), frame.index, dtype=object)
-        keys = [(_STEPS[step], name) for step, name in self.by_step]
+        keys = [(word(f"specification_table.{step}", "en"), name) for step, name in self.by_step]
         return frame.set_axis(pd.MultiIndex.from_tuples(keys, names=["step", "test"]))
 
     def table(
@@ -169,10 +105,12 @@ class SpecificationPath(ResultSet):
         """
         from nqp_spatial import tables
 
-        check_option("lang", lang, _TITLE)
-        options = {"title": _TITLE[lang], **options}
+        text, english = (words("specification_table", one) for one in (lang, "en"))
+        options = {"title": text["title"], **options}
         frame = self.frames["specification-path"].to_frame(lang)
-        labels = {**_LABELS[lang], **(labels or {})}
+        steps = {english[step]: text[step] for step in _STEPS}
+        models = {name: name.upper() for name in _NULLS}
+        labels = {**text, **models, **steps, **(labels or {})}
         return tables.from_frame(frame, path, lang=lang, labels=labels, **options)
 
     def _nulls(self) -> list[str]:
@@ -184,7 +122,7 @@ class SpecificationPath(ResultSet):
 
     def _verdict(self) -> tuple[Note, ...]:
         level, model = f"{self.level:.0%}", self.recommendation.upper()
-        return (note(_WORDS, "recommended", level=level, model=model), *self.reasons)
+        return (note("specification.recommended", level=level, model=model), *self.reasons)
 
     def summary(self) -> str:
         """The tests, the recommendation, and why."""
@@ -254,19 +192,19 @@ def _decide(
     spatial = [name for name in ("lag", "error") if p["lm", name] < level]
     if not spatial:
         return _without_dependence(p, level)
-    found = note(_WORDS, "both" if len(spatial) > 1 else spatial[0])
-    reasons = [note(_WORDS, "found", models=found)]
+    found = note(f"specification.{'both' if len(spatial) > 1 else spatial[0]}")
+    reasons = [note("specification.found", models=found)]
     kept = {name: p["lr", name] >= level for name in ("sar", "sem")}
     for name, is_kept in kept.items():
         facts = {"model": name.upper(), "null": _NULLS[name], "p": _p(p["lr", name])}
-        reasons.append(note(_WORDS, "kept" if is_kept else "rejected", **facts))
+        reasons.append(note(f"specification.{'kept' if is_kept else 'rejected'}", **facts))
     points = "lag" if p["lm", "robust_lag"] < p["lm", "robust_error"] else "error"
     simple = {"lag": "sar", "error": "sem"}[points]
     if kept[simple]:
-        reasons.append(note(_WORDS, "points", models=note(_WORDS, points)))
+        reasons.append(note("specification.points", models=note(f"specification.{points}")))
         return simple, tuple(reasons)
     if any(kept.values()):
-        reasons.append(note(_WORDS, "but", models=note(_WORDS, points)))
+        reasons.append(note("specification.but", models=note(f"specification.{points}")))
     return "sdm", tuple(reasons)
 
 
@@ -274,14 +212,14 @@ def _without_dependence(
     p: Mapping[tuple[str, str], float], level: float
 ) -> tuple[str, tuple[Note, ...]]:
     """What is left when the residuals of least squares show nothing."""
-    reasons = [note(_WORDS, "none", lag=_p(p["lm", "lag"]), error=_p(p["lm", "error"]))]
+    reasons = [note("specification.none", lag=_p(p["lm", "lag"]), error=_p(p["lm", "error"]))]
     rho, theta = _p(p["wald", "slx"]), _p(p["wald", "sar"])
     if p["wald", "slx"] < level:
-        reasons.append(note(_WORDS, "but_rho", p=rho))
+        reasons.append(note("specification.but_rho", p=rho))
         return "sdm", tuple(reasons)
-    reasons.append(note(_WORDS, "nor_rho", p=rho))
+    reasons.append(note("specification.nor_rho", p=rho))
     matter = p["wald", "sar"] < level
-    reasons.append(note(_WORDS, "matter" if matter else "no_matter", p=theta))
+    reasons.append(note(f"specification.{'matter' if matter else 'no_matter'}", p=theta))
     return "slx" if matter else "ols", tuple(reasons)
 
 

@@ -22,7 +22,7 @@ import nqp_spatial.panel.lags as _lags
 from nqp_spatial.core.linear.collinear import TOLERANCE, dependent
 from nqp_spatial.diagnostics.panel_hausman import quadratic_form
 from nqp_spatial.exceptions import EstimationError, OptionError
-from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.design import LAG
 from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.results import TestResult, wald
@@ -169,7 +169,7 @@ def _mundlak(re: SpatialResults) -> HausmanResult:
         form="baltagi",
     )
     tested = tuple(names[j] for j in kept)
-    null = hypothesis("means", names=listed(tested, 8))
+    null = note("hypotheses.means", names=listed(tested, 8))
     test, asymptotic = mundlak_test(found.delta, found.cov, Z, kept, null=null)
     return _labelled(test, "mundlak", tested, asymptotic)
 
@@ -268,7 +268,7 @@ def _classical(fe: SpatialResults, re: SpatialResults, parameters: str) -> Hausm
     V_fe, V_re = (result.cov.loc[names, names].to_numpy() for result in (fe, re))
     statistic, df = quadratic_form(difference, V_fe, V_re, names)
     pvalue = float(stats.chi2(df).sf(statistic)) if np.isfinite(statistic) else np.nan
-    null = hypothesis("random", names=listed(names, 8))
+    null = note("hypotheses.random", names=listed(names, 8))
     test = TestResult("Hausman (classical form)", null, statistic, df, pvalue)
     return _labelled(test, "classical", tuple(names))
 

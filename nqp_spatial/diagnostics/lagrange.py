@@ -16,7 +16,7 @@ from nqp_spatial.core.linear.within import EFFECTS, demean
 from nqp_spatial.core.spatial import lagrange
 from nqp_spatial.core.spatial.ml import scale_of
 from nqp_spatial.exceptions import DataWarning, EstimationError
-from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.design import Design
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
@@ -25,11 +25,11 @@ from nqp_spatial.shared.options import check_option
 Array = npt.NDArray[np.float64]
 
 _TESTS = {
-    "lag": ("LM lag", "rho = 0"),
-    "error": ("LM error", "lambda = 0"),
-    "robust_lag": ("Robust LM lag", hypothesis("lag_beside_error")),
-    "robust_error": ("Robust LM error", hypothesis("error_beside_lag")),
-    "joint": ("LM lag and error", "rho = lambda = 0"),
+    "lag": ("LM lag", "hypotheses.lag"),
+    "error": ("LM error", "hypotheses.error"),
+    "robust_lag": ("Robust LM lag", "hypotheses.lag_beside_error"),
+    "robust_error": ("Robust LM error", "hypotheses.error_beside_lag"),
+    "joint": ("LM lag and error", "hypotheses.lag_and_error"),
 }
 
 
@@ -137,7 +137,7 @@ def lm_tests(
     found = lagrange.statistics(design.y, Z, design.W, effects=effects, correction=correction)
     _check_found(found)
     return {
-        key: _result(name, null, getattr(found, key), df=2 if key == "joint" else 1)
+        key: _result(name, note(null), getattr(found, key), df=2 if key == "joint" else 1)
         for key, (name, null) in _TESTS.items()
     }
 

@@ -20,7 +20,7 @@ import nqp_spatial.models.linear.least_squares as _ls
 from nqp_spatial.core.linear.collinear import absorbed, dependent
 from nqp_spatial.core.linear.components import means
 from nqp_spatial.exceptions import EstimationError, OptionError
-from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.results import TestResult, wald
 from nqp_spatial.shared.messages import first
@@ -60,7 +60,7 @@ def compare(
     d = (fe.params[names] - re.params[names]).to_numpy()
     covs = V_fe.to_numpy(), V_re.to_numpy()
     statistic, df = quadratic_form(d, *covs, names, instead="robust")
-    null = hypothesis("random", names=listed(names, 8))
+    null = note("hypotheses.random", names=listed(names, 8))
     tail = float(stats.chi2(df).sf(statistic))
     return TestResult(f"Hausman ({form} form)", null, statistic, df, tail), tuple(names), None
 
@@ -96,7 +96,7 @@ def _robust(
     x = pd.concat([equation.x, added], axis=1)
     augmented = _ls.Equation(equation.y, x, equation.rows, x.shape[1])
     found = _ls.estimate(augmented, augmented.prepare(CovarianceOptions({"cov_type": "clustered"})))
-    null = hypothesis("deviations", names=listed(names, 8))
+    null = note("hypotheses.deviations", names=listed(names, 8))
     name = "Hausman (robust form)"
     beta, cov = found.params[labels].to_numpy(), found.cov.loc[labels, labels].to_numpy()
     groups = int(model._entity.max()) + 1

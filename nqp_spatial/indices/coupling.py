@@ -20,6 +20,7 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.indices._columns import indicator_columns
 from nqp_spatial.indices._panels import floats
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.checks import columns_exist
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
@@ -27,19 +28,6 @@ from nqp_spatial.shared.options import check_option
 Array = npt.NDArray[np.float64]
 
 FORMULAS = ("standard", "unscaled", "modified")
-# D from (i - 1)/10 up to, and without, i/10; the last includes one
-LEVELS = {
-    1: {"en": "extreme imbalance", "zh": "极度失调"},
-    2: {"en": "severe imbalance", "zh": "严重失调"},
-    3: {"en": "moderate imbalance", "zh": "中度失调"},
-    4: {"en": "mild imbalance", "zh": "轻度失调"},
-    5: {"en": "near imbalance", "zh": "濒临失调"},
-    6: {"en": "barely coordinated", "zh": "勉强协调"},
-    7: {"en": "primary coordination", "zh": "初级协调"},
-    8: {"en": "intermediate coordination", "zh": "中级协调"},
-    9: {"en": "good coordination", "zh": "良好协调"},
-    10: {"en": "high-quality coordination", "zh": "优质协调"},
-}
 
 
 def coupling(
@@ -70,7 +58,7 @@ def coupling(
     Returns
     -------
     DataFrame, shape (nobs, 4)
-        ``C``, ``T``, ``D`` and ``level``, 1 to 10 by tenths of D (words in `LEVELS`).
+        ``C``, ``T``, ``D`` and ``level``, 1 to 10 by tenths of D (words in `levels`).
 
     Raises
     ------
@@ -117,6 +105,14 @@ def coupling(
     D = np.where(nothing, 0.0, np.sqrt(C * T))
     level = np.minimum(np.floor(np.round(D * 10, 9)), 9).astype(int) + 1
     return pd.DataFrame({"C": C, "T": T, "D": D, "level": level}, index=frame.index)
+
+
+def levels(lang: str = "en") -> dict[int, str]:
+    """The levels in words, "en" or "zh".
+
+    Level i is D from (i - 1)/10 up to, and without, i/10; the last includes one.
+    """
+    return {int(level): text for level, text in words("coupling", lang).items()}
 
 
 def _degree(u: Array, formula: str) -> Array:

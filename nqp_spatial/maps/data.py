@@ -11,12 +11,13 @@ import pandas as pd
 from geopandas import GeoDataFrame
 
 from nqp_spatial.exceptions import IdMismatchError, MissingValuesError, OptionError
-from nqp_spatial.language.pictures import LAYERS
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.maps import geometry
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import in_language, notes_of
 from nqp_spatial.shared.options import check_option
 
+LAYERS = ("direct", "sent", "received", "total")
 Z_95 = 1.959963984540054  # of the normal distribution, two-sided
 
 
@@ -155,10 +156,8 @@ def notes(res: Any, *frames: GeoDataFrame | None, lang: str = "en") -> tuple[str
 
     The note of the bundled cities is given in the language of the map.
     """
-    from nqp_spatial.cities.layers import BASE_MAP_NOTE
-
     found = [in_language(note, lang) for note in getattr(res, "notes", ())]
     for frame in frames:
         found += notes_of(frame)
-    said = {BASE_MAP_NOTE["en"]: BASE_MAP_NOTE[lang]}
+    said = {word("cities.base_map", "en"): word("cities.base_map", lang)}
     return tuple(dict.fromkeys(said.get(str(note), str(note)) for note in found))

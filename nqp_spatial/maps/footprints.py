@@ -12,7 +12,7 @@ from geopandas import GeoDataFrame
 from scipy.sparse.linalg import splu
 
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.language.pictures import words
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.maps import geometry
 from nqp_spatial.maps import page as _page
 from nqp_spatial.maps.classes import ramp
@@ -117,7 +117,7 @@ def footprints(
     IdMismatchError, CRSError, GeometryError
         As in `nqp_spatial.maps.spillovers`.
     """
-    text = words(lang)
+    text = words("pictures", lang)
     geometry.check(gdf)
     if getattr(res, "variables", None) is not None:
         check_option("variable", variable, res.variables)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from geopandas import GeoDataFrame
 
-from nqp_spatial.language.pictures import LAYERS, words
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.maps import geometry
 from nqp_spatial.maps import page as _page
 from nqp_spatial.maps.classes import Classes, classify
-from nqp_spatial.maps.data import MapData, gather
+from nqp_spatial.maps.data import LAYERS, MapData, gather
 from nqp_spatial.maps.offline import OfflineMap
 
 _SCRIPT = """
@@ -128,7 +128,7 @@ def spillovers(
     OptionError
         An option is not known.
     """
-    text = words(lang)
+    text = words("pictures", lang)
     data = gather(res, gdf, variable, name=name, treated=treated, background=background, lang=lang)
     title = title or text["spillovers"].format(variable=variable)
     shapes = geometry.light(gdf, simplify_km=simplify_km, decimals=decimals)
@@ -160,7 +160,7 @@ def _properties(data: MapData) -> pd.DataFrame:
     return values.assign(name=data.labels, i=range(len(values)))
 
 
-def _layer(key: str, data: MapData, classes: Classes, text: dict[str, str]) -> dict[str, object]:
+def _layer(key: str, data: MapData, classes: Classes, text: Mapping[str, str]) -> dict[str, object]:
     codes = pd.Series(classes.codes, index=data.effects.index).reindex(data.labels.index)
     return {
         "key": key,
@@ -174,14 +174,14 @@ def _layer(key: str, data: MapData, classes: Classes, text: dict[str, str]) -> d
     }
 
 
-def significance(data: MapData, key: str, text: dict[str, str]) -> str:
+def significance(data: MapData, key: str, text: Mapping[str, str]) -> str:
     """How many of the coloured places differ from zero; empty if nobody knows."""
     some = data.significant(key)
     return "" if some is None else text["differs"].format(some=some, all=len(data.effects))
 
 
 def _payload(
-    data: MapData, layers: list[dict[str, object]], text: dict[str, str], title: str
+    data: MapData, layers: list[dict[str, object]], text: Mapping[str, str], title: str
 ) -> dict[str, object]:
     shown = ("treated", "no_data", "values", "classes", "agglomerations")
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,10 @@ import pandas as pd
 import shapely
 from geopandas import GeoDataFrame, GeoSeries
 
-from nqp_spatial.language.pictures import LAYERS, words
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.maps import geometry, page
 from nqp_spatial.maps.classes import Classes, classify
-from nqp_spatial.maps.data import MapData, gather
+from nqp_spatial.maps.data import LAYERS, MapData, gather
 from nqp_spatial.maps.spillovers import significance
 from nqp_spatial.plots import figures
 
@@ -61,7 +61,7 @@ def spillovers_figure(
     """
     import matplotlib.pyplot as plt
 
-    text = words(lang)
+    text = words("pictures", lang)
     data = gather(res, gdf, variable, treated=treated, background=background, lang=lang)
     shapes = geometry.light(gdf)
     crs = geometry.local_projection(shapes) if gdf.crs.is_geographic else gdf.crs
@@ -166,7 +166,7 @@ def _figsize(shapes: GeoSeries) -> tuple[float, float]:
 
 
 def _legend(
-    ax: Axes, data: MapData, classes: Classes, outlined: bool, text: dict[str, str]
+    ax: Axes, data: MapData, classes: Classes, outlined: bool, text: Mapping[str, str]
 ) -> None:
     """Classes beside the panel, highest first, then what borders and grey mean."""
     from matplotlib.lines import Line2D

@@ -20,31 +20,20 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnbalancedPanelError,
 )
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.panel.verbs import Verbs
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids, type_hint
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.notes import listed, note, notes_of
+from nqp_spatial.shared.notes import listed, notes_of
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import as_graph
 
 if TYPE_CHECKING:
     import geopandas as gpd
     from libpysal.graph import Graph
-
-
-_WORDS = {
-    "en": {
-        "dropped": "{n} entities with gaps were left out ({name}): {which}.",
-        "rows": "{n} rows with empty cells were left out: {which}.",
-    },
-    "zh": {
-        "dropped": "剔除{n}个数据有缺失的个体({name}): {which}。",
-        "rows": "{n}行含有缺失值, 已剔除: {which}。",
-    },
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -339,7 +328,7 @@ class PanelData(Verbs):
                 "to fewer periods or columns first: panel.missing_pairs() and missing_cells() "
                 "say where the gaps are."
             )
-        said = note(_WORDS, "dropped", n=len(dropped), name=name, which=listed(dropped, 10))
+        said = note("panel.dropped", n=len(dropped), name=name, which=listed(dropped, 10))
         kept = self.restrict(entities=self.entities.difference(dropped))
         return kept._with(kept.frame, said)
 
@@ -352,7 +341,7 @@ class PanelData(Verbs):
             )
         frame = self.frame.drop(rows)
         frame.index = frame.index.remove_unused_levels()
-        kept = self._with(frame, note(_WORDS, "rows", n=len(rows), which=listed(rows, 5)))
+        kept = self._with(frame, note("panel.emptied", n=len(rows), which=listed(rows, 5)))
         return kept.restrict(entities=kept.entities)
 
 

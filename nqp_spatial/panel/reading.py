@@ -10,15 +10,11 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial.exceptions import DataWarning, FileFormatError
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.notes import note
 
 SUFFIXES = (".csv", ".dta", ".xlsx", ".parquet")
 _ENCODINGS = ("utf-8-sig", "gb18030")  # gb18030 contains GBK and GB 2312
-_WORDS = {
-    "en": {"gb18030": "{file} is not UTF-8; it was read as GB 18030 (GBK)."},
-    "zh": {"gb18030": "{file}不是UTF-8编码, 已按GB 18030(GBK)读取。"},
-}
 
 
 def read_table(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
@@ -85,7 +81,7 @@ def _read_csv(path: Path, encoding: str | None) -> pd.DataFrame:
             continue
         frame = _parse_csv(text.removeprefix("\ufeff"), path)
         if candidate == "gb18030" and not encoding:
-            said = note(_WORDS, "gb18030", file=path.name)
+            said = note("panel.gb18030", file=path.name)
             frame.attrs["notes"] = [said]
             advice = " Check the Chinese text, and give encoding= if it looks wrong."
             warnings.warn(said + advice, DataWarning, stacklevel=3)

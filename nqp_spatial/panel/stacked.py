@@ -27,13 +27,13 @@ from nqp_spatial.exceptions import (
     OptionError,
     WeightsError,
 )
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel import design
 from nqp_spatial.panel.design import Design
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import REGRESSORS, Sample
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.notes import note
 from nqp_spatial.weights import as_graph, check_time_varying
 
 if TYPE_CHECKING:
@@ -42,19 +42,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 UNBALANCED = ("error", "submatrix", "renormalised")
-_WORDS = {
-    "en": {
-        "submatrix": "{n} (entity, time) pairs are absent: W is restricted to those present in "
-        "each period.",
-        "renormalised": "{n} (entity, time) pairs are absent: W is restricted to those present in "
-        "each period, its rows scaled back to their sums.",
-    },
-    "zh": {
-        "submatrix": "缺少{n}个(个体, 时期)观测: 各期的W限于当期有观测的个体。",
-        "renormalised": "缺少{n}个(个体, 时期)观测: 各期的W限于当期有观测的个体, "
-        "各行缩放至原行和。",
-    },
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +102,7 @@ class StackedDesign(Design):
         notes = list(sample.notes)
         absent = keys.shape[0] * keys.shape[1] - len(cells)
         if absent:
-            notes.append(note(_WORDS, unbalanced, n=absent))
+            notes.append(note(f"panel.{unbalanced}", n=absent))
         return cls(
             y=sample.array("y")[order].T,
             x=sample.array(*REGRESSORS)[order][None, ...],

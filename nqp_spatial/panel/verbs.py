@@ -9,45 +9,16 @@ import pandas as pd
 
 import nqp_spatial.panel.columns as new
 from nqp_spatial.exceptions import DataError, OptionError
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel import expressions, join
 from nqp_spatial.panel.aggregate import Rule, aggregate
 from nqp_spatial.panel.groups import by_entity, by_time, members
 from nqp_spatial.shared import checks
-from nqp_spatial.shared.notes import listed, note, notes_of
+from nqp_spatial.shared.notes import listed, notes_of
 from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     import geopandas as gpd
-
-_WORDS = {
-    "en": {
-        "where": "Rows where {where}; {left} of {n} rows are left out, among them all of {gone} of "
-        "{of} entities.{empty}",
-        "rows": "{name}: rows where {where}; {left} of {n} rows left out.{empty}",
-        "empty": " Of {n} of them it cannot be said, because cells are empty.",
-        "unmatched": "{columns}: empty in {left} of {n} rows, which the merged table lacks: "
-        "{which}.",
-        "groups": "The entities are {n} groups by {by!r} of {of} entities.",
-        "outside": "{n} entities are in no group and left out: {which}.",
-        "twice": "{n} entities count in several groups: {which}.",
-        "missing": "Groups whose members lack a value have none ({n} cells of members).",
-        "skip": "{n} cells of members are empty; groups are of the other members.",
-        "polygons": "The polygons were those of the entities and are left out.",
-    },
-    "zh": {
-        "where": "样本为满足 {where} 的观测，共{n}行中剔除{left}行，"
-        "其中{of}个个体中有{gone}个全部剔除。{empty}",
-        "rows": "{name}：样本为满足 {where} 的观测，共{n}行中剔除{left}行。{empty}",
-        "empty": "其中{n}行因数据缺失无法判断。",
-        "unmatched": "{columns}：{n}行中有{left}行在合并的表中没有对应的行，取缺失值：{which}。",
-        "groups": "个体为按 {by} 划分的{n}个组，由{of}个个体汇总而成。",
-        "outside": "{n}个个体不属于任何组，已剔除：{which}。",
-        "twice": "{n}个个体计入多个组：{which}。",
-        "missing": "成员数据缺失的组取缺失值（成员共{n}个缺失单元）。",
-        "skip": "成员共有{n}个缺失单元，组的数值由其余成员汇总而成。",
-        "polygons": "多边形属于原个体，已去除。",
-    },
-}
 
 
 class Verbs:
@@ -156,15 +127,14 @@ class Verbs:
         everyone, here = (f.index.get_level_values(0).unique() for f in (self.frame, frame))
         unsaid = int(true.isna().sum())
         said = note(
-            _WORDS,
-            "rows" if name else "where",
+            f"panel.{'rows' if name else 'where'}",
             name=name,
             where=expression,
             left=len(self.frame) - len(frame),
             n=len(self.frame),
             gone=len(everyone) - len(here),
             of=len(everyone),
-            empty=note(_WORDS, "empty", n=unsaid) if unsaid else "",
+            empty=note("panel.empty", n=unsaid) if unsaid else "",
         )
         polygons = self.polygons
         if polygons is not None:
@@ -380,7 +350,7 @@ class Verbs:
         if len(absent):
             which = listed(absent, 3)
             sizes = {"left": len(absent), "n": len(self.frame)}
-            notes.append(note(_WORDS, "unmatched", columns=listed(names), which=which, **sizes))
+            notes.append(note("panel.unmatched", columns=listed(names), which=which, **sizes))
         merged = self._with(self.frame.assign(**found), *notes)
         if plain.attrs.get("simulated"):
             merged.frame.attrs["simulated"] = True
@@ -432,11 +402,11 @@ class Verbs:
         notes = []
         for key, left in (("outside", report.outside), ("twice", report.twice)):
             if len(left):
-                notes.append(note(_WORDS, key, n=len(left), which=listed(left, 5)))
+                notes.append(note(f"panel.{key}", n=len(left), which=listed(left, 5)))
         if len(report.missing):
-            notes.append(note(_WORDS, missing, n=len(report.missing)))
+            notes.append(note(f"panel.{missing}", n=len(report.missing)))
         if self.polygons is not None:
-            notes.append(note(_WORDS, "polygons"))
-        notes.append(note(_WORDS, "groups", n=len(report.by_group()), by=by, of=len(inside)))
+            notes.append(note("panel.polygons"))
+        notes.append(note("panel.groups", n=len(report.by_group()), by=by, of=len(inside)))
         frame = values.rename_axis([by, self.frame.index.names[1]])
         return self._with(frame, *notes, polygons=None)

@@ -9,16 +9,11 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.plots.figures import COLOURS, GREY, drawing
-from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_WORDS = {
-    "en": "Coefficient of {}, {:g}% interval",
-    "zh": "{}的系数, {:g}%置信区间",
-}
 
 
 def forest(
@@ -57,7 +52,7 @@ def forest(
     OptionError
         An unknown language.
     """
-    check_option("lang", lang, _WORDS)
+    below = word("forest.coefficient", lang)
     missing = [name for name in ("estimate", "lower", "upper") if name not in frame]
     if missing or frame.empty or not frame.index.is_unique:
         raise DataError(
@@ -76,7 +71,7 @@ def forest(
         ax.set_ylim(len(frame) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
-        ax.set_xlabel(_WORDS[lang].format(variable, 100 * level))
+        ax.set_xlabel(below.format(variable, 100 * level))
     return ax
 
 

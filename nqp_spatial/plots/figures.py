@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError, OutputError
-from nqp_spatial.language.pictures import words
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.options import check_option
@@ -172,7 +172,7 @@ def forest(
     DataError
         A column or a level of the index is missing, or a (weights, effect) pair stands twice.
     """
-    text = words(lang)
+    text = words("pictures", lang)
     frame = _checked(frame, ("weights", "effect"), ("estimate", "lower", "upper"))
     weights = list(frame.index.unique("weights"))
     effects = list(frame.index.unique("effect"))
@@ -221,7 +221,7 @@ def effects(
     OptionError
         No such variable.
     """
-    text = words(lang)
+    text = words("pictures", lang)
     frame = _checked(frame, ("effect", "variable"), ("estimate", "lower", "upper"))
     variables = list(frame.index.unique("variable"))
     if variable is not None:
@@ -269,7 +269,7 @@ def moran_by_period(
     DataError
         A column is missing, or a (weights, period) pair stands twice.
     """
-    text = words(lang)
+    text = words("pictures", lang)
     statistic = next((name for name in ("I", "C") if name in frame), "I")
     frame = frame if frame.index.nlevels > 1 else pd.concat({"": frame}, names=["weights"])
     frame = frame.set_axis(frame.index.set_names(["weights", "period"]), axis=0)
@@ -306,7 +306,7 @@ def _marked_line(
     ax.scatter(part.index, values, s=26, c=fill, edgecolors=colour, linewidths=1.2, zorder=3)
 
 
-def _significance_key(ax: Axes, text: dict[str, str], level: float) -> None:
+def _significance_key(ax: Axes, text: Mapping[str, str], level: float) -> None:
     for key, face in (("significant", GREY), ("insignificant", "#ffffff")):
         label = text[key].format(level=f"{level:g}")
         ax.scatter([], [], s=26, c=face, edgecolors=GREY, linewidths=1.2, label=label)

@@ -10,26 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.plots.figures import COLOURS, GREY, drawing
-from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_WORDS = {
-    "en": {
-        "effect": "Effect of {}",
-        "band": "Estimate, {:g}% interval",
-        "bound": "Johnson-Neyman bound",
-        "share": "Share of observations",
-    },
-    "zh": {
-        "effect": "{}的边际效应",
-        "band": "估计值, {:g}%置信区间",
-        "bound": "Johnson-Neyman 界",
-        "share": "观测值占比",
-    },
-}
 
 
 def marginal_effects(
@@ -70,8 +55,7 @@ def marginal_effects(
     OptionError
         An unknown language.
     """
-    check_option("lang", lang, _WORDS)
-    text = _WORDS[lang]
+    text = words("marginal_effects", lang)
     missing = [name for name in ("estimate", "lower", "upper") if name not in frame]
     if missing:
         raise DataError(f"The frame has no column {missing}. Give what marginal_effects() gives.")

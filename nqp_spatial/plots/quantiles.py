@@ -8,26 +8,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.plots.figures import COLOURS, GREY, drawing
-from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_WORDS = {
-    "en": {
-        "quantile": "Quantile",
-        "coefficient": "Coefficient of {}",
-        "band": "Quantile regression, {:g}% interval",
-        "mean": "Mean regression, {:g}% interval",
-    },
-    "zh": {
-        "quantile": "分位点",
-        "coefficient": "{}的系数",
-        "band": "分位数回归, {:g}%置信区间",
-        "mean": "均值回归, {:g}%置信区间",
-    },
-}
 
 
 def coefficients(
@@ -64,8 +49,7 @@ def coefficients(
     OptionError
         An unknown language.
     """
-    check_option("lang", lang, _WORDS)
-    text = _WORDS[lang]
+    text = words("quantiles", lang)
     missing = [name for name in ("estimate", "lower", "upper") if name not in frame]
     if missing or not frame.index.is_unique:
         raise DataError(

@@ -9,20 +9,11 @@ import pandas as pd
 
 from nqp_spatial.core.linear.threshold import critical_value
 from nqp_spatial.exceptions import DataError, OptionError
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.plots.figures import COLOURS, GREY, panels
-from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_WORDS = {
-    "en": {
-        "ratio": "Likelihood ratio",
-        "title": "Threshold {}: {}",
-        "line": "{:g} % level: {:.2f}",
-    },
-    "zh": {"ratio": "似然比统计量", "title": "门槛{}: {}", "line": "{:g}% 水平: {:.2f}"},
-}
 
 
 def likelihood_ratio(
@@ -58,12 +49,11 @@ def likelihood_ratio(
     OptionError
         An unknown language, a level that is none, or Axes for several profiles.
     """
-    check_option("lang", lang, _WORDS)
+    text = words("likelihood_ratio", lang)
     if not 0 < level < 1:
         raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
     if not profiles or len(profiles) != len(estimates):
         raise DataError(f"{len(profiles)} profiles and {len(estimates)} estimates do not match.")
-    text = _WORDS[lang]
     critical = critical_value(level)
     size = (1.0 + 3.6 * len(profiles), 3.2)
     with panels(ax, len(profiles), size, notes, lang) as axes:

@@ -6,7 +6,7 @@ printed; tables, plots and maps do, and take the form of their ``lang``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Self
 
 from nqp_spatial.shared.messages import first
@@ -22,15 +22,6 @@ class Note(str):
         made = super().__new__(cls, en)
         made.zh = en if zh is None else zh
         return made
-
-
-def note(words: Mapping[str, Mapping[str, str]], key: str, **values: Any) -> Note:
-    """The sentence ``key`` of both languages, with values filled in, each in its language."""
-    en, zh = (
-        words[lang][key].format(**{n: in_language(v, lang) for n, v in values.items()})
-        for lang in ("en", "zh")
-    )
-    return Note(en, zh)
 
 
 def listed(labels: Iterable[object], n: int = 5) -> Note:

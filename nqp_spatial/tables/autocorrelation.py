@@ -9,13 +9,14 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DuplicateKeysError
-from nqp_spatial.language import tables as words
+from nqp_spatial.language.catalogue import LANGUAGES, word, words
+from nqp_spatial.language.labels import label
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.text import stars as stars_of
 from nqp_spatial.tables import numbers
 from nqp_spatial.tables.frames import as_notes, label_text, own_notes
-from nqp_spatial.tables.layout import LANGUAGES, Row
+from nqp_spatial.tables.layout import Row
 from nqp_spatial.tables.table import Table
 
 Column = tuple[str, str]  # statistic (I or C) and what of it: "value", "starred", "z" or "p"
@@ -80,9 +81,9 @@ def autocorrelation(
         )
         for period in periods
     )
-    reading = [words.word("stars", lang), words.word("stars_on", lang)] if stars else []
+    reading = [word("tables.stars", lang), word("tables.stars_on", lang)] if stars else []
     table = Table(
-        title=words.word("title_autocorrelation", lang) if title is None else title,
+        title=word("tables.title_autocorrelation", lang) if title is None else title,
         header=_autocorrelation_header(groups, shown, lang, named),
         rows=rows,
         align=("l", *["c"] * (len(groups) * len(shown))),
@@ -150,16 +151,16 @@ def _autocorrelation_header(
     groups: Sequence[Any], shown: Sequence[Column], lang: str, labels: Mapping[str, str]
 ) -> tuple[tuple[str | None, ...], ...]:
     """Names of the matrices over their columns, unless there is one without a name."""
+    known = words("autocorrelation", lang)
     below = [
-        words.label(name if kind in ("value", "starred") else kind, lang, labels,
-                    words.AUTOCORRELATION)
+        label(name if kind in ("value", "starred") else kind, labels, known)
         for _ in groups
         for name, kind in shown
-    ]  # fmt: skip
-    last = (labels.get("period", words.word("period", lang)), *below)
+    ]
+    last = (labels.get("period", word("tables.period", lang)), *below)
     if groups == [""]:
         return (last,)
     above: list[str | None] = [""]
     for group in groups:
-        above += [words.label(group, lang, labels, {}), *[None] * (len(shown) - 1)]
+        above += [label(group, labels, {}), *[None] * (len(shown) - 1)]
     return tuple(above), last

@@ -12,29 +12,19 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValuesError
-from nqp_spatial.language import tables as words
+from nqp_spatial.language.catalogue import LANGUAGES, word, words
+from nqp_spatial.language.labels import label
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.text import stars as stars_of
 from nqp_spatial.tables import numbers
 from nqp_spatial.tables.frames import _numeric_columns, as_notes, own_notes
-from nqp_spatial.tables.layout import LANGUAGES, Row
+from nqp_spatial.tables.layout import Row
 from nqp_spatial.tables.table import Table
 
 Array = npt.NDArray[np.float64]
 
 METHODS = ("pearson", "spearman")
-_TITLE = {"en": "Correlations", "zh": "相关系数矩阵"}
-_NAMES = {
-    "en": {"pearson": "Pearson correlations", "spearman": "Spearman rank correlations"},
-    "zh": {"pearson": "皮尔逊相关系数", "spearman": "斯皮尔曼等级相关系数"},
-}
-_NOTE = {"en": "{}, {} observations.", "zh": "{}，观测值{}个。"}
-_LEFT = {
-    "en": "{} of {} rows have an empty cell and are left out.",
-    "zh": "共{1}行，其中{0}行因有空值未计入。",
-}
-_PVALUES = {"en": "p-values in parentheses.", "zh": "括号内为p值。"}
 
 
 def correlation(
@@ -88,7 +78,7 @@ def correlation(
     chosen = _numeric_columns(frame, columns).astype(float)
     complete = _complete(chosen)
     found, tails = _correlations(complete, method)
-    texts = [words.label(name, lang, labels or {}, {}) for name in complete.columns]
+    texts = [label(name, labels or {}, {}) for name in complete.columns]
     rows: list[Row] = []
     for i, text in enumerate(texts):
         marks = [stars_of(tails[i, j]) if stars and j < i else "" for j in range(i + 1)]
@@ -99,8 +89,8 @@ def correlation(
             below = [f"({numbers.pvalue(tails[i, j])})" for j in range(i)]
             rows.append(Row(("", *below, "", *blank), "std_error"))
     table = Table(
-        title=_TITLE[lang] if title is None else title,
-        header=((words.word("variable", lang), *(f"({i + 1})" for i in range(len(texts)))),),
+        title=word("correlation.title", lang) if title is None else title,
+        header=((word("tables.variable", lang), *(f"({i + 1})" for i in range(len(texts)))),),
         rows=tuple(rows),
         align=("l", *["c"] * len(texts)),
         notes=(
@@ -118,13 +108,14 @@ def correlation(
 def _notes(
     used: int, given: int, method: str, lang: str, *, stars: bool, pvalues: bool
 ) -> tuple[str, ...]:
-    told = [_NOTE[lang].format(_NAMES[lang][method], used)]
+    text = words("correlation", lang)
+    told = [text["note"].format(text[method], used)]
     if used < given:
-        told.append(_LEFT[lang].format(given - used, given))
+        told.append(text["left"].format(given - used, given))
     if pvalues:
-        told.append(_PVALUES[lang])
+        told.append(text["pvalues"])
     if stars:
-        told.append(words.word("stars", lang))
+        told.append(word("tables.stars", lang))
     return tuple(told)
 
 

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, InfiniteValuesError, NotNumericError, OptionError
-from nqp_spatial.language import tables as words
+from nqp_spatial.language.catalogue import LANGUAGES, word, words
+from nqp_spatial.language.labels import label
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.tables import numbers
-from nqp_spatial.tables.layout import LANGUAGES, Row
+from nqp_spatial.tables.layout import Row
 from nqp_spatial.tables.table import Table
 
-Names = Mapping[str, tuple[str, str]]
+Names = Mapping[str, str]
 
 
 def from_frame(
@@ -64,7 +65,7 @@ def from_frame(
     OutputError
         The file cannot be written.
     """
-    names = words.INFERENCE
+    names = {**words("effects", lang), **words("inference", lang)}
     return _from_frame(frame, path, title, notes, labels or {}, lang, digits, names)
 
 
@@ -108,11 +109,12 @@ def descriptive(
             "ratio of zero taken?"
         )
     summary = chosen.astype(float).describe().T[["count", "mean", "std", "min", "max"]]
-    summary = summary.astype({"count": int}).rename_axis(index=words.word("variable", lang))
+    summary = summary.astype({"count": int}).rename_axis(index=word("tables.variable", lang))
     notes = (*as_notes(notes), *own_notes(data))
     summary.attrs = {}  # pandas hands some of them on, and notes would be printed twice
-    title = words.word("title_descriptive", lang) if title is None else title
-    return _from_frame(summary, path, title, notes, labels or {}, lang, digits, words.DESCRIPTION)
+    title = word("tables.title_descriptive", lang) if title is None else title
+    names = words("description", lang)
+    return _from_frame(summary, path, title, notes, labels or {}, lang, digits, names)
 
 
 def weights(
@@ -129,8 +131,9 @@ def weights(
 
     Parameters and errors are those of `from_frame`.
     """
-    title = words.word("title_weights", lang) if title is None else title
-    return _from_frame(description, path, title, notes, labels or {}, lang, digits, words.WEIGHTS)
+    title = word("tables.title_weights", lang) if title is None else title
+    names = words("weights", lang)
+    return _from_frame(description, path, title, notes, labels or {}, lang, digits, names)
 
 
 def index_weights(
@@ -147,8 +150,9 @@ def index_weights(
 
     Parameters and errors are those of `from_frame`.
     """
-    title = words.word("title_index_weights", lang) if title is None else title
-    return _from_frame(frame, path, title, notes, labels or {}, lang, digits, words.INDEX_WEIGHTS)
+    title = word("tables.title_index_weights", lang) if title is None else title
+    names = words("index_weights", lang)
+    return _from_frame(frame, path, title, notes, labels or {}, lang, digits, names)
 
 
 # ---------------------------------------------------------------- any frame
@@ -257,8 +261,7 @@ def _frame_header(
         stub = [""] * n_stubs
         if level == levels - 1 and n_stubs:
             stub = [
-                "" if name is None else words.label(name, lang, labels, names)
-                for name in frame.index.names
+                "" if name is None else label(name, labels, names) for name in frame.index.names
             ]
         lines.append((*stub, *cells))
     return tuple(lines)
@@ -267,14 +270,14 @@ def _frame_header(
 def label_text(value: Any, lang: str, labels: Mapping[str, str], names: Names) -> str:
     """A label: dates without midnight, 2011.0 as 2011."""
     if isinstance(value, (bool, np.bool_)):
-        return words.word("yes" if value else "no", lang)
+        return word("tables.yes" if value else "tables.no", lang)
     if value is None or value is pd.NA or value != value:
         return numbers.MISSING
     if isinstance(value, pd.Timestamp):
         return str(value.date()) if value == value.normalize() else str(value)
     if isinstance(value, (float, np.floating)):
-        return words.label(numbers.count(value), lang, labels, names)
-    return words.label(value, lang, labels, names)
+        return label(numbers.count(value), labels, names)
+    return label(value, labels, names)
 
 
 # ---------------------------------------------------------------- input

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nqp_spatial.exceptions import DataError
+from nqp_spatial.language.catalogue import LANGUAGES, word
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.width import width
 
-LANGUAGES = ("en", "zh")
 KINDS = ("coefficient", "std_error", "statistic", "heading", "rule")
 ALIGNMENTS = ("l", "c", "r")
 
@@ -84,7 +84,7 @@ class Grid:
     @property
     def prefix(self) -> str:
         """What the first note starts with."""
-        return "注：" if self.lang == "zh" else "Note: "
+        return word("tables.note", self.lang)
 
     @property
     def note_lines(self) -> tuple[str, ...]:

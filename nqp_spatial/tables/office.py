@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.tables.layout import Grid, Row, column_widths, spans
 
 LATIN, CHINESE = "Times New Roman", "宋体"
@@ -214,7 +215,7 @@ def excel(grid: Grid, path: Path) -> None:
 
     book = Workbook()
     sheet = book.active
-    sheet.title = "表" if grid.lang == "zh" else "Table"
+    sheet.title = word("tables.sheet", grid.lang)
     sheet.sheet_view.showGridLines = False
     if grid.title:
         _excel_cell(sheet, 1, 1, grid.title, "c", font=Font(name=LATIN, size=SIZE, bold=True))

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.language import tables as words
+from nqp_spatial.language.labels import label
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.tables.frames import as_notes
 from nqp_spatial.tables.layout import Row
@@ -322,7 +322,7 @@ def _finish(
     path: str | Path | None,
 ) -> Table:
     """The whole table, saved if a path is given."""
-    dependents = [words.label(m.dependent, style.lang, style.labels, {}) for m in models]
+    dependents = [label(m.dependent, style.labels, {}) for m in models]
     lines = [dependents, *([list(columns)] if columns is not None else []), column_numbers(models)]
     stubs = [""] * (len(lines) - 1) + [style.word("variable")]
     table = Table(

@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial.language import tables as words
+from nqp_spatial.language import labels as printed
+from nqp_spatial.language.catalogue import LANGUAGES, word, words
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.text import stars as stars_of
 from nqp_spatial.tables import numbers
-from nqp_spatial.tables.layout import LANGUAGES, Row
+from nqp_spatial.tables.layout import Row
 
 BELOW = {"parentheses": "({})", "brackets": "[{}]", "tstats": "({})", "none": ""}
 EFFECTS = ("direct", "indirect", "total")
@@ -37,7 +38,7 @@ class Style:
 
     def word(self, key: str) -> str:
         """A fixed word in the language of the table."""
-        return words.word(key, self.lang)
+        return word(f"tables.{key}", self.lang)
 
     def join(self, items: Iterable[str]) -> str:
         """A list in words."""
@@ -82,7 +83,7 @@ def coefficient_rows(models: Sequence[Any], names: Sequence[str], style: Style) 
             else None
             for m in models
         ]
-        rows += _pair(words.parameter(name, style.lang, style.labels, known), cells, style)
+        rows += _pair(printed.parameter(name, style.lang, style.labels, known), cells, style)
     return rows
 
 
@@ -92,13 +93,13 @@ def effect_blocks(
     """Direct, indirect, total; each a heading over the variables if there are several."""
     rows: list[Row] = []
     for effect in EFFECTS:
-        name = words.label(effect, style.lang, style.labels, words.EFFECTS)
+        name = printed.label(effect, style.labels, words("effects", style.lang))
         if len(variables) > 1:
             rows.append(Row((name, *[""] * len(frames)), "heading"))
         for variable in variables:
             lines = [frame.loc[(effect, variable)] for frame in frames]
             cells = [(line["estimate"], line["std_error"], line["pvalue"]) for line in lines]
-            own = words.parameter(variable, style.lang, style.labels, ())
+            own = printed.parameter(variable, style.lang, style.labels, ())
             rows += _pair(own if len(variables) > 1 else name, cells, style)
     return rows
 
@@ -121,7 +122,7 @@ def fixed_effects_rows(models: Sequence[Any], style: Style) -> list[Row]:
         if kind in style.labels:
             name = style.labels[kind]
         else:
-            known = words.label(kind, style.lang, {}, words.FIXED)
+            known = printed.label(kind, {}, words("fixed", style.lang))
             name = style.word("effects").format(known)
         rows.append(_yes_no(name, [kind in model.effects_included for model in models], style))
     return rows
@@ -141,7 +142,7 @@ def statistics_rows(models: Sequence[Any], names: Sequence[str], style: Style) -
             else ""
             for model in models
         ]
-        rows.append(Row((words.statistic(name, style.lang, style.labels), *cells), "statistic"))
+        rows.append(Row((printed.statistic(name, style.lang, style.labels), *cells), "statistic"))
     return rows
 
 
@@ -169,7 +170,7 @@ def reading_notes(models: Sequence[Any], style: Style) -> list[str]:
         return lines
     below = style.word(style.std_errors)
     kinds = _grouped(
-        models, [[words.covariance(m.cov_type, style.lang, style.labels)] for m in models]
+        models, [[printed.covariance(m.cov_type, style.lang, style.labels)] for m in models]
     )
     if len(kinds) == 1:
         return [*lines, style.word("cov_one").format(below, *kinds)]
@@ -182,7 +183,7 @@ def hidden_note(models: Sequence[Any], hidden: Sequence[str], style: Style) -> l
     if not hidden:
         return []
     known = parameter_names(models)
-    shown = [words.parameter(name, style.lang, style.labels, known) for name in hidden]
+    shown = [printed.parameter(name, style.lang, style.labels, known) for name in hidden]
     more = style.word("more").format(len(shown) - 8) if len(shown) > 8 else ""
     return [style.word("hidden").format(style.join(shown[:8]) + more)]
 

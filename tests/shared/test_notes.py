@@ -12,11 +12,12 @@ import pytest
 import nqp_spatial as nqp
 from nqp_spatial import FixedEffects, PanelData, tables
 from nqp_spatial.comparison.robustness import Variation, robustness
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.mechanism.mediation import Mediation
 from nqp_spatial.models.mechanism.moderation import Moderation
 from nqp_spatial.models.threshold.model import PanelThreshold
 from nqp_spatial.panel import transform
-from nqp_spatial.shared.notes import Note, in_language, listed, note
+from nqp_spatial.shared.notes import Note, in_language, listed
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
@@ -35,11 +36,10 @@ def frame():
 
 
 def test_a_note_is_its_english_text_and_keeps_its_chinese_form():
-    words = {"en": {"lost": "{n} rows of {where}."}, "zh": {"lost": "{where}的{n}行。"}}
-    said = note(words, "lost", n=3, where=listed(["甲", "乙", "丙"], 2))
-    assert said == "3 rows of '甲', '乙' and 1 more." and isinstance(said, str)
+    said = note("robustness.replace", old=3, new=listed(["甲", "乙", "丙"], 2))
+    assert said == "'甲', '乙' and 1 more for 3" and isinstance(said, str)
     for kept in (said, pickle.loads(pickle.dumps(said)), copy.deepcopy(said)):
-        assert in_language(kept, "zh") == "甲、乙等3个的3行。"
+        assert in_language(kept, "zh") == "以甲、乙等3个替换3"
         assert in_language(kept, "en") == said
     assert in_language("as it is", "zh") == "as it is"
     assert Note("R²").zh == "R²"

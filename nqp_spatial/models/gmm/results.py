@@ -14,10 +14,10 @@ from scipy import stats
 from nqp_spatial.core.linear import gmm
 from nqp_spatial.core.linear.gmm_instruments import Column
 from nqp_spatial.exceptions import EstimationError, OptionError
-from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.results import Frame, Results, TestResult, wald
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.notes import listed, note
+from nqp_spatial.shared.notes import listed
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 from nqp_spatial.shared.text import format_frame
@@ -29,25 +29,6 @@ Array = npt.NDArray[np.float64]
 
 LEVELS = "gmm levels"
 _DIFFERENCE = "difference-in-hansen: "
-_WORDS = {
-    "en": {
-        "differences": "There are {n} gaps within entities, ending at {where}: lags and "
-        "differences over them were not formed.",
-        "lags": "There are {n} gaps within entities, ending at {where}: lags over them were not "
-        "formed.",
-        "absent": "{lost} of {n} entities have no usable row, first {which}.",
-        "implied": "The other instruments imply those of {groups}, so that there is no "
-        "difference-in-Hansen test of them.",
-        "count": "{n} instruments.",
-    },
-    "zh": {
-        "differences": "个体内有{n}处间断, 止于{where}: 未跨间断取滞后与差分。",
-        "lags": "个体内有{n}处间断, 止于{where}: 未跨间断取滞后。",
-        "absent": "{n}个个体中有{lost}个没有可用的观测: {which}。",
-        "implied": "{groups}的工具变量是其余工具变量的线性组合, 故无其Hansen差分检验。",
-        "count": "工具变量数：{n}。",
-    },
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -124,7 +105,7 @@ class DynamicGMMResults(Results):
             }
         ).astype({"df": "Int64"})
         frame = frame.rename_axis("test")
-        frame.attrs["notes"] = [note(_WORDS, "count", n=self.n_instruments)]
+        frame.attrs["notes"] = [note("gmm.count", n=self.n_instruments)]
         return {
             "specification": Frame.of("specification", frame),
             "instruments": Frame.of("instruments", self.instruments),
@@ -201,7 +182,7 @@ def _difference(
     statistic, df = gmm.without(found, np.flatnonzero(member[used]), np.flatnonzero(~member[~used]))
     if df >= found.df:
         return None
-    words = hypothesis("exogenous_group", group=", ".join(groups))
+    words = note("hypotheses.exogenous_group", group=", ".join(groups))
     return _chi2("Difference-in-Hansen", words, found.hansen - statistic, found.df - df)
 
 
@@ -235,7 +216,7 @@ def label_results(
     }
     sample, notes = _sample(model)
     if implied:
-        notes.append(note(_WORDS, "implied", groups=listed(implied)))
+        notes.append(note("gmm.implied", groups=listed(implied)))
     windmeijer = found.steps == 2 and found.robust
     return DynamicGMMResults(
         params=params,
@@ -283,10 +264,10 @@ def _specification(found: gmm.Estimate, orders: int) -> dict[str, TestResult]:
     tests = {}
     for order in range(1, orders + 1):
         z = gmm.serial_correlation(found, order)
-        null = hypothesis("serial", order=order)
+        null = note("hypotheses.serial", order=order)
         pvalue = float(2 * stats.norm.sf(abs(z)))
         tests[f"ar{order}"] = TestResult(f"Arellano-Bond AR({order})", null, z, 0, pvalue)
-    null = hypothesis("exogenous")
+    null = note("hypotheses.exogenous")
     tests["sargan"] = _chi2("Sargan", null, found.sargan, found.df)
     tests["hansen"] = _chi2("Hansen J", null, found.hansen, found.df)
     return tests
@@ -311,7 +292,7 @@ def _differences(
 
 def _wald(params: pd.Series, cov: pd.DataFrame, df: float | None) -> TestResult:
     names = list(params.index)
-    null = hypothesis("zero", names=listed(names))
+    null = note("hypotheses.zero", names=listed(names))
     found = wald(params.to_numpy(), cov.loc[names, names].to_numpy(), null=null)
     if df is None:
         return found
@@ -374,10 +355,10 @@ def _sample(model: DynamicGMMModel) -> tuple[pd.Series, list[str]]:
         at = np.argwhere(broken)[:3]
         labels = model._grid.labels(at[:, 0], at[:, 1] + 1, [None, None])
         over = "differences" if model.transformation == "difference" else "lags"
-        notes.append(note(_WORDS, over, n=counts["gaps"], where=listed(labels, 3)))
+        notes.append(note(f"gmm.{over}", n=counts["gaps"], where=listed(labels, 3)))
     if len(absent):
         which = listed(model._grid.entities[absent], 3)
-        notes.append(note(_WORDS, "absent", lost=len(absent), n=len(there), which=which))
+        notes.append(note("gmm.absent", lost=len(absent), n=len(there), which=which))
     return pd.Series(counts, name="count"), notes
 
 

@@ -29,7 +29,7 @@ import nqp_spatial.models.linear.fixed_effects as _fixed
 import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear import iv, weak_iv
 from nqp_spatial.exceptions import EstimationError, OptionError
-from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.iv.first_stage import FirstStage
 from nqp_spatial.models.iv.results import IV2SLSResults
@@ -302,7 +302,7 @@ class IV2SLS:
             overidentification=over,
             endogeneity=TestResult(
                 "Endogeneity (first-stage residuals)",
-                hypothesis("exogenous_regressors", names=listed(self.endogenous)),
+                note("hypotheses.exogenous_regressors", names=listed(self.endogenous)),
                 regressions.endogeneity,
                 (k2, regressions.df),
                 tail,
@@ -349,6 +349,6 @@ def _least_squares(
 
 def _overidentification(found: iv.Solution, label: str) -> TestResult:
     name = "Sargan" if label == "unadjusted" else "Hansen J"
-    null = hypothesis("exogenous")
+    null = note("hypotheses.exogenous")
     tail = float(stats.chi2(found.df).sf(found.statistic)) if found.df else np.nan
     return TestResult(name, null, found.statistic, found.df, tail)

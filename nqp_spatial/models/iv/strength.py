@@ -10,7 +10,7 @@ from scipy import stats
 
 from nqp_spatial.core.linear import iv, stock_yogo, weak_iv
 from nqp_spatial.exceptions import DataWarning
-from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.iv.first_stage import strength_frame
 from nqp_spatial.models.iv.fixed import Covariance, Data, why_singular
 from nqp_spatial.models.iv.results import WeakInstruments
@@ -42,7 +42,7 @@ def weak_instruments(
         n_instruments=q,
         underidentification=TestResult(
             "Anderson LM" if equal else "Kleibergen-Paap rk LM",
-            hypothesis("underidentified"),
+            note("hypotheses.underidentified"),
             ranks.lm,
             ranks.df,
             float(stats.chi2(ranks.df).sf(ranks.lm)),

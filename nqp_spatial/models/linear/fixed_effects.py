@@ -33,11 +33,11 @@ from nqp_spatial.exceptions import (
     EstimationError,
     OptionError,
 )
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.rows import categories
 from nqp_spatial.panel.sample import Sample, labels_of
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.notes import note
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.provenance import versions
 
@@ -49,15 +49,6 @@ _INCLUDED: dict[str | None, tuple[str, ...]] = {
     "entity": ("entity",),
     "time": ("time",),
     "twoway": ("entity", "time"),
-}
-
-
-_WORDS = {
-    "en": {
-        "singletons": "{lost} of {n} rows are alone in a category of the effects (singletons) and "
-        "were left out."
-    },
-    "zh": {"singletons": "{n}行中有{lost}行在某个固定效应类别中仅此一行(单例观测), 已剔除。"},
 }
 
 
@@ -201,7 +192,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             raise EstimationError("Every row is alone in a category of the effects.")
         told = first(self.y.index[gone], 3)
         counts = {"lost": int(gone.sum()), "n": len(gone)}
-        self._notes = (*self._notes, note(_WORDS, "singletons", **counts))
+        self._notes = (*self._notes, note("linear.singletons", **counts))
         alone = "{lost} of {n} rows are alone in a category of the effects".format(**counts)
         self._singletons = self.y.index[gone].remove_unused_levels()
         warnings.warn(

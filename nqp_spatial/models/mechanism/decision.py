@@ -5,53 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.language.catalogue import words
 
 PROCEDURES = ("wen", "baron-kenny")
 VERDICTS = ("partial", "complete", "suppression", "none")
-
-_WORDS = {
-    "en": {
-        "step": "{what}: {symbol} = {value:.4g}, {p}, {word}.",
-        "c": "Step 1, {d} on {y}",
-        "a": "Step 2, {d} on {m}",
-        "b": "Step 3, {m} on {y} beside {d}",
-        "c'": "Step 3, {d} on {y} beside {m}",
-        "yes": "significant",
-        "no": "not significant",
-        "both": "a and b are both significant, so that the indirect effect a b = {ab:.4g} is too.",
-        "boot": "a or b is not significant; the bootstrap interval of a b = {ab:.4g}, "
-        "[{lower:.4g}, {upper:.4g}], {word} zero.",
-        "sobel": "a or b is not significant; Sobel's test of a b = {ab:.4g} has {p}.",
-        "without": "leaves out",
-        "contains": "contains",
-        "partial": "Partial mediation: {m} carries {share:.1%} of the effect of {d} on {y}.",
-        "complete": "Complete mediation: beside {m} no direct effect of {d} on {y} is found.",
-        "suppression": "Suppression: the indirect effect through {m} and the direct effect have "
-        "opposite signs; |a b / c'| = {ratio:.3g}.",
-        "none": "No mediation through {m} is found.",
-        "stop": "The total effect is not significant, and the procedure stops.",
-    },
-    "zh": {
-        "step": "{what}：{symbol} = {value:.4g}，{p}，{word}。",
-        "c": "第一步，{d}对{y}",
-        "a": "第二步，{d}对{m}",
-        "b": "第三步，控制{d}后{m}对{y}",
-        "c'": "第三步，控制{m}后{d}对{y}",
-        "yes": "显著",
-        "no": "不显著",
-        "both": "a与b均显著，间接效应ab = {ab:.4g}显著。",
-        "boot": "a与b不全显著；ab = {ab:.4g}的自助法置信区间[{lower:.4g}, {upper:.4g}]{word}零。",
-        "sobel": "a与b不全显著；ab = {ab:.4g}的Sobel检验{p}。",
-        "without": "不包含",
-        "contains": "包含",
-        "partial": "部分中介：{m}的中介效应占{d}对{y}总效应的{share:.1%}。",
-        "complete": "完全中介：控制{m}后未发现{d}对{y}的直接效应。",
-        "suppression": "遮掩效应：经{m}的间接效应与直接效应符号相反，|ab/c'| = {ratio:.3g}。",
-        "none": "未发现{m}的中介效应。",
-        "stop": "总效应不显著，检验程序终止。",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -101,12 +58,11 @@ class Decision:
 
     def text(self, lang: str = "en") -> str:
         """Every step and the verdict, one a line."""
-        check_option("lang", lang, _WORDS)
-        words, e = _WORDS[lang], self.evidence
+        text, e = words("decision", lang), self.evidence
         names = {"d": e.treatment, "y": e.outcome, "m": e.mediator}
         lines = [_step(e, "c", lang)]
         if self.procedure == "baron-kenny" and not e.significant("c"):
-            lines.append(words["stop"])
+            lines.append(text["stop"])
         else:
             lines += [_step(e, "a", lang), _step(e, "b", lang)]
             if self.procedure == "wen":
@@ -114,7 +70,7 @@ class Decision:
             if self.verdict != "none":
                 lines.append(_step(e, "c'", lang))
         share, ratio = e.indirect / e.values["c"], abs(e.indirect / e.values["c'"])
-        lines.append(words[self.verdict].format(**names, share=share, ratio=ratio))
+        lines.append(text[self.verdict].format(**names, share=share, ratio=ratio))
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -143,23 +99,23 @@ def decide(evidence: Evidence, procedure: str) -> Decision:
 
 
 def _step(e: Evidence, symbol: str, lang: str) -> str:
-    words = _WORDS[lang]
-    what = words[symbol].format(d=e.treatment, y=e.outcome, m=e.mediator)
-    word = words["yes" if e.significant(symbol) else "no"]
-    return words["step"].format(
+    text = words("decision", lang)
+    what = text[symbol].format(d=e.treatment, y=e.outcome, m=e.mediator)
+    word = text["yes" if e.significant(symbol) else "no"]
+    return text["step"].format(
         what=what, symbol=symbol, value=e.values[symbol], p=_pvalue(e.pvalues[symbol]), word=word
     )
 
 
 def _product(e: Evidence, lang: str) -> str:
-    words = _WORDS[lang]
+    text = words("decision", lang)
     if e.significant("a") and e.significant("b"):
-        return words["both"].format(ab=e.indirect)
+        return text["both"].format(ab=e.indirect)
     if e.interval is None:
-        return words["sobel"].format(ab=e.indirect, p=_pvalue(e.sobel))
-    word = words["without" if e.product_significant else "contains"]
+        return text["sobel"].format(ab=e.indirect, p=_pvalue(e.sobel))
+    word = text["without" if e.product_significant else "contains"]
     lower, upper = e.interval
-    return words["boot"].format(ab=e.indirect, lower=lower, upper=upper, word=word)
+    return text["boot"].format(ab=e.indirect, lower=lower, upper=upper, word=word)
 
 
 def _pvalue(value: float) -> str:

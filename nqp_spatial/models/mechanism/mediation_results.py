@@ -12,10 +12,11 @@ from scipy import stats
 
 from nqp_spatial.core.linear.mediation import PRODUCT_TESTS, product_error
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.language.catalogue import note, word
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.models.mechanism import decision as _decision
 from nqp_spatial.results import Findings, Frame, ResultSet, TestResult, Tests
-from nqp_spatial.shared.notes import Note, note
+from nqp_spatial.shared.notes import Note
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.text import format_frame
 
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
 
 MODELS = ("single", "parallel")
 INTERVALS = ("bias-corrected", "percentile")
-_WORDS = {
-    "en": {
-        "drawn": "Bootstrap of entities, {draws} draws, seed {seed}.",
-        "null": "no effect of {treatment} through {mediator}",
-    },
-    "zh": {
-        "drawn": "自助法对个体有放回抽样, 共{draws}次, 随机种子{seed}。",
-        "null": "{treatment}没有经{mediator}的效应",
-    },
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -183,7 +174,7 @@ class MediationResults(ResultSet):
         error = product_error(a, se_a, b, se_b, kind)
         z = a * b / error
         name = {"sobel": "Sobel", "goodman-1": "Goodman 1 (Aroian)", "goodman-2": "Goodman 2"}
-        null = note(_WORDS, "null", treatment=self.treatment, mediator=mediator)
+        null = note("mediation.null", treatment=self.treatment, mediator=mediator)
         return TestResult(name[kind], null, z, 0, float(2 * stats.norm.sf(abs(z))))
 
     def _tested(self) -> pd.DataFrame:
@@ -334,24 +325,18 @@ class MediationResults(ResultSet):
 
     def _table_note(self, mediator: str, printed: str, lang: str, digits: int) -> str:
         row, sobel = self.indirect().loc[("single", mediator)], self.test(mediator)
-        zh = lang == "zh"
-        head = f"经{printed}的间接效应" if zh else f"Indirect effect through {printed}"
         p = "p < 0.001" if sobel.pvalue < 0.001 else f"p = {sobel.pvalue:.3f}"
         test = f"Sobel z = {sobel.statistic:.3f}, {p}"
-        text = f"{head}: {row['indirect']:.{digits}f} ({test}"
         if not self.draws.empty:
             ends = f"[{row['lower_bc']:.{digits}f}, {row['upper_bc']:.{digits}f}]"
-            text += (
-                f"; 偏差校正自助法95%置信区间 {ends}"
-                if zh
-                else (f"; bias-corrected bootstrap 95% interval {ends}")
-            )
-        return text + (")。" if zh else ").")
+            test += word("mediation.interval", lang).format(ends=ends)
+        value = f"{row['indirect']:.{digits}f}"
+        return word("mediation.through", lang).format(mediator=printed, value=value, test=test)
 
     def _bootstrap_note(self) -> tuple[str, ...]:
         if self.seed is None:
             return ()
-        return (note(_WORDS, "drawn", draws=len(self.draws), seed=self.seed),)
+        return (note("mediation.drawn", draws=len(self.draws), seed=self.seed),)
 
     @property
     def nobs(self) -> int:

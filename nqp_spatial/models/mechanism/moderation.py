@@ -10,6 +10,7 @@ import pandas as pd
 import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear.collinear import absorbed
 from nqp_spatial.exceptions import ConstantColumnError, MissingValuesError, OptionError
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import Covariance
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.mechanism.moderation_results import ModerationResults, Moderator
@@ -20,23 +21,7 @@ from nqp_spatial.panel.rows import categories
 from nqp_spatial.panel.sample import Sample, single
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.notes import note
 from nqp_spatial.shared.options import Unpack, shared_options
-
-_WORDS = {
-    "en": {
-        "absorbed": "The fixed effects absorb the own effect of {names}, which has no coefficient "
-        "therefore.",
-        "centred": "{product} is the product of both less their means ({first:.6g} and "
-        "{second:.6g}).",
-        "plain": "{product} is the product of both as they are, not centred.",
-    },
-    "zh": {
-        "absorbed": "{names}自身的效应被固定效应吸收, 因此没有系数。",
-        "centred": "{product}为两变量去均值(均值为{first:.6g}和{second:.6g})后的乘积。",
-        "plain": "{product}为两变量原值的乘积, 未去均值。",
-    },
-}
 
 
 class Moderation:
@@ -183,16 +168,16 @@ class Moderation:
             gone = _absorbed(m.columns, effects, other_effects, self.sample.keys)
             kept = {name: values for name, values in kept.items() if name not in gone}
             if gone:
-                notes.append(note(_WORDS, "absorbed", names=", ".join(gone)))
+                notes.append(note("moderation.absorbed", names=", ".join(gone)))
         products = {
             product: (x - self._middle) * (m.columns[name] - m.mean)
             for name, product in zip(m.columns, m.products, strict=True)
         }
         if centre:
             means = {"first": self._middle, "second": m.mean}
-            notes.append(note(_WORDS, "centred", product=f"{self.x}:{m.name}", **means))
+            notes.append(note("moderation.centred", product=f"{self.x}:{m.name}", **means))
         elif m.kind == "numeric":
-            notes.append(note(_WORDS, "plain", product=f"{self.x}:{m.name}"))
+            notes.append(note("moderation.plain", product=f"{self.x}:{m.name}"))
         return pd.DataFrame({self.x: x, **kept, **products}), notes
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nqp_spatial.core.linear.quantile import check_loss
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import (
     Frame,
@@ -196,7 +196,7 @@ class PanelQuantileResults(ResultSet):
         contrast = np.eye(len(keys))[1:] - np.eye(len(keys))[:1]
         cov = contrast @ self.cov.loc[keys, keys].to_numpy() @ contrast.T
         at = listed([q for q, _ in keys], 9)
-        null = hypothesis("same", variable=variable, quantiles=at)
+        null = note("hypotheses.same", variable=variable, quantiles=at)
         return wald(contrast @ estimates, cov, null=null, name="Equal slopes")
 
     @property

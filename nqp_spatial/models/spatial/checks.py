@@ -14,32 +14,13 @@ from nqp_spatial.exceptions import (
     IdentificationWarning,
     OptionError,
 )
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.design import Design
 from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.shared.messages import missing_dependency, outside
-from nqp_spatial.shared.notes import Note, note
+from nqp_spatial.shared.notes import Note
 
 _NEAR = 0.99  # share of the way to its bound beyond which rho is called close to it
-
-
-_WORDS = {
-    "en": {
-        "unbounded": "W has no negative real eigenvalue, so that nothing bounds rho from below: "
-        "rho was sought in ({low:.4g}, {high:.4g}), where sums over orders of neighbours converge.",
-        "complex": "W has complex eigenvalues: rho was sought in ({low:.4g}, {high:.4g}), between "
-        "the inverses of its extreme real ones.",
-        "peaks": "The likelihood has another maximum, at {at}, which is lower by {drop:.2g} only: "
-        "the data hardly tell them apart, and standard errors, which describe one of them, are too "
-        "small for {names}.",
-    },
-    "zh": {
-        "unbounded": "W没有负的实特征值, ρ没有下界: 在各阶邻居之和收敛的区间"
-        "({low:.4g}, {high:.4g})内搜索ρ。",
-        "complex": "W有复特征值: 在其最小与最大实特征值的倒数之间({low:.4g}, {high:.4g})搜索ρ。",
-        "peaks": "似然函数在{at}处另有极大值, 仅低{drop:.2g}: 数据几乎无法区分二者, "
-        "而标准误只描述其中之一, 对{names}而言偏小。",
-    },
-}
 
 
 def complex_note(spectrum: Spectrum) -> list[str]:
@@ -48,10 +29,10 @@ def complex_note(spectrum: Spectrum) -> list[str]:
     real = omega[np.abs(omega.imag) < 1e-9].real  # as in core.spectrum_structure.bounds
     low, high = spectrum.interval
     if omega.size > 1 and not (real < -1e-9).any():
-        return [note(_WORDS, "unbounded", low=low, high=high)]
+        return [note("spatial.unbounded", low=low, high=high)]
     if not np.iscomplexobj(omega):
         return []
-    return [note(_WORDS, "complex", low=low, high=high)]
+    return [note("spatial.complex", low=low, high=high)]
 
 
 def tell_of_peaks(found: Estimate) -> list[Note]:
@@ -62,7 +43,7 @@ def tell_of_peaks(found: Estimate) -> list[Note]:
     values = {"rho": (found.rho, peak.rho), "lambda": (found.lambda_, peak.lambda_)}
     values = {name: pair for name, pair in values.items() if any(pair)}
     at = ", ".join(f"{name} = {other:.4f}" for name, (_, other) in values.items())
-    told = note(_WORDS, "peaks", at=at, drop=peak.drop, names=", ".join(values))
+    told = note("spatial.peaks", at=at, drop=peak.drop, names=", ".join(values))
     remedy = " Leave one of the two out, or rely on effects only." if len(values) > 1 else ""
     warnings.warn(f"{told}{remedy}", IdentificationWarning, stacklevel=outside())
     return [told]

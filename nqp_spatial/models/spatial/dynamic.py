@@ -28,6 +28,7 @@ from nqp_spatial.core.spatial.ml import CORRECTIONS, Estimate
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import METHODS, Logdet, Spectrum
 from nqp_spatial.exceptions import BoundaryWarning, CollinearityError, EstimationError, OptionError
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.scores import LARGEST
 from nqp_spatial.models.spatial.covariance import Inference, compute
@@ -36,17 +37,11 @@ from nqp_spatial.panel.clock import Clock, without_first
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.notes import note
 from nqp_spatial.shared.options import Unpack, check_option, shared_options
 
 Array = npt.NDArray[np.float64]
 
 NAMES = ("tau", "eta")
-_WORDS = {
-    "en": {"given": "Given {given}: estimates, residuals and fitted values are for {start} to "
-    "{end}."},
-    "zh": {"given": "以{given}为初始期: 估计、残差与拟合值属于{start}至{end}。"},
-}  # fmt: skip
 _INCLUDED = {None: (), "entity": ("entity",), "time": ("time",), "twoway": ("entity", "time")}
 
 
@@ -273,7 +268,7 @@ class _Dynamic(_spatial_model.SpatialModel):
         facts = super()._provenance(spectrum, rho, cov_type, lagged)
         periods = self.observed.periods
         given, start, end = (first([periods[i]]) for i in (0, 1, -1))
-        said = note(_WORDS, "given", given=given, start=start, end=end)
+        said = note("spatial.given", given=given, start=start, end=end)
         facts["data_sha256"] = self.observed.fingerprint()
         if facts["options"]["correction"] != "none":  # not that of static models
             facts["options"]["correction"] += " (dynamic)"

@@ -14,7 +14,7 @@ from scipy import stats
 
 from nqp_spatial.core.linear.iv import Solution, System
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.iv.first_stage import FirstStage
 from nqp_spatial.models.spatial.results import _NAMES, SpatialResults
 from nqp_spatial.results import Frame, TestResult
@@ -128,7 +128,7 @@ class SpatialIVResults(SpatialResults):
         solution: Solution = self.raw.solution
         name = "Hansen J" if self.robust else "Sargan"
         pvalue = float(stats.chi2(solution.df).sf(solution.statistic)) if solution.df else np.nan
-        null = hypothesis("exogenous")
+        null = note("hypotheses.exogenous")
         return TestResult(name, null, solution.statistic, solution.df, pvalue)
 
     @property

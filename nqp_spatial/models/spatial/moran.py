@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy import stats
 
 from nqp_spatial.core.spatial import moran
-from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.results import TestResult
 
 
@@ -21,7 +21,7 @@ def residual_moran(
     found = moran.pooled(parts)
     return TestResult(
         name=f"Moran's I of residuals (I = {found.statistic:.4f})",
-        null=hypothesis("spatial"),
+        null=note("hypotheses.spatial"),
         statistic=found.z,
         df=0,
         pvalue=float(2 * stats.norm.sf(abs(found.z))),

@@ -13,27 +13,15 @@ import pandas as pd
 
 import nqp_spatial.models.threshold.test as _threshold_test
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.language.hypotheses import hypothesis
+from nqp_spatial.language.catalogue import note, word
 from nqp_spatial.models.threshold.search import ThresholdSearch
 from nqp_spatial.results import Findings, Frame, Named, Results, TestResult
-from nqp_spatial.shared.notes import note
-from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEVELS = (0.90, 0.95, 0.99)
-_WORDS = {
-    "en": {
-        "residual": "Bootstrap of residual vectors of entities, {draws} draws, seed {seed}.",
-        "wild": "Bootstrap of signs of entities' residuals, {draws} draws, seed {seed}.",
-    },
-    "zh": {
-        "residual": "自助法对个体的残差向量有放回抽样, 共{draws}次, 随机种子{seed}。",
-        "wild": "自助法对个体的残差随机变号, 共{draws}次, 随机种子{seed}。",
-    },
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -205,7 +193,7 @@ class PanelThresholdResults(Results):
             n_jobs=n_jobs,
             checkpoint=checkpoint,
         )
-        drawn = note(_WORDS, method, draws=replications, seed=seed)
+        drawn = note(f"threshold.{method}", draws=replications, seed=seed)
         return ThresholdTest(
             draws=found,
             table=_threshold_test.table(self._search, found),
@@ -239,10 +227,9 @@ class PanelThresholdResults(Results):
 
     def labels(self, lang: str = "en") -> dict[str, str]:
         """Printed names of the slopes, for ``tables.regression(res, labels=res.labels())``."""
-        check_option("lang", lang, ("en", "zh"))
-        form = "{} ({})" if lang == "en" else "{}({})"
+        form = word("threshold.slope", lang)
         return {
-            f"{name}[{regime}]": form.format(name, label)
+            f"{name}[{regime}]": form.format(name=name, regime=label)
             for name in self.regressors
             for regime, label in enumerate(self._search.labels, 1)
         }
@@ -291,7 +278,7 @@ class ThresholdTest(Findings):
     @property
     def tests(self) -> Mapping[str, TestResult]:
         """Named single, double, triple; the F has no known distribution, and no df."""
-        nulls = (hypothesis("thresholds", n=n) for n in range(len(self.table)))
+        nulls = (note("hypotheses.thresholds", n=n) for n in range(len(self.table)))
         return {
             name: TestResult("Threshold F", null, row["F"], np.nan, row["pvalue"])
             for (name, row), null in zip(self.table.iterrows(), nulls, strict=True)

@@ -13,29 +13,12 @@ import pandas as pd
 
 from nqp_spatial.core.linear.threshold import Path, Problem, critical_value
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.threshold.options import SearchOptions, regime_labels, regime_of
-from nqp_spatial.shared.notes import listed, note
+from nqp_spatial.shared.notes import listed
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
-
-
-_WORDS = {
-    "en": {
-        "regimes": "Regimes (observations): {regimes}.",
-        "lost": "{lost} of {n} candidate thresholds do not identify the slopes on both sides and "
-        "were not searched.",
-        "close": "Thresholds {pairs} are not distinct: the 95 % confidence set of one reaches the "
-        "other.",
-        "last": "The last demeaned period is left out, as in Hansen's program.",
-    },
-    "zh": {
-        "regimes": "各门槛区间(观测值): {regimes}。",
-        "lost": "{n}个候选门槛值中有{lost}个因至少一侧的系数无法识别而未搜索。",
-        "close": "门槛{pairs}无法区分: 其一的95%置信集延伸至另一个。",
-        "last": "按Hansen程序的做法, 剔除去均值后的最后一期。",
-    },
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,19 +137,19 @@ class ThresholdSearch:
         counts = np.bincount(self.regime, minlength=len(self.labels))
         named = enumerate(zip(self.labels, counts, strict=True), 1)
         regimes = [f"[{number}] {label} ({count})" for number, (label, count) in named]
-        notes = [note(_WORDS, "regimes", regimes="; ".join(regimes))]
+        notes = [note("threshold.regimes", regimes="; ".join(regimes))]
         step = self.path.steps[0]
         allowed = self.problem.candidates.allowed((), self.options.trims[0])
         lost = int((allowed & np.isnan(step.ssr)).sum())
         if lost:
-            notes.append(note(_WORDS, "lost", lost=lost, n=int(allowed.sum())))
+            notes.append(note("threshold.lost", lost=lost, n=int(allowed.sum())))
         if len(self.values) > 1:
             frame = self.distinct(0.95)
             close = frame.index[~frame["distinct"]]
             if len(close):
-                notes.append(note(_WORDS, "close", pairs=listed(close)))
+                notes.append(note("threshold.close", pairs=listed(close)))
         if self.options.drop_last_period:
-            notes.append(note(_WORDS, "last"))
+            notes.append(note("threshold.last"))
         return tuple(notes)
 
 

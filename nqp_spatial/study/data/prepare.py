@@ -13,6 +13,7 @@ import pandas as pd
 from nqp_spatial import indices
 from nqp_spatial.cities import layers
 from nqp_spatial.exceptions import DataWarning, MissingValuesError, UnbalancedPanelError
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
 from nqp_spatial.shared.bundled import bundled
@@ -224,7 +225,7 @@ def bundled_polygons(name: str, lang: str) -> gpd.GeoDataFrame:
     if name == "bundled:us-states":
         return gpd.read_file(bundled("us_states", "states.shp")).set_index("state")
     layer = layers.load_cities()
-    layer.attrs["note"] = layers.BASE_MAP_NOTE[lang]
+    layer.attrs["note"] = word("cities.base_map", lang)
     return layer
 
 

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nqp_spatial import comparison
-from nqp_spatial.comparison.robustness import BASE, Robustness, Variation, robustness
+from nqp_spatial.comparison.robustness import Robustness, Variation, robustness
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.panel import transform
 from nqp_spatial.panel.formula import quoted
 from nqp_spatial.panel.panel import PanelData
@@ -58,7 +59,7 @@ def _robustness(study: Study, found: Found, block: schema.Robustness, n_jobs: in
         model=estimation.FAMILIES[options.model].api,
         options=specification,
         fit=fit,
-        base_name=BASE[study.language],
+        base_name=word("robustness.base", study.language),
         n_jobs=n_jobs,
     )
 

@@ -6,12 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial.language import frames
+from nqp_spatial.language import catalogue
 
 _AT = {"en": 0, "zh": 1}
 
 TITLES: dict[str, tuple[str, str]] = {
-    **frames.TITLES,
+    **{
+        name: (said := catalogue.both(f"frames.{name}"), said.zh)
+        for name in catalogue.words("frames", "en")
+    },
     "effects-by-order": ("Effects by order of neighbours", "各阶邻居的效应"),
     "group-effects": ("Effects between groups", "组间效应"),
     "counterfactual": ("Counterfactual outcomes", "反事实结果"),
