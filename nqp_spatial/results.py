@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import partial
+from functools import cache, partial
 from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -45,6 +45,12 @@ __all__ = [
 
 V = TypeVar("V")
 R = TypeVar("R", bound="Results")
+
+
+@cache
+def _law(df: float | None) -> Any:
+    """The normal, or t; kept, since scipy writes the docstrings of each that is made."""
+    return stats.norm() if df is None else stats.t(df)
 
 
 class OnDemand:
@@ -248,7 +254,7 @@ class Results(Findings, ForMaketables):
         return pd.Series(tail, index=self.params.index, name="pvalue")
 
     def _distribution(self) -> Any:
-        return stats.norm() if self.df_resid is None else stats.t(self.df_resid)
+        return _law(self.df_resid)
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Confidence intervals, columns ``lower`` and ``upper``."""

@@ -7,6 +7,7 @@ import os
 import sys
 
 import _cases
+import entry
 import numpy as np
 import peers
 import pytest
@@ -125,3 +126,9 @@ def test_unknown_cases_are_refused(capsys):
     with pytest.raises(SystemExit):
         peers.main(["--cases", "contigiuty"])
     assert "unknown case 'contigiuty'; known are tiny, cigarettes" in capsys.readouterr().err
+
+
+def test_entry_times_the_command_of_a_checkout():
+    found = entry.programs(ROOT)
+    assert {"`import nqp_spatial`", "`nqp-spatial --help`", "`nqp-spatial demo`"} <= set(found)
+    assert entry.seconds(ROOT, *found["`nqp-spatial --version`"]) > 0

@@ -105,10 +105,14 @@ def autocorrelation_table(
         Index (weights, period); I, z_I, p_I, C, z_C, p_C.
     """
     mapping = graphs if isinstance(graphs, Mapping) else {"W": graphs}
-    options = {"assumption": assumption, "alternative": alternative}
+    options: dict[str, Any] = {"assumption": assumption, "alternative": alternative}
+    return side_by_side(moran(series, mapping, **options), geary(series, mapping, **options))
+
+
+def side_by_side(moran: pd.DataFrame, geary: pd.DataFrame) -> pd.DataFrame:
+    """What `autocorrelation_table` has, of frames that are there already."""
     parts = []
-    for statistic, function in (("I", moran), ("C", geary)):
-        found = function(series, mapping, **options)  # type: ignore[arg-type]
+    for statistic, found in (("I", moran), ("C", geary)):
         columns = {statistic: statistic, "z": f"z_{statistic}", "pvalue": f"p_{statistic}"}
         parts.append(found[list(columns)].rename(columns=columns))
     return pd.concat(parts, axis=1)

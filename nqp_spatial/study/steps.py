@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial import diagnostics
+from nqp_spatial.diagnostics.autocorrelation import side_by_side
 from nqp_spatial.exceptions import DataWarning
 from nqp_spatial.study.data.prepare import prepare
 from nqp_spatial.study.fits import graphs as _graphs
@@ -182,6 +183,7 @@ def _autocorrelation(study: Study, found: Found) -> None:
     parts = {}
     for outcome in study.outcome_names:
         series = found.data.panel[outcome]
-        parts[outcome] = diagnostics.autocorrelation_table(series, found.graphs)
         found.moran[outcome] = diagnostics.moran(series, found.graphs)
+        geary = diagnostics.geary(series, found.graphs)
+        parts[outcome] = side_by_side(found.moran[outcome], geary)
     found.autocorrelation = pd.concat(parts, names=["outcome"])

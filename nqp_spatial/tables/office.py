@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,14 +111,24 @@ def _word_row(line: Any, row: Row, grid: Grid, *, ruled: bool) -> None:
 
 
 def _fill(cell: Any, content: str, align: str, size: float, kind: str = "statistic") -> None:
+    paragraph = deepcopy(_paragraph(align, size, kind))
+    paragraph.r_lst[0].text = content
+    cell._tc.replace(cell._tc.p_lst[0], paragraph)
+
+
+@cache
+def _paragraph(align: str, size: float, kind: str) -> Any:
+    """A paragraph without its text, made once: cells are many and of few kinds."""
+    from docx import Document
     from docx.enum.text import WD_ALIGN_PARAGRAPH as SIDE  # noqa: N814
     from docx.shared import Pt
 
-    paragraph = cell.paragraphs[0]
+    paragraph = Document().add_paragraph()
     paragraph.alignment = {"l": SIDE.LEFT, "c": SIDE.CENTER, "r": SIDE.RIGHT}[align]
     paragraph.paragraph_format.space_before = Pt(0 if kind == "std_error" else 2)
     paragraph.paragraph_format.space_after = Pt(1)
-    _run(paragraph, content, size, italic=kind == "heading")
+    _run(paragraph, "", size, italic=kind == "heading")
+    return paragraph._p
 
 
 def _run(
