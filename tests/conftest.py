@@ -19,9 +19,9 @@ SHARED = ROOT.parent / "shared"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder ``../shared`` beside the checkout; tests that need it skip where it is absent."""
+    """The folder ``../shared`` beside the checkout; tests that need it skip, loudly, without it."""
     if not SHARED.is_dir():
-        pytest.skip(f"needs {SHARED.name}/ beside the checkout (reference data of other programs)")
+        pytest.skip(f"COMPARISONS NOT RUN: no {SHARED.name}/ with others' data here")
     for part in ("reference", "data", "cases"):
         assert (SHARED / part).is_dir(), f"{SHARED.name}/ is there but has no {part}/"
     return SHARED

@@ -1,6 +1,7 @@
-"""The names users import, and which modules may know which."""
+"""The names users import, what importing loads, and modules that know what they are."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -173,31 +174,6 @@ for room in (nqp.weights, nqp.diagnostics, nqp.indices, nqp.comparison, nqp.tabl
     assert not loaded_by(code) & (SLOW | SHOWING)
 
 
-def test_core_knows_only_arrays():
-    core = {name: path for name, path in MODULES.items() if name.startswith("nqp_spatial.core")}
-    assert len(core) > 3
-    for name, path in core.items():
-        for module in imported(path):
-            top = module.split(".")[0]
-            allowed = (
-                top in sys.stdlib_module_names
-                or top in ("numpy", "scipy")
-                or module.startswith("nqp_spatial.core")
-            )
-            assert allowed, f"{name} imports {module}"
-
-
-def test_models_do_not_import_what_shows_them():
-    above = ("maps", "plots", "tables", "study", "cli", "report")
-    for name, path in MODULES.items():
-        if not name.startswith(("nqp_spatial.models", "nqp_spatial.core", "nqp_spatial.weights")):
-            continue
-        for module in imported(path):
-            for part in above:
-                assert not module.startswith(f"nqp_spatial.{part}"), f"{name} imports {module}"
-            assert not module.startswith(("folium", "matplotlib")), f"{name} imports {module}"
-
-
 def test_no_two_modules_import_each_other():
     """A package that gathers its own modules is imported by others, never by these."""
     links = {
@@ -212,7 +188,9 @@ def test_no_two_modules_import_each_other():
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_modules_are_short_and_say_what_they_are(path):
+def test_modules_say_in_a_sentence_what_they_hold(path):
+    """Length alone is no reason to split, but 900 lines are not one thing."""
     text = path.read_text(encoding="utf-8")
-    assert text.count("\n") < 450
-    assert ast.get_docstring(ast.parse(text))
+    first = (ast.get_docstring(ast.parse(text)) or "").split("\n\n")[0]
+    assert re.fullmatch(r"\S.*[.?!]", first, re.DOTALL), f"{path}: no sentence at the top"
+    assert text.count("\n") < 900
