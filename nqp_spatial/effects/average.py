@@ -127,7 +127,12 @@ def _trace_errors(response: Parameters) -> dict[str, float]:
 
 def _frame(response: Parameters, values: Array) -> pd.DataFrame:
     """Values (3, k, 4) of estimate, std_error, lower, upper by kind and variable, with p-values."""
-    index = pd.MultiIndex.from_product([KINDS, response.variables], names=["effect", "variable"])
+    n = len(response.variables)
+    index = pd.MultiIndex(  # the same for every fit: made of its codes, which costs nothing
+        [list(KINDS), list(response.variables)],
+        [np.repeat(np.arange(len(KINDS)), n), np.tile(np.arange(n), len(KINDS))],
+        names=["effect", "variable"],
+    )
     estimate, error, lower, upper = values.reshape(-1, 4).T
     with np.errstate(invalid="ignore", divide="ignore"):  # zero by construction: no p-value
         pvalue = response.pvalue(estimate / error)

@@ -122,7 +122,11 @@ class Design:
     @cached_property
     def index(self) -> pd.MultiIndex:
         """(entity, time) labels, entity after entity."""
-        return pd.MultiIndex.from_product([self.entities, self.periods])
+        n, t = len(self.entities), len(self.periods)
+        codes = [np.repeat(np.arange(n), t), np.tile(np.arange(t), n)]
+        levels = [self.entities, self.periods]
+        names = [level.name for level in levels]
+        return pd.MultiIndex(levels, codes, names=names, verify_integrity=False)
 
     @property
     def entity_codes(self) -> npt.NDArray[np.int64]:

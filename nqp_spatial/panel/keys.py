@@ -116,22 +116,31 @@ class Keys:
             A pair occurs twice; rows are not those of ``own_role``.
         """
         checks.panel_index(values, role)
-        theirs = values.index
-        if theirs is self.given or theirs.identical(self.given):
-            return self._arranged(values, self.order)
-        if theirs is self.index:
+        if values.index is self.index:
             return values
-        checks.complete_keys(theirs, role)
-        checks.unique_keys(theirs, role)
-        checks.same_rows(self.index, theirs, own_role, role)
-        return self._arranged(values, theirs.get_indexer(self.index))
-
-    def _arranged(self, values: Labelled, order: Codes | None) -> Labelled:
+        order = self.order_of(values.index, role, own_role)
         attrs = values.attrs
         found = values if order is None else values.take(order)
         found = found.set_axis(self.index, axis=0)
         found.attrs = dict(attrs)
         return found
+
+    def order_of(self, index: pd.MultiIndex, role: str, own_role: str = "y") -> Codes | None:
+        """Positions of these rows in another index; None if they are in its order.
+
+        Raises
+        ------
+        DataError, DuplicateKeysError, IdMismatchError
+            As `take`.
+        """
+        if index is self.given or index.identical(self.given):
+            return self.order
+        if index is self.index:
+            return None
+        checks.complete_keys(index, role)
+        checks.unique_keys(index, role)
+        checks.same_rows(self.index, index, own_role, role)
+        return np.asarray(index.get_indexer(self.index), dtype=np.int64)
 
     def places(self) -> Mapping[str, Codes]:
         """Codes of both levels by name."""

@@ -100,13 +100,13 @@ class Sample:
         keys = keys_of(frames[base], base)
         if balanced and not keys.balanced:
             checks.balanced(keys.index)
-        sorted_ = {role: keys.take(frame, role, base) for role, frame in frames.items()}
-        for role, frame in sorted_.items():
-            _check_cells(frame, names[role], may_be_constant=role in may_be_constant)
-        arrays = [frame.to_numpy(dtype=float) for frame in sorted_.values()]
+        arrays = [
+            _cells(frame, names[role], keys, role, base, may_be_constant=role in may_be_constant)
+            for role, frame in frames.items()
+        ]
         return cls(
             keys=keys,
-            values=np.concatenate(arrays, axis=1) if len(arrays) > 1 else np.array(arrays[0]),
+            values=np.concatenate(arrays, axis=1),
             names=tuple(name for own in names.values() for name in own),
             roles=names,
             notes=notes_of(*(value for value in roles.values() if value is not None)),
@@ -200,9 +200,8 @@ def columns_of(values: Any, role: str) -> pd.DataFrame | None:
         raise DataError(f"{role} is a DataFrame. Give one column: frame['name'].")
     checks.panel_index(values, role)
     if isinstance(values, pd.Series):
-        found = values.to_frame(role if values.name is None else values.name)
-        found.attrs = dict(values.attrs)
-        return found
+        name = role if values.name is None else values.name
+        return pd.DataFrame({name: values.array}, values.index, copy=False)
     if not values.shape[1]:
         return None
     return values
@@ -248,12 +247,27 @@ def _names(frames: Mapping[str, pd.DataFrame], advice: str) -> dict[str, tuple[s
     return found
 
 
-def _check_cells(frame: pd.DataFrame, names: Sequence[str], *, may_be_constant: bool) -> None:
-    """Raise unless every column is numeric, finite, and varies; in one pass where all is well."""
-    if all(dtype == np.float64 for dtype in frame.dtypes):
-        values = frame.to_numpy()
+def _cells(
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    keys: Keys,
+    role: str,
+    base: str,
+    *,
+    may_be_constant: bool,
+) -> Array:
+    """Columns of a role on the rows of the sample; raise unless numeric, finite and varying.
+
+    In one pass where all is well; columns are looked at one by one only to name what is wrong.
+    """
+    order = keys.order_of(frame.index, role, base)
+    if all(dtype.kind in "biuf" for dtype in frame.dtypes):  # of numpy, not pandas' own
+        values = frame.to_numpy(dtype=float)
+        values = values if order is None else values[order]
         varies = may_be_constant or len(values) < 2 or (values != values[:1]).any(axis=0).all()
         if np.isfinite(values.sum()) and varies:
-            return
+            return values
+    rows = keys.take(frame, role, base)
     for j, name in enumerate(names):
-        checks.usable_column(frame.iloc[:, j], name, may_be_constant=may_be_constant)
+        checks.usable_column(rows.iloc[:, j], name, may_be_constant=may_be_constant)
+    return rows.to_numpy(dtype=float)
