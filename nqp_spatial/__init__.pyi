@@ -15,6 +15,7 @@ from .cities.layers import load_pilots as load_pilots
 from .cities.layers import read_polygons as read_polygons
 from .cities.layers import select_cities as select_cities
 from .cities.matching import match_cities as match_cities
+from .comparison.crosscheck import crosscheck as crosscheck
 from .comparison.robustness import Robustness as Robustness
 from .comparison.robustness import Variation as Variation
 from .comparison.robustness import robustness as robustness

@@ -108,6 +108,7 @@ def test_the_contract_of_names():
     data = {"load_cities", "load_agglomerations", "load_pilots", "load_simulated_clusters"}
     data |= {"load_castle", "match_cities", "PanelData"}
     models = {"SpatialDurbin", "SpatialDiD", "FixedEffects", "compare_weights", "run_study"}
+    models |= {"crosscheck"}
     rooms = {"weights", "diagnostics", "maps", "tables"}
     assert data | models | rooms <= set(nqp.__all__)
     builders = {"contiguity", "inverse_distance", "distance_band", "knn", "kernel", "exponential"}

@@ -1,4 +1,4 @@
-"""One model many times: under weights, variations, specifications and in groups."""
+"""One model many times: under weights, variations, specifications, in groups, by programs."""
 
 from lazy_loader import attach_stub
 

@@ -1,3 +1,4 @@
+from .crosscheck import crosscheck as crosscheck
 from .heterogeneity import Heterogeneity as Heterogeneity
 from .heterogeneity import heterogeneity as heterogeneity
 from .robustness import Robustness as Robustness

@@ -13,7 +13,7 @@ from nqp_spatial.exceptions import DataError, InfiniteValuesError, NotNumericErr
 from nqp_spatial.language.catalogue import LANGUAGES, word, words
 from nqp_spatial.language.labels import label
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.notes import notes_of
+from nqp_spatial.shared.notes import in_language, notes_of
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.tables import numbers
 from nqp_spatial.tables.layout import Row
@@ -268,7 +268,8 @@ def _frame_header(
 
 
 def label_text(value: Any, lang: str, labels: Mapping[str, str], names: Names) -> str:
-    """A label: dates without midnight, 2011.0 as 2011."""
+    """A label: dates without midnight, 2011.0 as 2011; a note in its language."""
+    value = in_language(value, lang)
     if isinstance(value, (bool, np.bool_)):
         return word("tables.yes" if value else "tables.no", lang)
     if value is None or value is pd.NA or value != value:

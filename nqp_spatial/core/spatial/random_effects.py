@@ -143,6 +143,33 @@ def estimate(
     return replace(found, others=apart(found.rho, found.lambda_, others, high - low))
 
 
+def log_likelihood(
+    y: Array,
+    Z: Array,
+    W: sp.csr_array,
+    spectrum: Spectrum,
+    *,
+    rho: float | None = None,
+    lambda_: float | None = None,
+    phi: float,
+    form: str = "baltagi",
+) -> float:
+    """The likelihood at given parameters, delta and sigma2 being the best for them.
+
+    Parameters
+    ----------
+    y, Z, W, spectrum, form
+        As for `estimate`.
+    rho, lambda_ : float, optional
+        None where the model has no such term.
+    phi : float
+        Variance of mu over sigma2.
+    """
+    lag, error = rho is not None, lambda_ is not None
+    model = _Model(y, Z, W, spectrum, lag, error, form if error else "kkp")
+    return model.value(np.array([rho or 0.0, lambda_ or 0.0, np.log1p(len(y) * phi)]))[0]
+
+
 class _Model:
     """The likelihood with delta and sigma2 concentrated out, as a function of (rho, lambda, tau).
 
