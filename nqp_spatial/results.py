@@ -210,8 +210,9 @@ class Results(Findings, ForMaketables):
     provenance : mapping
         Versions, hash of the data, description of W, options and seed: what a table was made from.
     raw : object
-        What did the estimation, or the object of the library that makes the same, which is made
-        when it is first read. None where there is neither.
+        What did the estimation, or the same by a library, made when it is first read; or None.
+    model : object
+        The specification it was fitted from, with its data.
     """
 
     params: pd.Series
@@ -229,6 +230,7 @@ class Results(Findings, ForMaketables):
     extra_statistics: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     raw: Any = OnDemand()
+    model: Any = None
 
     citation: ClassVar[str] = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,11 @@ class Design:
     def row_normalised(self) -> bool:
         """Whether every row of W sums to one."""
         return bool(np.allclose(self.W.sum(axis=1), 1, rtol=0, atol=1e-9))
+
+    @property
+    def given_graph(self) -> Graph | Mapping[Hashable, Graph]:
+        """The weights in a form that a model of these data takes."""
+        return self.graph
 
     def series(self, values: Array, name: str) -> pd.Series:
         """Values of shape (n_periods, n_entities) on the (entity, time) index."""

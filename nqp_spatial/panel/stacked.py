@@ -139,6 +139,11 @@ class StackedDesign(Design):
         return self.periods.get_indexer(self.cells.get_level_values(1))[None, :]
 
     @property
+    def given_graph(self) -> Graph | Mapping[Hashable, Graph]:
+        """The weights in a form that a model of these data takes."""
+        return self.graphs
+
+    @property
     def index(self) -> pd.MultiIndex:
         """Labels of the cells, in the order of the arrays."""
         return self.cells

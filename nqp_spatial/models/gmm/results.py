@@ -234,6 +234,7 @@ def label_results(
         extra_statistics=_statistics(found, tests),
         provenance=_provenance(model, found, cov_type, small, notes),
         raw=found,
+        model=model,
         specification=tests,
         instruments=instruments,
         time_effects=_time_effects(model, delta[k:], cov[k:, k:]),

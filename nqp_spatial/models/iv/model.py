@@ -16,7 +16,7 @@ and Kraay's covariance, and no Anderson-Rubin sets, and all must share one covar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +86,8 @@ class IV2SLS:
     .. [2] Kleibergen, F. and Paap, R. (2006). Generalized reduced rank tests using the singular
        value decomposition. Journal of Econometrics 133, 97-126.
     """
+
+    counterpart: ClassVar[str] = "linearmodels.IV2SLS"
 
     def __init__(
         self,
@@ -293,6 +295,7 @@ class IV2SLS:
             extra_statistics=extra,
             provenance=self._provenance(how, estimator),
             raw=found,
+            model=self,
             endogenous=self.endogenous,
             exogenous=self.exogenous,
             instruments=self.instruments,

@@ -89,6 +89,8 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         If ``singletons="drop"`` drops rows.
     """
 
+    counterpart: ClassVar[str] = "linearmodels.PanelOLS"
+
     def __init__(
         self,
         y: pd.Series,
@@ -173,6 +175,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             raw=found.raw(self),
             unadjusted=found.unadjusted,
             rank=equation.rank,
+            clusters=found.asked.get("clusters"),
             model=self,
             singletons=self._singletons,
         )

@@ -97,13 +97,13 @@ class LeastSquaresResults(Results):
         Covariance under errors that are independent with equal variances, whatever ``cov_type``.
     rank : int
         Parameters estimated, effects counted.
-    model : object
-        The specification, with ``y`` and ``x``.
+    clusters : DataFrame or None
+        Codes of the clusters on the rows that are used, one or two columns.
     """
 
     unadjusted: pd.DataFrame = field(default_factory=pd.DataFrame)
     rank: int = 0
-    model: Any = None
+    clusters: pd.DataFrame | None = None
 
 
 R = TypeVar("R", bound=LeastSquaresResults)

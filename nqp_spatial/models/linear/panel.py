@@ -118,6 +118,8 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
     The entity effects must be independent of the regressors: see `diagnostics.hausman`.
     """
 
+    counterpart: ClassVar[str] = "linearmodels.RandomEffects"
+
     def __init__(self, y: pd.Series, x: pd.DataFrame, *, components: str = "swamy-arora") -> None:
         check_option("components", components, COMPONENTS)
         self.components = components
@@ -216,6 +218,7 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
             raw=found.raw(self),
             unadjusted=found.unadjusted,
             rank=equation.rank,
+            clusters=found.asked.get("clusters"),
             model=self,
             theta=theta,
             sigma2_e=e,
@@ -262,6 +265,8 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
         left out (plm takes the difference across the gap). Also if the periods of the panel are not
         equally far apart.
     """
+
+    counterpart: ClassVar[str] = "linearmodels.FirstDifferenceOLS"
 
     def __init__(self, y: pd.Series, x: pd.DataFrame, *, constant: bool = False) -> None:
         self.constant = constant
@@ -326,6 +331,7 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
             raw=found.raw(self),
             unadjusted=found.unadjusted,
             rank=equation.rank,
+            clusters=found.asked.get("clusters"),
             model=self,
         )
 

@@ -138,6 +138,7 @@ class Moderation:
         return fitted.as_(
             ModerationResults,
             model_name="Moderation",
+            model=self,
             **plain,
             x=self.x,
             moderator=self.moderator,

@@ -242,6 +242,7 @@ class _Dynamic(_spatial_model.SpatialModel):
             extra_statistics=statistics,
             provenance=self._provenance(spectrum, found.rho, cov_type, lagged),
             raw=replace(found, multiplier=None),  # a factor cannot be pickled
+            model=self,
             design=design,
             lagged=lagged,
             spectrum=spectrum,

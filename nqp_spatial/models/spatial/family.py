@@ -130,6 +130,7 @@ class SpatialDurbin(_WithLags):
     """
 
     _lag, _error = True, False
+    counterpart: ClassVar[str | None] = "spreg"
     _model_name: ClassVar[str] = "Spatial Durbin model"
 
 
@@ -140,6 +141,7 @@ class SpatialLag(_WithoutLags):
     """
 
     _lag, _error = True, False
+    counterpart: ClassVar[str | None] = "spreg"
     _model_name: ClassVar[str] = "Spatial lag model"
 
 
@@ -151,6 +153,7 @@ class SLX(_WithLags):
     """
 
     _lag, _error = False, False
+    counterpart: ClassVar[str | None] = "spreg"
     _model_name: ClassVar[str] = "Spatial lag of X model"
 
 
@@ -162,6 +165,7 @@ class SpatialError(_WithoutLags):
     """
 
     _lag, _error = False, True
+    counterpart: ClassVar[str | None] = "spreg"
     _model_name: ClassVar[str] = "Spatial error model"
 
 
@@ -173,6 +177,7 @@ class SpatialDurbinError(_WithLags):
     """
 
     _lag, _error = False, True
+    counterpart: ClassVar[str | None] = "spreg"
     _model_name: ClassVar[str] = "Spatial Durbin error model"
 
 

@@ -12,7 +12,7 @@ instruments, each lagged first; W need not be row-normalised.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,8 @@ class SpatialIV:
     .. [3] Mutl, J. and Pfaffermayr, M. (2011). The Hausman test in a Cliff and Ord panel model.
        Econometrics Journal 14, 48-76.
     """
+
+    counterpart: ClassVar[str] = "spreg.GM_Lag"
 
     def __init__(
         self,
@@ -308,6 +310,7 @@ class SpatialIV:
             },
             provenance=provenance,
             raw=found,
+            model=self,
             design=design,
             lagged=lagged,
             spectrum=design.spectrum,

@@ -65,6 +65,7 @@ class SpatialModel:
     _error: ClassVar[bool]
     _model_name: ClassVar[str]
     _chooses_lags: ClassVar[bool]  # whether durbin= is an argument
+    counterpart: ClassVar[str | None] = None  # the program it can be cross-checked with
 
     def __init__(self, y: pd.Series, *columns_and_graph: Any, **options: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__} says what it takes.")
@@ -159,6 +160,13 @@ class SpatialModel:
     def with_graph(self, graph: Any) -> Self:
         """The same specification under other weights."""
         return type(self)(*self._columns, graph, **self._options)
+
+    def with_options(self, **options: Any) -> Self:
+        """The same data and weights under other options, such as ``correction="none"``."""
+        return type(self)(*self._columns, self.design.given_graph, **self._options | options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": None}  # made again by the next fit
 
     @property
     def _columns(self) -> tuple[Any, ...]:
@@ -332,6 +340,7 @@ class SpatialModel:
             extra_statistics=statistics,
             provenance=facts | {"notes": notes},
             raw=replace(found, resid=resid, multiplier=None),  # a factor cannot be pickled
+            model=self,
             **self._results_fields(lagged, spectrum),
         )
 

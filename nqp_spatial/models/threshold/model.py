@@ -275,6 +275,7 @@ class PanelThreshold:
         return fitted.as_(
             PanelThresholdResults,
             model_name=f"Panel threshold regression ({words})",
+            model=self,
             provenance=provenance,
             extra_statistics={
                 **fitted.extra_statistics,
