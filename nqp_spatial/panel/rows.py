@@ -22,12 +22,18 @@ Codes = npt.NDArray[np.int64]
 
 
 def plain_index(index: pd.MultiIndex) -> pd.MultiIndex:
-    """The index, text and categorical periods as 0, 1, ...: linearmodels takes numbers or dates."""
+    """The index, text and categorical periods as 0, 1, ...: linearmodels takes numbers or dates.
+
+    Its Driscoll-Kraay lags follow the codes of the level, which are in the order of time only if
+    the level is; rows that were left out may have left it in the order of appearance.
+    """
     periods = index.levels[1]
     text = pd.api.types.is_object_dtype(periods) or pd.api.types.is_string_dtype(periods)
-    if not text and not isinstance(periods.dtype, pd.CategoricalDtype):
+    text = text or isinstance(periods.dtype, pd.CategoricalDtype)
+    if not text and periods.is_monotonic_increasing:
         return index
-    codes = pd.factorize(index.get_level_values(1), sort=True)[0]
+    labels = index.get_level_values(1)
+    codes = pd.factorize(labels, sort=True)[0] if text else labels
     return pd.MultiIndex.from_arrays([index.get_level_values(0), codes], names=index.names)
 
 
