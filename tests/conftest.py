@@ -8,11 +8,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import ROOT
 
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")  # before numpy: workers have one processor each
+
+settings.register_profile("nqp", deadline=None)  # how busy the machine is is no property
+settings.load_profile("nqp")
 
 SHARED = ROOT.parent / "shared"
 
