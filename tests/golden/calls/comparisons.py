@@ -30,6 +30,7 @@ case = Group(
     nqp.Variation,
     nqp.compare_weights,
     nqp.WeightComparison,
+    nqp.crosscheck,
     nqp.comparison.heterogeneity,
     Heterogeneity,
     nqp.comparison.specification_path,
@@ -165,6 +166,24 @@ def _() -> Any:
         "plot of one": r.plot(variable="poverty"),
         "words": repr(r),
     }
+
+
+# ------------------------------------------------------------- other programs
+
+
+@case("crosscheck")
+def _() -> Any:
+    """Our side and the verdict: what spreg finds depends on where its search stops."""
+    asked = {
+        "did": (did().fit(),),
+        "error": (nqp.SpatialError(y(), x(), contiguous(), effects="entity").fit(),),
+        "fe": (nqp.FixedEffects(y(), x()).fit(),),
+        "moran": (y(), distance()),
+    }
+    frames = {name: nqp.crosscheck(*what)[["ours", "verdict"]] for name, what in asked.items()}
+    for frame in frames.values():
+        del frame.attrs["versions"]
+    return frames
 
 
 # ------------------------------------------------------------- groups

@@ -184,6 +184,11 @@ def _() -> Any:
     return {"n": other.graph.n, "params": other.fit().params}
 
 
+@case("with_options")
+def _() -> Any:
+    return sdm_model().with_options(correction="none", effects="entity").fit().params
+
+
 @case("with_graph/did")
 def _() -> Any:
     model = nqp.SpatialDiD(y(), y_policy(), controls(), contiguous(), durbin=[POLICY])
