@@ -128,7 +128,7 @@ def match_cities(
     names: Any,
     *,
     year: Any = None,
-    level: str = "unit",
+    level: Literal["unit", "city"] = "unit",
     province: Any = None,
     counties: bool = False,
 ) -> CityMatch:

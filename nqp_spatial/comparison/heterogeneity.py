@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
 from nqp_spatial.results import Frame, Named, ResultSet, TestResult, Tests
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Between, Seed, check_option, choices
 from nqp_spatial.shared.provenance import versions
 from nqp_spatial.shared.text import format_frame
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from nqp_spatial.tables import Table
 
-TESTS = ("permutation", "interaction", "sur")
+Test = Literal["permutation", "interaction", "sur"]
+TESTS = choices(Test)
 
 _COLUMNS = {
     "estimate": "float",
@@ -49,11 +50,11 @@ def heterogeneity(
     groups: pd.Series,
     *,
     variable: str | Sequence[str] | None = None,
-    tests: str | Sequence[str] = TESTS,
-    interact: str = "all",
-    replications: int = 1000,
+    tests: Test | Sequence[Test] = TESTS,
+    interact: Literal["all", "regressors", "variable"] = "all",
+    replications: Annotated[int, Between(20)] = 1000,
     studentise: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     n_jobs: int = 1,
     **fit_options: Any,
 ) -> Heterogeneity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +38,8 @@ def moran(
     series: pd.Series,
     graph: Any,
     *,
-    assumption: str = "randomisation",
-    alternative: str = "two-sided",
+    assumption: Literal["randomisation", "normality"] = "randomisation",
+    alternative: Literal["two-sided", "greater", "less"] = "two-sided",
     permutations: int = 0,
     seed: int | None = None,
 ) -> pd.DataFrame:
@@ -72,8 +72,8 @@ def geary(
     series: pd.Series,
     graph: Any,
     *,
-    assumption: str = "randomisation",
-    alternative: str = "two-sided",
+    assumption: Literal["randomisation", "normality"] = "randomisation",
+    alternative: Literal["two-sided", "greater", "less"] = "two-sided",
     permutations: int = 0,
     seed: int | None = None,
 ) -> pd.DataFrame:
@@ -94,8 +94,8 @@ def autocorrelation_table(
     series: pd.Series,
     graphs: Any,
     *,
-    assumption: str = "randomisation",
-    alternative: str = "two-sided",
+    assumption: Literal["randomisation", "normality"] = "randomisation",
+    alternative: Literal["two-sided", "greater", "less"] = "two-sided",
 ) -> pd.DataFrame:
     """Moran's I and Geary's C side by side, as papers print them; ``graphs`` as in :func:`moran`.
 

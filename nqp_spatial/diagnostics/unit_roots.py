@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,11 @@ from nqp_spatial.diagnostics.series import PanelSeries
 from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Between, check_option
 
 Array = npt.NDArray[np.float64]
 
+Test = Literal["llc", "ips", "fisher", "hadri"]
 TESTS = {
     "llc": "Levin-Lin-Chu",
     "ips": "Im-Pesaran-Shin",
@@ -91,14 +92,14 @@ class _Options:
 def unit_root(
     y: pd.Series,
     *,
-    test: str = "ips",
-    trend: str = "constant",
-    lags: int | str = 1,
-    max_lags: int | None = None,
+    test: Test = "ips",
+    trend: Literal["constant", "none", "trend"] = "constant",
+    lags: Literal["aic", "sic", "hall"] | Annotated[int, Between(0)] = 1,
+    max_lags: Annotated[int, Between(0)] | None = None,
     demean: bool = False,
     statistic: str | None = None,
-    bandwidth: int | None = None,
-    centre: str | None = None,
+    bandwidth: Annotated[int, Between(0)] | None = None,
+    centre: Literal["constant", "none", "trend"] | None = None,
     df_correction: bool = True,
 ) -> UnitRootResult:
     r"""Test the series of a panel for unit roots, or (Hadri) for stationarity.
@@ -211,8 +212,8 @@ def unit_root(
 def unit_root_table(
     frame: pd.DataFrame,
     *,
-    tests: Sequence[str] = ("ips", "fisher"),
-    differences: Sequence[int] = (0,),
+    tests: Sequence[Test] = ("ips", "fisher"),
+    differences: Sequence[Literal[0, 1]] = (0,),
     **options: Any,
 ) -> pd.DataFrame:
     """Several tests of several variables, one row for each.

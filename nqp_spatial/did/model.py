@@ -20,6 +20,7 @@ import pandas as pd
 from nqp_spatial.core.spectrum.eigen import Spectrum
 from nqp_spatial.exceptions import DataWarning, OptionError, TreatmentError
 from nqp_spatial.models.spatial.family import SpatialDurbin
+from nqp_spatial.models.spatial.model import Correction, SpatialEffects, Unbalanced
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
@@ -70,9 +71,9 @@ class SpatialDiD(SpatialDurbin):
         graph: Any,
         *,
         durbin: Sequence[str] | None = None,
-        effects: str | None = "twoway",
-        correction: str = "lee-yu",
-        unbalanced: str = "error",
+        effects: SpatialEffects | None = "twoway",
+        correction: Correction = "lee-yu",
+        unbalanced: Unbalanced = "error",
         observation_weights: pd.Series | None = None,
     ) -> None:
         sample = Sample.of(

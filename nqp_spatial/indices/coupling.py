@@ -35,7 +35,7 @@ def coupling(
     systems: Sequence[str] | None = None,
     *,
     weights: Mapping[str, float] | None = None,
-    formula: str = "standard",
+    formula: Literal["standard", "unscaled", "modified"] = "standard",
     standardise: Literal["none", "minmax"] = "none",
 ) -> pd.DataFrame:
     """Coupling degree C, comprehensive level T and coupling coordination degree D [1]_.

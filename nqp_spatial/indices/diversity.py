@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,15 +11,15 @@ import pandas as pd
 from nqp_spatial.exceptions import ConstantColumnError, DataError, OptionError
 from nqp_spatial.indices._panels import panel_columns, refuse
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Positive, check_option
 
 
 def rta(
     frame: pd.DataFrame,
     counts: Sequence[str],
     *,
-    ddof: int = 1,
-    cap: float | None = None,
+    ddof: Literal[0, 1] = 1,
+    cap: Positive | None = None,
 ) -> pd.Series:
     """Reciprocal variance of several counts of a city and year.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices._columns import check_varies, indicator_columns
 from nqp_spatial.indices.system import IndicatorSystem
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import NonNegative, check_option
 
 Array = npt.NDArray[np.float64]
 
@@ -83,9 +84,9 @@ def entropy(
     frame: pd.DataFrame,
     system: IndicatorSystem | Mapping[str, str],
     *,
-    by: str = "pooled",
-    shift: float = 0.0,
-    standardise: str = "minmax",
+    by: Literal["pooled", "period"] = "pooled",
+    shift: NonNegative = 0.0,
+    standardise: Literal["minmax", "none"] = "minmax",
 ) -> IndexResult:
     """Entropy-weighted index of a system of indicators [1]_.
 

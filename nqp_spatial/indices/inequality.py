@@ -13,6 +13,7 @@ P_g are the shares of a group in the total and in the weights.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +111,7 @@ def theil_decomposition(
     groups: pd.Series | pd.DataFrame,
     *,
     weights: pd.Series | None = None,
-    kind: str = "T",
+    kind: Literal["T", "L"] = "T",
 ) -> pd.DataFrame:
     """Theil's index within and between groups, by period [1]_.
 
@@ -172,7 +173,7 @@ def gap(
     values: pd.Series,
     groups: pd.Series | pd.DataFrame,
     *,
-    reference: str = "mean",
+    reference: Literal["mean", "median", "max"] = "mean",
     weights: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Distance of each city to its group, by period.

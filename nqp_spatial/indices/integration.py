@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,8 @@ def market_integration(
     prices: pd.DataFrame,
     pairs: Graph | pd.Series | pd.DataFrame,
     *,
-    kind: str = "chain",
-    ddof: int = 1,
+    kind: Literal["chain", "level"] = "chain",
+    ddof: Literal[0, 1] = 1,
 ) -> pd.DataFrame:
     """Segmentation and integration of markets by relative prices [1]_ [2]_.
 
@@ -113,7 +113,7 @@ def market_integration(
 def krugman(
     sectors: pd.DataFrame,
     *,
-    against: str = "rest",
+    against: Literal["rest", "all", "pairs"] = "rest",
     groups: pd.Series | pd.DataFrame | None = None,
 ) -> pd.Series:
     """Krugman's specialisation index, ``sum_k |s_ik - s_k|``, between 0 and 2 [1]_.

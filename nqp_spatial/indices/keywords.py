@@ -27,7 +27,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.panel.keys import keys_of
 from nqp_spatial.shared import checks, parallel
 from nqp_spatial.shared.messages import first, missing_dependency
-from nqp_spatial.shared.options import Jobs
+from nqp_spatial.shared.options import Jobs, Positive
 
 _Counted = tuple[int, dict[str, int], dict[str, int]]  # words, hits, occurrences as characters
 _TASK = 20  # reports segmented in one task
@@ -168,7 +168,7 @@ def keyword_frequency(
     lexicon: Lexicon | Mapping[str, Sequence[str]],
     *,
     expected: pd.MultiIndex | None = None,
-    per: float = 1000.0,
+    per: Positive = 1000.0,
     n_jobs: Jobs = 1,
 ) -> KeywordResult:
     """Count the words of a lexicon in segmented reports.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -102,8 +103,8 @@ def dea(
     inputs: Sequence[str],
     outputs: Sequence[str],
     *,
-    orientation: str = "output",
-    by: str = "period",
+    orientation: Literal["output", "input"] = "output",
+    by: Literal["period", "pooled"] = "period",
 ) -> pd.DataFrame:
     """Technical efficiency against the frontier of the best [1]_.
 
@@ -153,8 +154,8 @@ def malmquist(
     inputs: Sequence[str],
     outputs: Sequence[str],
     *,
-    orientation: str = "output",
-    returns: str = "crs",
+    orientation: Literal["output", "input"] = "output",
+    returns: Literal["crs", "vrs"] = "crs",
     n_jobs: Jobs = 1,
 ) -> MalmquistResult:
     """Malmquist index of total factor productivity with its parts [1]_.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -90,7 +91,7 @@ def co_patents(
     groups: pd.Series | pd.DataFrame | None = None,
     entities: Iterable[Hashable] | None = None,
     periods: Iterable[Hashable] | None = None,
-    counting: str = "full",
+    counting: Literal["full", "fractional"] = "full",
 ) -> CoPatents:
     """Count joint applications of cities.
 

@@ -14,6 +14,7 @@ from scipy import stats
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.indices._columns import check_frame, indicator_columns
 from nqp_spatial.indices.system import IndicatorSystem
+from nqp_spatial.shared.options import Positive
 
 Array = npt.NDArray[np.float64]
 
@@ -101,7 +102,7 @@ def pca(
     frame: pd.DataFrame,
     directions: IndicatorSystem | Mapping[str, str] | None = None,
     *,
-    n_components: int | float = 1,
+    n_components: Positive = 1,
 ) -> PCAResult:
     """Index from the principal components of the indicators' correlation matrix [1]_.
 

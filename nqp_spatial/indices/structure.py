@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.indices._panels import by_group, one_column, panel_columns, refuse
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Between, check_option
 
 Array = npt.NDArray[np.float64]
 MONO, POLY = "monocentric", "polycentric"
@@ -22,7 +23,7 @@ def industrial_structure(
     frame: pd.DataFrame,
     sectors: Sequence[str],
     *,
-    values: str = "shares",
+    values: Literal["shares", "amounts"] = "shares",
     tolerance: float = 0.01,
 ) -> pd.Series:
     """Level of the industrial structure, ``sum_m m share_m``, from 1 to the number of sectors.
@@ -121,10 +122,10 @@ def rank_size(
     size: pd.Series,
     groups: pd.Series | pd.DataFrame,
     *,
-    form: str = "rank",
-    shift: float = 0.5,
+    form: Literal["rank", "size"] = "rank",
+    shift: Annotated[float, Between(0, 1)] = 0.5,
     threshold: float = 1.0,
-    min_cities: int = 3,
+    min_cities: Annotated[int, Between(3)] = 3,
 ) -> pd.DataFrame:
     """Rank-size (Zipf) exponent of groups of cities, and whether they have one centre or several.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from nqp_spatial.indices._columns import indicator_columns
 from nqp_spatial.indices.entropy import entropy, minmax
 from nqp_spatial.indices.system import IndicatorSystem
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import NonNegative, check_option
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,8 +66,8 @@ def topsis(
     system: IndicatorSystem | Mapping[str, str],
     *,
     weights: Mapping[str, float] | None = None,
-    normalise: str = "minmax",
-    shift: float = 0.0,
+    normalise: Literal["minmax", "vector"] = "minmax",
+    shift: NonNegative = 0.0,
 ) -> TopsisResult:
     """Closeness to the ideal, weighted by entropy or by weights of your own [1]_.
 

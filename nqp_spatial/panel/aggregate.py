@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -77,7 +77,7 @@ def aggregate(
     groups: pd.Series | pd.DataFrame,
     how: Mapping[str, Rule],
     *,
-    missing: str = "error",
+    missing: Literal["error", "missing", "skip"] = "error",
 ) -> Aggregated:
     """A panel of agglomerations from a panel of cities.
 

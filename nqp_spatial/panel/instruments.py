@@ -28,7 +28,7 @@ from nqp_spatial.panel.transform_report import Transformed
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Count, check_option
 
 TRENDS = ("linear", "periods")
 
@@ -166,7 +166,7 @@ def shift_share(
 
 
 def lagged(
-    values: pd.Series | pd.DataFrame, periods: int = 1, *, step: int | None = None
+    values: pd.Series | pd.DataFrame, periods: int = 1, *, step: Count | None = None
 ) -> Transformed:
     """Values of the same entity some periods before, by the calendar and not by rows.
 

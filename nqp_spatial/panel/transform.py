@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from numbers import Real
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ from nqp_spatial.panel.transform_report import (
 )
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Between, Count, Positive, check_option
 
 __all__ = [
     "Report",
@@ -46,16 +47,17 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
+Tail = Annotated[float, Between(0, 0.5)]  # a share of the rows
 _QUANTILES = ("linear", "averaged_inverted_cdf")
 _BY = (None, "period")
 
 
 def winsorise(
     data: pd.Series | pd.DataFrame,
-    p: float | tuple[float, float] = 0.01,
+    p: Tail | tuple[Tail, Tail] = 0.01,
     *,
-    by: str | None = None,
-    method: str = "linear",
+    by: Literal["period"] | None = None,
+    method: Literal["linear", "averaged_inverted_cdf"] = "linear",
 ) -> Transformed:
     """Values beyond the quantiles p and 1 - p moved to these quantiles.
 
@@ -81,8 +83,7 @@ def winsorise(
     check_option("method", method, _QUANTILES)
 
     def bounds(x: Array) -> tuple[float, float]:
-        # np.quantile's own types know only literal method names
-        lower, upper = np.nanquantile(x, [low, 1 - high], method=method)  # type: ignore[call-overload]
+        lower, upper = np.nanquantile(x, [low, 1 - high], method=method)
         return float(lower), float(upper)
 
     options = {"p": p, "by": by, "method": method}
@@ -91,10 +92,10 @@ def winsorise(
 
 def three_sigma(
     data: pd.Series | pd.DataFrame,
-    k: float = 3.0,
+    k: Positive = 3.0,
     *,
-    action: str = "missing",
-    by: str | None = None,
+    action: Literal["missing", "clip"] = "missing",
+    by: Literal["period"] | None = None,
 ) -> Transformed:
     """Cells more than k standard deviations from the mean made missing, or moved to that bound.
 
@@ -124,7 +125,10 @@ def three_sigma(
 
 
 def log(
-    data: pd.Series | pd.DataFrame, *, offset: float = 0.0, nonpositive: str = "error"
+    data: pd.Series | pd.DataFrame,
+    *,
+    offset: float = 0.0,
+    nonpositive: Literal["error", "missing"] = "error",
 ) -> Transformed:
     """Natural logarithm, ln(x + offset), named ``ln_x``.
 
@@ -163,7 +167,7 @@ def log(
 
 
 def lag(
-    data: pd.Series | pd.DataFrame, periods: int = 1, *, step: int | None = None
+    data: pd.Series | pd.DataFrame, periods: int = 1, *, step: Count | None = None
 ) -> Transformed:
     """The value of the same entity ``periods`` earlier, named ``L1_x``.
 
@@ -203,11 +207,11 @@ def lag(
 
 def growth(
     data: pd.Series | pd.DataFrame,
-    periods: int = 1,
+    periods: Count = 1,
     *,
-    kind: str = "rate",
-    nonpositive: str = "error",
-    step: int | None = None,
+    kind: Literal["rate", "log"] = "rate",
+    nonpositive: Literal["error", "missing"] = "error",
+    step: Count | None = None,
 ) -> Transformed:
     """Growth over ``periods``, as a share (0.05 is 5%), named ``growth_x``.
 
@@ -250,7 +254,7 @@ def growth(
 
 
 def standardise(
-    data: pd.Series | pd.DataFrame, *, by: str | None = None, ddof: int = 1
+    data: pd.Series | pd.DataFrame, *, by: Literal["period"] | None = None, ddof: Literal[0, 1] = 1
 ) -> Transformed:
     """Mean zero, standard deviation one.
 
@@ -289,7 +293,7 @@ def standardise(
 
 
 def interpolate(
-    data: pd.Series | pd.DataFrame, *, limit: int, step: int | None = None
+    data: pd.Series | pd.DataFrame, *, limit: Count, step: Count | None = None
 ) -> Transformed:
     """Gaps inside an entity's series filled on a straight line in time.
 

@@ -54,6 +54,10 @@ class Default:
 
 
 Level = Annotated[float, Between(0, 1, open=True)]  # of an interval or a test
+Count = Annotated[int, Between(1)]
+Positive = Annotated[float, Between(0, open=True)]
+NonNegative = Annotated[float, Between(0)]
+Effects = Literal["twoway", "entity", "time"]  # fixed effects of a panel
 Seed = Annotated[int, Between(0)]
 Jobs = Annotated[int, Between(-1)]  # processes; -1 for all processors
 
@@ -135,6 +139,8 @@ class Parameter:
         Whether None is a value.
     text : str
         What the docstring says of it.
+    hint : type
+        The whole annotation, as it is declared.
     """
 
     name: str
@@ -144,6 +150,7 @@ class Parameter:
     span: Between | None
     optional: bool
     text: str
+    hint: Any = Any
 
     @property
     def required(self) -> bool:
@@ -211,7 +218,7 @@ def _evaluated(annotation: Any, function: Any) -> Any:
 
 
 def _parameter(name: str, hint: Any, default: Any, text: str) -> Parameter:
-    optional, span = False, None
+    optional, span, whole_hint = False, None, hint
     if get_origin(hint) is Annotated:
         hint, *more = get_args(hint)
         span = next((item for item in more if isinstance(item, Between)), None)
@@ -228,7 +235,7 @@ def _parameter(name: str, hint: Any, default: Any, text: str) -> Parameter:
         values = [value for member in members for value in get_args(member)]
         choices = (*values, *([None] if optional and None not in values else []))
     plain = members[0] if len(members) == 1 else Any if choices is None else str
-    return Parameter(name, plain, default, choices, span, optional, text)
+    return Parameter(name, plain, default, choices, span, optional, text, whole_hint)
 
 
 def _members(hint: Any) -> list[Any]:
@@ -358,7 +365,9 @@ __all__ = [
     "Default",
     "Jobs",
     "Level",
+    "NonNegative",
     "Parameter",
+    "Positive",
     "Seed",
     "Unpack",
     "check_level",

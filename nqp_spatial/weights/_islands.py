@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,11 @@ from scipy import sparse
 
 from nqp_spatial.exceptions import IslandError, IslandWarning, OptionError
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_option, choices
 
-POLICIES = ("warn", "error", "nearest", "ignore")
+Islands = Literal["warn", "error", "nearest", "ignore"]
+FixedIslands = Literal["warn", "error", "ignore"]  # where distances have no part
+POLICIES = choices(Islands)
 
 Nearest = Callable[[int], tuple[int, float]]
 """Position of an entity -> position of its nearest other entity, and the distance in km."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,10 @@ from scipy import sparse
 from nqp_spatial.exceptions import IslandWarning, OptionError, WeightsError
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option, within
+from nqp_spatial.shared.options import Between, Positive, check_option, within
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph, graph_ids, graph_matrix
+from nqp_spatial.weights._islands import FixedIslands
 from nqp_spatial.weights._values import entity_values
 from nqp_spatial.weights.convert import as_graph, is_graph, is_legacy, sparse_for
 from nqp_spatial.weights.economic import economic
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
 def nested(
     geo: Any,
     values: Any,
-    how: str = "product",
+    how: Literal["product", "diagonal", "convex"] = "product",
     *,
-    phi: float = 0.5,
-    islands: str = "warn",
+    phi: Annotated[float, Between(0, 1)] = 0.5,
+    islands: FixedIslands = "warn",
     column: str | None = None,
     window: tuple[Any, Any] | None = None,
     treated_from: Any = None,
-    ties: str = "error",
-    cap: float | None = None,
+    ties: Literal["error", "cap"] = "error",
+    cap: Positive | None = None,
 ) -> Graph:
     """Nested (economic-geographic) weights; the literature uses one name for three matrices.
 

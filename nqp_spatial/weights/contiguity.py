@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import geopandas as gpd
 import numpy as np
@@ -14,10 +14,11 @@ from scipy import sparse
 
 from nqp_spatial.exceptions import DataWarning, GeometryError, OptionError
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option, whole, within
+from nqp_spatial.shared.options import Count, NonNegative, check_option, whole, within
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs, unit_km
 from nqp_spatial.weights._ids import build_graph
+from nqp_spatial.weights._islands import Islands
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -27,12 +28,12 @@ _GAP = 1e-8  # of the layer's width: 6 cm for China; no two cities are that far 
 
 def contiguity(
     gdf: gpd.GeoDataFrame,
-    kind: str = "queen",
-    order: int = 1,
-    islands: str = "warn",
+    kind: Literal["queen", "rook"] = "queen",
+    order: Count = 1,
+    islands: Islands = "warn",
     *,
     inclusive: bool = False,
-    tolerance: float = 0.0,
+    tolerance: NonNegative = 0.0,
 ) -> Graph:
     """Binary contiguity: 1 if two polygons share a point (queen) or an edge (rook).
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,10 @@ from scipy import sparse
 
 from nqp_spatial.exceptions import DataWarning, OptionError
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option, positive, whole
+from nqp_spatial.shared.options import Count, Positive, check_option, positive, whole
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph
+from nqp_spatial.weights._islands import FixedIslands, Islands
 from nqp_spatial.weights._points import Points, points_of
 from nqp_spatial.weights._values import entity_values
 
@@ -40,10 +41,10 @@ KERNELS: dict[str, Decay] = {
 
 def inverse_distance(
     data: Any,
-    power: float = 1.0,
-    cutoff_km: float | None = None,
+    power: Positive = 1.0,
+    cutoff_km: Positive | None = None,
     *,
-    islands: str = "warn",
+    islands: Islands = "warn",
 ) -> Graph:
     """Weights d^-power for all pairs or those within a cutoff.
 
@@ -83,14 +84,16 @@ def inverse_distance(
 
 
 def exponential(
-    data: Any, scale_km: float, cutoff_km: float | None = None, *, islands: str = "warn"
+    data: Any, scale_km: Positive, cutoff_km: Positive | None = None, *, islands: Islands = "warn"
 ) -> Graph:
     """Weights exp(-d / scale_km); see `inverse_distance` for the rest."""
     positive("scale_km", scale_km)
     return _decay_graph(points_of(data), lambda km: np.exp(-km / scale_km), cutoff_km, islands)
 
 
-def distance_band(data: Any, threshold_km: float | None = None, *, islands: str = "warn") -> Graph:
+def distance_band(
+    data: Any, threshold_km: Positive | None = None, *, islands: Islands = "warn"
+) -> Graph:
     """Weights 1 for pairs no farther apart than the threshold.
 
     The default threshold is the largest distance from any entity to its nearest one, the smallest
@@ -103,7 +106,7 @@ def distance_band(data: Any, threshold_km: float | None = None, *, islands: str 
     return _decay_graph(points, np.ones_like, threshold_km, islands, "threshold_km")
 
 
-def knn(data: Any, k: int) -> Graph:
+def knn(data: Any, k: Count) -> Graph:
     """Weights 1 for the k nearest entities: k links in every row, in general not symmetric.
 
     Where the k-th and the next are equally far, the one that comes first in ``data`` is taken, and
@@ -128,11 +131,11 @@ def knn(data: Any, k: int) -> Graph:
 
 def kernel(
     data: Any,
-    function: str = "triangular",
+    function: Literal["triangular", "parabolic", "bisquare", "cosine", "gaussian"] = "triangular",
     *,
-    bandwidth_km: float | None = None,
-    k: int | None = None,
-    islands: str = "warn",
+    bandwidth_km: Positive | None = None,
+    k: Count | None = None,
+    islands: FixedIslands = "warn",
 ) -> Graph:
     """Weights K(d / h) for d <= h, with a fixed or an adaptive bandwidth h.
 
@@ -177,11 +180,11 @@ def gravity(
     data: Any,
     values: Any,
     *,
-    power: float = 2.0,
+    power: Positive = 2.0,
     column: str | None = None,
     window: tuple[Any, Any] | None = None,
     treated_from: Any = None,
-    islands: str = "warn",
+    islands: FixedIslands = "warn",
 ) -> Graph:
     """Weights g_i g_j / d_ij^power; the unit of d is that of `inverse_distance`.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataWarning, OptionError, TiesError
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option, positive
+from nqp_spatial.shared.options import Positive, check_option, positive
 from nqp_spatial.weights._ids import build_graph
 from nqp_spatial.weights._values import entity_values
 
@@ -24,10 +24,10 @@ def economic(
     values: Any,
     column: str | None = None,
     *,
-    kind: str = "inverse_gap",
+    kind: Literal["inverse_gap"] = "inverse_gap",
     window: tuple[Any, Any] | None = None,
-    ties: str = "error",
-    cap: float | None = None,
+    ties: Literal["error", "cap"] = "error",
+    cap: Positive | None = None,
     treated_from: Any = None,
 ) -> Graph:
     """Economic distance: weights 1 / |g_i - g_j|.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph, entity_ids
+from nqp_spatial.weights._islands import FixedIslands
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -36,10 +37,10 @@ def flows(
     destination: str = "destination",
     value: str = "value",
     ids: Iterable[Hashable] | None = None,
-    kind: str = "volume",
+    kind: Literal["volume", "time"] = "volume",
     symmetric: bool = False,
     drop_self: bool = False,
-    islands: str = "warn",
+    islands: FixedIslands = "warn",
 ) -> Graph:
     """Weights from a table with one row per (origin, destination).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import geopandas as gpd
 import numpy as np
@@ -24,6 +24,7 @@ from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs
 from nqp_spatial.weights._ids import build_graph, entity_ids, graph_ids, graph_matrix
+from nqp_spatial.weights._islands import Islands
 from nqp_spatial.weights.contiguity import nearest_polygon
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
 
 def agglomeration(
     membership: pd.DataFrame,
-    kind: str = "block",
+    kind: Literal["block", "core_periphery"] = "block",
     *,
     ids: Iterable[Hashable] | None = None,
     group: str = "agglomeration",
     entity: str = "adcode",
     core: str = "core",
-    islands: str = "warn",
+    islands: Islands = "warn",
     polygons: gpd.GeoDataFrame | None = None,
 ) -> Graph:
     """Weights 1 for cities of the same agglomeration.
@@ -96,7 +97,7 @@ def agglomeration(
 def masked(
     graph: Graph,
     membership: pd.DataFrame,
-    keep: str = "inside",
+    keep: Literal["inside", "across"] = "inside",
     *,
     group: str = "agglomeration",
     entity: str = "adcode",

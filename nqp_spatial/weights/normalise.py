@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import linalg, sparse
@@ -16,10 +16,11 @@ from nqp_spatial.weights._ids import build_graph, check_weights, graph_ids, grap
 if TYPE_CHECKING:
     from libpysal.graph import Graph
 
+Normalisation = Literal["row", "spectral", "minmax", "none"]
 _DENSE = 1000  # beyond this many entities one eigenvalue is found iteratively
 
 
-def normalise(graph: Graph, kind: str = "row") -> Graph:
+def normalise(graph: Graph, kind: Normalisation = "row") -> Graph:
     """A new graph with scaled weights; the argument is not changed.
 
     Parameters

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,9 @@ from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.models.gmm.base import DynamicGMMModel
 from nqp_spatial.models.gmm.results import DynamicGMMResults, label_results
 from nqp_spatial.shared.messages import outside
-from nqp_spatial.shared.options import Between, check_option, choices
+from nqp_spatial.shared.options import Between, Count, check_option, choices
 
+LagRange = tuple[int | None, int | None]
 CovType = Literal["robust", "unadjusted", "asymptotic"]
 
 
@@ -202,16 +203,16 @@ class DifferenceGMM(_Fits):
         y: pd.Series,
         x: pd.DataFrame | None = None,
         *,
-        lags: int = 1,
+        lags: Count = 1,
         x_lags: Mapping[str, int] | int | None = None,
         predetermined: Sequence[str] = (),
         endogenous: Sequence[str] = (),
-        gmm_lags: Any = (2, None),
+        gmm_lags: LagRange | Mapping[str, LagRange] = (2, None),
         collapse: bool | Collection[str] = False,
         iv: pd.DataFrame | None = None,
-        effects: str | None = "time",
-        transformation: str = "difference",
-        first_step: str = "full",
+        effects: Literal["time"] | None = "time",
+        transformation: Literal["difference", "orthogonal"] = "difference",
+        first_step: Literal["full", "blocks", "identity"] = "full",
     ) -> None:
         super().__init__(
             y, x, lags, x_lags, predetermined, endogenous, gmm_lags, collapse, iv, effects,
@@ -260,17 +261,17 @@ class SystemGMM(_Fits):
         y: pd.Series,
         x: pd.DataFrame | None = None,
         *,
-        lags: int = 1,
+        lags: Count = 1,
         x_lags: Mapping[str, int] | int | None = None,
         predetermined: Sequence[str] = (),
         endogenous: Sequence[str] = (),
-        gmm_lags: Any = (2, None),
+        gmm_lags: LagRange | Mapping[str, LagRange] = (2, None),
         collapse: bool | Collection[str] = False,
         iv: pd.DataFrame | None = None,
-        effects: str | None = "time",
-        transformation: str = "difference",
-        first_step: str = "full",
-        iv_equation: str = "both",
+        effects: Literal["time"] | None = "time",
+        transformation: Literal["difference", "orthogonal"] = "difference",
+        first_step: Literal["full", "blocks", "identity"] = "full",
+        iv_equation: Literal["both", "transformed", "level"] = "both",
     ) -> None:
         super().__init__(
             y, x, lags, x_lags, predetermined, endogenous, gmm_lags, collapse, iv, effects,

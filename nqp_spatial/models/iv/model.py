@@ -40,7 +40,7 @@ from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.panel.rows import Rows
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.notes import listed
-from nqp_spatial.shared.options import Unpack, check_option, shared_options
+from nqp_spatial.shared.options import Effects, Unpack, check_option, shared_options
 from nqp_spatial.shared.provenance import versions
 
 Array = npt.NDArray[np.float64]
@@ -96,9 +96,9 @@ class IV2SLS:
         endog: pd.DataFrame | pd.Series,
         instruments: pd.DataFrame | pd.Series,
         *,
-        effects: str | None = "twoway",
+        effects: Effects | None = "twoway",
         other_effects: pd.Series | pd.DataFrame | None = None,
-        trends: str | pd.Series | None = None,
+        trends: Literal["entity"] | pd.Series | None = None,
     ) -> None:
         self.sample = _iv_fixed.sample_of(y, x, endog, instruments)
         self.effects = effects

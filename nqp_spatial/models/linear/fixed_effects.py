@@ -15,7 +15,7 @@ import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.rows import categories
 from nqp_spatial.panel.sample import Sample, labels_of
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Effects, check_option
 from nqp_spatial.shared.provenance import versions
 
 Array = npt.NDArray[np.float64]
@@ -96,10 +96,10 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         y: pd.Series,
         x: pd.DataFrame,
         *,
-        effects: str | None = "twoway",
+        effects: Effects | None = "twoway",
         other_effects: pd.Series | pd.DataFrame | None = None,
-        trends: str | pd.Series | None = None,
-        singletons: str = "keep",
+        trends: Literal["entity"] | pd.Series | None = None,
+        singletons: Literal["keep", "drop"] = "keep",
     ) -> None:
         check_option("effects", effects, EFFECTS)
         check_option("singletons", singletons, ("keep", "drop"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -120,7 +120,13 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
 
     counterpart: ClassVar[str] = "linearmodels.RandomEffects"
 
-    def __init__(self, y: pd.Series, x: pd.DataFrame, *, components: str = "swamy-arora") -> None:
+    def __init__(
+        self,
+        y: pd.Series,
+        x: pd.DataFrame,
+        *,
+        components: Literal["swamy-arora", "harmonic"] = "swamy-arora",
+    ) -> None:
         check_option("components", components, COMPONENTS)
         self.components = components
         self.sample = Sample.of(y=y, x=x, needs=["x"])

@@ -26,7 +26,7 @@ from nqp_spatial.panel.rows import Rows
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Unpack, shared_options
+from nqp_spatial.shared.options import Count, Effects, Seed, Unpack, shared_options
 
 Array = npt.NDArray[np.float64]
 
@@ -81,7 +81,7 @@ class Mediation:
         mediators: pd.Series | pd.DataFrame,
         x: pd.DataFrame | None = None,
         *,
-        effects: str | None = "twoway",
+        effects: Effects | None = "twoway",
         other_effects: pd.Series | pd.DataFrame | None = None,
     ) -> None:
         self.sample = Sample.of(
@@ -144,8 +144,8 @@ class Mediation:
     def fit(
         self,
         *,
-        replications: int = 1000,
-        seed: int = 0,
+        replications: Count = 1000,
+        seed: Seed = 0,
         n_jobs: int = 1,
         **cov: Unpack[Covariance],
     ) -> MediationResults:

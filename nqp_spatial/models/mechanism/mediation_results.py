@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.models.mechanism import decision as _decision
 from nqp_spatial.results import Findings, Frame, ResultSet, TestResult, Tests
 from nqp_spatial.shared.notes import Note
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Level, check_option
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
@@ -213,10 +213,10 @@ class MediationResults(ResultSet):
         self,
         mediator: str | None = None,
         *,
-        procedure: str = "wen",
-        level: float = 0.05,
-        interval: str = "bias-corrected",
-        model: str = "single",
+        procedure: Literal["wen", "baron-kenny"] = "wen",
+        level: Level = 0.05,
+        interval: Literal["bias-corrected", "percentile"] = "bias-corrected",
+        model: Literal["single", "parallel"] = "single",
     ) -> _decision.Decision:
         """What the steps say of a mediator, with every step in words.
 
@@ -269,10 +269,10 @@ class MediationResults(ResultSet):
     def decisions(
         self,
         *,
-        procedure: str = "wen",
-        level: float = 0.05,
-        interval: str = "bias-corrected",
-        model: str = "single",
+        procedure: Literal["wen", "baron-kenny"] = "wen",
+        level: Level = 0.05,
+        interval: Literal["bias-corrected", "percentile"] = "bias-corrected",
+        model: Literal["single", "parallel"] = "single",
     ) -> Decisions:
         """What the steps say of every mediator; parameters as in `decision`."""
         how: dict[str, Any] = {"level": level, "interval": interval, "model": model}

@@ -21,7 +21,7 @@ from nqp_spatial.panel.rows import categories
 from nqp_spatial.panel.sample import Sample, single
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Unpack, shared_options
+from nqp_spatial.shared.options import Effects, Unpack, shared_options
 
 
 class Moderation:
@@ -69,7 +69,7 @@ class Moderation:
         moderator: pd.Series,
         controls: pd.DataFrame | None = None,
         *,
-        effects: str | None = "twoway",
+        effects: Effects | None = "twoway",
         other_effects: pd.Series | pd.DataFrame | None = None,
         centre: bool = False,
     ) -> None:

@@ -20,7 +20,7 @@ from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsRe
 from nqp_spatial.models.quantile.results import Fitted, PanelQuantileResults, label
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import check_option, choices
+from nqp_spatial.shared.options import Count, Level, Seed, check_option, choices
 
 Array = npt.NDArray[np.float64]
 
@@ -67,7 +67,9 @@ class PanelQuantile:
     Review of Economic Studies 82, 991-1030.
     """
 
-    def __init__(self, y: pd.Series, x: pd.DataFrame, *, effects: str = "entity") -> None:
+    def __init__(
+        self, y: pd.Series, x: pd.DataFrame, *, effects: Literal["entity", "twoway"] = "entity"
+    ) -> None:
         check_option("effects", effects, EFFECTS)
         self._mean = FixedEffects(y, x, effects=effects)
         self.y, self.x, self.effects = self._mean.y, self._mean.x, effects
@@ -80,12 +82,12 @@ class PanelQuantile:
 
     def fit(
         self,
-        quantiles: Sequence[float] = DECILES,
+        quantiles: Sequence[Level] = DECILES,
         *,
         method: Method = "location-scale",
         cov_type: CovType = "bootstrap",
-        replications: int = 300,
-        seed: int = 0,
+        replications: Count = 300,
+        seed: Seed = 0,
         n_jobs: int = 1,
         scale_weights: bool = False,
         jackknife: bool = False,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ from nqp_spatial.panel.clock import Clock, without_first
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import Unpack, check_option, shared_options
+from nqp_spatial.shared.options import Effects, Unpack, check_option, shared_options
 
 Array = npt.NDArray[np.float64]
 
@@ -402,8 +402,8 @@ class DynamicSpatialDurbin(_Dynamic):
         graph: Any,
         *,
         durbin: Sequence[str] | None = None,
-        effects: str | None = "twoway",
-        correction: str = "lee-yu",
+        effects: Effects | None = "twoway",
+        correction: Literal["lee-yu", "none", "bias-corrected"] = "lee-yu",
         time_lag: bool = True,
         space_time_lag: bool = True,
     ) -> None:
@@ -428,8 +428,8 @@ class DynamicSpatialLag(_Dynamic):
         x: pd.DataFrame,
         graph: Any,
         *,
-        effects: str | None = "twoway",
-        correction: str = "lee-yu",
+        effects: Effects | None = "twoway",
+        correction: Literal["lee-yu", "none", "bias-corrected"] = "lee-yu",
         time_lag: bool = True,
         space_time_lag: bool = True,
     ) -> None:

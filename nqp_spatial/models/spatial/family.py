@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from nqp_spatial.models.spatial.model import SpatialModel
+from nqp_spatial.models.spatial.model import Correction, SpatialEffects, SpatialModel, Unbalanced
 from nqp_spatial.panel.sample import Sample
 
 
@@ -30,9 +30,9 @@ class _WithLags(SpatialModel):
         graph: Any,
         *,
         durbin: Sequence[str] | None = None,
-        effects: str | None = "twoway",
-        correction: str = "lee-yu",
-        unbalanced: str = "error",
+        effects: SpatialEffects | None = "twoway",
+        correction: Correction = "lee-yu",
+        unbalanced: Unbalanced = "error",
         observation_weights: pd.Series | None = None,
     ) -> None:
         self._specify(
@@ -57,9 +57,9 @@ class _WithoutLags(SpatialModel):
         x: pd.DataFrame,
         graph: Any,
         *,
-        effects: str | None = "twoway",
-        correction: str = "lee-yu",
-        unbalanced: str = "error",
+        effects: SpatialEffects | None = "twoway",
+        correction: Correction = "lee-yu",
+        unbalanced: Unbalanced = "error",
         observation_weights: pd.Series | None = None,
     ) -> None:
         self._specify(

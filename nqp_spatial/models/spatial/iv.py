@@ -37,7 +37,7 @@ from nqp_spatial.panel.design import LAG
 from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.panel.sample import INSTRUMENTED, Sample
 from nqp_spatial.results import Results
-from nqp_spatial.shared.options import Unpack, check_option, shared_options
+from nqp_spatial.shared.options import Count, Effects, Unpack, check_option, shared_options
 from nqp_spatial.shared.provenance import versions
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ class SpatialIV:
         durbin: Sequence[str] | None = None,
         lag: bool = True,
         error: bool = False,
-        instrument_orders: int = 2,
-        effects: str | None = "twoway",
+        instrument_orders: Count = 2,
+        effects: Effects | None = "twoway",
     ) -> None:
         check_option("effects", effects, EFFECTS)
         _iv_checks.check_orders(instrument_orders)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
+SpatialEffects = Literal["twoway", "entity", "time", "random"]
+Correction = Literal["lee-yu", "none", "bias-corrected", "adjusted-score"]
+Unbalanced = Literal["error", "submatrix", "renormalised"]
 ADJUSTED = "adjusted-score"  # where periods differ: see core/stacked.py
 
 _KEEP = 1_000_000  # numbers of a design that are kept between fits

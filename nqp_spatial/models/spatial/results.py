@@ -21,7 +21,7 @@ from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.results import Named, Results, TestResult, wald
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Level, check_option
 
 if TYPE_CHECKING:
     import folium
@@ -134,7 +134,7 @@ class SpatialResults(Results):
         variable: str | Mapping[str, float | pd.Series],
         value: float | pd.Series | None = None,
         *,
-        level: float = 0.95,
+        level: Level = 0.95,
     ) -> pd.DataFrame:
         """Outcomes had a regressor been another: ``counterfactual("did", 0)``, without the policy.
 

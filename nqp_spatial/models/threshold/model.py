@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import Results
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import Unpack, shared_options
+from nqp_spatial.shared.options import Count, Effects, Unpack, shared_options
 
 Array = npt.NDArray[np.float64]
 
@@ -81,7 +81,7 @@ class PanelThreshold:
         threshold: pd.Series | str,
         *,
         regime: str | Sequence[str],
-        effects: str | None = "twoway",
+        effects: Effects | None = "twoway",
     ) -> None:
         self.sample = Sample.of(y=y, x=x, needs=["x"])
         if effects in ("entity", "twoway"):
@@ -118,13 +118,13 @@ class PanelThreshold:
     @shared_options(Covariance, cov_type="clustered")
     def fit(
         self,
-        thresholds: int = 1,
+        thresholds: Literal[1, 2, 3] = 1,
         *,
         trim: float | Sequence[float] = 0.01,
-        grid: int | Sequence[float] | Array | None = None,
-        refine: bool | str = True,
-        trim_by: str = "observations",
-        boundary: str = "<=",
+        grid: Count | Sequence[float] | Array | None = None,
+        refine: bool | Literal["all"] = True,
+        trim_by: Literal["observations", "values"] = "observations",
+        boundary: Literal["<=", "<"] = "<=",
         drop_last_period: bool = False,
         **cov: Unpack[Covariance],
     ) -> PanelThresholdResults:

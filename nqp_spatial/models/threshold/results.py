@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import note, word
 from nqp_spatial.models.threshold.search import ThresholdSearch
 from nqp_spatial.results import Findings, Frame, Named, Results, TestResult
+from nqp_spatial.shared.options import Count, Seed
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
@@ -150,9 +151,9 @@ class PanelThresholdResults(Results):
     def bootstrap_test(
         self,
         *,
-        replications: int = 300,
-        seed: int = 0,
-        method: str = "residual",
+        replications: Count = 300,
+        seed: Seed = 0,
+        method: Literal["residual", "wild"] = "residual",
         n_jobs: int = 1,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> ThresholdTest:
