@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from nqp_spatial import __version__
 from nqp_spatial.shared.messages import suggest
+from nqp_spatial.shared.options import choices
+from nqp_spatial.study.registry import Normalisation, command_kinds, command_options
 
 USAGE = 2  # the status of a mistake
 
@@ -21,6 +23,13 @@ class _Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         options.setdefault("allow_abbrev", False)
         super().__init__(*args, **options)
+        self.later: list[Callable[[_Parser], None]] = []  # arguments that take time to find
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As for all parsers; arguments of a command are found when it is given."""
+        while self.later:
+            self.later.pop()(self)
+        return super().parse_known_args(args, namespace)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Choices with the nearest one."""
@@ -160,9 +169,9 @@ def _add_weights(commands: Any) -> None:
                         help="a table with columns lon and lat in degrees")  # fmt: skip
     build.add_argument("--polygon-id", metavar="COLUMN", help="ids of a layer of your own")
     build.add_argument("--point-id", metavar="COLUMN", help="ids of the table of points")
-    _add_kinds(build)
+    build.later.append(_add_kinds)
     _add_ids(build, "only the entities in a column of this table")
-    build.add_argument("--normalise", choices=_NORMALISATIONS,
+    build.add_argument("--normalise", choices=choices(Normalisation),
                        help="default: row (none for .gal: it holds no weights)")  # fmt: skip
     build.add_argument("--output", type=Path, required=True, metavar="FILE",
                        help=".gal, .gwt, .csv, .xlsx, .dta, .parquet or .npz")  # fmt: skip
@@ -186,35 +195,25 @@ def _add_weights(commands: Any) -> None:
     convert.add_argument("input", type=Path, metavar="IN")
     convert.add_argument("output", type=Path, metavar="OUT")
     _add_ids(convert, "a table whose rows give the ids of a matrix without ids, in its order")
-    convert.add_argument("--normalise", default="none", choices=_NORMALISATIONS,
+    convert.add_argument("--normalise", default="none", choices=choices(Normalisation),
                          help="default: none")  # fmt: skip
     _add_writing(convert)
 
 
-_NORMALISATIONS = ("row", "spectral", "minmax", "none")
-_KINDS = (
-    *("queen", "rook", "distance_band", "inverse_distance", "knn", "kernel", "exponential"),
-    "agglomeration",
-)
-
-
 def _add_kinds(parser: _Parser) -> None:
-    """Kinds, and the options of each."""
-    parser.add_argument("--kind", required=True, choices=_KINDS)
-    parser.add_argument("--islands", choices=("warn", "error", "nearest", "ignore"))
-    options: dict[str, tuple[type, str]] = {
-        "order": (int, "queen, rook: neighbours so many borders away"),
-        "power": (float, "inverse_distance: d to the minus this"),
-        "cutoff_km": (float, "inverse_distance, exponential"),
-        "threshold_km": (float, "distance_band"),
-        "k": (int, "knn, kernel: the k nearest"),
-        "function": (str, "kernel: triangular, parabolic, bisquare, cosine, gaussian"),
-        "bandwidth_km": (float, "kernel"),
-        "scale_km": (float, "exponential"),
-        "links": (str, "agglomeration: block or core_periphery"),
-    }
-    for name, (kind, text) in options.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=text, metavar="VALUE")
+    """Kinds, and the options of each, as their functions declare them."""
+    parser.add_argument("--kind", required=True, choices=command_kinds())
+    for name, by_kind in command_options().items():
+        parameter = next(iter(by_kind.values()))
+        given: dict[str, Any] = {"metavar": "VALUE", "type": parameter.annotation}
+        if parameter.annotation is bool:
+            given = {"action": "store_true", "default": None}
+        elif parameter.choices is not None:
+            known = [c for p in by_kind.values() for c in p.choices or ()]
+            given = {"choices": tuple(dict.fromkeys(known))}
+        kinds = ", ".join(by_kind) if len(by_kind) < len(command_kinds()) - 1 else "most kinds"
+        text = f"{kinds}: {parameter.text.split('. ')[0].rstrip('.')}".replace("%", "%%")
+        parser.add_argument(f"--{name.replace('_', '-')}", help=text, **given)
 
 
 def _add_ids(parser: _Parser, text: str) -> None:

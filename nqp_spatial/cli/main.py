@@ -99,7 +99,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from nqp_spatial.study.loading.source import parse_assignments
+    from nqp_spatial.study.file import parse_assignments
 
     return _study(arguments, arguments.study, parse_assignments(arguments.set))
 
@@ -134,9 +134,10 @@ def _init(arguments: argparse.Namespace) -> int:
 def _weights_build(arguments: argparse.Namespace) -> int:
     from nqp_spatial import weights
     from nqp_spatial.cli import single
+    from nqp_spatial.study.registry import command_options
 
     _writable(arguments.output, arguments.overwrite)
-    options = {name: getattr(arguments, name) for name in single.OPTIONS}
+    options = {name: getattr(arguments, name) for name in command_options()}
     given = {name: value for name, value in options.items() if value is not None}
     ground = single.ground(
         polygons=arguments.polygons,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic import ValidationError
 
 from nqp_spatial import weights
 from nqp_spatial.cities import layers
@@ -15,17 +14,14 @@ from nqp_spatial.cities.matching import CityMatch, match_cities
 from nqp_spatial.exceptions import DataError, FileFormatError, IdMismatchError, OptionError
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.study.data.prepare import bundled_polygons
-from nqp_spatial.study.fits.graphs import Ground, raw_weights
-from nqp_spatial.study.schema.weights import KINDS
+from nqp_spatial.study.data import bundled_polygons
+from nqp_spatial.study.graphs import Ground, raw_weights
+from nqp_spatial.study.keys import BAD, Checker, Entry, dotted
+from nqp_spatial.study.registry import ROWS, WEIGHTS, command_options
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
 
-OPTIONS = (
-    *("islands", "order", "power", "cutoff_km", "threshold_km", "k", "function"),
-    *("bandwidth_km", "scale_km", "links"),
-)
 _SHOWN = 20
 
 
@@ -102,7 +98,7 @@ def _has(frame: pd.DataFrame, columns: list[str], path: Path) -> None:
 
 
 def build(
-    kind: str, options: Mapping[str, Any], ground: Ground, *, normalise: str = "row"
+    kind: str, options: Mapping[str, Any], ground: Ground, *, normalise: Any = "row"
 ) -> Graph:
     """Weights of one kind.
 
@@ -111,22 +107,23 @@ def build(
     OptionError
         An option that this kind does not have, or a wrong value.
     """
-    try:
-        entry = KINDS[kind].model_validate({"kind": kind, **options})
-    except ValidationError as error:
-        raise OptionError(_complaint(kind, error)) from None
-    return weights.normalise(raw_weights(("weights",), entry, ground), normalise)
-
-
-def _complaint(kind: str, error: ValidationError) -> str:
-    detail = error.errors()[0]
-    name = str(detail["loc"][0]).replace("_", "-")
-    own = [f"--{n.replace('_', '-')}" for n in KINDS[kind].model_fields if n in OPTIONS]
-    if detail["type"] == "extra_forbidden":
-        return f"--{name} is not an option of --kind {kind}, which has {', '.join(own) or 'none'}."
-    if detail["type"] == "missing":
-        return f"--kind {kind} needs --{name}."
-    return f"--{name}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found {detail['input']!r}."
+    row = WEIGHTS[kind]
+    for name in options:
+        if name not in row.options:
+            own = [f"--{n.replace('_', '-')}" for n, by in command_options().items() if kind in by]
+            flag = name.replace("_", "-")
+            raise OptionError(
+                f"--{flag} is not an option of --kind {kind}, which has {', '.join(own) or 'none'}."
+            )
+    for name, parameter in row.options.items():
+        if parameter.required and name not in (*options, "membership"):
+            raise OptionError(f"--kind {kind} needs --{name.replace('_', '-')}.")
+    checked = Checker(ROWS)
+    said = checked.keys(row.keys, options, ())
+    if said is BAD:
+        key, text = checked.problems[0]
+        raise OptionError(f"--{dotted(key).replace('_', '-')}: {text}")
+    return weights.normalise(raw_weights(("weights",), Entry(kind, row, said), ground), normalise)
 
 
 # ---------------------------------------------------------------- names

@@ -75,7 +75,11 @@ def rta(
 
 
 def rta_rows(
-    frame: pd.DataFrame, counts: Sequence[str], *, ddof: int = 1, cap: float | None = None
+    frame: pd.DataFrame,
+    counts: Sequence[str],
+    *,
+    ddof: Literal[0, 1] = 1,
+    cap: Positive | None = None,
 ) -> pd.DataFrame:
     """How many rows `rta` gives the cap, and in how many the counts are equal.
 

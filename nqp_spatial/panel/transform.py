@@ -31,7 +31,7 @@ from nqp_spatial.panel.transform_report import (
 )
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Between, Count, Positive, check_option
+from nqp_spatial.shared.options import Between, Count, Positive, check_option, choices
 
 __all__ = [
     "Report",
@@ -47,17 +47,18 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
+By = Literal["period"] | None
+Nonpositive = Literal["error", "missing"]
+Quantiles = Literal["linear", "averaged_inverted_cdf"]
 Tail = Annotated[float, Between(0, 0.5)]  # a share of the rows
-_QUANTILES = ("linear", "averaged_inverted_cdf")
-_BY = (None, "period")
 
 
 def winsorise(
     data: pd.Series | pd.DataFrame,
     p: Tail | tuple[Tail, Tail] = 0.01,
     *,
-    by: Literal["period"] | None = None,
-    method: Literal["linear", "averaged_inverted_cdf"] = "linear",
+    by: By = None,
+    method: Quantiles = "linear",
 ) -> Transformed:
     """Values beyond the quantiles p and 1 - p moved to these quantiles.
 
@@ -80,7 +81,7 @@ def winsorise(
     NotNumericError, InfiniteValuesError
     """
     low, high = _tails(p)
-    check_option("method", method, _QUANTILES)
+    check_option("method", method, choices(Quantiles))
 
     def bounds(x: Array) -> tuple[float, float]:
         lower, upper = np.nanquantile(x, [low, 1 - high], method=method)
@@ -95,7 +96,7 @@ def three_sigma(
     k: Positive = 3.0,
     *,
     action: Literal["missing", "clip"] = "missing",
-    by: Literal["period"] | None = None,
+    by: By = None,
 ) -> Transformed:
     """Cells more than k standard deviations from the mean made missing, or moved to that bound.
 
@@ -125,10 +126,7 @@ def three_sigma(
 
 
 def log(
-    data: pd.Series | pd.DataFrame,
-    *,
-    offset: float = 0.0,
-    nonpositive: Literal["error", "missing"] = "error",
+    data: pd.Series | pd.DataFrame, *, offset: float = 0.0, nonpositive: Nonpositive = "error"
 ) -> Transformed:
     """Natural logarithm, ln(x + offset), named ``ln_x``.
 
@@ -144,7 +142,7 @@ def log(
     DataError
         Values of zero or below, which are named.
     """
-    check_option("nonpositive", nonpositive, ("error", "missing"))
+    check_option("nonpositive", nonpositive, choices(Nonpositive))
     if not isinstance(offset, Real) or not np.isfinite(offset):
         raise OptionError(f"offset={offset!r} is not a finite number.")
     frame = float_columns(data)
@@ -210,7 +208,7 @@ def growth(
     periods: Count = 1,
     *,
     kind: Literal["rate", "log"] = "rate",
-    nonpositive: Literal["error", "missing"] = "error",
+    nonpositive: Nonpositive = "error",
     step: Count | None = None,
 ) -> Transformed:
     """Growth over ``periods``, as a share (0.05 is 5%), named ``growth_x``.
@@ -227,7 +225,7 @@ def growth(
         As in `lag`; ``periods`` is at least 1.
     """
     check_option("kind", kind, ("rate", "log"))
-    check_option("nonpositive", nonpositive, ("error", "missing"))
+    check_option("nonpositive", nonpositive, choices(Nonpositive))
     if isinstance(periods, int) and periods < 0:
         raise OptionError(f"periods={periods!r} is not a whole number of at least 1.")
     frame, step = _timed(data, periods, step)
@@ -254,7 +252,7 @@ def growth(
 
 
 def standardise(
-    data: pd.Series | pd.DataFrame, *, by: Literal["period"] | None = None, ddof: Literal[0, 1] = 1
+    data: pd.Series | pd.DataFrame, *, by: By = None, ddof: Literal[0, 1] = 1
 ) -> Transformed:
     """Mean zero, standard deviation one.
 
@@ -270,7 +268,7 @@ def standardise(
     ConstantColumnError
         A column does not vary, or not in some period.
     """
-    check_option("by", by, _BY)
+    check_option("by", by, choices(By))
     check_option("ddof", ddof, (0, 1))
     frame = float_columns(data)
     columns, numbers = {}, {}
@@ -341,7 +339,7 @@ def _tails(p: float | tuple[float, float]) -> tuple[float, float]:
 
 
 def _timed(
-    data: pd.Series | pd.DataFrame, periods: int, step: int | None
+    data: pd.Series | pd.DataFrame, periods: int, step: Count | None
 ) -> tuple[pd.DataFrame, int]:
     """Columns on an (entity, time) index, and the length of a period."""
     checks.panel_index(data, "the data")
@@ -387,7 +385,7 @@ def _bounded(
     clip: bool,
 ) -> Transformed:
     """Cells beyond the bounds of their column (and period) moved to them or emptied."""
-    check_option("by", by, _BY)
+    check_option("by", by, choices(By))
     frame = float_columns(data)
     columns, notes, numbers = {}, [], {}
     for name in frame:
@@ -436,7 +434,7 @@ def _no_lag(
     return pd.concat([part for part in parts if len(part)] or parts[:1])
 
 
-def _on_a_line(x: pd.Series, limit: int, step: int) -> tuple[pd.Series, npt.NDArray[np.object_]]:
+def _on_a_line(x: pd.Series, limit: Count, step: int) -> tuple[pd.Series, npt.NDArray[np.object_]]:
     """Interpolated values, and for every cell that was missing what became of it."""
     values, why = x.to_numpy().copy(), np.full(len(x), "", dtype=object)
     times = _places(x.index)[1].astype(float)

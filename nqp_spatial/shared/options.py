@@ -201,7 +201,7 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
         if name == "self" or own.kind in (own.VAR_POSITIONAL, own.VAR_KEYWORD):
             continue
         hint = shared.get(name, _evaluated(own.annotation, inspect.unwrap(call)))
-        found[name] = _parameter(name, hint, own.default, texts.get(name, ""))
+        found[name] = parameter(name, hint, own.default, texts.get(name, ""))
     return found
 
 
@@ -217,7 +217,8 @@ def _evaluated(annotation: Any, function: Any) -> Any:
         return Any
 
 
-def _parameter(name: str, hint: Any, default: Any, text: str) -> Parameter:
+def parameter(name: str, hint: Any, default: Any, text: str) -> Parameter:
+    """A parameter by its annotation."""
     optional, span, whole_hint = False, None, hint
     if get_origin(hint) is Annotated:
         hint, *more = get_args(hint)
@@ -246,7 +247,7 @@ def _members(hint: Any) -> list[Any]:
 
 def choices(declared: Any) -> tuple[Any, ...]:
     """The values of a ``Literal``, or of ``Literal | None``."""
-    found = _parameter("", declared, REQUIRED, "").choices
+    found = parameter("", declared, REQUIRED, "").choices
     assert found is not None, declared
     return found
 

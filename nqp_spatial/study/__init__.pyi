@@ -1,4 +1,4 @@
 from .bundled import DEMO as DEMO
 from .bundled import TEMPLATE as TEMPLATE
 from .result import StudyResult as StudyResult
-from .steps import run_study as run_study
+from .run import run_study as run_study

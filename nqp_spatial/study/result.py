@@ -5,110 +5,85 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from nqp_spatial.comparison import Heterogeneity
-from nqp_spatial.comparison.robustness import Robustness
 from nqp_spatial.comparison.weights import WeightComparison
+from nqp_spatial.language.study import WORDS, model_label
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
-from nqp_spatial.results import Results, TestResult
 from nqp_spatial.shared.text import stars
 from nqp_spatial.shared.width import lines_of, width
-from nqp_spatial.study.data.outcomes import truth_applies
-from nqp_spatial.study.output.words import WORDS, model_label
-from nqp_spatial.study.schema.study import Study
-from nqp_spatial.tables import Table
-
-if TYPE_CHECKING:
-    from libpysal.graph import Graph
-
-EFFECTS = ("direct", "indirect", "total")
+from nqp_spatial.study.data import truth_applies
+from nqp_spatial.study.record import Found
+from nqp_spatial.study.schema import Study
+from nqp_spatial.study.write import EFFECTS
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class StudyResult:
-    """What `run_study` found and wrote.
+@dataclass(kw_only=True, eq=False, repr=False)
+class StudyResult(Found):
+    """What `run_study` found, as `Found` has it, and wrote.
 
     Attributes
     ----------
     study : Study
         The study file, checked, with its defaults.
-    panel : PanelData
-        The sample, with the outcome and the policy as columns.
-    graphs : dict of str to Graph, or to a mapping of period to Graph
-        Normalised as the file says.
-    results : dict of str to Results
-        By ``outcome/model``, ``outcome/model/weights``, or ``outcome/model/part`` for a model of
-        several regressions (quantile, mediation).
-    comparisons : dict of str to WeightComparison
-        By ``outcome/model``, the spatial models only.
-    effects : dict of str to DataFrame
-        By ``outcome/model``: index (weights, effect, variable), as the file asked for them.
-    long_run : dict of str to DataFrame
-        The same in the long run, of dynamic models under the weights where it is defined.
-    by_order : dict of str to DataFrame
-        Effects by order of neighbours, and their sums, if the file asks for them: index (weights,
-        effect, variable, order).
-    tests : dict of str to dict of str to TestResult
-        By ``outcome/model`` or ``outcome/model/weights``, then by name.
-    frames : dict of str to dict of str to DataFrame
-        What some models have besides, such as "first-stage"; keys as those of ``tests``.
-    fits : dict of str to object
-        What ``fit`` returned, such as `MediationResults`; keys as those of ``tests``.
-    robustness : dict of str to Robustness
-    heterogeneity : dict of str to Heterogeneity
-    group_effects : dict of str to DataFrame
-        By name, as the next: what `SpatialResults.group_effects` gives.
-    counterfactuals : dict of str to DataFrame
-        By name, those of a further outcome by ``name-outcome``: what
-        `SpatialResults.counterfactual` gives.
-    diagnostics : dict of str to DataFrame
-        Those that the file asks for, such as "vif".
-    autocorrelation : DataFrame or None
-        Moran's I and Geary's C, index (outcome, weights, period).
-    tables : dict of str to Table
-        By the name of their files.
-    indices : dict of str to IndexResult or PCAResult
-        By outcome.
-    transforms : tuple of Report
-        What each step of ``data.transforms`` did to which cells.
-    truth : dict or None
-        Parameters that simulated data were drawn with.
-    simulated : bool
     warnings : tuple of str
     output : Path
         The folder, and ``files`` written in it.
+    seconds : float
     """
 
     study: Study
-    panel: PanelData
-    graphs: Mapping[str, Graph | Mapping[Any, Graph]]
-    results: Mapping[str, Results]
-    comparisons: Mapping[str, WeightComparison]
-    effects: Mapping[str, pd.DataFrame]
-    long_run: Mapping[str, pd.DataFrame]
-    by_order: Mapping[str, pd.DataFrame]
-    tests: Mapping[str, Mapping[str, TestResult]]
-    frames: Mapping[str, Mapping[str, pd.DataFrame]]
-    fits: Mapping[str, Any]
-    robustness: Mapping[str, Robustness]
-    heterogeneity: Mapping[str, Heterogeneity]
-    group_effects: Mapping[str, pd.DataFrame]
-    counterfactuals: Mapping[str, pd.DataFrame]
-    diagnostics: Mapping[str, pd.DataFrame]
-    autocorrelation: pd.DataFrame | None
-    tables: Mapping[str, Table]
-    indices: Mapping[str, Any]
-    transforms: tuple[Report, ...]
-    truth: Mapping[str, Any] | None
-    simulated: bool
     warnings: tuple[str, ...]
     output: Path
     files: tuple[Path, ...]
     seconds: float
+
+    @property
+    def panel(self) -> PanelData:
+        """The sample, with the outcome and the policy as columns."""
+        return self.data.panel
+
+    @property
+    def frames(self) -> Mapping[str, Mapping[str, pd.DataFrame]]:
+        """What some models have besides, such as "first-stage"; keys as those of ``tests``."""
+        lang = self.study.language
+        return {
+            key: {name: frame.to_frame(lang) for name, frame in own.items()}
+            for key, own in self.tables_of.items()
+        }
+
+    @property
+    def group_effects(self) -> Mapping[str, pd.DataFrame]:
+        """By name: what `SpatialResults.group_effects` gives."""
+        return {name: answer.frame for name, answer in self.between.items()}
+
+    @property
+    def counterfactuals(self) -> Mapping[str, pd.DataFrame]:
+        """By name: what `SpatialResults.counterfactual` gives."""
+        return {name: answer.frame for name, answer in self.counter.items()}
+
+    @property
+    def indices(self) -> Mapping[str, Any]:
+        """IndexResult, PCAResult or TopsisResult by outcome."""
+        return self.data.indices
+
+    @property
+    def transforms(self) -> tuple[Report, ...]:
+        """What each step of ``data.transforms`` did to which cells."""
+        return tuple(self.data.transforms)
+
+    @property
+    def truth(self) -> Mapping[str, Any] | None:
+        """Parameters that simulated data were drawn with."""
+        return self.data.truth
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data are."""
+        return self.data.simulated
 
     @property
     def comparison(self) -> WeightComparison | None:

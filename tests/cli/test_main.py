@@ -170,7 +170,7 @@ def test_an_interruption_ends_cleanly(here, capsys, monkeypatch):
     def stop(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nqp_spatial.study.steps.prepare", stop)
+    monkeypatch.setattr("nqp_spatial.study.run.prepare", stop)
     code, out, err = run(capsys, "run", "study.yaml")
     assert (code, out) == (130, "")
     assert err == "nqp-spatial: interrupted; nothing was written.\n"
@@ -189,7 +189,7 @@ def test_warnings_are_short_lines_on_stderr(here, capsys):
 
 
 def test_init_writes_a_file_that_is_valid_and_is_never_replaced(here, capsys):
-    from nqp_spatial.study.loading.load import load
+    from nqp_spatial.study.file import load
 
     code, out, _ = run(capsys, "init", "new.yaml")
     assert code == 0

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nqp_spatial.study.data.prepare import StudyData, prepare
-from nqp_spatial.study.loading.load import load
+from nqp_spatial.study.data import StudyData, prepare
+from nqp_spatial.study.file import load
 
 YEARS = range(2010, 2016)
 CITIES = [f"c{i:02d}" for i in range(13)]

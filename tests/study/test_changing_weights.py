@@ -15,10 +15,9 @@ from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import NqpError, NqpWarning, StudyFileError, WindowWarning
-from nqp_spatial.study import StudyResult, run_study
-from nqp_spatial.study.data.prepare import prepare
-from nqp_spatial.study.fits import graphs
-from nqp_spatial.study.loading.load import load
+from nqp_spatial.study import StudyResult, graphs, run_study
+from nqp_spatial.study.data import prepare
+from nqp_spatial.study.file import load
 from tests.study import data_project
 from tests.study.comparisons_project import X, frame, study
 from tests.study.study_project import write_project

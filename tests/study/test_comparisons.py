@@ -21,7 +21,7 @@ from nqp_spatial.models.mechanism.mediation import Mediation
 from nqp_spatial.models.quantile.model import PanelQuantile
 from nqp_spatial.models.threshold.model import PanelThreshold
 from nqp_spatial.study import StudyResult, run_study
-from nqp_spatial.study.loading.load import load
+from nqp_spatial.study.file import load
 from tests import ROOT
 from tests.study.comparisons_project import X, frame, study
 

@@ -21,8 +21,8 @@ from nqp_spatial.exceptions import (
     StudyFileError,
 )
 from nqp_spatial.shared.notes import in_language
+from nqp_spatial.study import packaged as bundled
 from nqp_spatial.study import run_study
-from nqp_spatial.study.data import bundled
 from tests.study.data_project import (
     CITIES,
     data_of,

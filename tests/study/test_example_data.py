@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
 from nqp_spatial import indices
-from nqp_spatial.study.fits import graphs
-from nqp_spatial.study.loading.load import load
+from nqp_spatial.study import graphs
+from nqp_spatial.study.file import load
 from tests import ROOT
 from tests.study.data_project import data_of
 

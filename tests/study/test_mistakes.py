@@ -18,7 +18,7 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.study import DEMO, TEMPLATE, run_study
-from nqp_spatial.study.loading.load import load
+from nqp_spatial.study.file import load
 from tests.study.study_project import STUDY, panel_frame
 
 

@@ -134,7 +134,8 @@ class SpatialIVResults(SpatialResults):
     @property
     def frames(self) -> Mapping[str, Frame]:
         """The strength of the instruments, by endogenous regressor."""
-        return {"first-stage": Frame.of("first-stage", self.first_stage.strength)}
+        strength = self.first_stage.strength
+        return {} if strength.empty else {"first-stage": Frame.of("first-stage", strength)}
 
     @cached_property
     def tests(self) -> Mapping[str, TestResult]:

@@ -1,1 +1,0 @@
-"""The panel of a study: tables read and joined, new columns, outcome and policy."""

@@ -1,1 +1,0 @@
-"""Weights, models, comparisons and diagnostics of a study, through the public API."""

@@ -1,1 +1,0 @@
-"""The study file read and checked: every mistake with file, line and key."""

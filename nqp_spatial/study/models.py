@@ -1,0 +1,348 @@
+"""Models of a study: what the file says of one as a call of the API, its fit, what it has.
+
+`Row.keys` says what may be said; here it becomes frames and options: columns in place of their
+names, and regressors in the roles that the class takes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from nqp_spatial.comparison.weights import WeightComparison, compare_weights
+from nqp_spatial.diagnostics.hausman import hausman
+from nqp_spatial.exceptions import (
+    DataError,
+    DataWarning,
+    EstimationError,
+    MissingValuesError,
+    NqpError,
+)
+from nqp_spatial.language.study import model_label
+from nqp_spatial.models import SpatialResults
+from nqp_spatial.panel import instruments, transform
+from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.results import Frame, TestResult
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import parameters
+from nqp_spatial.study.data import StudyData
+from nqp_spatial.study.graphs import Weights
+from nqp_spatial.study.keys import Entry, columns
+from nqp_spatial.study.log import RunLog
+from nqp_spatial.study.named import check_entities, restricted
+from nqp_spatial.study.record import Found
+from nqp_spatial.study.rows import Interaction, LagOf, Model
+from nqp_spatial.study.schema import Study
+
+Data: TypeAlias = pd.DataFrame | pd.Series
+
+
+@dataclass(frozen=True)
+class Call:
+    """A model of a study: ``api(*frames, **options).fit(**fit)``."""
+
+    row: Model
+    roles: Mapping[str, Any]
+    options: Mapping[str, Any]
+    fit: Mapping[str, Any]
+
+    def specify(self, name: str | None = None, graph: Any = None) -> Any:
+        """The specification, under the weights of that name if it has any."""
+        given = {**self.roles, "graph": graph}
+        try:
+            return self.row.function(*(given[role] for role in self.row.roles), **self.options)
+        except NqpError as error:
+            if name is None:
+                raise
+            raise type(error)(f"Under the weights {name!r}: {error}") from error
+
+
+def call(study: Study, data: StudyData, outcome: str, options: Entry, n_jobs: int = 1) -> Call:
+    """What the study asks of the API for one model of one outcome.
+
+    Raises
+    ------
+    NqpError
+        An instrument that cannot be made.
+    """
+    row: Model = options.row
+    given = _resolved(options, data)
+    x = noted(data.panel, study.regressors_of(options))
+    roles = {role: given.pop(role) for role in row.COLUMN_ROLES if role in row.roles}
+    taken = [name for frame in roles.values() for name in _names(frame)]
+    endog = _names(roles.get("endog", given.get("endog")))
+    roles |= {
+        "y": noted(data.panel, outcome),
+        "x": x,
+        "first": x.iloc[:, 0],
+        "rest": _without(x, [x.columns[0], *taken]),
+        "exog": _without(x, endog) if endog else x,
+    }
+    if row.draws:
+        given = {"seed": study.seed, **given, "n_jobs": n_jobs}
+    if given.get("cov_type") == "conley":
+        given["coordinates"] = data.panel.polygons
+    own, fit = parameters(row.function), parameters(row.function.fit)
+    return Call(
+        row,
+        roles,
+        {name: value for name, value in given.items() if name in own},
+        {name: value for name, value in given.items() if name in fit and name not in own},
+    )
+
+
+def _names(frame: Data | None) -> list[Any]:
+    if frame is None:
+        return []
+    return [frame.name] if isinstance(frame, pd.Series) else list(frame.columns)
+
+
+def _without(x: pd.DataFrame, taken: list[Any]) -> pd.DataFrame | None:
+    kept = [name for name in x.columns if name not in set(taken)]
+    return x[kept] if kept else None
+
+
+def noted(panel: PanelData, names: Any) -> Any:
+    """Columns of the panel that carry its notes, so that every table and map prints them."""
+    part = panel[names].copy()
+    part.attrs = {"notes": list(panel.notes)}
+    return part
+
+
+# ---------------------------------------------------------------- names to columns
+
+
+def _resolved(options: Entry, data: StudyData) -> dict[str, Any]:
+    """The options with columns in place of their names."""
+    found, panel = options.row.given(options), data.panel
+    for name in {key[0] for key, _, _ in columns(options)} & set(found):
+        value = found[name]
+        if name == "clusters":
+            found[name] = clusters(value, panel)
+        elif isinstance(value, str):
+            found[name] = panel[value]
+        else:
+            found[name] = pd.concat([_column(item, data) for item in value], axis=1)
+    return found
+
+
+def clusters(names: list[str], panel: PanelData) -> Any:
+    """``"entity"`` and ``"time"`` as they are; other names are columns of the panel."""
+    if set(names) <= {"entity", "time"}:
+        return names
+    return panel.categories(names)
+
+
+def _column(item: str | LagOf | Interaction, data: StudyData) -> Data:
+    """A column of the panel, a lag, or a cross-section times a trend; see `instruments`."""
+    if isinstance(item, str):
+        return data.panel[item]
+    if isinstance(item, LagOf):
+        return _lagged(data, item.lag, item.periods)
+    return _interaction(item, data)
+
+
+def _lagged(data: StudyData, column: str, periods: int) -> pd.Series:
+    """The lag of a column on the rows of the panel, from the whole table.
+
+    Raises
+    ------
+    MissingValuesError
+        The table lacks an earlier period.
+    """
+    values = transform.lag(data.whole[column], periods).values.reindex(data.panel.frame.index)
+    empty = values.index[values.isna()]
+    if len(empty):
+        raise MissingValuesError(
+            f"The lag of {column!r} by {periods} is missing in {len(empty)} rows, first "
+            f"{first(empty, 3)}: lags come from earlier periods of the table. Begin the study "
+            "later with periods under data, or leave the entities with gaps out."
+        )
+    return values
+
+
+def _interaction(item: Interaction, data: StudyData) -> Data:
+    panel, name = data.panel, item.cross_section
+    if item.period is None:
+        hint = "Say of which period it is taken, such as period: 2005."
+        values = constant(panel[name], 0, f"{name!r} differs within entities", hint)
+    else:
+        if item.period not in data.whole.periods:
+            raise DataError(
+                f"period: {item.period!r} is not a period of the table. It has "
+                f"{first(data.whole.periods, 3)}."
+            )
+        values = data.whole[name].xs(item.period, level=1)
+    values = values.rename(name)
+    if item.trend in instruments.TRENDS:
+        trend: Any = item.trend
+    else:
+        hint = "A trend is one value for each period."
+        trend = constant(panel[item.trend], 1, f"{item.trend!r} differs within periods", hint)
+    return instruments.cross_section_trend(values, panel.frame.index, trend)
+
+
+def constant(column: pd.Series, level: int, problem: str, hint: str) -> pd.Series:
+    """One value for each entity (level 0) or period (level 1).
+
+    Raises
+    ------
+    DataError
+        There are several: the problem, where, and what to do about it.
+    """
+    groups = column.groupby(level=level)
+    counts = groups.nunique(dropna=False)
+    several = counts.index[counts > 1]
+    if len(several):
+        raise DataError(f"{problem}, first {first(several, 3)}. {hint}")
+    return groups.first().rename(column.name)
+
+
+# ---------------------------------------------------------------- fits
+
+
+def fit(study: Study, found: Found, outcome: str, model: str, log: RunLog, n_jobs: int) -> None:
+    """One model of one outcome; what it gives is put into ``found``."""
+    options, key = study.fitted[model], f"{outcome}/{model}"
+    label = f"{model_label(model)}: {outcome}"
+    data = restricted(found.data, options.where, model_label(model, study.language))
+    asked = call(study, data, outcome, options, n_jobs)
+    if options.row.spatial:
+        check_entities(found.data, data)
+        graphs = {name: found.graphs[name] for name in study.graphs_of(options)}
+        comparison = _compare(label, asked, graphs, log, n_jobs)
+        found.comparisons[key] = comparison
+        found.effects[key] = comparison.effects(**effects_options(study))
+        _long_run(found, key)
+        if study.effects.orders is not None:
+            found.by_order[key] = _by_order(comparison, study.effects.orders)
+        fitted = {f"{key}/{name}": result for name, result in comparison.parts.items()}
+    else:
+        with log.step(label):
+            fitted = {key: asked.specify().fit(**asked.fit)}
+    for place, result in fitted.items():
+        with log.step(f"{label}, tests"):
+            _keep(study, found, place, result, options)
+            found.tables_of[place] |= _further(study, asked, result, options, n_jobs)
+
+
+def _compare(
+    label: str, asked: Call, graphs: Mapping[str, Weights], log: RunLog, n_jobs: int
+) -> WeightComparison:
+    """The model under each W, one after another, so that each warning says under which."""
+    if n_jobs != 1:
+        with log.step(label):
+            spec = asked.specify(*next(iter(graphs.items())))
+            return compare_weights(spec, graphs, n_jobs=n_jobs, **asked.fit)
+    results: dict[str, Any] = {}
+    for name, graph in graphs.items():
+        with log.step(f"{label}, {name}"):
+            spec = asked.specify(name, graph)
+            results |= compare_weights(spec, {name: graph}, **asked.fit).results
+    return WeightComparison(results)
+
+
+def effects_options(study: Study) -> dict[str, Any]:
+    """Options of ``effects()`` as the file says."""
+    given: dict[str, Any] = study.effects.row.given(study.effects)
+    if study.effects.method == "delta":
+        return {name: value for name, value in given.items() if name == "level"}
+    return {"draws": study.effects.draws, **given, "seed": study.seed}
+
+
+def stationary(comparison: WeightComparison) -> dict[str, SpatialResults]:
+    """The dynamic results whose long run is defined: not explosive, nor at the bound of rho."""
+    return {
+        name: result for name, result in comparison.results.items() if result.response.has_long_run
+    }
+
+
+def _long_run(found: Found, key: str) -> None:
+    """Long-run effects of a dynamic model, where they are defined."""
+    parts = {
+        name: result.effects(horizon="long")
+        for name, result in stationary(found.comparisons[key]).items()
+    }
+    if parts:
+        found.long_run[key] = pd.concat(parts, names=["weights"])
+
+
+def _by_order(comparison: WeightComparison, orders: int) -> pd.DataFrame:
+    """Effects of each order of neighbours and their sums, under each W."""
+    parts = {n: result.cumulative_effects(orders) for n, result in comparison.results.items()}
+    return pd.concat(parts, names=["weights"])
+
+
+# ---------------------------------------------------------------- what results have
+
+
+def _keep(study: Study, found: Found, key: str, result: Any, options: Entry) -> None:
+    """The estimates of a result, its tests and its further frames."""
+    found.fits[key] = result
+    for name, part in result.parts.items():
+        found.results[f"{key}/{name}" if name else key] = part
+    alone = list(result.parts) == [""]  # tests of several parts have frames of their own
+    found.tests[key] = {
+        **(result.tests if alone else {}),
+        **_random_or_fixed(study, found, key, result, options),
+    }
+    found.tables_of[key] = dict(result.frames)
+
+
+def _further(
+    study: Study, asked: Call, result: Any, options: Entry, n_jobs: int
+) -> Mapping[str, Frame]:
+    """What is found with options of its own: the bootstrap of thresholds, verdicts on mediators."""
+    if options.kind == "mediation":
+        decided: Mapping[str, Frame] = result.decisions(procedure=options.procedure).frames
+        return decided
+    test = options.test if options.kind == "threshold" else None
+    if options.kind != "threshold" or (test is None and "replications" not in options.said):
+        return {}
+    seed = study.seed if options.said.get("seed") is None else options.seed
+    if test is not None:
+        search = {"thresholds": test.thresholds, **test.row.given(test)}
+        search = {n: v for n, v in search.items() if n not in ("replications", "method")}
+        result = asked.specify().fit(**{**asked.fit, **search})
+    how = options if test is None else test
+    tested: Mapping[str, Frame] = result.bootstrap_test(
+        replications=how.replications, method=how.method, seed=seed, n_jobs=n_jobs
+    ).frames
+    return tested
+
+
+def _random_or_fixed(
+    study: Study, found: Found, key: str, result: Any, options: Entry
+) -> dict[str, TestResult]:
+    """Hausman's test of random effects: the form that needs no other fit, and classical ones."""
+    if options.said.get("effects") == "random":
+        return {"hausman": hausman(None, result)}
+    if options.kind != "re":
+        return {}
+    tests: dict[str, TestResult] = {"hausman": hausman(None, result, form="robust")}
+    for name, other in study.fitted.items():
+        if _beside(other, options):
+            fixed = found.results[f"{key.split('/')[0]}/{name}"]
+            for form in ("classical", "sigmamore"):
+                try:
+                    tests[f"hausman {form} ({name})"] = hausman(fixed, result, form=form)
+                except EstimationError as error:  # the difference of two covariances may be odd
+                    warnings.warn(f"hausman {form}: {error}", DataWarning, stacklevel=2)
+    return tests
+
+
+_EQUATION = ("outcome", "regressor", "controls", "where")
+
+
+def _beside(other: Entry, options: Entry) -> bool:
+    """Entity effects alone, on the same outcome, regressors and rows."""
+    return (
+        other.kind == "fe"
+        and other.effects == "entity"
+        and not {"other_effects", "trends"} & set(other.said)
+        and all(getattr(other, name) == getattr(options, name) for name in _EQUATION)
+    )

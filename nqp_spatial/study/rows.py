@@ -1,0 +1,388 @@
+"""What a row of the registry is: a function of the API, and what its signature cannot say.
+
+Which keys there are, their types, choices, ranges, defaults and descriptions are read off the
+signature (`shared.options.parameters`); a row adds which parameters the run supplies, what a file
+calls them, and keys that are of the file alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Literal, Union
+
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.shared.messages import suggest
+from nqp_spatial.shared.options import REQUIRED, Count, Parameter, parameters
+from nqp_spatial.study.keys import ColumnOf, Entry, Items, KeysError, Problem, members, sentence
+
+# ---------------------------------------------------------------- what parameters take in a file
+
+Column = Annotated[str, ColumnOf()]
+Columns = Annotated[Sequence[str], Items(1), ColumnOf()]
+Labels = Annotated[str, ColumnOf("labels")]
+Numbers = Annotated[str, ColumnOf("numbers")]
+SEVERAL: Any = object()  # in place of an annotation: one value or a list of them
+
+
+@dataclass(frozen=True)
+class LagOf:
+    """The value of a column in an earlier period: an instrument."""
+
+    lag: Column
+    periods: Count = 1
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """A value of each entity times a trend: an instrument; see `instruments.cross_section_trend`.
+
+    ``trend`` is linear, periods, or a column that is the same for all entities of a period.
+    """
+
+    cross_section: Column
+    period: Any = None
+    trend: Annotated[str, ColumnOf("numbers", ("linear", "periods"))] = "linear"
+
+
+def _columns(kind: Literal["numbers", "labels", "any"], *words: str) -> Any:
+    return Annotated[Sequence[str], Items(1), ColumnOf(kind, words)]
+
+
+Instrument = Annotated[str, ColumnOf("numbers")] | LagOf | Interaction
+Instruments = Annotated[Sequence[Instrument], Items(1)]
+
+# Parameters that the run supplies: data, places, and how it goes about it.
+SUPPLIED = frozenset(
+    ("self", "y", "x", "graph", "panel", "polygons", "ids", "gdf", "data", "frame", "treated_from")
+    + ("coordinates", "n_jobs", "workers", "checkpoint")
+)
+# What parameters of models take in a file, where that is not what they take in Python.
+NAMED: Mapping[str, Any] = {
+    "endog": _columns("numbers"),
+    "instruments": Instruments,
+    "iv": Instruments | None,
+    "mediators": _columns("numbers"),
+    "moderator": Numbers,
+    "threshold": Numbers,
+    "observation_weights": Numbers | None,
+    "clusters": _columns("labels", "entity", "time"),
+    "other_effects": _columns("labels") | None,
+    "trends": Annotated[str, ColumnOf("labels", ("entity",))] | None,
+}
+# Parameters that name regressors of the model.
+REGRESSORS = ("durbin", "predetermined", "endogenous", "regime")
+
+
+def own(**declared: Any) -> dict[str, Parameter]:
+    """Keys that are no parameters: an annotation, or an annotation and a default."""
+    made = {}
+    for name, said in declared.items():
+        hint, default = said if isinstance(said, tuple) else (said, REQUIRED)
+        made[name] = Parameter(name, Any, default, None, None, _optional(hint), "", hint)
+    return made
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that a study file can ask for.
+
+    Attributes
+    ----------
+    api : str
+        The function or class, as ``module:name`` below ``nqp_spatial``.
+    fixed : mapping of str to value
+        Options that the row decides.
+    names : mapping of str to str
+        What a file calls a parameter whose own name is taken; "" where it has no key.
+    takes : mapping of str to annotation
+        What parameters take in a file, where it is not what they take in Python.
+    asks : mapping of str to tuple of str
+        Further functions of the API, and which of their parameters are keys too.
+    only : tuple of str
+        The parameters that are keys, where not all are.
+    own : mapping of str to Parameter
+        Keys that are no parameters; see `own`.
+    rule : callable, optional
+        Raises `KeysError` for keys that do not go together.
+    """
+
+    api: str = ""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    takes: Mapping[str, Any] = field(default_factory=dict)
+    asks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    own: Mapping[str, Parameter] = field(default_factory=dict)
+    rule: Callable[[Entry], None] | None = None
+    supplied: frozenset[str] = SUPPLIED
+
+    @property
+    def function(self) -> Any:
+        """What the row names."""
+        return found(self.api)
+
+    @functools.cached_property
+    def keys(self) -> Mapping[str, Parameter]:
+        """Keys of an entry: those of the file alone, and parameters that are options."""
+        return {**self.own, **{n: p for n, p in self.options.items() if n not in self.own}}
+
+    @functools.cached_property
+    def options(self) -> Mapping[str, Parameter]:
+        """Parameters by their key."""
+        made = {}
+        for parameter in self.parameters():
+            key = self.names.get(parameter.name, parameter.name)
+            if key and parameter.name not in self.supplied and parameter.name not in self.fixed:
+                made[key] = self._in_a_file(parameter, key)
+        return made
+
+    def parameters(self) -> Iterable[Parameter]:
+        """Those of the functions that the row names."""
+        own = parameters(self.function) if self.api else {}
+        yield from (p for n, p in own.items() if n in self.only or not self.only)
+        for function, names in self.asks.items():
+            asked = parameters(found(function))
+            yield from (asked[name] for name in names if name not in own)
+
+    def _in_a_file(self, parameter: Parameter, key: str) -> Parameter:
+        """The parameter with what it takes in a file."""
+        hint = self.takes.get(parameter.name, parameter.hint)
+        if hint is SEVERAL:
+            hint = Sequence[parameter.hint]  # type: ignore[name-defined]
+        elif hint is parameter.hint:
+            hint = _in_words(parameter)
+        return replace(parameter, name=key, hint=hint, optional=_optional(hint))
+
+    def given(self, entry: Entry) -> dict[str, Any]:
+        """What was said of parameters, by their name in Python."""
+        back = {key: name for name, key in self.names.items()}
+        own = {back.get(n, n): v for n, v in entry.said.items() if n in self.options}
+        return {**self.fixed, **own}
+
+    def refuse(self, entry: Entry) -> Iterable[Problem]:
+        """What is wrong with keys that are right each by itself."""
+        try:
+            if self.rule is not None:
+                self.rule(entry)
+        except KeysError as fault:
+            yield fault.key, sentence(fault)
+
+
+def found(api: str) -> Any:
+    """A function or class by ``module:name``."""
+    module, _, name = api.partition(":")
+    value: Any = importlib.import_module(f"nqp_spatial.{module}")
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _optional(hint: Any) -> bool:
+    return any(member is type(None) for member, _ in members(hint))
+
+
+def _in_words(parameter: Parameter) -> Any:
+    """What takes columns of data takes their names in a file, and groups a column of labels."""
+    kinds = [getattr(member, "__name__", "") for member, _ in members(parameter.hint)]
+    if {"Series", "DataFrame"} & set(kinds):
+        many = "DataFrame" in kinds
+        named = Labels if parameter.name == "groups" else Columns if many else Column
+        return named | None if _optional(parameter.hint) else named
+    if "str" in kinds and "Sequence" in kinds:  # one name is a list of one
+        kept = [Annotated[m, *b] if b else m for m, b in members(parameter.hint) if m is not str]
+        return Union[tuple(kept)]  # noqa: UP007
+    return parameter.hint
+
+
+# ---------------------------------------------------------------- models, weights, steps
+
+
+@dataclass(frozen=True)
+class Model(Row):
+    """A model.
+
+    Attributes
+    ----------
+    roles : tuple of str
+        What the run passes in place of the first parameters: the outcome (y), regressors (x: all;
+        first; rest: those without another role; exog: those that are not endogenous), the graph;
+        or columns by the name of their key.
+    unbalanced : bool
+        Whether a panel with gaps will do.
+    """
+
+    roles: tuple[str, ...] = ("y", "x")
+    unbalanced: bool = True
+    takes: Mapping[str, Any] = field(default_factory=lambda: NAMED)
+
+    COLUMN_ROLES: ClassVar = ("endog", "instruments", "mediators", "moderator", "threshold")
+
+    @property
+    def spatial(self) -> bool:
+        """Whether it has weights."""
+        return "graph" in self.roles
+
+    @functools.cached_property
+    def taken(self) -> tuple[str, ...]:
+        """Names of the parameters that the roles take."""
+        return tuple(parameters(self.function))[: len(self.roles)]
+
+    def parameters(self) -> Iterable[Parameter]:
+        """Columns that have a role, options of the class, of ``fit``, and of what is asked."""
+        own, fit = parameters(self.function), parameters(self.function.fit)
+        for role, parameter in zip(self.roles, own.values(), strict=False):
+            if role in self.COLUMN_ROLES:
+                yield replace(parameter, name=role)
+        yield from (p for n, p in own.items() if n not in self.taken)
+        yield from (p for n, p in fit.items() if n not in own)
+        for method, names in self.asks.items():
+            asked = parameters(found(method))
+            yield from (asked[n] for n in names if n not in own and n not in fit)
+
+    @functools.cached_property
+    def fit(self) -> frozenset[str]:
+        """Names of the options of ``fit``."""
+        return frozenset(parameters(self.function.fit))
+
+    @property
+    def draws(self) -> bool:
+        """Whether estimates are drawn, so that they need a seed."""
+        return "seed" in self.fit
+
+    def refuse(self, entry: Entry) -> Iterable[Problem]:
+        """As for all rows; options of the covariance are judged by the API."""
+        yield from super().refuse(entry)
+        if "coordinates" in self.fit:
+            yield from _of_covariance(entry, self.fit)
+
+
+def _of_covariance(entry: Entry, fit: frozenset[str]) -> Iterable[Problem]:
+    """What the options of the covariance have against what is said; they need no data."""
+    known = found("models.covariance:Covariance").__annotations__
+    given = {name: value for name, value in entry.said.items() if name in known}
+    given.setdefault("cov_type", entry.cov_type)
+    if not set(given.get("clusters", ())) <= {"entity", "time"}:
+        given["clusters"] = "entity"  # in place of columns
+    if given["cov_type"] == "conley":
+        given["coordinates"] = "supplied"  # by the run
+    try:
+        found("models.covariance:CovarianceOptions")(given)
+    except OptionError as error:
+        at = error.option if error.option in entry.said else _named_in(str(error), entry.said)
+        yield ((at,) if at else ()), str(error)
+
+
+def _named_in(message: str, said: Mapping[str, Any]) -> str | None:
+    """The first key said that a message names as an option."""
+    places = {message.find(f"{name}="): name for name in said}
+    found = [place for place in places if place >= 0]
+    return places[min(found)] if found else None
+
+
+PERIOD = "period"  # in place of a window: the values of each period make its own W
+
+
+@dataclass(frozen=True)
+class Weights(Row):
+    """Weights of a kind."""
+
+    supplied: frozenset[str] = SUPPLIED | {"values"}
+    command: bool = False  # whether `nqp-spatial weights build` has it
+
+    def changes(self, entry: Entry) -> bool:
+        """Whether there is a W for each period."""
+        if entry.has("paths"):
+            return entry.path is None or "{period}" in entry.path
+        return entry.has("window") and entry.window == PERIOD
+
+
+def _over_none(entry: Entry) -> bool:
+    return False
+
+
+def over_all(entry: Entry) -> bool:
+    """It is computed over the periods of the study."""
+    return True
+
+
+@dataclass(frozen=True)
+class Step(Row):
+    """A step of ``data.transforms``.
+
+    Attributes
+    ----------
+    over_study : callable
+        Whether it is computed over the periods of the study, rather than the whole table.
+    series : bool
+        It looks at other periods of the entity.
+    parts : tuple of str, or str
+        Of the answer, which ``into`` may name, the first if it is text; or the key whose columns
+        they are; none where there is a single answer.
+    named : bool
+        ``into`` must say which part.
+    gaps : bool
+        Rows without an answer are expected, or told by the function.
+    """
+
+    over_study: Callable[[Entry], bool] = _over_none
+    series: bool = False
+    parts: tuple[str, ...] | str = ()
+    named: bool = False
+    gaps: bool = False
+    names: Mapping[str, str] = field(default_factory=lambda: {"groups": "group"})
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes columns, rather than making one from several."""
+        return self.api.startswith("panel.transform:")
+
+    def parts_of(self, entry: Entry) -> tuple[str, ...]:
+        """What the answer consists of."""
+        if isinstance(self.parts, tuple):
+            return self.parts
+        found: Sequence[str] = getattr(entry, self.parts)
+        more = ("leader",) if self.api == "indices:relative_to_leader" else ()
+        return (*found, *more)
+
+    def into(self, entry: Entry) -> dict[str, str]:
+        """Parts of the answer and the columns that they become."""
+        if not isinstance(entry.into, str):
+            return dict(entry.into)
+        parts = self.parts_of(entry)
+        return {parts[0] if parts else entry.into: entry.into}
+
+    def refuse(self, entry: Entry) -> Iterable[Problem]:
+        """As for all rows; ``into`` knows the parts of the answer."""
+        yield from super().refuse(entry)
+        if entry.has("into"):
+            try:
+                _knows_its_parts(entry, self)
+            except KeysError as fault:
+                yield fault.key, sentence(fault)
+
+
+def _knows_its_parts(entry: Entry, row: Step) -> None:
+    parts = row.parts_of(entry)
+    if isinstance(entry.into, str):
+        if row.named:
+            raise KeysError(
+                f"into must say which part becomes which column, such as into: {{{parts[0]}: "
+                f"{parts[0]}}}. The parts are {', '.join(parts)}"
+            )
+    elif not parts:
+        raise KeysError(f"{entry.kind} has one answer: into is the name of a column")
+    else:
+        unknown = [name for name in entry.into if name not in parts]
+        if unknown:
+            near = suggest(unknown[0], parts)
+            raise KeysError(
+                f"into names {unknown[0]!r}, which {entry.kind} does not give.{near} The parts "
+                f"are {', '.join(parts)}"
+            )
+    names = list(row.into(entry).values())
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise KeysError(f"into makes the column {twice[0]!r} twice. Name each part once")
