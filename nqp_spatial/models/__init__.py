@@ -1,4 +1,4 @@
-"""Models, one file per family: specification, fit, results."""
+"""Models, one folder a family: specification, fit, results."""
 
 from lazy_loader import attach_stub
 

@@ -55,6 +55,7 @@ NO_ROW = {
     "unit_root": "diagnostics.unit_root, through unit_root_table",
     "vif": "diagnostics.vif",
     "compare_weights": "each spatial model under each of its weights",
+    "crosscheck": "a result is checked in Python, with its data at hand",
     "robustness": "the key robustness, whose variations are `schema.Variation`",
     "specification_path": "not asked of a file so far",
 }
