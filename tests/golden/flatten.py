@@ -31,6 +31,8 @@ Flat = dict[str, Scalar]
 LONG = 40  # entries; a longer vector is kept as a digest
 _ENDS = 2  # entries of a long vector kept from either end
 
+_DIGITS = re.compile(r"\d+\.\d+(e-?\d+)?")
+
 seen: set[type] = set()  # classes of the package that were flattened
 _ways: dict[type, Callable[[Any], Any]] = {}
 
@@ -207,15 +209,19 @@ def _vector(values: np.ndarray, labels: list[str], path: str) -> Iterator[tuple[
 
 def _digest(values: np.ndarray, labels: list[str], path: str) -> Iterator[tuple[str, Scalar]]:
     yield f"{path}@rows", len(labels)
-    numeric = values.dtype.kind in "fiu"
+    numeric = values.dtype.kind in "fiub"
     plain = values if numeric else [_plain(value) for value in values]
     order = sorted(range(len(labels)), key=lambda i: (labels[i], i))
     for place in (*order[:_ENDS], *order[-_ENDS:]):
         yield from _walk(plain[place], f"{path}[{labels[place]}]")
-    if not numeric and not all(isinstance(v, int | float) for v in plain):  # text, or both
-        lines = "\n".join(f"{labels[i]}={plain[i]!r}" for i in order)
-        yield f"{path}@crc", f"{zlib.crc32(lines.encode()):08x}"
-        return
+    if not numeric:  # what is no number by a checksum, without the digits of numbers in texts
+        other = [i for i in order if not _has_value(plain[i])]
+        lines = "\n".join(f"{labels[i]}={_DIGITS.sub('#', repr(plain[i]))}" for i in other)
+        if any(not isinstance(plain[i], float) for i in other):
+            yield f"{path}@crc", f"{zlib.crc32(lines.encode()):08x}"
+            if len(other) == len(plain):
+                return
+        plain = [v if _has_value(v) else np.nan for v in plain]
     x = np.asarray(plain, dtype=float)
     finite = np.isfinite(x)
     yield f"{path}@missing", int((~finite).sum())
@@ -226,6 +232,10 @@ def _digest(values: np.ndarray, labels: list[str], path: str) -> Iterator[tuple[
     weights = np.array([_weights(label) for label in labels])[finite]
     for salt, own in zip("ab", weights.T, strict=True):
         yield f"{path}[sum {salt}]", float(np.sort(own * kept).sum())
+
+
+def _has_value(value: Scalar) -> bool:
+    return isinstance(value, int | float) and value == value
 
 
 def _plain(value: Any) -> Scalar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import runpy
 import sys
 import tempfile
@@ -57,11 +58,16 @@ def _by_column(record: dict[str, Any], path: str) -> Iterator[tuple[str, Scalar]
     table, _, label = path.rpartition("/")
     for key, value in record.items():
         if isinstance(value, dict):
-            yield from _by_column(value, f"{path}/{key}")
+            yield from _by_column(value, f"{path}/{_label(key)}")
         elif isinstance(value, int | float) and not isinstance(value, bool) and table:
             yield f"{table}/{key}[{label}]", value
         elif key != "data_sha256":
             yield from flatten(value, f"{path}/{key}").items()
+
+
+def _label(key: str) -> str:
+    """Values of a moderator are labels: to ten digits."""
+    return f"{float(key):.10g}" if re.fullmatch(r"-?\d+\.\d{9,}", key) else key
 
 
 def _castle(folder: Path) -> Flat:

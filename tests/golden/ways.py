@@ -284,7 +284,7 @@ def _layer(layer: dict[str, Any]) -> dict[str, Any]:
     return {
         "points": np.array([len(n) for n in numbers]),
         "coordinates": np.array([sum(map(float, n)) for n in numbers]),
-        "properties": [{k: v for k, v in f["properties"].items()} for f in features],
+        "properties": pd.DataFrame([f["properties"] for f in features]),
     }
 
 
