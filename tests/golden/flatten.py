@@ -161,7 +161,8 @@ def _text(value: str, path: str) -> Iterator[tuple[str, Scalar]]:
 
 def _attrs(value: pd.Series | pd.DataFrame, path: str) -> Iterator[tuple[str, Scalar]]:
     for name, part in value.attrs.items():
-        if name != "truth":  # kept once, where the data are
+        empty = isinstance(part, tuple | list) and not part
+        if name != "truth" and not empty:  # the truth is kept once, where the data are
             yield from _walk(part, f"{path}@{name}")
 
 
