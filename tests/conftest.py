@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,17 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 settings.register_profile("nqp", deadline=None)  # how busy the machine is is no property
 settings.load_profile("nqp")
+pytest.register_assert_rewrite("tests.assertions")
 
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def close_figures() -> Iterator[None]:
+    """No test sees the figures of another."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -90,5 +92,60 @@ def frame(y, X, entities=None, periods=None) -> pd.DataFrame:
     return pd.DataFrame({"y": y.T.ravel(), **columns}, index=index)
 
 
-def read(name: str) -> pd.DataFrame:
-    return pd.read_csv(REFERENCE / name, comment="#")
+def rook(side: int) -> np.ndarray:
+    """Binary rook contiguity of a square lattice."""
+    path = np.eye(side, k=1) + np.eye(side, k=-1)
+    return np.kron(np.eye(side), path) + np.kron(path, np.eye(side))
+
+
+def ring(n: int, chord: int) -> np.ndarray:
+    """Row-normalised: a ring, and a link of the first entity with another across it."""
+    W = np.roll(np.eye(n), 1, axis=1) + np.roll(np.eye(n), -1, axis=1)
+    W[0, chord] = W[chord, 0] = 1.0
+    return row(W)
+
+
+def directed(n: int, seed: int = 0) -> np.ndarray:
+    """Row-normalised random directed links: real eigenvalues may be few and small."""
+    rng = np.random.default_rng(seed)
+    W = (rng.random((n, n)) < 0.25) * rng.random((n, n)) + 0.1 * np.roll(np.eye(n), 1, axis=1)
+    np.fill_diagonal(W, 0)
+    return row(W)
+
+
+def read(name: str, *index: str) -> pd.DataFrame:
+    """A table of tests/reference, with its header of comments left out."""
+    table = pd.read_csv(REFERENCE / name, comment="#")
+    return table.set_index(list(index)) if index else table
+
+
+def known(name: str, *index: str) -> pd.Series:
+    """The column `value` of a table of tests/reference; labels are text, absent ones empty."""
+    table = pd.read_csv(REFERENCE / name, comment="#", dtype={"name": str})
+    return table.fillna(dict.fromkeys(index, "")).set_index(list(index))["value"].sort_index()
+
+
+def columbus() -> tuple[pd.DataFrame, dict[int, list[int]]]:
+    """The 49 neighbourhoods of spData, in one period, and the neighbours of each (col.gal.nb)."""
+    data = read("columbus_data.csv").astype({"HOVAL": float})
+    links = {row.area: [int(j) for j in row.neighbours.split()] for row in data.itertuples()}
+    assert sum(map(len, links.values())) == 230
+    return data.assign(year=1980).set_index(["area", "year"]), links
+
+
+def grunfeld() -> pd.DataFrame:
+    """The ten firms of plm's Grunfeld; statsmodels ships an eleventh."""
+    from statsmodels.datasets import grunfeld
+
+    data = grunfeld.load_pandas().data
+    data = data[data["firm"] != "American Steel"].rename(columns={"invest": "inv"})
+    return data.astype({"year": int}).set_index(["firm", "year"])
+
+
+def cigar(shared: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Baltagi's 46 states and 30 years, and their binary contiguity in the order of the states."""
+    folder = shared / "reference" / "data"
+    data = pd.read_csv(folder / "cigar.csv").set_index(["state", "year"])
+    W = np.loadtxt(folder / "cigar_w.csv", delimiter=",")
+    assert data.shape == (1380, 3) and W.shape == (46, 46) and W.sum() == 188
+    return data, W

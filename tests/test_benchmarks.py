@@ -15,6 +15,7 @@ import pytest
 from tests import ROOT
 
 FOLDER = ROOT / "benchmarks"
+pytestmark = pytest.mark.slow
 
 TABLE = """# Speed
 

@@ -82,6 +82,7 @@ def test_every_public_name_is_there_and_documented():
         _ = nqp.nonsense
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", DOORS, ids=module_name)
 def test_a_door_opens_on_what_its_stub_names(path):
     """Also when the modules behind it were imported before, one of them named as a function is."""

@@ -10,7 +10,7 @@ from nqp_spatial.cities.layers import load_cities
 from nqp_spatial.cities.matching import match_cities
 from nqp_spatial.exceptions import DataError, DataWarning, MatchError, OptionError
 from nqp_spatial.shared.bundled import bundled
-from tests import REFERENCE
+from tests import REFERENCE, panels
 
 STATUS = {"m": "matched", "a": "ambiguous", "u": "unmatched"}
 
@@ -51,7 +51,7 @@ def test_every_unit_is_found_by_each_of_its_own_names():
 
 def test_every_prefecture_of_the_standard_since_1980():
     """tests/reference/gb2260_units.py: codes and names listed by GB/T 2260, 1980 to 2019."""
-    table = pd.read_csv(REFERENCE / "gb2260_prefectures.csv")
+    table = panels.read("gb2260_prefectures.csv")
     last_year = table["last"] // 100
     by_code = match_cities(table["code"], year=last_year).report.set_index(["input", "year"])
     by_name = match_cities(table["name"], year=last_year).report.set_index(["input", "year"])
@@ -70,7 +70,7 @@ def test_every_prefecture_of_the_standard_since_1980():
 
 def test_no_county_is_taken_for_a_city():
     """tests/reference/gb2260_units.py: the 2822 counties, districts and county-level cities."""
-    table = pd.read_csv(REFERENCE / "gb2260_counties.csv")
+    table = panels.read("gb2260_counties.csv")
     names = match_cities(table["name"])
     taken = names.report[names.report["status"] != "unmatched"]
     # 巢湖市 was a prefecture-level city until 2011: ambiguous, so never a code

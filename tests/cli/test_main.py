@@ -359,8 +359,7 @@ def test_the_demo_study_in_short(tmp_path):
     from nqp_spatial.study import DEMO, run_study
 
     overrides = {"output.tables": ["html"], "output.plots": [], "output.maps": False}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", nqp.exceptions.IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=nqp.exceptions.IslandWarning):
         result = run_study(DEMO, tmp_path / "demo", overrides=overrides)
     assert (result.panel.n_entities, list(result.panel.periods)) == (277, list(range(2011, 2023)))
     assert int(result.panel["did"].groupby(level=0).max().sum()) == 52

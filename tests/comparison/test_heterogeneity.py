@@ -22,6 +22,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
+from tests.by_hand import dummies
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
@@ -55,10 +56,6 @@ def model_of(frame, **options):
     return FixedEffects(frame["y"], frame[["x1", "x2"]], **options)
 
 
-def dummies(labels):
-    return pd.get_dummies(pd.Series(labels)).to_numpy(float)
-
-
 def dummy_regression(y, X, D, clusters):
     """Coefficients of X beside dummies D, and their cluster sandwich without any factor."""
     y, Z = np.asarray(y, dtype=float), np.hstack([X, D])
@@ -84,7 +81,7 @@ def test_each_group_is_the_regression_of_its_rows(data):
     for region in REGIONS:
         part = frame[frame.index.get_level_values(0).map(groups) == region]
         city, year = (part.index.get_level_values(i) for i in (0, 1))
-        D = np.hstack([dummies(city), dummies(year)])
+        D = dummies(city, year)
         beta, cov, rank = dummy_regression(part["y"], part[["x1", "x2"]].to_numpy(), D, city)
         n, G = len(part), city.nunique()
         factor = G / (G - 1) * (n - 1) / (n - (rank - (G - 1)))
@@ -106,9 +103,7 @@ def test_interaction_is_the_regression_with_dummies(data, interact):
     if interact == "variable":
         X = np.column_stack([X, frame["x2"]])
     times = [f"{t} {r}" for t, r in zip(year, region, strict=True)] if interact == "all" else year
-    beta, cov, rank = dummy_regression(
-        frame["y"], X, np.hstack([dummies(city), dummies(times)]), city
-    )
+    beta, cov, rank = dummy_regression(frame["y"], X, dummies(city, times), city)
     n, G = len(frame), 15
     cov = cov * G / (G - 1) * (n - 1) / (n - (rank - (G - 1)))
     step = 1 if interact == "variable" else 2
@@ -153,7 +148,7 @@ def test_sur_of_groups_without_common_clusters_adds_their_variances(data):
     for region in REGIONS:
         part = frame[frame.index.get_level_values(0).map(groups) == region]
         city, year = (part.index.get_level_values(i) for i in (0, 1))
-        D = np.hstack([dummies(city), dummies(year)])
+        D = dummies(city, year)
         beta, cov, _ = dummy_regression(part["y"], part[["x1", "x2"]].to_numpy(), D, city)
         b.append(beta)
         V.append(cov * 15 / 14)
@@ -182,7 +177,7 @@ def test_sur_of_periods_counts_entities_in_both(data):
     )
     is_late = (late == "late").to_numpy()
     X = np.column_stack([frame[n] * part for part in (~is_late, is_late) for n in ("x1", "x2")])
-    D = np.hstack([dummies(city + late.to_numpy()), dummies(year)])
+    D = dummies(city + late.to_numpy(), year)
     beta, cov, rank = dummy_regression(frame["y"], X, D, city)
     R = np.array([1, 0, -1, 0])
     z = (R @ beta) / np.sqrt(R @ cov @ R * 15 / 14)
@@ -244,7 +239,7 @@ def test_permutation_is_the_share_among_all_splits():
         inside = frame.index.get_level_values(0).isin(chosen)
         slopes = []
         for part in (frame[inside], frame[~inside]):
-            D = np.hstack([dummies(part.index.get_level_values(i)) for i in (0, 1)])
+            D = dummies(*(part.index.get_level_values(i) for i in (0, 1)))
             slopes.append(dummy_regression(part["y"], part[["x1", "x2"]].to_numpy(), D, D[:, 0])[0])
         return slopes[0][0] - slopes[1][0]
 

@@ -13,6 +13,7 @@ from nqp_spatial.comparison import specification_path
 from nqp_spatial.comparison.specification import _decide
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.results import TestResult
+from tests import panels
 
 SPATIAL = {"lag": 0.01, "error": 0.01, "robust_lag": 0.01, "robust_error": 0.4, "joint": 0.01}
 NONE = {name: 0.5 for name in SPATIAL}
@@ -60,9 +61,7 @@ def test_the_cigarette_panel(shared):
     Source: spatial_reference.json, arbiter|cigar|SAR, SEM, SDM|individual: 1482.599086,
     1538.957965, 1598.715264; LM tests 136.429226, 255.714999.
     """
-    data = shared / "reference" / "data"
-    frame = pd.read_csv(data / "cigar.csv").set_index(["state", "year"])
-    W = pd.read_csv(data / "cigar_w.csv", header=None).to_numpy(float)
+    frame, W = panels.cigar(shared)
     graph = nqp.weights.normalise(nqp.weights.as_graph(W, ids=range(1, 47)), "row")
     path = specification_path(
         frame["logc"], frame[["logp", "logy"]], graph, effects="entity", correction="none"

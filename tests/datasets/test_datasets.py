@@ -21,7 +21,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.indices import IndicatorSystem, entropy
 from nqp_spatial.weights import contiguity, normalise, sparse_for
-from tests import REFERENCE
+from tests import panels
 
 CONTROLS = ["edu", "fin", "urb", "eco", "ope", "mar"]
 
@@ -324,7 +324,7 @@ def test_castle_neighbours(castle):
 @pytest.mark.parametrize("case", ["alone", "controls"])
 def test_castle_two_way_effects_equal_r(castle, case):
     """tests/reference/castle_twoway.R: base lm with dummies, plm for the clustered errors."""
-    expected = pd.read_csv(REFERENCE / "castle_twoway.csv").query("case == @case")
+    expected = panels.read("castle_twoway.csv").query("case == @case")
     expected = expected.set_index("name")
     x = castle.frame[list(expected.index)]
     model = PanelOLS(castle.frame["l_homicide"], x, entity_effects=True, time_effects=True)

@@ -23,7 +23,7 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
     WeightsError,
 )
-from tests import REFERENCE
+from tests import REFERENCE, panels
 
 KINDS = [
     *("queen_W", "queen_B", "rook_W", "rook_B"),
@@ -39,7 +39,7 @@ def columbus():
 
 @pytest.fixture(scope="module")
 def matrices():
-    links = pd.read_csv(REFERENCE / "autocorrelation_links.csv")
+    links = panels.read("autocorrelation_links.csv")
     found = {}
     for name, part in links.groupby("weights"):
         found[name] = np.zeros((49, 49))
@@ -49,7 +49,7 @@ def matrices():
 
 @pytest.fixture(scope="module")
 def spdep():
-    return pd.read_csv(REFERENCE / "autocorrelation.csv")
+    return panels.read("autocorrelation.csv")
 
 
 @pytest.fixture

@@ -25,20 +25,20 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.results import TestResult
-from tests import REFERENCE
+from tests import panels
 
 PLM = {"cd": "cd", "lm": "lm", "scaled-lm": "sclm", "bias-corrected-lm": "bcsclm"}
 
 
 @pytest.fixture(scope="module")
 def residuals():
-    table = pd.read_csv(REFERENCE / "dependence_residuals.csv")
+    table = panels.read("dependence_residuals.csv")
     return {k: part.set_index(["firm", "year"])["resid"] for k, part in table.groupby("kind")}
 
 
 @pytest.fixture(scope="module")
 def plm():
-    return pd.read_csv(REFERENCE / "dependence.csv", comment="#").set_index(["kind", "test"])
+    return panels.read("dependence.csv", "kind", "test")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import nqp_spatial as nqp
 from nqp_spatial.diagnostics import hausman
 from nqp_spatial.diagnostics.hausman import quadratic_form
 from nqp_spatial.exceptions import BoundaryWarning, DataWarning, EstimationError, OptionError
-from tests import REFERENCE
+from tests import panels
 from tests.reference import independent_random_effects as dense
 
 SLOPES = ["value", "capital"]
@@ -30,8 +30,7 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def known():
-    table = pd.read_csv(REFERENCE / "hausman.csv", comment="#").fillna("")
-    return table.set_index(["test", "quantity", "name"])["value"].sort_index()
+    return panels.known("hausman.csv", "test", "quantity", "name")
 
 
 def covariance(known, test, quantity):
@@ -41,7 +40,7 @@ def covariance(known, test, quantity):
 @pytest.fixture(scope="module")
 def grunfeld():
     """Fixed and random effects without a single spatial term; the weights serve for nothing."""
-    data = pd.read_csv(REFERENCE / "hausman_data.csv").set_index(["firm", "year"])
+    data = panels.read("hausman_data.csv", "firm", "year")
     firms = data.index.unique(0)
     ring = np.roll(np.eye(10), 1, axis=1) + np.roll(np.eye(10), -1, axis=1)
     graph = nqp.weights.normalise(nqp.weights.as_graph(ring, ids=firms), "row")
@@ -85,7 +84,7 @@ def test_the_small_sample_form_in_the_two_regressions(grunfeld):
     The augmented likelihood is the product of the two, so pi is the difference of their
     coefficients and its covariance the sum of theirs, here by least squares with n - k.
     """
-    data = pd.read_csv(REFERENCE / "hausman_data.csv")
+    data = panels.read("hausman_data.csv")
     y, X = (data[c].to_numpy().reshape(10, 20, -1) for c in (["inv"], SLOPES))
     means = np.column_stack([np.ones(10), X.mean(axis=1)])
     between, rss_between, *_ = np.linalg.lstsq(means, y.mean(axis=1)[:, 0], rcond=None)
@@ -190,9 +189,7 @@ def test_cigarettes(shared):
     Inverting that difference all the same gives 30.15 for the spatial error (splm 1.6-5's sphtest,
     from its own fixed effects, prints 33.17): a number without a distribution.
     """
-    data = shared / "reference" / "data"
-    frame = pd.read_csv(data / "cigar.csv").set_index(["state", "year"])
-    W = pd.read_csv(data / "cigar_w.csv", header=None).to_numpy(dtype=float)
+    frame, W = panels.cigar(shared)
     graph = nqp.weights.normalise(nqp.weights.as_graph(W, ids=range(1, 47)), "row")
     data = frame["logc"], frame[["logp", "logy"]], graph
     fixed = nqp.SpatialError(*data, effects="entity").fit()

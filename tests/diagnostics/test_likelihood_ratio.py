@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from libpysal.graph import Graph
 from numpy.testing import assert_allclose
 from scipy import stats
 
@@ -62,11 +63,8 @@ GNS = [*SDM, "lambda"]
 def test_columbus_as_spatialreg():
     """Log-likelihoods of lagsarlm with and without lags: tests/reference/columbus_sdm.R."""
     table = panels.read("columbus_sdm.csv").query("quantity == 'loglik'").set_index("model")
-    columbus = panels.read("columbus_data.csv").assign(year=1980).set_index(["area", "year"])
-    W = np.zeros((49, 49))
-    for area, near in zip(range(49), columbus["neighbours"], strict=True):
-        W[area, [int(j) - 1 for j in near.split()]] = 1 / len(near.split())
-    graph = weights.as_graph(W, ids=range(1, 50))
+    columbus, links = panels.columbus()
+    graph = weights.normalise(Graph.from_dicts(links), "row")
     fits = {
         model: nqp.SpatialDurbin(
             columbus["CRIME"], columbus[["INC", "HOVAL"]], graph, durbin=durbin, effects=None

@@ -55,10 +55,8 @@ def statistics(tests):
 @pytest.mark.parametrize("source", ["arbiter", "splm"])
 def test_cigarettes_as_splm_and_plain_numpy(shared, effects, source):
     """The data file has nine digits, the peers read more: 1e-6, and on -ln p 1e-5."""
-    folder = shared / "reference" / "data"
-    data = pd.read_csv(folder / "cigar.csv").set_index(["state", "year"])
-    W = panels.row(np.loadtxt(folder / "cigar_w.csv", delimiter=","))
-    graph = weights.as_graph(W, ids=range(1, 47))
+    data, W = panels.cigar(shared)
+    graph = weights.as_graph(panels.row(W), ids=range(1, 47))
     given = data["logc"], data[["logp", "logy"]], graph
     found = diagnostics.lm_tests(*given, effects=effects, correction="none")
     table = panels.read("lagrange_cigar.csv")
@@ -75,7 +73,7 @@ def test_cigarettes_as_splm_and_plain_numpy(shared, effects, source):
 @pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.IslandWarning")
 def test_one_cross_section_as_spdep(kind, null):
     """tests/reference/lagrange_columbus.R; "lags" has W INC and W HOVAL in the null."""
-    data = panels.read("columbus_data.csv").assign(year=1980).set_index(["area", "year"])
+    data, _ = panels.columbus()
     links = panels.read("autocorrelation_links.csv").query("weights == @kind")
     W = np.zeros((49, 49))
     W[links["i"] - 1, links["j"] - 1] = links["w"]

@@ -20,22 +20,21 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.models.linear.panel import PooledOLS, RandomEffects
-from tests import REFERENCE
+from tests import panels as panel_tables
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
 
 @pytest.fixture(scope="module")
 def known():
-    table = pd.read_csv(REFERENCE / "panel_models.csv", dtype={"name": str}).fillna("")
-    return table.set_index(["data", "what", "name"])["value"].sort_index()
+    return panel_tables.known("panel_models.csv", "data", "what", "name")
 
 
 @pytest.fixture(scope="module")
 def panels():
-    grunfeld = pd.read_csv(REFERENCE / "hausman_data.csv").set_index(["firm", "year"])
+    grunfeld = panel_tables.read("hausman_data.csv", "firm", "year")
     dropped = grunfeld[np.arange(1, 201) % 7 != 0]
-    data = pd.read_csv(REFERENCE / "fixed_effects_data.csv")
+    data = panel_tables.read("fixed_effects_data.csv")
     place = data["city"].map({c: i + 1 for i, c in enumerate(sorted(data["city"].unique()))})
     data = data.assign(y=data["y"] - 5e6, z=place % 4 + 0.5).set_index(["city", "year"])
     return {

@@ -17,7 +17,8 @@ from nqp_spatial.core.spectrum.eigen import SeriesSpectrum, prepare
 from nqp_spatial.core.spectrum.trace_error import trace_g_error
 from nqp_spatial.effects.response import Response
 from nqp_spatial.exceptions import DataError, IslandWarning, OptionError, UnstableModelError
-from tests import panels
+from tests import by_hand, panels
+from tests.by_hand import effects_matrix, slopes
 
 N = 25
 KINDS = ("direct", "indirect", "total")
@@ -28,42 +29,20 @@ def fitted(kind="contiguity", *, durbin=None, n_periods=8, seed=0, n=N, entities
     y, X = panels.arrays(W, n_periods, seed=seed, rho=rho)
     data = panels.frame(y, X, entities=entities)
     ids = data.index.unique(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=IslandWarning):
         model = SpatialDurbin(
             data["y"], data[["x1", "x2"]], (W, ids), effects="entity", durbin=durbin
         )
     return model.fit(), W
 
 
-def matrix(W, beta, theta, rho):
-    """S = (I - rho W)^-1 (beta I + theta W), densely."""
-    identity = np.eye(len(W))
-    return np.linalg.inv(identity - rho * W) @ (beta * identity + theta * W)
-
-
 def averages(W, beta, theta, rho):
-    S = matrix(W, beta, theta, rho)
-    direct, total = np.trace(S) / len(W), S.sum() / len(W)
-    return {"direct": direct, "indirect": total - direct, "total": total}
+    values = by_hand.averages(effects_matrix(W, beta, theta, rho))
+    return dict(zip(KINDS, values, strict=True))
 
 
 def parameters(res, name):
     return res.params[name], res.params.get(f"W_{name}", 0.0), res.rho
-
-
-def numerical_gradient(function, point, step=1e-5):
-    """Central differences, extrapolated once; error about 1e-10."""
-    out = []
-    for j in range(len(point)):
-        unit = np.zeros(len(point))
-        unit[j] = 1.0
-        slope = [
-            (function(point + h * unit) - function(point - h * unit)) / (2 * h)
-            for h in (step, step / 2)
-        ]
-        out.append((4 * slope[1] - slope[0]) / 3)
-    return np.array(out)
 
 
 def cov_of(res, name):
@@ -90,7 +69,7 @@ def test_delta_errors_follow_numerical_gradients(kind, durbin):
     errors = res.effects()["std_error"]
     for name in ("x1", "x2"):
         for effect in KINDS:
-            gradient = numerical_gradient(
+            gradient = slopes(
                 lambda p, effect=effect: averages(W, *p)[effect], np.array(parameters(res, name))
             )
             if f"W_{name}" not in res.params:
@@ -178,7 +157,7 @@ def test_effects_by_entity(kind, durbin):
     res, W = fitted(kind, durbin=durbin)
     average = res.effects()["estimate"]
     for name in ("x1", "x2"):
-        S = matrix(W, *parameters(res, name))
+        S = effects_matrix(W, *parameters(res, name))
         found = res.entity_effects(name)
         assert list(found.index) == list(range(N))
         own = np.diag(S)
@@ -202,8 +181,8 @@ def test_standard_errors_by_entity_follow_numerical_gradients(kind):
         "total": lambda S: S.sum(axis=1),
     }
     for column, pick in picks.items():
-        gradient = numerical_gradient(
-            lambda p, pick=pick: pick(matrix(W, *p)), np.array(parameters(res, "x1"))
+        gradient = slopes(
+            lambda p, pick=pick: pick(effects_matrix(W, *p)), np.array(parameters(res, "x1"))
         )
         expected = np.sqrt(np.einsum("in,ij,jn->n", gradient, cov, gradient))
         assert_allclose(found[f"{column}_std_error"], expected, rtol=1e-6, atol=1e-12)
@@ -212,7 +191,7 @@ def test_standard_errors_by_entity_follow_numerical_gradients(kind):
 def test_footprints_are_columns_of_the_effect_matrix():
     names = [f"市{i:02d}" for i in range(N)]
     res, W = fitted("knn", entities=names)
-    S = matrix(W, *parameters(res, "x2"))
+    S = effects_matrix(W, *parameters(res, "x2"))
     entity = res.entity_effects("x2")
     cov = cov_of(res, "x2")
     for j in (0, 7, N - 1):
@@ -222,8 +201,8 @@ def test_footprints_are_columns_of_the_effect_matrix():
         assert_allclose(
             found["effect"].sum(), entity["direct"].iloc[j] + entity["sent"].iloc[j], rtol=1e-10
         )
-        gradient = numerical_gradient(
-            lambda p, j=j: matrix(W, *p)[:, j], np.array(parameters(res, "x2"))
+        gradient = slopes(
+            lambda p, j=j: effects_matrix(W, *p)[:, j], np.array(parameters(res, "x2"))
         )
         expected = np.sqrt(np.einsum("in,ij,jn->n", gradient, cov, gradient))
         assert_allclose(found["std_error"], expected, rtol=1e-6, atol=1e-12)
@@ -247,7 +226,7 @@ def test_orders_of_neighbours(kind, durbin):
     for q in range(7):
         rows = found.xs(("x1", q), level=("variable", "order")).loc[list(KINDS)]
         assert_allclose(rows["estimate"], part(point, q), rtol=1e-10, atol=1e-13)
-        gradient = numerical_gradient(lambda p, q=q: part(p, q), point)
+        gradient = slopes(lambda p, q=q: part(p, q), point)
         expected = np.sqrt(np.einsum("in,ij,jn->n", gradient, cov, gradient))
         assert_allclose(rows["std_error"], expected, rtol=1e-6, atol=1e-10)
     for name in ("x1", "x2"):
@@ -265,8 +244,7 @@ def test_the_rest_beyond_many_orders_vanishes():
 @pytest.mark.parametrize("kind", panels.KINDS)
 def test_lu_and_eigenvalues_give_the_same_effects(kind):
     res, _ = fitted(kind)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=IslandWarning):
         other = SpatialDurbin(
             res.fitted + res.resids,
             pd.DataFrame(
@@ -368,7 +346,7 @@ def test_cumulative_effects_and_the_rest_follow_numerical_gradients(kind):
         return np.array([direct, total - direct, total])
 
     def expected(function):
-        gradient = numerical_gradient(function, point)
+        gradient = slopes(function, point)
         return function(point), np.sqrt(np.einsum("in,ij,jn->n", gradient, cov, gradient))
 
     for q in range(5):
@@ -404,7 +382,7 @@ def test_percent_is_the_exponential_of_the_effect():
                 return 100 * (np.exp(averages(W, *p)[effect]) - 1)
 
             point = np.array(parameters(res, name))
-            gradient = numerical_gradient(function, point)
+            gradient = slopes(function, point)
             row = found.loc[(effect, name)]
             assert_allclose(row["estimate"], function(point), rtol=1e-10)
             expected = np.sqrt(gradient @ cov_of(res, name) @ gradient)
@@ -434,7 +412,7 @@ def test_percent_of_simulated_effects():
 def test_the_percent_effect_moves_the_geometric_mean():
     """x up by one everywhere: geometric mean of exp(y) by 100 (exp(total) - 1) per cent."""
     res, W = fitted("knn")
-    S = matrix(W, *parameters(res, "x1"))
+    S = effects_matrix(W, *parameters(res, "x1"))
     log_y = np.random.default_rng(0).normal(size=N)
     before, after = np.exp(log_y.mean()), np.exp((log_y + S @ np.ones(N)).mean())
     total = res.effects(transform="percent").loc[("total", "x1"), "estimate"]
@@ -456,6 +434,7 @@ def response(W, method="auto", *, rho=0.6, error=0.05):
     return Response(("x",), params, cov, (0,), (1,), 2, W, prepare(W, method))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["monte-carlo", "chebyshev"])
 def test_the_error_of_estimated_traces_is_reported(method):
     """200 seeds: the reported error is the spread of the direct effect around the exact one."""
@@ -544,13 +523,12 @@ def test_what_is_not_smooth_is_not_interpolated():
 def test_effects_of_some_entities(kind):
     """Those named, in the order in which they are named; with and without a symmetric form."""
     names = [f"市{i:02d}" for i in range(N)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=IslandWarning):
         res, W = fitted(kind, entities=names)
     wanted = [names[17], names[2], names[N - 1]]
     found = res.entity_effects("x1", wanted)
     pd.testing.assert_frame_equal(found, res.entity_effects("x1").loc[wanted], rtol=1e-10)
-    S = matrix(W, *parameters(res, "x1"))
+    S = effects_matrix(W, *parameters(res, "x1"))
     assert_allclose(found["direct"], np.diag(S)[[17, 2, N - 1]], rtol=1e-10)
     with pytest.raises(OptionError, match="entities '北' are not in the model: '市00', '市01'"):
         res.entity_effects("x1", [names[0], "北"])

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError
-from tests import REFERENCE
+from tests import panels
 
 N, T = 16, 7
 MODELS = (nqp.SpatialDurbin, nqp.SpatialLag, nqp.SLX, nqp.SpatialDurbinError, nqp.SAC)
@@ -393,11 +393,9 @@ def test_predictors_are_those_of_spatialreg(name):
 
     spatialreg's "TS" adds rho W y in lag models and lambda W u in error models: our "fitted".
     """
-    known = pd.read_csv(REFERENCE / "predict.csv", comment="#").set_index(["model", "type"])
-    data = pd.read_csv(REFERENCE / "columbus_data.csv", comment="#")
-    links = {row.area: [int(j) for j in str(row.neighbours).split()] for row in data.itertuples()}
+    known = panels.read("predict.csv", "model", "type")
+    columbus, links = panels.columbus()
     graph = nqp.weights.normalise(Graph.from_dicts(links), "row")
-    columbus = data.assign(year=1980).set_index(["area", "year"]).astype({"HOVAL": float})
     model = FAMILY[name](columbus["CRIME"], columbus[["INC", "HOVAL"]], graph, effects=None)
     found = model.fit().predict()
     tolerance = 5e-6 if name in ("SAC", "GNS") else 1e-6

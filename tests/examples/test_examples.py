@@ -25,8 +25,7 @@ def run_example(name: str, *arguments: object) -> dict[str, object]:
     before = sys.argv
     sys.argv = [name, *map(str, arguments)]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NqpWarning)
+        with warnings.catch_warnings(action="ignore", category=NqpWarning):
             return runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
     finally:
         sys.argv = before
@@ -41,6 +40,7 @@ def test_castle(tmp_path, capsys):
     assert (tmp_path / "spillovers.html").read_text(encoding="utf-8").count("Alabama") == 1
 
 
+@pytest.mark.slow
 def test_clusters_real(shared, tmp_path, capsys):
     """The whole E10 table of the real 284 cities; the study file gives the same numbers."""
     data = shared / "data"
@@ -56,8 +56,7 @@ def test_clusters_real(shared, tmp_path, capsys):
         "data.merge.0.table": data / "city_gdp_pc.csv",
         "output.plots": [],
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
+    with warnings.catch_warnings(action="ignore", category=NqpWarning):
         study = nqp.run_study(
             ROOT / "examples" / "clusters_real.yaml", tmp_path / "yaml", overrides=overrides
         )
@@ -97,13 +96,13 @@ def test_the_readme_shows_what_the_demo_prints():
     assert_allclose(frame.attrs["truth"]["direct"], 0.0151, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_maps_of_the_demo_open_offline(browser, tmp_path):
     from nqp_spatial.study import DEMO
 
     overrides = {"output.tables": ["html"], "output.plots": []}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=IslandWarning):
         result = nqp.run_study(DEMO, tmp_path / "demo", overrides=overrides)
     pages = [p for p in result.files if p.parent.name == "maps" and p.suffix == ".html"]
     assert pages

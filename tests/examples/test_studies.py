@@ -17,7 +17,10 @@ from nqp_spatial.datasets.studies.study import load_simulated_study
 from nqp_spatial.exceptions import OptionError
 from tests import ROOT
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*There are only")  # few clusters, told on purpose
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*There are only"),  # few clusters, told on purpose
+]
 
 EXAMPLES = ROOT / "examples"
 

@@ -23,7 +23,10 @@ from nqp_spatial.exceptions import NqpWarning
 from nqp_spatial.study import StudyResult, run_study
 from tests import ROOT
 
-pytestmark = pytest.mark.filterwarnings("ignore:There are only .* clusters")  # of some groups
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:There are only .* clusters"),  # of some groups
+]
 
 EXAMPLES = ROOT / "examples"
 QUICK = {"output.tables": ["md"], "output.plots": []}
@@ -41,8 +44,7 @@ def example(name: str) -> ModuleType:
 def run(name: str, folder: Path, **overrides: Any) -> StudyResult:
     """The study file, without its warnings and plots."""
     given = {key.replace("__", "."): value for key, value in overrides.items()}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
+    with warnings.catch_warnings(action="ignore", category=NqpWarning):
         return run_study(EXAMPLES / f"{name}.yaml", folder / name, overrides=QUICK | given)
 
 

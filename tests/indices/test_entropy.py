@@ -17,7 +17,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.indices import IndicatorSystem, entropy
-from tests import REFERENCE
+from tests import panels
 
 ARRESTS = {
     "Murder": "negative",
@@ -51,14 +51,13 @@ GROUPED = {
 
 @pytest.fixture
 def arrests():
-    return pd.read_csv(REFERENCE / "usarrests.csv").set_index(["state", "year"])
+    return panels.read("usarrests.csv", "state", "year")
 
 
 @pytest.fixture(scope="module")
 def expected():
     """tests/reference/usarrests_indices.R: the formulas in base R."""
-    table = pd.read_csv(REFERENCE / "usarrests_entropy.csv")
-    return table.set_index(["case", "name"])["value"]
+    return panels.read("usarrests_entropy.csv", "case", "name")["value"]
 
 
 @pytest.mark.parametrize("shift", [0, 0.0001])
@@ -93,7 +92,7 @@ def test_periods_equal_base_r(arrests, expected):
 
 def test_raw_proportions_equal_another_program():
     """entropy_fighter.csv: pymcdm 1.4.0, eight printed decimals."""
-    table = pd.read_csv(REFERENCE / "entropy_fighter.csv", comment="#").set_index("row")
+    table = panels.read("entropy_fighter.csv", "row")
     weight = table.loc["weight"]
     aircraft = table.drop(index="weight")
     directions = dict.fromkeys(aircraft.columns, "positive") | {"cost": "negative"}

@@ -16,7 +16,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.indices.inequality import gap, gini, inequality, theil_decomposition
 from nqp_spatial.indices.location import location_quotient
 from nqp_spatial.indices.structure import primacy
-from tests import REFERENCE
+from tests import panels
 
 # Printed in the documentation of pysal's inequality 1.1.2 (Theil, TheilD) for output per head of
 # the 32 Mexican states, 1940 to 2000, regimes hanson98: total, between, within.
@@ -36,13 +36,13 @@ def mexico():
 
 @pytest.fixture(scope="module")
 def gdp():
-    return pd.read_csv(REFERENCE / "indices_data.csv").set_index(["city", "year"])["gdp"]
+    return panels.read("indices_data.csv", "city", "year")["gdp"]
 
 
 @pytest.fixture(scope="module")
 def expected():
     """tests/reference/indices.R: package ineq."""
-    return pd.read_csv(REFERENCE / "indices.csv").set_index(["case", "name"])["value"]
+    return panels.read("indices.csv", "case", "name")["value"]
 
 
 def test_measures_equal_package_ineq(gdp, expected):

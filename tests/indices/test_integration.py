@@ -8,14 +8,14 @@ from numpy.testing import assert_allclose
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError, UnbalancedPanelError
 from nqp_spatial.indices.integration import krugman, krugman_pairs, market_integration
-from tests import REFERENCE
+from tests import panels
 
 GOODS = ["p1", "p2", "p3", "p4"]
 
 
 @pytest.fixture(scope="module")
 def prices():
-    return pd.read_csv(REFERENCE / "indices_data.csv").set_index(["city", "year"])[GOODS]
+    return panels.read("indices_data.csv", "city", "year")[GOODS]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def chain():
 
 def test_segmentation_equals_r(prices, chain):
     """tests/reference/indices.R."""
-    expected = pd.read_csv(REFERENCE / "indices.csv").set_index(["case", "name"])["value"]
+    expected = panels.read("indices.csv", "case", "name")["value"]
     table = market_integration(prices, chain)
     for year in (1, 2, 3):
         ours = table.xs(year, level="year")

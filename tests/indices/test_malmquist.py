@@ -16,21 +16,20 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.indices.malmquist import dea, malmquist
-from tests import REFERENCE
+from tests import panels
 
 INPUTS, OUTPUTS = ["labour", "capital", "energy"], ["gdp", "patents"]
 
 
 @pytest.fixture(scope="module")
 def production():
-    return pd.read_csv(REFERENCE / "indices_data.csv").set_index(["city", "year"])
+    return panels.read("indices_data.csv", "city", "year")
 
 
 @pytest.fixture(scope="module")
 def programmes():
     """tests/reference/indices.R: lpSolve, each programme written out and solved alone."""
-    table = pd.read_csv(REFERENCE / "indices.csv")
-    return table.set_index(["case", "name"])["value"]
+    return panels.read("indices.csv", "case", "name")["value"]
 
 
 @pytest.fixture(scope="module")

@@ -12,19 +12,18 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.indices import pca
-from tests import REFERENCE
+from tests import panels
 
 
 @pytest.fixture
 def arrests():
-    return pd.read_csv(REFERENCE / "usarrests.csv").set_index("state").drop(columns="year")
+    return panels.read("usarrests.csv", "state").drop(columns="year")
 
 
 @pytest.fixture(scope="module")
 def expected():
     """tests/reference/usarrests_indices.R: prcomp, and KMO and Bartlett from their formulas."""
-    table = pd.read_csv(REFERENCE / "usarrests_pca.csv")
-    return table.set_index(["case", "name"])["value"]
+    return panels.read("usarrests_pca.csv", "case", "name")["value"]
 
 
 def signed(result, expected, k):

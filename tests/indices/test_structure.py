@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from nqp_spatial.exceptions import DataError, DataWarning, MissingValuesError, OptionError
 from nqp_spatial.indices.structure import industrial_structure, primacy, rank_size
-from tests import REFERENCE
+from tests import panels
 
 
 def sizes(values, year=2020):
@@ -70,8 +70,8 @@ def test_small_groups_have_the_ratios_they_can():
 
 def test_exponents_equal_lm():
     """tests/reference/indices.R: lm of ln(rank - 1/2) on ln size, and of ln size on ln rank."""
-    data = pd.read_csv(REFERENCE / "indices_data.csv").set_index(["city", "year"])
-    expected = pd.read_csv(REFERENCE / "indices.csv").set_index(["case", "name"])["value"]
+    data = panels.read("indices_data.csv", "city", "year")
+    expected = panels.read("indices.csv", "case", "name")["value"]
     groups = pd.Series({city: city % 3 for city in range(1, 25)})
     rank, size = (rank_size(data["gdp"], groups, form=form) for form in ("rank", "size"))
     for g in range(3):

@@ -10,12 +10,12 @@ from numpy.testing import assert_allclose
 from nqp_spatial.exceptions import ConstantColumnError, DataError, MissingValuesError, OptionError
 from nqp_spatial.indices import entropy
 from nqp_spatial.indices.topsis import topsis
-from tests import REFERENCE
+from tests import panels
 
 
 @pytest.fixture
 def aircraft():
-    table = pd.read_csv(REFERENCE / "entropy_fighter.csv", comment="#").set_index("row")
+    table = panels.read("entropy_fighter.csv", "row")
     table = table.drop(index="weight")
     return table, dict.fromkeys(table.columns, "positive") | {"cost": "negative"}
 

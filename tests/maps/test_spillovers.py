@@ -28,14 +28,6 @@ from nqp_spatial.maps.static import paths
 DRAW = pytest.mark.parametrize("draw", [spillovers, spillovers_figure], ids=["web", "print"])
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
-
-
 def panel_data(page):
     """The data that the page's script works with."""
     text = re.search(r"const D=(\{.*\}), map=", page.get_root().render())[1]

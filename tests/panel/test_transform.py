@@ -14,7 +14,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.panel import transform
-from tests import REFERENCE
+from tests import panels
 
 nan = np.nan
 
@@ -43,14 +43,14 @@ def gaps():
 
 @pytest.fixture(scope="module")
 def production():
-    return pd.read_csv(REFERENCE / "indices_data.csv").set_index(["city", "year"])
+    return panels.read("indices_data.csv", "city", "year")
 
 
 @pytest.mark.parametrize("p", [0.01, 0.05, 0.1])
 @pytest.mark.parametrize(("method", "type_"), [("linear", 7), ("averaged_inverted_cdf", 2)])
 def test_winsorising_moves_to_the_quantiles_of_r(production, p, method, type_):
     """tests/reference/indices.R: quantile(type = 7) and (type = 2)."""
-    table = pd.read_csv(REFERENCE / "indices.csv").set_index(["case", "name"])["value"]
+    table = panels.read("indices.csv", "case", "name")["value"]
     lower, upper = (table[f"quantile_{type_}_{p}", side] for side in ("lower", "upper"))
     x = production["gdp"]
     values, report = transform.winsorise(x, p, method=method)

@@ -14,12 +14,6 @@ from nqp_spatial.exceptions import DataError, DataWarning, OptionError, OutputEr
 from nqp_spatial.plots import figures
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def table(first, second, names):
     index = pd.MultiIndex.from_product([first, second], names=names)
     estimate = np.arange(len(index)) / 10 - 0.2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ import pytest
 from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
-from nqp_spatial.exceptions import NqpError, NqpWarning, StudyFileError, WindowWarning
+from nqp_spatial.exceptions import NqpError, StudyFileError, WindowWarning
 from nqp_spatial.study import StudyResult, graphs, run_study
 from nqp_spatial.study.data import prepare
 from nqp_spatial.study.file import load
+from tests.assertions import assert_same_fit, quietly
 from tests.study import data_project
 from tests.study.comparisons_project import X, frame, study
 from tests.study.study_project import write_project
+
+assert_same = partial(assert_same_fit, params=(1e-10, 1e-13), cov=(1e-8, 1e-14))
 
 QUIET = "output: {tables: [md], plots: [], maps: false}\n"
 NEAR = "  near: {kind: knn, k: 4, points: [lon, lat]}\n"
@@ -78,12 +82,6 @@ def project(folder: Path, entries: str, models: str, more: str = QUIET) -> Path:
     return path
 
 
-def quietly(function: Any, *args: Any, **options: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
-        return function(*args, **options)
-
-
 def own_graphs() -> dict[str, Any]:
     """What the entries say, in Python."""
     f, w = table(), nqp.weights
@@ -123,13 +121,6 @@ def test_weights_of_each_period_are_those_of_the_python_interface(changing):
             pair = [g.sparse.toarray() for g in (found[year], own[year])]
             assert list(found[year].unique_ids) == list(own[year].unique_ids)
             assert_allclose(*pair, rtol=1e-12, atol=1e-15)
-
-
-def assert_same(theirs: Any, own: Any) -> None:
-    assert theirs.model_name == own.model_name
-    assert list(theirs.params.index) == list(own.params.index)
-    assert_allclose(theirs.params, own.params, rtol=1e-10, atol=1e-13)
-    assert_allclose(theirs.cov, own.cov, rtol=1e-8, atol=1e-14)
 
 
 def test_models_under_them_are_those_of_the_python_interface(changing):

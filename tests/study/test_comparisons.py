@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import DataError, NqpWarning
@@ -20,42 +16,16 @@ from nqp_spatial.models.linear.panel import PooledOLS, RandomEffects
 from nqp_spatial.models.mechanism.mediation import Mediation
 from nqp_spatial.models.quantile.model import PanelQuantile
 from nqp_spatial.models.threshold.model import PanelThreshold
-from nqp_spatial.study import StudyResult, run_study
+from nqp_spatial.study import StudyResult
 from nqp_spatial.study.file import load
 from tests import ROOT
+from tests.assertions import assert_same_fit, quietly
+from tests.study.answers import run, text_of, written
 from tests.study.comparisons_project import X, frame, study
 
+assert_same = partial(assert_same_fit, params=(1e-10, 1e-12), cov=(1e-8, 1e-14))
+
 pytestmark = pytest.mark.filterwarnings("ignore:There are only .* clusters")  # of some rows
-
-
-def run(path: Path, **options: Any) -> StudyResult:
-    """The study, without the warnings of so small a panel."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
-        return run_study(path, **options)
-
-
-def quietly(function: Any, *args: Any, **options: Any) -> Any:
-    """The call, without the warnings of so small a panel."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
-        return function(*args, **options)
-
-
-def written(result: StudyResult) -> dict[str, Any]:
-    return json.loads((result.output / "results.json").read_text(encoding="utf-8"))
-
-
-def text_of(result: StudyResult, name: str) -> str:
-    return (result.output / "tables" / f"{name}.md").read_text(encoding="utf-8")
-
-
-def assert_same(theirs: Any, own: Any) -> None:
-    """Estimates and covariance are those of the other."""
-    assert theirs.model_name == own.model_name
-    assert list(theirs.params.index) == list(own.params.index)
-    assert_allclose(theirs.params, own.params, rtol=1e-10, atol=1e-12)
-    assert_allclose(theirs.cov, own.cov, rtol=1e-8, atol=1e-14)
 
 
 # ---------------------------------------------------------------- models of their own
@@ -112,8 +82,7 @@ def test_a_lag_needs_no_earlier_rows_where_rows_begin_later(equations):
     f = frame()
     f["L1_x1"] = f["x1"].groupby(level=0).shift(1)
     f = f[f.index.get_level_values(1) > 2005]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
+    with warnings.catch_warnings(action="ignore", category=NqpWarning):
         own = nqp.IV2SLS(f["y"], f[["did", "x2"]], f[["x1"]], f[["z", "L1_x1"]]).fit()
     assert_same(equations.results["y/lagged"], own)
 
@@ -231,8 +200,7 @@ def test_variations_are_those_of_the_python_interface(varied):
 def test_robustness_of_instrumental_variables_and_of_spatial_models(varied):
     f = frame()
     late = f[f.index.get_level_values(1) > 2005]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
+    with warnings.catch_warnings(action="ignore", category=NqpWarning):
         own = nqp.IV2SLS(late["y"], late[["did", "x2"]], late["x1"], late["z"]).fit()
     assert_same(varied.robustness["robustness-3"].results["late"], own)
     graph = nqp.weights.normalise(nqp.weights.knn(f[["lon", "lat"]].groupby(level=0).first(), k=4))
@@ -390,8 +358,7 @@ def test_a_threshold_with_a_test_of_its_own(further):
     f = frame()
     model = PanelThreshold(f["y"], f[X], f["q"], regime=["x1"], effects="entity")
     how = {"refine": False, "trim_by": "values", "drop_last_period": True}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
+    with warnings.catch_warnings(action="ignore", category=NqpWarning):
         own = model.fit(**how)
         wider = model.fit(2, grid=30, **how)
     frames = further.frames["y/threshold"]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import warnings
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,14 +21,11 @@ from nqp_spatial.models.mechanism.moderation import Moderation
 from nqp_spatial.models.quantile.model import PanelQuantile
 from nqp_spatial.models.threshold.model import PanelThreshold
 from nqp_spatial.study import StudyResult, run_study
+from tests.assertions import assert_same_fit
+from tests.study.answers import run, written
 from tests.study.models_project import CONTROLS, REGRESSORS, panel_frame, write
 
-
-def run(path: Path, **options: Any) -> StudyResult:
-    """The study, without the warnings of so small a panel."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", nqp.exceptions.NqpWarning)
-        return run_study(path, **options)
+assert_same = partial(assert_same_fit, params=(1e-12, 0), cov=(1e-9, 1e-15))
 
 
 def table() -> pd.DataFrame:
@@ -41,18 +37,6 @@ def table() -> pd.DataFrame:
 def near() -> Any:
     places = table()[["lon", "lat"]].groupby(level=0).first()
     return nqp.weights.normalise(nqp.weights.knn(places, k=4))
-
-
-def written(result: StudyResult) -> dict[str, Any]:
-    return json.loads((result.output / "results.json").read_text(encoding="utf-8"))
-
-
-def assert_same(theirs: Any, own: Any) -> None:
-    """Estimates, covariance and model are those of the other."""
-    assert theirs.model_name == own.model_name
-    assert list(theirs.params.index) == list(own.params.index)
-    assert_allclose(theirs.params, own.params, rtol=1e-12)
-    assert_allclose(theirs.cov, own.cov, rtol=1e-9, atol=1e-15)
 
 
 # ---------------------------------------------------------------- spatial models
@@ -98,8 +82,7 @@ SPATIAL: dict[str, tuple[str, Callable[..., Any]]] = {
 def asked(call: Callable[..., Any], *more: Any) -> Any:
     """The call on the table."""
     f = table()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", nqp.exceptions.NqpWarning)
+    with warnings.catch_warnings(action="ignore", category=nqp.exceptions.NqpWarning):
         return call(f, f["y"], f[REGRESSORS], *more)
 
 

@@ -608,6 +608,7 @@ def test_the_bundled_panel_of_states(tmp_path):
     assert not result.simulated
 
 
+@pytest.mark.slow
 def test_the_real_study_of_clusters(shared, tmp_path):
     """284 cities, 2009-2024: the example file on the published data.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,10 @@ import pandas as pd
 import pytest
 
 import nqp_spatial as nqp
-from nqp_spatial.exceptions import NqpError, NqpWarning
+from nqp_spatial.exceptions import NqpError
 from nqp_spatial.study import StudyResult, run_study
+from tests.assertions import quietly
+from tests.study.answers import text_of, written
 from tests.study.comparisons_project import X, frame, study
 
 OUTPUT = "output: {tables: [md, docx, html], plots: [], maps: false}\n"
@@ -31,23 +32,9 @@ def edit(path: Path, *replaced: str) -> Path:
     return path
 
 
-def quietly(function: Any, *args: Any, **options: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
-        return function(*args, **options)
-
-
 def near() -> Any:
     places = frame()[["lon", "lat"]].groupby(level=0).first()
     return nqp.weights.normalise(nqp.weights.knn(places, k=4))
-
-
-def text_of(result: StudyResult, name: str) -> str:
-    return (result.output / "tables" / f"{name}.md").read_text(encoding="utf-8")
-
-
-def written(result: StudyResult) -> dict[str, Any]:
-    return json.loads((result.output / "results.json").read_text(encoding="utf-8"))
 
 
 def saved(result: StudyResult, name: str) -> pd.DataFrame:

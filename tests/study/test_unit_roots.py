@@ -12,7 +12,8 @@ import pytest
 
 from nqp_spatial.diagnostics import unit_root_table
 from nqp_spatial.exceptions import NqpError, NqpWarning
-from nqp_spatial.study import StudyResult, run_study
+from nqp_spatial.study import StudyResult
+from tests.study import answers
 
 HEAD = """\
 data: {table: panel.csv, entity: city, time: year}
@@ -44,20 +45,13 @@ def study(folder: Path, text: str) -> Path:
     return path
 
 
-def quiet_run(path: Path) -> StudyResult:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
-        return run_study(path)
-
-
 def run(folder: Path, asked: str, more: str = "") -> StudyResult:
     text = f"{more}{MODELS}diagnostics:\n  autocorrelation: false\n  unit_root: {asked}\n"
-    return quiet_run(study(folder, text))
+    return answers.run(study(folder, text))
 
 
 def quietly(columns: list[str], **options) -> pd.DataFrame:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NqpWarning)
+    with warnings.catch_warnings(action="ignore", category=NqpWarning):
         return unit_root_table(frame()[columns], **options)
 
 
@@ -100,7 +94,7 @@ def test_the_policy_is_not_tested_unasked(tmp_path):
     text = path.read_text(encoding="utf-8")
     text = text.replace("regressor: x1", "policy: {column: did}").replace("[did, ", "[x1, ")
     path.write_text(text, encoding="utf-8")
-    assert_same(quiet_run(path).diagnostics["unit-root"], quietly(["y", "x1", "收入"]))
+    assert_same(answers.run(path).diagnostics["unit-root"], quietly(["y", "x1", "收入"]))
 
 
 def test_the_printed_table(tmp_path):

@@ -12,18 +12,17 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.tables.correlation import correlation
-from tests import REFERENCE
+from tests import panels
 
 
 @pytest.fixture(scope="module")
 def data():
-    return pd.read_csv(REFERENCE / "fixed_effects_data.csv")
+    return panels.read("fixed_effects_data.csv")
 
 
 @pytest.fixture(scope="module")
 def known():
-    table = pd.read_csv(REFERENCE / "panel_models.csv", dtype={"name": str}).fillna("")
-    return table.set_index(["data", "what", "name"])["value"].sort_index()["unbalanced"]
+    return panels.known("panel_models.csv", "data", "what", "name")["unbalanced"]
 
 
 def cells(table):

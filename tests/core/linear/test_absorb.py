@@ -11,14 +11,11 @@ from nqp_spatial.core.linear.absorb import (
     same_partition,
     singletons,
 )
+from tests.by_hand import dummies
 
 
 def codes_of(values):
     return np.unique(values, return_inverse=True)[1]
-
-
-def dummies(codes):
-    return np.eye(int(codes.max()) + 1)[codes]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from nqp_spatial.core.linear.projection import projection
+from tests.by_hand import effect_dummies
 
 EFFECTS = ("entity", "time", "twoway")
 
@@ -23,18 +24,13 @@ def cells(seed, n=7, n_periods=5, share=0.6):
     return entity, period
 
 
-def dummies(effects, entity, period):
-    codes = {"entity": [entity], "time": [period], "twoway": [entity, period]}[effects]
-    return np.column_stack([np.equal.outer(c, np.unique(c)).astype(float) for c in codes])
-
-
 @pytest.mark.parametrize("effects", EFFECTS)
 @given(seed=st.integers(0, 10_000), weighted=st.booleans(), tall=st.booleans())
 def test_it_is_the_residual_of_weighted_dummies(effects, seed, weighted, tall):
     entity, period = cells(seed, *((4, 9) if tall else (7, 5)))
     rng = np.random.default_rng(seed)
     root = rng.uniform(0.1, 5.0, len(entity)) if weighted else np.ones(len(entity))
-    D = root[:, None] * dummies(effects, entity, period)
+    D = root[:, None] * effect_dummies(effects, entity, period)
     values = rng.normal(size=(1, len(entity), 3))
     M = projection(effects, entity, period, root if weighted else None)
     expected = values[0] - D @ np.linalg.lstsq(D, values[0], rcond=None)[0]
@@ -69,7 +65,7 @@ def test_the_log_determinant_of_the_weights_among_the_dummies(effects, disconnec
     if disconnected:
         entity, period = np.concatenate([entity, entity + 7]), np.concatenate([period, period + 5])
     v = np.random.default_rng(1).uniform(0.2, 4.0, len(entity))
-    D = dummies(effects, entity, period)
+    D = effect_dummies(effects, entity, period)
     rank = np.linalg.matrix_rank(D)
     K = np.linalg.svd(D, full_matrices=True)[0][:, rank:]
     expected = np.log(v).sum() + np.linalg.slogdet(K.T @ (K / v[:, None]))[1]

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from nqp_spatial.core.linear import bootstrap as er
 from nqp_spatial.core.linear import mediation
 from nqp_spatial.core.linear import quantile as pq
+from tests.by_hand import dummies
 
 
 def sample(seed, n=60, k=3):
@@ -24,10 +25,6 @@ def panel(seed, sizes=(3, 5, 4, 6, 2, 5)):
     x = rng.normal(size=(len(entity), 2)) + 0.3 * entity[:, None]
     y = x.sum(axis=1) + entity + (2 + 0.2 * x[:, 0]) * rng.normal(size=len(entity))
     return y, x, entity, np.unique(period, return_inverse=True)[1]
-
-
-def dummies(*codes):
-    return np.column_stack([np.eye(code.max() + 1)[code] for code in codes])
 
 
 @settings(max_examples=25, deadline=None)

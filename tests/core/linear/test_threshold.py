@@ -10,6 +10,7 @@ from nqp_spatial.core.linear import threshold as core
 from nqp_spatial.core.linear import threshold_bootstrap as bootstrap
 from nqp_spatial.core.linear.projection import projection
 from nqp_spatial.core.linear.threshold_grid import candidates
+from tests.by_hand import effect_dummies
 
 EFFECTS = (None, "entity", "time", "twoway")
 
@@ -26,12 +27,6 @@ def panel(seed=0, n_entities=9, n_periods=6, k=1, missing=0.2, ties=True):
     z = rng.normal(size=(n, 2)) + period[:, None]
     y = x.sum(axis=1) * np.where(q > 0, 1.5, 1.0) + z[:, 0] + entity + period + rng.normal(size=n)
     return entity, period, y, x, z, q
-
-
-def dummies(effects, entity, period):
-    kinds = {None: [], "entity": [entity], "time": [period], "twoway": [entity, period]}[effects]
-    columns = [np.equal.outer(codes, np.unique(codes)).astype(float) for codes in kinds]
-    return np.hstack(columns) if columns else np.ones((len(entity), 1))
 
 
 def brute_ssr(y, x, z, q, D, gammas, below=np.less_equal):
@@ -53,7 +48,7 @@ def problem_of(effects, entity, period, y, x, z, q, *, trim=0.1, grid=None, **op
 def test_every_candidate_has_the_sum_of_squares_of_explicit_dummies(effects, k):
     entity, period, y, x, z, q = panel(seed=k, k=k)
     problem, rows = problem_of(effects, entity, period, y, x, z, q)
-    D = dummies(effects, entity, period)
+    D = effect_dummies(effects, entity, period)
     step = core.search(problem, rows, (), 0.1)
     expected = [brute_ssr(y, x, z, q, D, [gamma]) for gamma in problem.candidates.values]
     assert len(expected) > 10
@@ -67,7 +62,7 @@ def test_every_candidate_has_the_sum_of_squares_of_explicit_dummies(effects, k):
 def test_so_has_every_candidate_beside_fixed_thresholds(effects, fixed):
     entity, period, y, x, z, q = panel(seed=8, n_entities=14, k=2)
     problem, rows = problem_of(effects, entity, period, y, x, z, q, trim=0.05)
-    D, values = dummies(effects, entity, period), problem.candidates.values
+    D, values = effect_dummies(effects, entity, period), problem.candidates.values
     step = core.search(problem, rows, fixed, 0.05)
     others = [values[i] for i in fixed]
     assert_allclose(step.before, brute_ssr(y, x, z, q, D, others), rtol=1e-9)
@@ -188,7 +183,7 @@ def test_given_candidates_are_sorted_and_those_outside_are_left_out():
         x, np.empty((10, 0)), q, doubled, core.Within(projection("entity", entity, period))
     )
     assert_allclose(problem.gram[0], problem.gram[1], rtol=1e-12)
-    D = dummies("entity", entity, period)
+    D = effect_dummies("entity", entity, period)
     rows = problem.within.reduce(y[:, None])[:, 0]
     expected = [brute_ssr(y, x, np.empty((10, 0)), q, D, [g]) for g in (3.0, 3.5, 6.0)]
     assert_allclose(core.search(problem, rows, (), 0.2).ssr, expected, rtol=1e-9)
@@ -212,7 +207,7 @@ def test_statistics_of_draws_equal_a_search_for_each(effects, number):
     rng = np.random.default_rng(1)
     problem, _ = problem_of(effects, entity, period, q, x, z, q, trim=0.1, grid=12)
     outcomes = rng.normal(size=(len(q), 4)) + entity[:, None]
-    D, values = dummies(effects, entity, period), problem.candidates.values
+    D, values = effect_dummies(effects, entity, period), problem.candidates.values
     expected = []
     for y in outcomes.T:
         fixed, before, after = [], None, brute_ssr(y, x, z, q, D, [])
@@ -266,7 +261,7 @@ def test_wild_draws_keep_each_entity_s_residuals_up_to_sign():
 def test_the_null_model_is_the_regression_with_its_thresholds():
     entity, period, y, x, z, q = panel(seed=2, k=2)
     problem, rows = problem_of("twoway", entity, period, y, x, z, q)
-    D, values = dummies("twoway", entity, period), problem.candidates.values
+    D, values = effect_dummies("twoway", entity, period), problem.candidates.values
     for fixed in ((), (2,), (2, 9)):
         fitted, resid = bootstrap.null_model(problem, rows, fixed)
         assert_allclose(fitted + resid, rows, rtol=1e-12)

@@ -13,6 +13,7 @@ from nqp_spatial.core.spatial import dynamic, path, sandwich
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import prepare
 from tests import panels
+from tests.assertions import assert_covariance
 from tests.reference import independent_dynamic as independent
 
 N = 12
@@ -44,12 +45,6 @@ def stacked(found):
 def assert_same(found, known, cov):
     assert_allclose(stacked(found), known, rtol=1e-6, atol=1e-8)
     assert_covariance(found.cov, cov)
-
-
-def assert_covariance(found, known):
-    """To 1e-6 of the standard errors; the golden section leaves 1e-8 in the estimates."""
-    errors = np.sqrt(np.diag(known))
-    assert_allclose(found / np.outer(errors, errors), known / np.outer(errors, errors), atol=1e-6)
 
 
 @pytest.mark.parametrize("correction", ["none", "lee-yu", "bias-corrected"])

@@ -249,6 +249,7 @@ def test_the_criterion_at_the_truth_is_that_of_the_innovations(effects, equal_va
     assert_allclose(filtered, demean(e, effects), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", EFFECTS)
 @pytest.mark.parametrize("equal_variances", [True, False])
 def test_lambda_is_the_lowest_point_of_the_criterion(effects, equal_variances):

@@ -205,16 +205,10 @@ def test_equal_weights_and_period_effects_leave_nothing_to_test():
 # size ------------------------------------------------------------------------------------------
 
 
-def rook(side):
-    """Row-normalised rook contiguity of a square lattice."""
-    path = np.eye(side, k=1) + np.eye(side, k=-1)
-    return panels.row(np.kron(np.eye(side), path) + np.kron(path, np.eye(side)))
-
-
 def rejections(effects, correction, n_periods=10, replications=5000):
     """Share of rejections at 5 % under the null on a 7 x 7 lattice, by test."""
     rng = np.random.default_rng(20)
-    W = sp.csr_array(rook(7))
+    W = sp.csr_array(panels.row(panels.rook(7)))
     shape = (n_periods, 49)
     X = rng.normal(size=(*shape, 2))
     Z = np.concatenate([np.ones((*shape, 1)), X], axis=-1) if effects is None else X

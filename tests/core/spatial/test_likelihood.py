@@ -10,20 +10,15 @@ from numpy.testing import assert_allclose
 from nqp_spatial.core.spatial import likelihood
 from nqp_spatial.core.spatial.likelihood import Compressed, Scale
 from nqp_spatial.core.spectrum.eigen import prepare
+from tests import panels
 
 N, T, K = 12, 4, 3
-
-
-def ring(n=N):
-    W = np.roll(np.eye(n), 1, axis=1) + np.roll(np.eye(n), -1, axis=1)
-    W[0, n // 2] = W[n // 2, 0] = 1.0
-    return W / W.sum(axis=1, keepdims=True)
 
 
 @pytest.fixture
 def data():
     rng = np.random.default_rng(1)
-    big = np.kron(np.eye(T), ring())
+    big = np.kron(np.eye(T), panels.ring(N, N // 2))
     Z, y = rng.normal(size=(N * T, K)), rng.normal(size=N * T)
     return Z, big @ y, y, big
 
@@ -65,7 +60,7 @@ def test_slope_of_the_sum_of_squares(data, lambda_):
 @pytest.mark.parametrize("rho", [-0.9, 0.0, 0.5, 0.99])
 def test_log_jacobian_and_its_slope(scale, rho):
     """On the space orthogonal to ones, where the transformed W has lost its unit eigenvalue."""
-    W = ring()
+    W = panels.ring(N, N // 2)
     spectrum = prepare(sp.csr_array(W))
     basis = np.linalg.qr(np.column_stack([np.ones(N), np.eye(N)[:, 1:]]))[0][:, 1:]
     inner = basis.T @ W @ basis if scale.unit_roots else W
@@ -92,7 +87,7 @@ def test_gaussian_is_the_normal_density_at_its_variance():
 @pytest.mark.parametrize(("lag", "error"), [(True, False), (False, True), (True, True)])
 def test_the_maximum_has_no_higher_neighbour(data, lag, error, method):
     Z, wy, y, big = data
-    spectrum, scale = prepare(sp.csr_array(ring()), method), Scale(N * T, T)
+    spectrum, scale = prepare(sp.csr_array(panels.ring(N, N // 2)), method), Scale(N * T, T)
     found = likelihood.maximise(compressed(*data), spectrum, scale, lag=lag, error=error)
 
     def height(rho, lambda_):
@@ -117,7 +112,7 @@ def test_the_maximum_has_no_higher_neighbour(data, lag, error, method):
 
 def test_without_spatial_parameters_it_is_least_squares(data):
     Z, wy, y, _ = data
-    spectrum = prepare(sp.csr_array(ring()))
+    spectrum = prepare(sp.csr_array(panels.ring(N, N // 2)))
     found = likelihood.maximise(
         Compressed(Z, wy, y), spectrum, Scale(N * T, T), lag=False, error=False
     )
@@ -131,7 +126,7 @@ def test_without_spatial_parameters_it_is_least_squares(data):
 def test_an_exact_fit_has_no_variance(data):
     Z, _, _, big = data
     y = Z @ [1.0, 2.0, -1.0]
-    spectrum, scale = prepare(sp.csr_array(ring())), Scale(N * T, T)
+    spectrum, scale = prepare(sp.csr_array(panels.ring(N, N // 2))), Scale(N * T, T)
     for lag, error in ((True, False), (False, True), (True, True)):
         found = likelihood.maximise(
             compressed(Z, big @ y, y, big), spectrum, scale, lag=lag, error=error

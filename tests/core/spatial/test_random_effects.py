@@ -104,6 +104,7 @@ def test_matches_splm_as_far_as_its_optimiser_goes(cigar, cigar_fits, case):
     assert_allclose(found.loglik, splm["loglik"], rtol=0, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_what_splm_leaves_is_the_newton_step_that_it_did_not_take(cigar, cigar_fits):
     """For the model in which splm is farthest off; scores of (rho, lambda, phi), rest profiled."""
     case = (*BOTH, "kkp")
@@ -174,6 +175,7 @@ def test_covariance_is_the_curvature_of_the_expected_likelihood(kind, case):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in MODELS if case[:2] != NEITHER])
 def test_sparse_factors_and_their_traces_give_the_dense_answer(monkeypatch, case):
     """As for a large W: sparse LU for everything, and traces by a complex step."""
@@ -377,7 +379,7 @@ def test_recovers_the_truth_and_covers_it(case):
 
 def monte_carlo(lag, error, form, *, replications):
     """Estimates of (delta, rho, lambda, phi, s2) and whether their 95% intervals cover."""
-    W = panels.row(rook(7))
+    W = panels.row(panels.rook(7))
     truth = {"rho": lag * 0.4, "lambda_": error * 0.3, "phi": 1.0, "form": form}
     keep = [0, 1, 2, *([3] * lag), *([4] * error), 5, 6]
     target = np.array([1.0, 0.8, -0.5, truth["rho"], truth["lambda_"], 1.0, 1.0])[keep]
@@ -389,8 +391,3 @@ def monte_carlo(lag, error, form, *, replications):
         errors = np.sqrt(np.diag(found.cov))
         covered.append(np.abs(estimates[-1] - target) < 1.959964 * errors)
     return np.array(estimates), np.array(covered), target
-
-
-def rook(side: int) -> np.ndarray:
-    line = np.eye(side, k=1) + np.eye(side, k=-1)
-    return np.kron(line, np.eye(side)) + np.kron(np.eye(side), line)

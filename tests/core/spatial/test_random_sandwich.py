@@ -13,28 +13,23 @@ from nqp_spatial.core.spatial import random_effects
 from nqp_spatial.core.spatial.random_sandwich import scores_of
 from nqp_spatial.core.spatial.sandwich import clustered
 from nqp_spatial.core.spectrum.eigen import prepare
+from tests import panels
 
 N, T = 8, 3
 GROUPS = np.array([0, 1, 0, 2, 1, 2, 0, 3])
-
-
-def ring():
-    W = np.roll(np.eye(N), 1, axis=1) + np.roll(np.eye(N), -1, axis=1)
-    W[0, 4] = W[4, 0] = 1
-    return W / W.sum(axis=1, keepdims=True)
 
 
 def panel(seed=3, mu=1.0):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(T, N, 2))
     e = rng.normal(size=(T, N)) + mu * rng.normal(size=N)
-    y = (1 + x @ [1.0, -0.5] + e) @ np.linalg.inv(np.eye(N) - 0.4 * ring()).T
+    y = (1 + x @ [1.0, -0.5] + e) @ np.linalg.inv(np.eye(N) - 0.4 * panels.ring(N, 4)).T
     return y, np.concatenate([np.ones((T, N, 1)), x], axis=-1)
 
 
 def fitted(*, lag=True, seed=3, mu=1.0):
     y, Z = panel(seed, mu)
-    W = sp.csr_array(ring())
+    W = sp.csr_array(panels.ring(N, 4))
     found = random_effects.estimate(y, Z, W, prepare(W), lag=lag, error=False)
     return found, Z, W
 

@@ -180,6 +180,7 @@ def test_groups_without_links_inside_are_exact():
     assert_agree(np.array(draws), gaussian(a, B, S, np.eye(T)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["driscoll-kraay", "time clusters"])
 def test_common_shocks_of_a_period_are_exact_but_for_the_mean(name):
     loading = np.linspace(-1, 1, N)

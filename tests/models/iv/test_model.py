@@ -18,7 +18,7 @@ from pandas.testing import assert_series_equal
 from nqp_spatial import tables
 from nqp_spatial.models.iv.model import IV2SLS
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
-from tests import REFERENCE
+from tests import panels
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
@@ -35,19 +35,19 @@ weak = pytest.mark.filterwarnings("ignore:Weak instruments")
 
 @pytest.fixture(scope="module")
 def panel():
-    return pd.read_csv(REFERENCE / "iv_panel_data.csv").set_index(["city", "year"])
+    return panels.read("iv_panel_data.csv", "city", "year")
 
 
 @pytest.fixture(scope="module")
 def ivreg():
-    table = pd.read_csv(REFERENCE / "iv_panel.csv")
+    table = panels.read("iv_panel.csv")
     table["name"] = table["name"].astype(str).replace("(Intercept)", "const")
     return table.set_index(["case", "kind", "name"])["value"].sort_index()
 
 
 @pytest.fixture(scope="module")
 def gretl():
-    return pd.read_csv(REFERENCE / "iv_panel_gretl.csv").fillna({"name": ""})
+    return panels.read("iv_panel_gretl.csv").fillna({"name": ""})
 
 
 def model(panel, case):

@@ -35,8 +35,7 @@ def test_the_benchmark_uses_what_fit_does(monkeypatch):
     names = ["y", "x", "d", "z1", "z2", "z3"]
     frame = pd.DataFrame(raw["values"].reshape(len(index), -1), index, names).swaplevel()
     res = IV2SLS.from_formula("y ~ x + [d ~ z1 + z2 + z3]", frame)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         res = res.fit()
     assert_allclose(res.params["d"], found["estimate"], rtol=1e-9)
     assert_allclose(res.weak_instruments.kleibergen_paap_f, found["kp_f"], rtol=1e-9)

@@ -6,7 +6,6 @@ import pytest
 from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal, assert_series_equal
 from scipy import stats
-from statsmodels.datasets import grunfeld as grunfeld_data
 
 from nqp_spatial import FixedEffects, PanelData
 from nqp_spatial.exceptions import (
@@ -21,7 +20,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     OptionError,
 )
-from tests import REFERENCE
+from tests import REFERENCE, panels
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
@@ -30,19 +29,12 @@ EFFECT = {"pooled": None, "individual": "entity", "time": "time", "twoways": "tw
 
 @pytest.fixture(scope="module")
 def grunfeld():
-    """The ten firms of plm's Grunfeld; statsmodels ships an eleventh."""
-    data = grunfeld_data.load_pandas().data
-    data = data[data["firm"] != "American Steel"].rename(columns={"invest": "inv"})
-    return data.astype({"year": int}).set_index(["firm", "year"])
+    return panels.grunfeld()
 
 
 @pytest.fixture(scope="module")
 def plm():
-    return (
-        pd.read_csv(REFERENCE / "grunfeld.csv")
-        .set_index(["effect", "kind", "name"])["value"]
-        .sort_index()
-    )
+    return panels.known("grunfeld.csv", "effect", "kind", "name")
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +44,12 @@ def fixest():
 
 @pytest.fixture(scope="module")
 def unbalanced():
-    return pd.read_csv(REFERENCE / "fixed_effects_data.csv").set_index(["city", "year"])
+    return panels.read("fixed_effects_data.csv", "city", "year")
 
 
 @pytest.fixture(scope="module")
 def lm():
-    table = pd.read_csv(REFERENCE / "fixed_effects.csv")
+    table = panels.read("fixed_effects.csv")
     table["name"] = table["name"].replace("(Intercept)", "const")
     return table.set_index(["case", "kind", "name"])["value"].sort_index()
 

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
-from statsmodels.datasets import grunfeld as grunfeld_data
 
 from nqp_spatial import FixedEffects
 from nqp_spatial.exceptions import (
@@ -18,6 +17,8 @@ from nqp_spatial.exceptions import (
     IdMismatchError,
     OptionError,
 )
+from tests import panels
+from tests.by_hand import dummies
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
@@ -44,10 +45,6 @@ def firms():
     data["province_year"] = [f"{c}-{y}" for c, y in zip(city // 3, year, strict=True)]
     trend = (firm % 5) * (year - 2012) * 0.2
     return data.assign(y=data["x1"] - data["x2"] / 1e4 + firm / 9 + trend + data["e"])
-
-
-def dummies(labels):
-    return pd.get_dummies(pd.Series(np.asarray(labels)).astype(str), dtype=float).to_numpy()
 
 
 class Explicit:
@@ -225,9 +222,8 @@ def test_conley_of_a_cross_section_equals_fixest_but_for_the_ellipsoid(shared):
 def test_kernel_errors_equal_fixests_newey_west(shared):
     saved = json.loads((shared / "reference" / "panel_reference.json").read_text())
     known = saved["6_panel_fe_re_tests"]["conventions"]["Grunfeld_TW"]["fixest_NW2"]
-    data = grunfeld_data.load_pandas().data
-    data = data[data["firm"] != "American Steel"].astype({"year": int}).set_index(["firm", "year"])
-    model = FixedEffects(data["invest"], data[["value", "capital"]])
+    data = panels.grunfeld()
+    model = FixedEffects(data["inv"], data[["value", "capital"]])
     found = model.fit(cov_type="kernel", bandwidth=2)
     assert_allclose(found.std_errors, known, rtol=1e-8)
     assert found.df_resid == 19

@@ -24,25 +24,24 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.models.linear.panel import FirstDifference, PooledOLS, RandomEffects
-from tests import REFERENCE
+from tests import panels as panel_tables
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
 
 @pytest.fixture(scope="module")
 def plm():
-    table = pd.read_csv(REFERENCE / "panel_models.csv", dtype={"name": str}).fillna("")
-    return table.set_index(["data", "what", "name"])["value"].sort_index()
+    return panel_tables.known("panel_models.csv", "data", "what", "name")
 
 
 @pytest.fixture(scope="module")
 def panels():
     """As panel_models.R has them."""
-    grunfeld = pd.read_csv(REFERENCE / "hausman_data.csv").set_index(["firm", "year"])
-    data = pd.read_csv(REFERENCE / "fixed_effects_data.csv")
+    grunfeld = panel_tables.read("hausman_data.csv", "firm", "year")
+    data = panel_tables.read("fixed_effects_data.csv")
     place = data["city"].map({c: i + 1 for i, c in enumerate(sorted(data["city"].unique()))})
     data = data.assign(y=data["y"] - 5e6, z=place % 4 + 0.5)
-    keys = pd.read_csv(REFERENCE / "panel_models_gapless.csv")
+    keys = panel_tables.read("panel_models_gapless.csv")
     gapless = keys.merge(data, on=["city", "year"]).set_index(["city", "year"])
     data = data.set_index(["city", "year"])
     return {

@@ -19,18 +19,17 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.models.mechanism.decision import Evidence, decide
 from nqp_spatial.models.mechanism.mediation import Mediation
-from tests import REFERENCE
+from tests import panels
 
 
 @pytest.fixture(scope="module")
 def data():
-    return pd.read_csv(REFERENCE / "panel_quantile_data.csv").set_index(["city", "year"])
+    return panels.read("panel_quantile_data.csv", "city", "year")
 
 
 @pytest.fixture(scope="module")
 def r():
-    table = pd.read_csv(REFERENCE / "panel_quantile.csv")
-    return table[table["case"] == "mediation"].set_index(["kind", "name"])["value"].sort_index()
+    return panels.known("panel_quantile.csv", "case", "kind", "name")["mediation"]
 
 
 @pytest.fixture(scope="module")

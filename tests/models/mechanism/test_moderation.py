@@ -1,6 +1,5 @@
 """Moderation against a regression with dummies in R, hand computation, and what it refuses."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,20 +17,14 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.models.mechanism.moderation import Moderation
-from tests import REFERENCE
+from tests import panels
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def data():
-    frame = pd.read_csv(REFERENCE / "panel_quantile_data.csv").set_index(["city", "year"])
+    frame = panels.read("panel_quantile_data.csv", "city", "year")
     number = frame.index.get_level_values(0).str[1:].astype(int)
     stage = np.array(["early", "middle", "late"])[number % 3]
     return frame.assign(stage=stage, high=(frame["b"] > 1).astype(int), core=number % 2 == 0)
@@ -39,8 +32,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def r():
-    table = pd.read_csv(REFERENCE / "panel_quantile.csv")
-    return table[table["case"] == "moderation"].set_index(["kind", "name"])["value"].sort_index()
+    return panels.known("panel_quantile.csv", "case", "kind", "name")["moderation"]
 
 
 def fit(data, moderator="b", **options):

@@ -90,6 +90,7 @@ def test_odd_panels_weigh_their_halves_by_length():
     assert_allclose(everything(found), 2 * plain(frame) - mean, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_every_draw_of_the_bootstrap_is_corrected():
     """Each draw written out as a panel of its own, cities drawn twice under two names."""
     frame = panel(UNEVEN)

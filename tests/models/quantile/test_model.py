@@ -2,12 +2,10 @@
 
 import json
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from statsmodels.datasets import grunfeld as grunfeld_data
 
 from nqp_spatial import tables
 from nqp_spatial.exceptions import (
@@ -19,7 +17,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.models.quantile.model import PanelQuantile
-from tests import REFERENCE
+from tests import panels
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
@@ -31,28 +29,19 @@ KINDS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def grunfeld():
-    data = grunfeld_data.load_pandas().data
-    data = data[data["firm"] != "American Steel"].rename(columns={"invest": "inv"})
-    return data.astype({"year": int}).set_index(["firm", "year"])
+    return panels.grunfeld()
 
 
 @pytest.fixture(scope="module")
 def data():
-    return pd.read_csv(REFERENCE / "panel_quantile_data.csv").set_index(["city", "year"])
+    return panels.read("panel_quantile_data.csv", "city", "year")
 
 
 @pytest.fixture(scope="module")
 def r():
-    table = pd.read_csv(REFERENCE / "panel_quantile.csv")
-    return table.set_index(["case", "kind", "tau", "name"])["value"].sort_index()
+    return panels.known("panel_quantile.csv", "case", "kind", "tau", "name")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.models.spatial.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
-from tests import panels
+from tests import by_hand, panels
 from tests.reference import independent_dynamic as independent
 
 CLASSES = {"SAR": DynamicSpatialLag, "SDM": DynamicSpatialDurbin}
@@ -38,29 +38,6 @@ def arrays(data: pd.DataFrame, n: int):
     return y, np.moveaxis(data[["x1", "x2"]].to_numpy().reshape(n, -1, 2), 0, 1)
 
 
-NAMES = ("beta", "theta", "tau", "eta", "rho")
-
-
 def parameters(res, variable):
-    """(beta, theta, tau, eta, rho), zero for those the model lacks, and their covariance."""
-    wanted = [variable, f"W_{variable}", "tau", "eta", "rho"]
-    cov = res.cov.reindex(index=wanted, columns=wanted).fillna(0.0).to_numpy()
-    return res.params.reindex(wanted).fillna(0.0).to_numpy(), cov
-
-
-def slopes(function, point, h=1e-4):
-    """Central differences, extrapolated once; parameters first."""
-    out = []
-    for unit in np.eye(len(point)):
-        near, far = (
-            (function(point + s * unit) - function(point - s * unit)) / (2 * s) for s in (h / 2, h)
-        )
-        out.append((4 * near - far) / 3)
-    return np.array(out)
-
-
-def delta_errors(function, point, cov):
-    """Standard errors of the values of a function of the parameters."""
-    gradient = slopes(function, point)
-    variance = np.einsum("i...,ij,j...->...", gradient, cov, gradient)
-    return np.sqrt(np.maximum(variance, 0.0))
+    """(beta, theta, tau, eta, rho), and their covariance."""
+    return by_hand.parameters(res, variable, ("tau", "eta", "rho"))

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 
 from nqp_spatial import models, weights
 from tests import panels
+from tests.assertions import assert_covariance
 from tests.reference import stacked_likelihood as dense
 
 MODELS = {  # whether y, X and the error have a lag
@@ -189,12 +190,6 @@ def point(res):
     return res.params[[name for name in res.params.index if name not in ("rho", "lambda")]]
 
 
-def assert_close(cov, expected, rtol=1e-6):
-    """Covariances, relative to the standard errors."""
-    size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
-    assert_allclose(np.asarray(cov) / size, expected / size, rtol=0, atol=rtol)
-
-
 def assert_is_maximum_likelihood(panel, name, effects):
     """Exact dummies: the dense likelihood maximised, and its expected information."""
     cells, res = panel.cells(name, effects), panel.fit(name, effects)
@@ -204,7 +199,7 @@ def assert_is_maximum_likelihood(panel, name, effects):
     assert_allclose(res.sigma2, found["sigma2"], rtol=1e-6)
     assert_allclose(res.loglik, found["loglik"], rtol=0, atol=1e-8)
     gamma, s2 = dense.given(cells, res.rho, res.lambda_)
-    assert_close(res.raw.cov, dense.covariance(cells, gamma, res.rho, res.lambda_, s2))
+    assert_covariance(res.raw.cov, dense.covariance(cells, gamma, res.rho, res.lambda_, s2))
 
 
 def assert_is_the_root_of_the_adjusted_score(panel, name, effects):
@@ -215,7 +210,7 @@ def assert_is_the_root_of_the_adjusted_score(panel, name, effects):
     assert_allclose(point(res), found["delta"], rtol=1e-8, atol=1e-8)
     assert_allclose(res.sigma2, found["sigma2"], rtol=1e-8)
     expected = dense.adjusted_covariance(cells, found["delta"], found["rho"], found["sigma2"])
-    assert_close(res.raw.cov, expected)
+    assert_covariance(res.raw.cov, expected)
     assert_allclose(res.loglik, dense.adjusted_loglik(cells, found["rho"]), rtol=0, atol=1e-7)
 
 

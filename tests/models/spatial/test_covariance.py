@@ -157,8 +157,7 @@ def test_clusters_where_two_parts_share_no_period(data, weights, clusters):
     parts = data[even == (years < years.min() + 3)]
     x, chosen = parts[["x1", "x2"]], {"cov_type": "clustered", "clusters": clusters}
     options = {"correction": "adjusted-score", "unbalanced": "submatrix"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=IslandWarning):
         model = SLX(parts["y"], x, weights, durbin=[], **options)
     least = FixedEffects(parts["y"], x).fit(**chosen)
     assert_allclose(model.fit(**chosen).cov, least.cov, rtol=1e-8)

@@ -39,6 +39,7 @@ from nqp_spatial.exceptions import (
     WeightsError,
 )
 from tests import panels
+from tests.assertions import assert_same_fit
 from tests.reference import independent_likelihood as independent
 
 N, T = 12, 5
@@ -68,9 +69,7 @@ def model(data, graph, **options):
 
 
 def assert_same_answer(one, two, rtol=1e-9):
-    assert list(one.params.index) == list(two.params.index)
-    assert_allclose(one.params, two.params, rtol=rtol, atol=1e-12)
-    assert_allclose(one.cov, two.cov, rtol=rtol * 10, atol=1e-14)
+    assert_same_fit(one, two, params=(rtol, 1e-12), cov=(rtol * 10, 1e-14))
     assert_allclose(one.loglik, two.loglik, rtol=rtol)
     assert_allclose(one.effects(), two.effects(), rtol=rtol * 10, atol=1e-12)
 
@@ -145,8 +144,7 @@ def test_entity_and_period_constants_leave_two_way_estimates_alone(seed, correct
 )
 def test_total_effect_has_its_closed_form(rho, seed, effects):
     W = panels.knn(N, seed=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", BoundaryWarning)
+    with warnings.catch_warnings(action="ignore", category=BoundaryWarning):
         res = model(panel(W, rho=rho, seed=seed), (W, CITIES), effects=effects).fit()
     if np.isnan(res.std_errors).any():
         return  # at the edge, where no effect is given
@@ -200,8 +198,7 @@ def test_log_determinants_by_lu_give_the_same_fit(kind, effects):
     """1e-6: without the root of the score the search ends at the root of machine precision."""
     W = panels.KINDS[kind](30, seed=2)
     data = panel(W, entities=range(30))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=IslandWarning):
         specified = model(data, (W, range(30)), effects=effects)
     one, two = specified.fit(logdet="eigenvalues"), specified.fit(logdet="lu")
     assert two.provenance["weights"]["logdet"] == "lu"
@@ -376,8 +373,7 @@ def test_the_note_on_the_interval_of_rho(data):
     n = len(ids)
 
     def notes(W):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", IslandWarning)
+        with warnings.catch_warnings(action="ignore", category=IslandWarning):
             model = SpatialDurbin(data["y"], data[["x1"]], (W, ids), effects="entity")
         weights = model.fit().provenance
         return weights["weights"]["rho_interval"], " ".join(weights["notes"])

@@ -7,11 +7,10 @@ are not part of the repository, so these tests skip where the shared folder is a
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from nqp_spatial import SpatialDurbin, weights
+from nqp_spatial import SpatialDurbin
 from nqp_spatial.models.spatial.results import SpatialResults
 from tests import panels
 from tests.reference import independent_likelihood as independent
@@ -26,15 +25,6 @@ CASES = [
     ("twoway", "bias-corrected"),
 ]
 DURBIN = {"SDM": None, "SAR": []}
-
-
-@pytest.fixture(scope="module")
-def cigar(shared):
-    folder = shared / "reference" / "data"
-    data = pd.read_csv(folder / "cigar.csv").set_index(["state", "year"])
-    W = np.loadtxt(folder / "cigar_w.csv", delimiter=",")
-    assert data.shape == (1380, 3) and W.shape == (46, 46) and W.sum() == 188
-    return data, weights.normalise(weights.as_graph(W, ids=range(1, 47)), "row"), panels.row(W)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +76,7 @@ def test_agrees_with_the_arbiter_and_splm(fit, model, effects, correction):
         assert_allclose(average[kind][known[kind].index], known[kind], rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", DURBIN)
 @pytest.mark.parametrize(
     ("effects", "correction"), [("time", "none"), ("time", "lee-yu"), ("twoway", "none")]

@@ -14,12 +14,8 @@ DURBIN = {"all": None, "INC": ["INC"], "none": []}
 
 @pytest.fixture(scope="module")
 def columbus():
-    data = panels.read("columbus_data.csv")
-    links = {row.area: [int(j) for j in str(row.neighbours).split()] for row in data.itertuples()}
-    graph = weights.normalise(Graph.from_dicts(links), "row")
-    assert graph.n_edges == 230  # spData's col.gal.nb
-    frame = data.assign(year=1980).set_index(["area", "year"])
-    return frame[["CRIME", "INC", "HOVAL"]].astype(float), graph
+    data, links = panels.columbus()
+    return data, weights.normalise(Graph.from_dicts(links), "row")
 
 
 @pytest.fixture(scope="module", params=DURBIN)

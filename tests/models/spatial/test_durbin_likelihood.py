@@ -12,14 +12,14 @@ from nqp_spatial import SpatialDurbin
 from nqp_spatial.exceptions import IslandWarning
 from tests import panels
 from tests.reference import independent_likelihood as independent
+from tests.reference.independent_random_effects import interval
 
 N, T = 15, 4
 
 
 def fit(y, X, W, **options):
     data = panels.frame(y, X)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=IslandWarning):
         names = [name for name in data if name != "y"]
         return SpatialDurbin(data["y"], data[names], (W, range(len(W))), **options).fit()
 
@@ -29,13 +29,6 @@ def slopes(res):
     keep = [i for i, name in enumerate(res.params.index) if name != "const"]
     cov = res.raw.cov[np.ix_([*keep, -1], [*keep, -1])]
     return res.params.drop(["rho", "const"], errors="ignore").to_numpy(), cov
-
-
-def interval(W):
-    omega = np.linalg.eigvals(W)
-    real = omega[np.abs(omega.imag) < 1e-9].real
-    low = real.min() if real.min() < -1e-9 else -np.abs(omega).max()
-    return 1 / low, 1 / real.max()
 
 
 def assert_same(res, model, low, high, *, tolerance=1e-6):
@@ -175,20 +168,12 @@ def test_tightly_fitting_regressors_lose_no_digits():
     assert_allclose(res.params, [1.0, -0.5, 0.5, 0.2, 0.5], atol=1e-6)
 
 
-def directed(n, seed=0):
-    """Row-normalised random directed links: real eigenvalues may be few and small."""
-    rng = np.random.default_rng(seed)
-    W = (rng.random((n, n)) < 0.25) * rng.random((n, n)) + 0.1 * np.roll(np.eye(n), 1, axis=1)
-    np.fill_diagonal(W, 0)
-    return panels.row(W)
-
-
 @pytest.mark.parametrize("seed", range(24))
 def test_no_point_of_the_profile_is_higher(seed):
     """The likelihood in rho need not have one peak, and its interval may be wide (to -35 here)."""
     rng = np.random.default_rng(seed)
     n, n_periods = int(rng.integers(8, 25)), int(rng.integers(2, 6))
-    W = directed(n, seed) if seed % 2 else panels.knn(n, seed=seed, k=2)
+    W = panels.directed(n, seed) if seed % 2 else panels.knn(n, seed=seed, k=2)
     y, X = panels.arrays(W, n_periods, rho=rng.uniform(-0.9, 0.9), seed=seed)
     effects = [None, "entity", "time", "twoway"][seed % 4]
     res = fit(y, X, W, effects=effects, correction="none")

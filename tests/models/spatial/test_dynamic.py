@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from nqp_spatial import SpatialDurbin, SpatialLag, weights
+from nqp_spatial import SpatialDurbin, SpatialLag
 from nqp_spatial.diagnostics import likelihood_ratio
 from nqp_spatial.exceptions import BoundaryWarning, UnstableModelError
 from nqp_spatial.models.spatial.dynamic import DynamicSpatialDurbin, DynamicSpatialLag
 from tests import panels
+from tests.by_hand import delta_errors
 from tests.models.spatial import dynamic_panels as dyn
 from tests.reference import independent_dynamic as independent
 
@@ -51,14 +52,6 @@ def test_labels_and_values(name, effects, correction):
 
 
 @pytest.fixture(scope="module")
-def cigar(shared):
-    folder = shared / "reference" / "data"
-    data = pd.read_csv(folder / "cigar.csv").set_index(["state", "year"])
-    W = np.loadtxt(folder / "cigar_w.csv", delimiter=",")
-    return data, weights.normalise(weights.as_graph(W, ids=range(1, 47)), "row")
-
-
-@pytest.fixture(scope="module")
 def entries(shared):
     import json
 
@@ -81,7 +74,7 @@ THEIRS = {
 @pytest.mark.parametrize("name", dyn.CLASSES)
 def test_cigarettes_with_entity_effects(cigar, entries, name, step):
     """The arbiter of the shared reference file, estimates and standard errors."""
-    data, graph = cigar
+    data, graph, _ = cigar
     entry = entries["results"][f"arbiter|cigar|dynamic {name}|individual"]
     known = entry[step]
     for option in ("none",) if step == "uncorrected" else ("lee-yu", "bias-corrected"):
@@ -114,7 +107,7 @@ def test_cigarettes_with_entity_effects(cigar, entries, name, step):
 
 def test_cigarettes_with_two_way_effects(cigar, entries):
     """Values printed in the findings of the reference file, four decimals; then 1e-6, ours."""
-    data, graph = cigar
+    data, graph, _ = cigar
     text = next(f["text"] for f in entries["findings"] if "nearPD" in f["topic"])
     assert "0.8646, W*logc 0.0763, W*logc(t-1) -0.0153, -0.2660, 0.0998, 0.1704, -0.0224" in text
     printed = {"tau": 0.8646, "rho": 0.0763, "eta": -0.0153, "logp": -0.2660, "logy": 0.0998}
@@ -186,7 +179,7 @@ def test_every_covariance_flows_into_effects(options):
             return independent.averages(matrices[0] if horizon == "short" else long)
 
         frame = res.effects(horizon=horizon).xs("x1", level="variable")
-        assert_allclose(frame["std_error"], dyn.delta_errors(averages, point, cov), rtol=1e-6)
+        assert_allclose(frame["std_error"], delta_errors(averages, point, cov), rtol=1e-6)
 
 
 def test_labels_of_clusters_may_cover_the_first_period():
@@ -216,7 +209,7 @@ def test_one_lag_alone(lag):
         return independent.averages(independent.responses(W, *p, 0)[1])
 
     assert_allclose(found["estimate"], long(point), rtol=1e-9)
-    assert_allclose(found["std_error"], dyn.delta_errors(long, point, cov), rtol=1e-6)
+    assert_allclose(found["std_error"], delta_errors(long, point, cov), rtol=1e-6)
 
 
 def test_formula_and_other_weights():

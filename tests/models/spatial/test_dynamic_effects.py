@@ -16,6 +16,7 @@ from shapely.geometry import box
 from nqp_spatial import maps, tables
 from nqp_spatial.exceptions import DataWarning, OptionError, UnstableModelError
 from nqp_spatial.models.spatial.dynamic import DynamicSpatialDurbin
+from tests.by_hand import delta_errors
 from tests.models.spatial import dynamic_panels as dyn
 from tests.reference import independent_dynamic as independent
 
@@ -52,7 +53,7 @@ def test_averages(case, horizon):
 
         rows = frame.xs(variable, level="variable").loc[KINDS]
         assert_allclose(rows["estimate"], averages(point), rtol=1e-9)
-        assert_allclose(rows["std_error"], dyn.delta_errors(averages, point, cov), rtol=1e-6)
+        assert_allclose(rows["std_error"], delta_errors(averages, point, cov), rtol=1e-6)
 
 
 @pytest.mark.parametrize("horizon", ["short", "long"])
@@ -65,7 +66,7 @@ def test_by_entity_group_and_order(case, horizon):
     assert_allclose(found["direct"], own, rtol=1e-9)
     assert_allclose(found["sent"], S.sum(axis=0) - own, rtol=1e-8, atol=1e-12)
     assert_allclose(found["received"], S.sum(axis=1) - own, rtol=1e-8, atol=1e-12)
-    errors = dyn.delta_errors(lambda p: matrix(W, p, horizon)[:, 5], point, cov)
+    errors = delta_errors(lambda p: matrix(W, p, horizon)[:, 5], point, cov)
     column = res.footprint("x1", 5, horizon=horizon)
     assert_allclose(column["effect"], S[:, 5], rtol=1e-8, atol=1e-12)
     assert_allclose(column["std_error"], errors, rtol=1e-6, atol=1e-10)
@@ -97,7 +98,7 @@ def test_paths(case, shock):
             steps = steps.cumsum(axis=0) if shock == "permanent" else steps
             return np.array([independent.averages(S) for S in steps]).T
 
-        expected, errors = path(point), dyn.delta_errors(path, point, cov)
+        expected, errors = path(point), delta_errors(path, point, cov)
         for row, kind in enumerate(KINDS):
             part = frame.loc[kind, variable]
             assert_allclose(part["estimate"], expected[row], rtol=1e-8, atol=1e-12)
@@ -192,7 +193,7 @@ def test_intervals_of_counterfactuals(usual):
         return np.array(out)
 
     cov = res.cov.to_numpy()[np.ix_(wanted, wanted)]
-    errors = dyn.delta_errors(effect, res.params.to_numpy()[wanted], cov)
+    errors = delta_errors(effect, res.params.to_numpy()[wanted], cov)
     found = res.counterfactual({"x1": 0.5, "x2": 0.0})
     assert_allclose(found["std_error"], errors.T.ravel(), rtol=1e-6)
     half = found["upper"] - found["counterfactual"]

@@ -7,7 +7,6 @@ data are not part of the repository, so these tests skip where the shared folder
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -19,7 +18,6 @@ from nqp_spatial import (
     SpatialDurbinError,
     SpatialError,
     SpatialLag,
-    weights,
 )
 from tests import panels
 from tests.reference import independent_family as family
@@ -42,15 +40,6 @@ FREE = {"SEM": (False, True, []), "SDEM": (False, True, None), "SAC": (True, Tru
 FREE["GNS"] = (True, True, None)
 ONE_SPATIAL = ["SAR", "SDM", "SEM", "SDEM"]
 NT = 46 * 30
-
-
-@pytest.fixture(scope="module")
-def cigar(shared):
-    folder = shared / "reference" / "data"
-    data = pd.read_csv(folder / "cigar.csv").set_index(["state", "year"])
-    W = np.loadtxt(folder / "cigar_w.csv", delimiter=",")
-    assert data.shape == (NT, 3) and W.shape == (46, 46) and W.sum() == 188
-    return data, weights.normalise(weights.as_graph(W, ids=range(1, 47)), "row"), panels.row(W)
 
 
 @pytest.fixture(scope="module")

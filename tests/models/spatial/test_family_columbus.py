@@ -15,16 +15,13 @@ KINDS = ("direct", "indirect", "total")
 
 @pytest.fixture(scope="module")
 def table():
-    frame = panels.read("columbus_family.csv").fillna("")
-    return frame.set_index(["model", "quantity", "name"])["value"].sort_index()
+    return panels.known("columbus_family.csv", "model", "quantity", "name")
 
 
 @pytest.fixture(scope="module")
 def fit():
-    data = panels.read("columbus_data.csv")
-    links = {row.area: [int(j) for j in str(row.neighbours).split()] for row in data.itertuples()}
+    frame, links = panels.columbus()
     graph = weights.normalise(Graph.from_dicts(links), "row")
-    frame = data.assign(year=1980).set_index(["area", "year"]).astype({"HOVAL": float})
     return lambda name: CLASSES[name](
         frame["CRIME"], frame[["INC", "HOVAL"]], graph, effects=None
     ).fit()

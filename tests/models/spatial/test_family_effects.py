@@ -25,6 +25,7 @@ from nqp_spatial import (
 )
 from nqp_spatial.exceptions import IslandWarning
 from tests import panels
+from tests.by_hand import averages, effects_matrix, parameters, slopes
 
 CLASSES = {
     "SAR": SpatialLag,
@@ -44,47 +45,15 @@ def specification(name, kind="contiguity", n_periods=8, **options):
     W = panels.KINDS[kind](N, seed=2)
     y, X = panels.arrays(W, n_periods, seed=3, rho=0.3)
     data = panels.frame(y, X)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=IslandWarning):
         options = {"effects": "entity", **options}
         return CLASSES[name](data["y"], data[["x1", "x2"]], (W, range(N)), **options), W
 
 
 def fitted(name, kind="contiguity", **options):
     model, W = specification(name, kind, **options)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=IslandWarning):
         return model.fit(), W
-
-
-def matrix(W, point):
-    beta, theta, rho = point
-    identity = np.eye(len(W))
-    return np.linalg.inv(identity - rho * W) @ (beta * identity + theta * W)
-
-
-def averages(W, point):
-    S = matrix(W, point)
-    direct, total = np.trace(S) / len(W), S.sum() / len(W)
-    return np.array([direct, total - direct, total])
-
-
-def parameters(res, name):
-    """(beta, theta, rho) with zeros for those that are not in the model, and their covariance."""
-    wanted = [name, f"W_{name}", "rho"]
-    cov = res.cov.reindex(index=wanted, columns=wanted).fillna(0.0).to_numpy()
-    return res.params.reindex(wanted).fillna(0.0).to_numpy(), cov
-
-
-def slopes(function, point, h=1e-4):
-    """Central differences, extrapolated once; the parameters in the first dimension."""
-    out = []
-    for unit in np.eye(len(point)):
-        near, far = (
-            (function(point + s * unit) - function(point - s * unit)) / (2 * s) for s in (h / 2, h)
-        )
-        out.append((4 * near - far) / 3)
-    return np.array(out)
 
 
 @pytest.mark.parametrize("kind", ["contiguity", "general", "knn", "islands"])
@@ -95,8 +64,10 @@ def test_averages_and_their_errors(name, kind):
     for variable in ("x1", "x2"):
         point, cov = parameters(res, variable)
         rows = frame.xs(variable, level="variable").loc[list(KINDS)]
-        assert_allclose(rows["estimate"], averages(W, point), rtol=1e-10, atol=1e-13)
-        gradient = slopes(lambda p: averages(W, p), point)
+        assert_allclose(
+            rows["estimate"], averages(effects_matrix(W, *point)), rtol=1e-10, atol=1e-13
+        )
+        gradient = slopes(lambda p: averages(effects_matrix(W, *p)), point)
         expected = np.sqrt(np.einsum("in,ij,jn->n", gradient, cov, gradient))
         assert_allclose(rows["std_error"], expected, rtol=1e-6, atol=1e-12)
 
@@ -155,7 +126,7 @@ def test_effects_by_entity_and_footprints(name, kind):
     res, W = fitted(name, kind)
     for variable in ("x1", "x2"):
         point, cov = parameters(res, variable)
-        S = matrix(W, point)
+        S = effects_matrix(W, *point)
         own = np.diag(S)
         found = res.entity_effects(variable)
         sums = {
@@ -166,12 +137,14 @@ def test_effects_by_entity_and_footprints(name, kind):
         }
         for column, values in sums.items():
             assert_allclose(found[column], values, rtol=1e-10, atol=1e-13)
-        gradient = slopes(lambda p: matrix(W, p).sum(axis=0) - np.diag(matrix(W, p)), point)
+        gradient = slopes(
+            lambda p: effects_matrix(W, *p).sum(axis=0) - np.diag(effects_matrix(W, *p)), point
+        )
         expected = np.sqrt(np.einsum("in,ij,jn->n", gradient, cov, gradient))
         assert_allclose(found["sent_std_error"], expected, rtol=1e-6, atol=1e-12)
         column = res.footprint(variable, 5)
         assert_allclose(column["effect"], S[:, 5], rtol=1e-10, atol=1e-13)
-        gradient = slopes(lambda p: matrix(W, p)[:, 5], point)
+        gradient = slopes(lambda p: effects_matrix(W, *p)[:, 5], point)
         expected = np.sqrt(np.einsum("in,ij,jn->n", gradient, cov, gradient))
         assert_allclose(column["std_error"], expected, rtol=1e-6, atol=1e-12)
 

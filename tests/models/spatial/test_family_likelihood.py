@@ -10,9 +10,10 @@ from numpy.testing import assert_allclose
 
 from nqp_spatial import GNS, SAC, SpatialDurbinError, SpatialError
 from nqp_spatial.exceptions import IslandWarning
-from tests import panels
+from tests import panels, slow
 from tests.reference import independent_family as family
 from tests.reference import independent_likelihood as independent
+from tests.reference.independent_random_effects import interval
 
 # small panels have likelihoods with several peaks: test_family_peaks.py
 pytestmark = pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.IdentificationWarning")
@@ -29,8 +30,7 @@ BOTH = [name for name, (_, lag, _, _) in MODELS.items() if lag]
 
 def fit(name, y, X, W, **options):
     data = panels.frame(y, X)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IslandWarning)
+    with warnings.catch_warnings(action="ignore", category=IslandWarning):
         names = [column for column in data if column != "y"]
         return MODELS[name][0](data["y"], data[names], (W, range(len(W))), **options).fit()
 
@@ -38,13 +38,6 @@ def fit(name, y, X, W, **options):
 def written_out(name, y, X, W, effects, build):
     _, lag, error, lags = MODELS[name]
     return family.Family(getattr(independent, build)(y, X, W, effects, lags), lag, error)
-
-
-def interval(W):
-    omega = np.linalg.eigvals(W)
-    real = omega[np.abs(omega.imag) < 1e-9].real
-    low = real.min() if real.min() < -1e-9 else -np.abs(omega).max()
-    return 1 / low, 1 / real.max()
 
 
 def point_of(res):
@@ -72,8 +65,9 @@ def assert_same(res, model, W):
     [(kind, e) for kind in panels.KINDS for e in (None, "entity")]
     + [(kind, e) for kind in ("contiguity", "knn", "blocks") for e in ("time", "twoway")],
 )
-@pytest.mark.parametrize(("n", "n_periods"), [(15, 4), (12, 2), (10, 6)])
-def test_direct_approach_is_maximum_likelihood_with_dummies(name, kind, effects, n, n_periods):
+@pytest.mark.parametrize("size", [(15, 4), *slow((12, 2), (10, 6))])
+def test_direct_approach_is_maximum_likelihood_with_dummies(name, kind, effects, size):
+    n, n_periods = size
     W = panels.KINDS[kind](n, seed=3)
     y, X = panels.arrays(W, n_periods, seed=1)
     res = fit(name, y, X, W, effects=effects, correction="none")
@@ -86,8 +80,9 @@ def test_direct_approach_is_maximum_likelihood_with_dummies(name, kind, effects,
     [(kind, "entity") for kind in panels.KINDS]
     + [(kind, e) for kind in ("contiguity", "knn", "blocks") for e in ("time", "twoway")],
 )
-@pytest.mark.parametrize(("n", "n_periods"), [(16, 4), (18, 2), (14, 6)])
-def test_lee_yu_is_maximum_likelihood_of_the_transformed_model(name, kind, effects, n, n_periods):
+@pytest.mark.parametrize("size", [(16, 4), *slow((18, 2), (14, 6))])
+def test_lee_yu_is_maximum_likelihood_of_the_transformed_model(name, kind, effects, size):
+    n, n_periods = size
     W = panels.KINDS[kind](n, seed=4)
     y, X = panels.arrays(W, n_periods, seed=2, rho=0.2)
     res = fit(name, y, X, W, effects=effects, correction="lee-yu")
@@ -163,21 +158,13 @@ def test_the_estimate_has_no_score_and_the_covariance_its_curvature(name, seed):
     assert_allclose(res.raw.cov, np.linalg.inv(info)[np.ix_(keep, keep)], rtol=1e-5, atol=1e-8)
 
 
-def directed(n, seed=0):
-    """Row-normalised random directed links: real eigenvalues may be few and small."""
-    rng = np.random.default_rng(seed)
-    W = (rng.random((n, n)) < 0.25) * rng.random((n, n)) + 0.1 * np.roll(np.eye(n), 1, axis=1)
-    np.fill_diagonal(W, 0)
-    return panels.row(W)
-
-
 @pytest.mark.parametrize("name", ["SEM", "SAC", "GNS"])
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", [*range(10), *slow(*range(10, 50))])
 def test_no_point_of_the_plane_is_higher(name, seed):
     """Two spatial parameters make several peaks; the interval may be wide (to -35 here)."""
     rng = np.random.default_rng(seed)
     n, n_periods = int(rng.integers(8, 25)), int(rng.integers(2, 6))
-    W = [panels.contiguity, directed, panels.knn][seed % 3](n, seed=seed)
+    W = [panels.contiguity, panels.directed, panels.knn][seed % 3](n, seed=seed)
     y, X = panels.arrays(W, n_periods, rho=rng.uniform(-0.9, 0.9), seed=seed)
     effects = [None, "entity", "time", "twoway"][seed % 4]
     res = fit(name, y, X, W, effects=effects, correction="none")
@@ -199,7 +186,7 @@ def test_the_higher_of_two_peaks_is_found(seed, rho, lambda_):
     """
     rng = np.random.default_rng(seed)
     n, n_periods = int(rng.integers(8, 25)), int(rng.integers(2, 6))
-    W = directed(n, seed)
+    W = panels.directed(n, seed)
     y, X = panels.arrays(W, n_periods, rho=rng.uniform(-0.9, 0.9), seed=seed)
     res = fit("GNS", y, X, W, effects="entity", correction="none")
     model = written_out("GNS", y, X, W, "entity", "direct")

@@ -109,8 +109,7 @@ def test_a_panel_with_a_gap_is_searched_alike():
     y, X = one_with_two_peaks()
     data = panels.frame(y, X)
     options = {"effects": "entity", "correction": "none"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         whole = GNS(data["y"], data[EVERY], (W, range(len(W))), **options).fit()
         weights = pd.Series(1.0, data.index)
         stacked = GNS(

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from nqp_spatial import GNS, SAC, SLX, SpatialDurbin, SpatialDurbinError, SpatialError, SpatialLag
-from tests import panels
+from tests import panels, slow
 
 # small panels have likelihoods with several peaks: test_family_peaks.py
 pytestmark = pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.IdentificationWarning")
@@ -106,7 +106,7 @@ def test_labels_and_order_of_rows_and_weights_do_not_matter(cls, kind):
 
 @pytest.mark.parametrize("cls", CLASSES)
 @pytest.mark.parametrize("kind", ["contiguity", "knn"])
-@pytest.mark.parametrize("effects", ["entity", "twoway"])
+@pytest.mark.parametrize("effects", ["entity", *slow("twoway")])
 def test_eigenvalues_and_sparse_lu_agree(cls, kind, effects):
     """1e-6 for one parameter (a search without a slope); 1e-5 for two, found by a simplex."""
     data, W = panel(kind=kind, seed=3)

@@ -22,26 +22,21 @@ from tests import panels
 pytestmark = pytest.mark.filterwarnings("ignore:Weak instruments")  # 49 areas
 
 
-def read(name):
-    return panels.read(name).fillna("").set_index(["model", "quantity", "name"])["value"]
-
-
 @pytest.fixture(scope="module")
 def r():
-    return read("spatial_iv_columbus.csv").sort_index()
+    return panels.known("spatial_iv_columbus.csv", "model", "quantity", "name")
 
 
 @pytest.fixture(scope="module")
 def spreg():
-    return read("spatial_iv_spreg.csv").sort_index()
+    return panels.known("spatial_iv_spreg.csv", "model", "quantity", "name")
 
 
 @pytest.fixture(scope="module")
 def columbus():
-    data = panels.read("columbus_data.csv").merge(panels.read("spatial_iv_columbus_data.csv"))
-    links = {row.area: [int(j) for j in str(row.neighbours).split()] for row in data.itertuples()}
-    graph = weights.normalise(Graph.from_dicts(links), "row")
-    return data.assign(year=1980).set_index(["area", "year"]), graph
+    data, links = panels.columbus()
+    data = data.join(panels.read("spatial_iv_columbus_data.csv", "area"))
+    return data, weights.normalise(Graph.from_dicts(links), "row")
 
 
 def exogenous(columbus, **options):

@@ -398,8 +398,7 @@ def test_a_large_panel_needs_no_eigenvalues():
     y = splu(sp.csc_array(sp.eye_array(n) - 0.4 * W)).solve((x + e).T).T
     index = pd.MultiIndex.from_product([i, [1, 2]])
     data = pd.DataFrame({"y": y.T.ravel(), "x": x.T.ravel()}, index=index)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
+    with warnings.catch_warnings(action="ignore", category=DataWarning):
         res = SpatialIV(data["y"], data[["x"]], (W, i), durbin=[]).fit(cov_type="robust")
     assert abs(res.rho - 0.4) < 4 * res.std_errors["rho"]
     assert res.std_errors["rho"] < 0.02

@@ -35,17 +35,9 @@ SPLM = {  # const, logp, logy; spatial parameters; phi; sigma2; loglik
 }
 
 
-@pytest.fixture(scope="module")
-def cigar(shared):
-    data = shared / "reference" / "data"
-    frame = pd.read_csv(data / "cigar.csv").set_index(["state", "year"])
-    W = pd.read_csv(data / "cigar_w.csv", header=None).to_numpy(float)
-    return frame, nqp.weights.normalise(nqp.weights.as_graph(W, ids=range(1, 47)), "row")
-
-
 @pytest.mark.parametrize("name", SPLM)
 def test_estimates_are_those_of_splm(cigar, name):
-    frame, graph = cigar
+    frame, graph, _ = cigar
     model = getattr(nqp, name)(frame["logc"], frame[["logp", "logy"]], graph, effects="random")
     res = model.fit()
     delta, spatial, (phi, sigma2, loglik) = SPLM[name]
@@ -60,14 +52,14 @@ def test_estimates_are_those_of_splm(cigar, name):
 
 def test_errors_of_the_spatial_error_model_are_those_of_splm(cigar):
     """delta is uncorrelated with (lambda, phi) there, so that splm's errors are right."""
-    frame, graph = cigar
+    frame, graph, _ = cigar
     res = nqp.SpatialError(frame["logc"], frame[["logp", "logy"]], graph, effects="random").fit()
     splm = [0.120159046533, 0.02645153089, 0.0257144578201]
     assert_allclose(res.std_errors[["const", "logp", "logy"]], splm, rtol=1e-5)
 
 
 def test_effects_use_the_same_formula(cigar):
-    frame, graph = cigar
+    frame, graph, _ = cigar
     res = nqp.SpatialDurbin(frame["logc"], frame[["logp", "logy"]], graph, effects="random").fit()
     W = nqp.weights.sparse_for(graph, res.entities).toarray()
     p = res.params
@@ -83,7 +75,7 @@ def test_effects_use_the_same_formula(cigar):
 
 
 def test_a_regressor_that_never_changes_is_welcome(cigar):
-    frame, graph = cigar
+    frame, graph, _ = cigar
     x = frame[["logp"]].assign(south=(frame.index.get_level_values(0) % 3 == 0).astype(float))
     res = nqp.SpatialLag(frame["logc"], x, graph, effects="random").fit()
     assert list(res.params.index) == ["const", "logp", "south", "rho"]
@@ -107,7 +99,7 @@ def test_no_random_effects_in_the_data_are_said():
 
 
 def test_what_random_effects_refuse(cigar):
-    frame, graph = cigar
+    frame, graph, _ = cigar
     model = nqp.SpatialLag(frame["logc"], frame[["logp"]], graph, effects="random")
     with pytest.raises(OptionError, match="cov_type='robust' takes errors of an entity"):
         model.fit(cov_type="robust")

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 
+from nqp_spatial import PanelThreshold
+
 HANSEN = {"grid": 400, "trim_by": "values", "boundary": "<"}
 TRIMS = (0.01, 0.01, 0.05)
 
@@ -45,3 +47,8 @@ def cities(seed=0, *, n_entities=40, n_periods=8, slopes=(-2.0, 1.0), sd=0.2):
     nqp = slope * inno + 0.5 * edu + rng.normal(size=(n_entities, 1)) + rng.normal(size=n_periods)
     columns = {"nqp": nqp + e, "inno": inno, "edu": edu, "gap": rng.normal(size=shape)}
     return pd.DataFrame({name: values.ravel() for name, values in columns.items()}, index)
+
+
+def model_of(frame, **options):
+    options = {"threshold": "inno", "regime": "inno", **options}
+    return PanelThreshold(frame["nqp"], frame[["inno", "edu"]], **options)

@@ -18,7 +18,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.models.threshold.model import PanelThreshold
-from tests.models.threshold.panels import cities
+from tests.models.threshold.panels import cities, model_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
@@ -26,11 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters
 @pytest.fixture
 def frame():
     return cities(n_entities=12, n_periods=6)
-
-
-def model_of(frame, **options):
-    options = {"threshold": "inno", "regime": "inno", **options}
-    return PanelThreshold(frame["nqp"], frame[["inno", "edu"]], **options)
 
 
 @pytest.mark.parametrize(

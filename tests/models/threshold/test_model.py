@@ -9,8 +9,8 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 from nqp_spatial import FixedEffects, tables
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.threshold.model import PanelThreshold
-from tests import REFERENCE
-from tests.models.threshold.panels import HANSEN, TRIMS, cities, invest
+from tests import panels
+from tests.models.threshold.panels import HANSEN, TRIMS, cities, invest, model_of
 
 CONTROLS = ["q1", "q2", "q3", "d1", "qd1"]
 VARIANTS = {"hansen_program": True, "all_periods_variant": False}
@@ -28,11 +28,6 @@ def hansen(shared):
 @pytest.fixture(scope="module")
 def frame():
     return cities()
-
-
-def model_of(frame, **options):
-    options = {"threshold": "inno", "regime": "inno", **options}
-    return PanelThreshold(frame["nqp"], frame[["inno", "edu"]], **options)
 
 
 # Hansen's investment data --------------------------------------------------------------------
@@ -135,8 +130,8 @@ def test_a_third_threshold_of_hansen_s_data_is_not_distinct(hansen):
 @pytest.mark.parametrize("case", ["entity", "twoway", "pooled"])
 def test_unbalanced_panel_equals_lm_with_dummies(case):
     """tests/reference/threshold_lm.R."""
-    data = pd.read_csv(REFERENCE / "fixed_effects_data.csv").set_index(["city", "year"])
-    table = pd.read_csv(REFERENCE / "threshold_lm.csv")
+    data = panels.read("fixed_effects_data.csv", "city", "year")
+    table = panels.read("threshold_lm.csv")
     expected = table[table["case"] == case].set_index(["kind", "name"])["value"].sort_index()
     data["y"] += 1.2 * data["x1"] * ((data["x2"] > 700).astype(int) + (data["x2"] > 2000))
     model = PanelThreshold(
