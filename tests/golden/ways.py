@@ -69,7 +69,7 @@ RESULTS = {
     ),
     DynamicGMMResults: ("n_instruments", "time_effects", "steps", "small"),
     PanelThresholdResults: ("thresholds", "regimes", "regressors"),
-    ModerationResults: ("x", "moderator", "centred_params", "centred_cov"),
+    ModerationResults: ("treatment", "moderator", "centred_params", "centred_cov"),
     QuantileResults: ("method",),
 }
 

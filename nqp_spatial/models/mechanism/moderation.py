@@ -25,25 +25,25 @@ from nqp_spatial.shared.options import Effects, Unpack, shared_options
 
 
 class Moderation:
-    """Fixed-effects regression of y on x, a moderator and their product.
+    """Fixed-effects regression of y on a treatment, a moderator and their product.
 
     Parameters
     ----------
     y : Series, shape (nobs,)
         Outcome, indexed by (entity, time); the panel may be unbalanced.
-    x : Series, shape (nobs,)
+    treatment : Series, shape (nobs,)
         The regressor whose effect is moderated.
     moderator : Series, shape (nobs,)
         Numbers, two of them (binary), or categories (text, a categorical column, or booleans); of
         categories the first in order is the base.
-    controls : DataFrame, shape (nobs, k), optional
+    x : DataFrame, shape (nobs, k), optional
     effects : {"twoway", "entity", "time", None}
     other_effects : Series or DataFrame, optional
         As in `FixedEffects`.
     centre : bool
-        Whether x and a numeric moderator enter the product less their means, so that the slope of
-        x is its effect at the mean of the moderator. The fit and `marginal_effects` do not depend
-        on it. A note of the results says which.
+        Whether the treatment and a numeric moderator enter the product less their means, so that
+        the slope of the treatment is its effect at the mean of the moderator. The fit and
+        `marginal_effects` do not depend on it. A note of the results says which.
 
     Raises
     ------
@@ -65,9 +65,9 @@ class Moderation:
     def __init__(
         self,
         y: pd.Series,
-        x: pd.Series,
+        treatment: pd.Series,
         moderator: pd.Series,
-        controls: pd.DataFrame | None = None,
+        x: pd.DataFrame | None = None,
         *,
         effects: Effects | None = "twoway",
         other_effects: pd.Series | pd.DataFrame | None = None,
@@ -75,20 +75,20 @@ class Moderation:
     ) -> None:
         self.sample = Sample.of(
             y=single(y, "y"),
-            x=single(x, "x"),
-            controls=controls,
+            treatment=single(treatment, "treatment"),
+            x=x,
             advice="Each variable has one role.",
         )
-        (self.x,) = self.sample.roles["x"]
+        (self.treatment,) = self.sample.roles["treatment"]
         moderator = _labels(moderator, self.sample)
-        x = self.sample.series("x")
-        self.moderator = _read(moderator, x, centre=centre)
-        self._middle = 0.0 if self.moderator.kind == "categories" else float(x.mean())
+        moved = self.sample.series("treatment")
+        self.moderator = _read(moderator, moved, centre=centre)
+        self._middle = 0.0 if self.moderator.kind == "categories" else float(moved.mean())
         self._centred = centre
-        columns, notes = self._columns(x, effects, other_effects, centre)
-        if "controls" in self.sample:
+        columns, notes = self._columns(moved, effects, other_effects, centre)
+        if "x" in self.sample:
             at = columns.shape[1] - len(self.moderator.products)
-            parts = [columns.iloc[:, :at], self.sample.frame("controls"), columns.iloc[:, at:]]
+            parts = [columns.iloc[:, :at], self.sample.frame("x"), columns.iloc[:, at:]]
             columns = pd.concat(parts, axis=1)
         columns.attrs["notes"] = (*self.sample.notes, *notes)
         y = self.sample.series()
@@ -96,16 +96,16 @@ class Moderation:
 
     @classmethod
     def from_formula(
-        cls, formula: str, data: Any, *, x: str, moderator: str, **options: Any
+        cls, formula: str, data: Any, *, treatment: str, moderator: str, **options: Any
     ) -> Self:
-        """The model of ``"y ~ x + control"``, the moderator being a column of ``data``.
+        """The model of ``"y ~ treatment + x1"``, the moderator being a column of ``data``.
 
         Parameters
         ----------
         formula : str
-            Outcome, regressor and controls; neither the moderator nor the product.
+            Outcome, treatment and controls; neither the moderator nor the product.
         data : DataFrame with an (entity, time) index, or PanelData
-        x : str
+        treatment : str
             A regressor by its name in the formula.
         moderator : str
             A column of ``data``.
@@ -113,16 +113,14 @@ class Moderation:
         frame = data.frame if isinstance(data, PanelData) else data
         y, every = split_formula(formula, data)
         every = every.rename(columns=str)
-        if x not in every:
+        if treatment not in every:
             raise OptionError(
-                f"x={x!r} is not a regressor of {formula!r}. Its regressors are "
+                f"treatment={treatment!r} is not a regressor of {formula!r}. Its regressors are "
                 f"{first(every.columns, 8)}."
             )
         checks.columns_exist(frame, [moderator])
-        controls = every.drop(columns=x)
-        return cls(
-            y, every[x], frame[moderator], controls if controls.shape[1] else None, **options
-        )
+        x = every.drop(columns=treatment)
+        return cls(y, every[treatment], frame[moderator], x if x.shape[1] else None, **options)
 
     @shared_options(Covariance, cov_type="clustered")
     def fit(self, **cov: Unpack[Covariance]) -> ModerationResults:
@@ -131,7 +129,8 @@ class Moderation:
         Returns
         -------
         ModerationResults
-            Slopes ``x``, ``m`` and ``x:m``; with categories ``m[category]``, ``x:m[category]``.
+            Slopes ``d``, ``m`` and ``d:m`` of a treatment d; with categories ``m[category]`` and
+            ``d:m[category]``.
         """
         fitted = self.model.fit(**cov)
         plain = {} if self._centred else self._as_products(fitted.params, fitted.cov)
@@ -140,7 +139,7 @@ class Moderation:
             model_name="Moderation",
             model=self,
             **plain,
-            x=self.x,
+            treatment=self.treatment,
             moderator=self.moderator,
             centred_params=fitted.params,
             centred_cov=fitted.cov,
@@ -151,7 +150,7 @@ class Moderation:
         m = self.moderator
         T = pd.DataFrame(np.eye(len(params)), params.index, params.index)
         for name, product in zip(m.columns, m.products, strict=True):
-            T.loc[self.x, product] = -m.mean
+            T.loc[self.treatment, product] = -m.mean
             if name in T:
                 T.loc[name, product] = -self._middle
             if "const" in T:
@@ -176,13 +175,13 @@ class Moderation:
         }
         if centre:
             means = {"first": self._middle, "second": m.mean}
-            notes.append(note("moderation.centred", product=f"{self.x}:{m.name}", **means))
+            notes.append(note("moderation.centred", product=f"{self.treatment}:{m.name}", **means))
         elif m.kind == "numeric":
-            notes.append(note("moderation.plain", product=f"{self.x}:{m.name}"))
-        return pd.DataFrame({self.x: x, **kept, **products}), notes
+            notes.append(note("moderation.plain", product=f"{self.treatment}:{m.name}"))
+        return pd.DataFrame({self.treatment: x, **kept, **products}), notes
 
 
-ROLES = ("y", "x", "moderator", "controls")
+ROLES = ("y", "treatment", "moderator", "x")
 
 
 def _labels(moderator: pd.Series, sample: Sample) -> pd.Series:
@@ -191,9 +190,7 @@ def _labels(moderator: pd.Series, sample: Sample) -> pd.Series:
     column = column.rename("moderator" if column.name is None else str(column.name))
     for role, names in sample.roles.items():
         if column.name in names:
-            roles = (
-                f"{role} and in moderator" if role != "controls" else "moderator and in controls"
-            )
+            roles = " and in ".join(sorted([role, "moderator"], key=ROLES.index))
             raise OptionError(
                 f"{column.name!r} is in {roles}. Each variable has one role; the moderator's own "
                 "effect is in the model without being a control.",

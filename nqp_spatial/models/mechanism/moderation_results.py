@@ -59,12 +59,12 @@ class Moderator:
 class ModerationResults(Results):
     """Least squares with an interaction.
 
-    The slope of ``x`` is its effect where the moderator is zero (at its mean if centred; in the
-    base category); `marginal_effects` gives it anywhere else.
+    The slope of the treatment is its effect where the moderator is zero (at its mean if centred; in
+    the base category); `marginal_effects` gives it anywhere else.
 
     Attributes
     ----------
-    x : str
+    treatment : str
         The regressor whose effect is moderated.
     moderator : Moderator
     centred_params : Series
@@ -73,7 +73,7 @@ class ModerationResults(Results):
         ``params`` and ``cov``. Effects are computed from them.
     """
 
-    x: str = ""
+    treatment: str = ""
     moderator: Moderator | None = None
     centred_params: pd.Series = field(default_factory=pd.Series, repr=False)
     centred_cov: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
@@ -136,7 +136,7 @@ class ModerationResults(Results):
         if not 0 < level < 1:
             raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
         index, weights = self._weights(at)
-        names = [self.x, *self._m.products]
+        names = [self.treatment, *self._m.products]
         params = self.centred_params[names].to_numpy()
         cov = self.centred_cov.loc[names, names].to_numpy()
         estimate = weights @ params
@@ -241,8 +241,8 @@ class ModerationResults(Results):
     def _bounds(self, level: float) -> list[float]:
         """Values where the t statistic of the effect is critical: roots of a quadratic."""
         (product,) = self._m.products
-        b, d = self.centred_params[[self.x, product]]
-        v = self.centred_cov.loc[[self.x, product], [self.x, product]].to_numpy()
+        b, d = self.centred_params[[self.treatment, product]]
+        v = self.centred_cov.loc[[self.treatment, product], [self.treatment, product]].to_numpy()
         square = float(self._distribution().ppf(1 - level / 2)) ** 2
         polynomial = [
             d * d - square * v[1, 1],
@@ -267,7 +267,7 @@ class ModerationResults(Results):
         numeric = self._m.kind == "numeric"
         return marginal.marginal_effects(
             self.marginal_effects(level=level),
-            variable=self.x,
+            variable=self.treatment,
             values=self._m.values if numeric else None,
             bounds=self.johnson_neyman(1 - level).attrs["bounds"] if numeric else (),
             level=level,

@@ -340,7 +340,7 @@ def _() -> Any:
 
 @case("moderation formula")
 def _() -> Any:
-    model = nqp.Moderation.from_formula("y0 ~ x1 + x2", d(), x="x1", moderator="q")
+    model = nqp.Moderation.from_formula("y0 ~ x1 + x2", d(), treatment="x1", moderator="q")
     return model.fit().params
 
 

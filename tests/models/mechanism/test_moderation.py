@@ -202,7 +202,7 @@ def test_bounds_by_hand(data):
 
 def test_rows_in_any_order_change_nothing(data):
     controls = data[["m1", "m2"]]
-    one = fit(data, controls=controls)
+    one = fit(data, x=controls)
     some = data.sample(frac=1, random_state=5)
     other = Moderation(
         some["y"], data["a"], some["b"], controls.sample(frac=1, random_state=6)
@@ -245,12 +245,12 @@ def test_the_plot_draws_the_effects(data):
 
 
 def test_formula(data):
-    ours = Moderation.from_formula("y ~ a + m1", data, x="a", moderator="b").fit()
-    assert_allclose(ours.params, fit(data, controls=data[["m1"]]).params)
-    with pytest.raises(OptionError, match="x='b' is not a regressor"):
-        Moderation.from_formula("y ~ a", data, x="b", moderator="m1")
+    ours = Moderation.from_formula("y ~ a + m1", data, treatment="a", moderator="b").fit()
+    assert_allclose(ours.params, fit(data, x=data[["m1"]]).params)
+    with pytest.raises(OptionError, match="treatment='b' is not a regressor"):
+        Moderation.from_formula("y ~ a", data, treatment="b", moderator="m1")
     with pytest.raises(DataError, match="no column 'm9'"):
-        Moderation.from_formula("y ~ a", data, x="a", moderator="m9")
+        Moderation.from_formula("y ~ a", data, treatment="a", moderator="m9")
 
 
 # bad input -----------------------------------------------------------------------------------
@@ -289,9 +289,9 @@ def test_cells_and_rows_must_be_there(data):
 
 
 def test_roles_and_options(data):
-    with pytest.raises(OptionError, match="'b' is in moderator and in controls"):
-        fit(data, controls=data[["b"]])
-    with pytest.raises(OptionError, match="'a' is in x and in moderator"):
+    with pytest.raises(OptionError, match="'b' is in moderator and in x"):
+        fit(data, x=data[["b"]])
+    with pytest.raises(OptionError, match="'a' is in treatment and in moderator"):
         fit(data, "a")
     with pytest.raises(OptionError, match="centre=True, but 'stage' holds categories"):
         fit(data, "stage", centre=True)
