@@ -24,7 +24,11 @@ ASKING = ("note", "both", "word", "words")
 KEYS = {f"{section}.{name}" for section, own in _sections("en").items() for name in own}
 # Chinese that is no text of the catalogue: names of places and data, and by module ...
 DATA = ("cities", "datasets")
-STUDY = "study"  # whose words are still its own
+STUDY = (
+    "language/study.py",
+    "language/headings.py",
+    "study/packaged.py",
+)  # words of study files: not yet moved
 ALLOWED = {
     "shared/notes.py": {"等", "个"},  # how a list is written, below the catalogue
     "tables/plain.py": {"宋体", "表"},  # a font; with what the number of a table begins
@@ -124,7 +128,7 @@ def test_every_name_of_a_section_that_is_read_whole_is_somewhere_in_the_code():
 
 def test_no_chinese_is_written_in_modules():
     for path, (texts, _) in sources().items():
-        if path.partition("/")[0] not in (*DATA, STUDY):
+        if path.partition("/")[0] not in DATA and path not in STUDY:
             runs = {run for text in texts for run in CHINESE.findall(text)}
             assert runs <= ALLOWED.get(path, set()), path
 
