@@ -114,11 +114,17 @@ def _record(called: Called, frame: FrameType, event: str, _: Any) -> None:
     if event != "call":
         return
     caller = frame.f_back
-    if caller is not None and caller.f_code.co_filename.endswith(_BETWEEN):
+    while caller is not None and _is_between(caller.f_code):
         caller = caller.f_back
     if caller is not None and caller.f_code.co_filename.startswith(_HERE):
         made = frame.f_code.co_name == "__init__"
         called.add(type(frame.f_locals["self"]) if made else frame.f_code)
+
+
+def _is_between(code: CodeType) -> bool:
+    """Of cached properties and context managers, or of a method that hands on to another."""
+    ours = PACKAGE in code.co_filename and code.co_name in ("called", "asked")
+    return ours or code.co_filename.endswith(_BETWEEN)
 
 
 def wanted(thing: Any, elsewhere: Collection[type] = ()) -> dict[str, CodeType | type]:

@@ -36,7 +36,25 @@ def test_studies(name):
 
 
 # Public things that have no value to keep.
-NOT_CALLED: dict[str, str] = {}
+NOT_CALLED: dict[str, str] = {
+    "models.SpatialModel": "what the spatial models share; each of them is called",
+}
+# Asked of every class in tests/test_result_protocol.py; views of numbers that are here.
+PROTOCOL = {
+    *("parts", "tests", "frames", "figures", "maps", "plot", "explore", "tidy", "glance", "labels"),
+    *("as_", "summary", "cite", "focus", "response", "decisions", "keys", "with_options"),
+}
+# Made after these numbers were taken, with tests of their own.
+LATER = {
+    "PanelData": "tests/panel/test_verbs.py and test_columns.py",
+    "StudyResult": "tests/study",
+    "AggregateReport": "tests/panel/test_aggregate.py",
+    "Lexicon": "tests/indices/test_keywords.py",
+    "PCAResult": "tests/indices/test_pca.py",
+    "rta_rows": "tests/indices/test_diversity.py",
+    "SpatialResults.cumulative_effects": "tests/effects",
+    "SpatialResults.counterfactual_means": "tests/effects",
+}
 
 
 def public() -> dict[str, object]:
@@ -44,6 +62,8 @@ def public() -> dict[str, object]:
     found: dict[str, object] = {}
     for name in nqp.__all__:
         thing = getattr(nqp, name)
+        if thing is nqp.exceptions:
+            continue
         if isinstance(thing, types.ModuleType):
             parts = {f"{name}.{part}": getattr(thing, part) for part in public_names(thing)}
             found |= {n: part for n, part in parts.items() if callable(part)}
@@ -79,10 +99,15 @@ def test_every_public_name_is_called(name):
     group.run(called=called)
     asked = {n: c for thing in group.covers for n, c in wanted(thing, classes).items()}
     there = called.union(*(c.__mro__ for c in seen | called if isinstance(c, type)))
-    absent = [n for n, c in asked.items() if c not in there and n not in NOT_CALLED]
+    absent = [n for n, c in asked.items() if c not in there and not _excused(n)]
     assert not absent, f"no case of {name} calls {absent}"
     unknown = [c.__name__ for c in seen if c not in classes and _has_methods(c)]
     assert not unknown, f"{name} returns {unknown}: add them to covers of a group"
+
+
+def _excused(name: str) -> bool:
+    owner, _, method = name.partition(".")
+    return name in NOT_CALLED or method in PROTOCOL or name in LATER or owner in LATER
 
 
 def _has_methods(cls: type) -> bool:

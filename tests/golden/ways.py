@@ -69,7 +69,7 @@ RESULTS = {
     ),
     DynamicGMMResults: ("n_instruments", "time_effects", "steps", "small"),
     PanelThresholdResults: ("thresholds", "regimes", "regressors"),
-    ModerationResults: ("treatment", "moderator", "centred_params", "centred_cov"),
+    ModerationResults: ("moderator", "centred_params", "centred_cov"),
     QuantileResults: ("method",),
 }
 
@@ -92,6 +92,7 @@ def _results(result: Results) -> dict[str, Any]:
         "resids": result.resids,
         "fitted": result.fitted,
         **{name: getattr(result, name) for name in extra},
+        **({"x": result.treatment} if isinstance(result, ModerationResults) else {}),
         **({"first_stage_statistics": result.first_stage.strength} if spatial_iv else {}),
     }
 

@@ -44,6 +44,9 @@ case = Group(
     nqp.read_table,
     nqp.run_study,
     nqp.PanelData,
+    nqp.cities.with_adcodes,
+    nqp.did.treatment,
+    nqp.did.first_treated,
     CityMatch,
     StudyResult,
     SimulatedStudy,
@@ -213,6 +216,21 @@ def _() -> Any:
         "restricted": c.restrict(entities=["TX", "CA"], periods=range(2003, 2006)).frame,
         "words": repr(castle()),
     }
+
+
+@case("cohorts")
+def _() -> Any:
+    c = castle()
+    return {
+        "first": nqp.did.first_treated(c["post"]),
+        "treatment": nqp.did.treatment(c["first_treated"]),
+    }
+
+
+@case("with_adcodes")
+def _() -> Any:
+    table = pd.DataFrame({"city": ["上海市", "苏州市"], "x": [1.0, 2.0]})
+    return nqp.cities.with_adcodes(table, "city")
 
 
 # ------------------------------------------------------------- a study file
