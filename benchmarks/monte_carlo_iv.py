@@ -33,6 +33,7 @@ from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.models.spatial import iv_instruments
 from nqp_spatial.models.spatial.covariance import moments_of
 from nqp_spatial.panel.design import Design
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared import parallel
 
 Array = npt.NDArray[np.float64]
@@ -88,7 +89,9 @@ def place(name: str, n_periods: int) -> Place:
     index = pd.MultiIndex.from_product([graph.unique_ids, range(n_periods)])
     columns = np.random.default_rng(0).normal(size=(len(index), 4))
     data = pd.DataFrame(columns, index=index, columns=["y", "x", "d", "z"])
-    roles = iv_instruments.Roles.from_frames(data["y"], data[["x"]], data["d"], data["z"], graph)
+    roles = iv_instruments.Roles.of(
+        Sample.of(y=data["y"], x=data[["x"]], endog=data["d"], instruments=data["z"]), graph
+    )
     return Place(roles, prepare(roles.design.W))
 
 
