@@ -43,7 +43,7 @@ class Sample:
     values : array, shape (nobs, number of columns)
         Finite; columns role after role.
     names : tuple of str
-        Of the columns; each has one role.
+        Of the columns; a regressor has one role.
     roles : mapping of str to tuple of str
         Names by role, in the order in which roles were given; a role that was not given is absent.
     notes : tuple of str
@@ -64,6 +64,7 @@ class Sample:
         may_be_constant: Sequence[str] = (),
         needs: Sequence[str] = (),
         balanced: bool = False,
+        outcome_apart: bool = False,
         **roles: Columns,
     ) -> Sample:
         """Check columns and put them on one sorted index.
@@ -78,6 +79,9 @@ class Sample:
             Roles that must have a column.
         balanced : bool
             Whether every entity must have every period.
+        outcome_apart : bool
+            Whether the outcome may not have the name of a regressor either, because it stands among
+            them, or its lags do.
         roles : Series, DataFrame or None
             ``y=``, ``x=``, ``endog=`` and so on, indexed by (entity, time).
 
@@ -95,7 +99,7 @@ class Sample:
         for role in needs:
             if role not in frames:
                 raise OptionError(f"{role} has no columns. Give at least one.", option=role)
-        names = _names(frames, advice)
+        names = _names(frames, advice, outcome_apart=outcome_apart)
         base = next(iter(frames))
         keys = keys_of(frames[base], base)
         if balanced and not keys.balanced:
@@ -145,8 +149,7 @@ class Sample:
 
     def array(self, *roles: str) -> Array:
         """Columns of roles that were given, shape (nobs, k)."""
-        wanted = [name for role in roles for name in self.roles.get(role, ())]
-        places = [self._place[name] for name in wanted]
+        places = [self._place[role, name] for role in roles for name in self.roles.get(role, ())]
         if places == list(range(self.values.shape[1])):
             return self.values
         return self.values[:, places]
@@ -154,7 +157,9 @@ class Sample:
     def series(self, role: str = "y") -> pd.Series:
         """The only column of a role."""
         (name,) = self.roles[role]
-        return self._noted(pd.Series(self.values[:, self._place[name]], self.index, name=name))
+        return self._noted(
+            pd.Series(self.values[:, self._place[role, name]], self.index, name=name)
+        )
 
     def frame(self, *roles: str) -> pd.DataFrame:
         """Columns of roles that were given, role after role."""
@@ -182,8 +187,9 @@ class Sample:
         )
 
     @cached_property
-    def _place(self) -> dict[str, int]:
-        return {name: j for j, name in enumerate(self.names)}
+    def _place(self) -> dict[tuple[str, str], int]:
+        pairs = [(role, name) for role, own in self.roles.items() for name in own]
+        return {pair: j for j, pair in enumerate(pairs)}
 
 
 def columns_of(values: Any, role: str) -> pd.DataFrame | None:
@@ -229,7 +235,9 @@ def labels_of(
     return keys.take(frame, role, own_role)
 
 
-def _names(frames: Mapping[str, pd.DataFrame], advice: str) -> dict[str, tuple[str, ...]]:
+def _names(
+    frames: Mapping[str, pd.DataFrame], advice: str, *, outcome_apart: bool
+) -> dict[str, tuple[str, ...]]:
     """Names by role as text; raise where one is used twice."""
     found: dict[str, tuple[str, ...]] = {}
     seen: dict[str, str] = {}
@@ -243,7 +251,8 @@ def _names(frames: Mapping[str, pd.DataFrame], advice: str) -> dict[str, tuple[s
                     else f"is in {seen[name]} and in {role}"
                 )
                 raise OptionError(f"{name!r} {twice}. {advice}", option=role)
-            seen[name] = role
+            if role != "y" or outcome_apart:
+                seen[name] = role
     return found
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from libpysal.graph import Graph
+from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal, assert_series_equal
 from shapely.geometry import box
 
@@ -23,6 +24,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnbalancedPanelError,
 )
+from nqp_spatial.panel.sample import Sample
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
@@ -402,3 +404,15 @@ def test_islands_of_the_weights_are_named():
     graph = Graph.from_arrays(["a", "b", "c"], ["b", "a", "c"], [1.0, 1.0, 0.0])
     with pytest.warns(IslandWarning, match="1 entities have no neighbours, first 'c'"):
         panel.check(["x"], graph=graph)
+
+
+def test_an_outcome_may_have_the_name_of_a_regressor():
+    """As y = x + noise keeps the name of x in pandas; only models with y among them refuse it."""
+    index = pd.MultiIndex.from_product([range(6), range(4)])
+    x = pd.DataFrame({"x1": np.random.default_rng(0).normal(size=24)}, index)
+    y = x["x1"] + np.random.default_rng(1).normal(size=24)
+    sample = Sample.of(y=y, x=x)
+    assert_array_equal(sample.series(), y)
+    assert_array_equal(sample.frame("x")["x1"], x["x1"])
+    with pytest.raises(OptionError, match="'x1' is in y and in x"):
+        Sample.of(y=y, x=x, outcome_apart=True)

@@ -65,6 +65,7 @@ class DynamicGMMModel:
             y=y,
             x=x,
             iv=iv,
+            outcome_apart=True,
             advice="Lags of y are added by lags=; regressors instrument themselves without being "
             "in iv. Rename one.",
         )

@@ -89,6 +89,7 @@ class Mediation:
             treatment=treatment,
             mediators=mediators,
             x=x,
+            outcome_apart=True,
             advice="Each variable has one role: outcome, treatment, mediator or control.",
         )
         roles = self.sample.roles

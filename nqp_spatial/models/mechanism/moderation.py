@@ -77,6 +77,7 @@ class Moderation:
             y=single(y, "y"),
             treatment=single(treatment, "treatment"),
             x=x,
+            outcome_apart=True,
             advice="Each variable has one role.",
         )
         (self.treatment,) = self.sample.roles["treatment"]
