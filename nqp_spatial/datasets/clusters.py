@@ -164,9 +164,9 @@ def _controls(
             np.sqrt(on_standing) * standing
             + np.sqrt(on_field) * _field(rng, W)[:, None]
             + np.sqrt(on_trend) * trend
-            + np.sqrt(rest) * _persistent(rng, n, n_periods)
+            + np.sqrt(rest) * persistent(rng, n, n_periods)
         )
-        controls[name] = low + (high - low) * _bounded(
+        controls[name] = low + (high - low) * bounded(
             latent, (mean - low) / (high - low), sd / (high - low)
         )
     return controls
@@ -182,8 +182,8 @@ def _indicators(rng: np.random.Generator, nqp: Array, W: sp.csr_array) -> dict[s
         share = FOLLOWS[group]
         for _, _, mean, sd, _ in indicators.values():
             city = 0.6 * _field(rng, W)[:, None] + 0.8 * rng.standard_normal((len(u), 1))
-            noise = 0.7 * city + 0.714 * _persistent(rng, *u.shape)
-            unit = _bounded(np.sqrt(share) * u + np.sqrt(1 - share) * noise, mean, sd).ravel()
+            noise = 0.7 * city + 0.714 * persistent(rng, *u.shape)
+            unit = bounded(np.sqrt(share) * u + np.sqrt(1 - share) * noise, mean, sd).ravel()
             columns.append((unit - unit.min()) / np.ptp(unit))
             spread.append(sd)
     z, step = np.column_stack(columns), np.array(spread)
@@ -218,7 +218,7 @@ def _field(rng: np.random.Generator, W: sp.csr_array) -> Array:
     return np.asarray((value - value.mean()) / value.std())
 
 
-def _persistent(rng: np.random.Generator, n: int, n_periods: int, memory: float = 0.85) -> Array:
+def persistent(rng: np.random.Generator, n: int, n_periods: int, memory: float = 0.85) -> Array:
     """First-order autoregressive series (n, n_periods), stationary with variance one."""
     shocks = rng.standard_normal((n, n_periods)) * np.sqrt(1 - memory**2)
     shocks[:, 0] /= np.sqrt(1 - memory**2)
@@ -227,7 +227,7 @@ def _persistent(rng: np.random.Generator, n: int, n_periods: int, memory: float 
     return shocks
 
 
-def _bounded(latent: Array, mean: float, sd: float) -> Array:
+def bounded(latent: Array, mean: float, sd: float) -> Array:
     """Logistic function of ``latent`` with exactly this mean and sd (divisor n); in (0, 1)."""
 
     def gap(ab: Array) -> Array:

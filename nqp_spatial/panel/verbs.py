@@ -28,8 +28,9 @@ class Verbs:
     polygons: gpd.GeoDataFrame | None
     notes: tuple[str, ...]
 
-    def _with(self, frame: pd.DataFrame, *notes: str, **changes: Any) -> Self:
-        raise NotImplementedError
+    if TYPE_CHECKING:  # PanelData has it
+
+        def _with(self, frame: pd.DataFrame, *notes: str, **changes: Any) -> Self: ...
 
     def by_entity(self, column: str) -> pd.Series:
         """One value for each entity, of a column that is the same in all its rows.

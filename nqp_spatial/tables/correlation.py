@@ -18,7 +18,7 @@ from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.text import stars as stars_of
 from nqp_spatial.tables import numbers
-from nqp_spatial.tables.frames import _numeric_columns, as_notes, own_notes
+from nqp_spatial.tables.frames import as_notes, numeric_columns, own_notes
 from nqp_spatial.tables.layout import Row
 from nqp_spatial.tables.table import Table
 
@@ -75,7 +75,7 @@ def correlation(
     numbers.check_digits(digits)
     frame: pd.DataFrame = data if isinstance(data, pd.DataFrame) else data.frame
     _check_unique(frame.columns if columns is None else _listed(columns))
-    chosen = _numeric_columns(frame, columns).astype(float)
+    chosen = numeric_columns(frame, columns).astype(float)
     complete = _complete(chosen)
     found, tails = _correlations(complete, method)
     texts = [label(name, labels or {}, {}) for name in complete.columns]

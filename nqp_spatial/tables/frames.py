@@ -101,7 +101,7 @@ def descriptive(
         A column does not exist, or is not numeric.
     """
     frame: pd.DataFrame = data if isinstance(data, pd.DataFrame) else data.frame
-    chosen = _numeric_columns(frame, columns)
+    chosen = numeric_columns(frame, columns)
     infinite = [name for name in chosen if np.isinf(chosen[name].astype(float)).any()]
     if infinite:
         raise InfiniteValuesError(
@@ -284,7 +284,7 @@ def label_text(value: Any, lang: str, labels: Mapping[str, str], names: Names) -
 # ---------------------------------------------------------------- input
 
 
-def _numeric_columns(frame: pd.DataFrame, columns: Sequence[str] | None) -> pd.DataFrame:
+def numeric_columns(frame: pd.DataFrame, columns: Sequence[str] | None) -> pd.DataFrame:
     """The columns asked for, all numeric.
 
     Raises

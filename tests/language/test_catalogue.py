@@ -191,4 +191,6 @@ def test_the_files_are_read_with_the_first_word():
         "assert not catalogue._sections.cache_info().currsize\n"
         "catalogue.word('tables.yes', 'zh'); assert catalogue._sections.cache_info().currsize == 1"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

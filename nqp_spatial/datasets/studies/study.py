@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial.datasets.clusters import _bounded, _persistent
+from nqp_spatial.datasets.clusters import bounded, persistent
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.shared.options import check_option
 
@@ -133,14 +133,14 @@ def latent(
     return np.asarray(
         np.sqrt(shares[0]) * own[:, None]
         + np.sqrt(shares[1]) * trend
-        + np.sqrt(rest) * _persistent(rng, n, n_periods, 0.7)
+        + np.sqrt(rest) * persistent(rng, n, n_periods, 0.7)
     )
 
 
 def within_range(values: Array, mean: float, sd: float, low: float, high: float) -> Array:
     """A logistic function of ``values`` with this mean and sd, between low and high."""
     span = high - low
-    return low + span * _bounded(values, (mean - low) / span, sd / span)
+    return low + span * bounded(values, (mean - low) / span, sd / span)
 
 
 def with_moments(rest: Array, city: Array, mean: float, sd: float) -> Array:
@@ -170,8 +170,8 @@ def unit_indicators(
     columns = [] if fixed is None else list(fixed.T)
     free = slice(len(columns), None)
     for _ in range(n_indicators):
-        noise = 0.7 * rng.standard_normal((len(u), 1)) + 0.714 * _persistent(rng, *u.shape)
-        unit = _bounded(np.sqrt(0.25) * u + np.sqrt(0.75) * noise, mean, 1.4 * sd).ravel()
+        noise = 0.7 * rng.standard_normal((len(u), 1)) + 0.714 * persistent(rng, *u.shape)
+        unit = bounded(np.sqrt(0.25) * u + np.sqrt(0.75) * noise, mean, 1.4 * sd).ravel()
         columns.append((unit - unit.min()) / np.ptp(unit))
     z = np.column_stack(columns)
     ends = (z.argmin(axis=0), 0.0), (z.argmax(axis=0), 1.0)

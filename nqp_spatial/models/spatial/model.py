@@ -70,8 +70,9 @@ class SpatialModel:
     _chooses_lags: ClassVar[bool]  # whether durbin= is an argument
     counterpart: ClassVar[str | None] = None  # the program it can be cross-checked with
 
-    def __init__(self, y: pd.Series, *columns_and_graph: Any, **options: Any) -> None:
-        raise NotImplementedError(f"{type(self).__name__} says what it takes.")
+    if TYPE_CHECKING:  # each model of the family says what it takes
+
+        def __init__(self, y: pd.Series, *columns_and_graph: Any, **options: Any) -> None: ...
 
     def _specify(
         self,

@@ -151,4 +151,6 @@ for model in (nqp.FixedEffects, nqp.PooledOLS, nqp.RandomEffects, nqp.FirstDiffe
 assert "linearmodels" not in sys.modules
 assert type(res.raw).__module__.startswith("linearmodels")
 """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
