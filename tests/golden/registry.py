@@ -23,6 +23,7 @@ _QUIET = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, Resource
 
 Case = Callable[[], Any]
 Called = set[CodeType | type]  # functions, and classes that were made
+_made: list[Callable[[], None]] = []  # forgets what a shared function has computed
 
 
 class Group:
@@ -63,6 +64,9 @@ class Group:
     def run(self, only: str = "", *, called: Called | None = None) -> Flat:
         """All values, by path; and in ``called`` what our own files called."""
         found: Flat = {}
+        if called is not None:  # what an earlier run has left would not be called again
+            for forget in _made:
+                forget()
         for name, case in self.cases.items():
             if name.startswith(only):
                 try:
@@ -82,6 +86,7 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
             warnings.simplefilter("ignore")
             return function(*args)
 
+    _made.append(quiet.cache_clear)
     return quiet
 
 
