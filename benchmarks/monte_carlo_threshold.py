@@ -3,9 +3,9 @@
 Writes docs/monte_carlo_threshold.md. Run from a checkout:
 OMP_NUM_THREADS=1 python benchmarks/monte_carlo_threshold.py [replications]
 
-Truth, in the magnitudes of study A: inno is lognormal with mean 0.077 and standard deviation 0.176,
-0.7 of the variance of its logarithm between cities; y = beta(inno) inno + six controls (normal,
-slopes 0.005) + city + year effects + e, e with standard deviation 0.021, for which F is 36
+Truth, in the magnitudes of the collaboration study: inno is lognormal with mean 0.077 and standard
+deviation 0.176, 0.7 of the variance of its logarithm between cities; y = beta(inno) inno + six
+controls (normal, slopes 0.005) + city + year effects + e, e with standard deviation 0.021, for which F is 36
 in the median (the study prints 33). Under the null beta = 0.041; under the alternative -2.347 where
 inno <= 0.0066 (an eighth of the observations) and 0.041 above; "two in truth" adds 0.6 where
 inno > 0.154. All is drawn anew each time; every value of inno is searched, 1 % trimmed.
@@ -204,8 +204,8 @@ INTRODUCTION = """# The threshold bootstrap and the likelihood-ratio set
 
 Share of samples in which the test rejects at the 5 % level, and in which the confidence set has the
 true threshold, in per cent with 1.96 times its Monte-Carlo error
-(`benchmarks/monte_carlo_threshold.py`, which states the truth: study A's 181 cities and 11 years,
-threshold 0.0066, slopes -2.347 and 0.041). Each test has 199 bootstrap draws.
+(`benchmarks/monte_carlo_threshold.py`, which states the truth: the collaboration study's 181
+cities and 11 years, threshold 0.0066, slopes -2.347 and 0.041). Each test has 199 bootstrap draws.
 
 Errors: "by city", standard deviations that differ between cities; "with inno", standard deviation
 from 0.5 to 1.5 times as inno rises, which "residual" (Hansen 1999) takes not to happen; "x 2",

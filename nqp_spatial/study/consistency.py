@@ -7,6 +7,7 @@ from typing import Any
 
 from nqp_spatial.language.headings import TITLES
 from nqp_spatial.shared.messages import suggest
+from nqp_spatial.study import packaged
 from nqp_spatial.study.keys import Entry, Key, Problem, either
 from nqp_spatial.study.registry import MODELS, TESTED, VARIED
 from nqp_spatial.study.rows import REGRESSORS
@@ -57,7 +58,7 @@ def _bundled(study: Study) -> Iterator[Problem]:
     ]
     for key, value, known in places:
         if value and value.startswith("bundled:") and value not in known:
-            near = suggest(value, known)
+            near = packaged.renamed(value) or suggest(value, known)
             yield key, f"expected a path, {either(known)}; found {value!r}.{near}"
     if data.polygons and not data.polygons.startswith("bundled:") and data.polygon_id is None:
         yield (

@@ -80,7 +80,7 @@ class Inputs:
         if text not in known:
             raise self.source.error(
                 key, f"expected a path or one of {', '.join(known)}; found {text!r}."
-                + suggest(text, known)
+                + (packaged.renamed(text) or suggest(text, known))
             )  # fmt: skip
         frame = packaged.table(text, seed=self.study.seed, lang=self.study.language)
         attrs = dict(frame.attrs)

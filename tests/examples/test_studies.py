@@ -27,7 +27,7 @@ EXAMPLES = ROOT / "examples"
 
 def run_study(name, folder, **options):
     """``main`` of an example, as it stands there."""
-    spec = importlib.util.spec_from_file_location(f"study_{name}", EXAMPLES / f"study_{name}.py")
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.main(folder, **options)
@@ -65,10 +65,10 @@ def assert_tables(folder, names):
 @pytest.mark.parametrize(
     ("name", "cities", "years"),
     [
-        ("a", 181, range(2011, 2022)),
-        ("b", 277, range(2006, 2021)),
-        ("c", 277, range(2000, 2020)),
-        ("d", 196, range(2008, 2022)),
+        ("collaboration", 181, range(2011, 2022)),
+        ("regional_gap", 277, range(2006, 2021)),
+        ("coagglomeration", 277, range(2000, 2020)),
+        ("digital", 196, range(2008, 2022)),
     ],
 )
 def test_the_data_say_what_they_are(name, cities, years):
@@ -90,20 +90,24 @@ def test_unknown_studies_and_seeds():
     with pytest.raises(OptionError, match="'e'"):
         load_simulated_study("e")
     with pytest.raises(OptionError, match="seed=-1 must be a whole number of 0 or more"):
-        load_simulated_study("a", seed=-1)
+        load_simulated_study("collaboration", seed=-1)
 
 
-# ------------------------------------------------------------------------- study A
+# ------------------------------------------------------------------------- collaboration
 
 
 @pytest.fixture(scope="module")
-def study_a(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study_a")
-    return run_study("a", folder, replications=40), folder, load_simulated_study("a")
+def collaboration(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("collaboration")
+    return (
+        run_study("collaboration", folder, replications=40),
+        folder,
+        load_simulated_study("collaboration"),
+    )
 
 
-def test_a_writes_the_tables_of_the_study(study_a):
-    _, folder, _ = study_a
+def test_collaboration_writes_the_tables_of_the_study(collaboration):
+    _, folder, _ = collaboration
     names = ["1_indicators", "4_descriptive", "5_baseline", "6_threshold_test", "7_threshold"]
     names += ["8_robustness", "9_instrument", "9_instrument_strength", "10_agglomerations"]
     names += ["10_cities"]
@@ -111,9 +115,9 @@ def test_a_writes_the_tables_of_the_study(study_a):
     assert (folder / "threshold_lr.png").stat().st_size > 5_000
 
 
-def test_a_indices(study_a):
+def test_collaboration_indices(collaboration):
     """The index of the indicators is the outcome; moments of table 4 of the study."""
-    found, _, study = study_a
+    found, _, study = collaboration
     panel = found["panel"]
     assert_allclose(panel["productivity"], study.panel["productivity"], atol=1e-8)
     assert_allclose(panel["productivity"].agg(["mean", "std"]), [0.309, 0.0668], rtol=1e-3)
@@ -126,9 +130,9 @@ def test_a_indices(study_a):
     assert_allclose(panel["inno"].std(), 0.176, atol=0.06)
 
 
-def test_a_co_patents_by_hand(study_a):
+def test_collaboration_co_patents_by_hand(collaboration):
     """Inno of one city and year, counted from the raw table."""
-    found, _, study = study_a
+    found, _, study = collaboration
     group = study.tables["membership"].set_index("adcode")["agglomeration"]
     rows = study.tables["applications"].query("year == 2015")
     city = 420100
@@ -140,17 +144,17 @@ def test_a_co_patents_by_hand(study_a):
     assert_allclose(found["panel"].loc[(city, 2015), "inno"], counted / people)
 
 
-def test_a_flows_stay_inside_agglomerations(study_a):
-    found, _, study = study_a
+def test_collaboration_flows_stay_inside_agglomerations(collaboration):
+    found, _, study = collaboration
     group = study.tables["membership"].set_index("adcode")["agglomeration"]
     links = found["graph"].adjacency[found["graph"].adjacency > 0].index.to_frame()
     assert len(links) > 500
     assert (links["focal"].map(group) == links["neighbor"].map(group)).all()
 
 
-def test_a_baseline(study_a):
+def test_collaboration_baseline(collaboration):
     """Fixed effects, which the entity effects of the truth ask for, find the controls' slopes."""
-    found, _, study = study_a
+    found, _, study = collaboration
     base = found["baseline"]
     assert base["hausman"].pvalue < 0.01
     twoway = base["columns"]["two-way FE"]
@@ -159,9 +163,9 @@ def test_a_baseline(study_a):
     assert_recovers(twoway, "inno", study.truth["above, about"]["all"])
 
 
-def test_a_threshold(study_a):
+def test_collaboration_threshold(collaboration):
     """The printed threshold 0.0066, slopes -2.347 and 0.041, F 32.98."""
-    found, _, study = study_a
+    found, _, study = collaboration
     single = found["threshold"]["single"]
     low, high = single.thresholds.loc[1, ["lower", "upper"]]
     step = np.sort(found["panel"]["inno"].unique())
@@ -175,15 +179,15 @@ def test_a_threshold(study_a):
     assert 15 < tests.loc["single", "F"] < 70
 
 
-def test_a_instrument(study_a):
-    found, _, _ = study_a
+def test_collaboration_instrument(collaboration):
+    found, _, _ = collaboration
     assert_recovers(found["iv"], "inno", 0.041)
     assert found["iv"].nobs == 181 * 10
     assert found["iv"].weak_instruments.kleibergen_paap_f > 16.38
 
 
-def test_a_variations(study_a):
-    found, _, study = study_a
+def test_collaboration_variations(collaboration):
+    found, _, study = collaboration
     columns = found["variations"].results
     nobs = {name: result.nobs for name, result in columns.items()}
     assert nobs == {
@@ -197,9 +201,9 @@ def test_a_variations(study_a):
     assert found["variations"].to_frame().loc["agglomerations", "n_entities"] == 14
 
 
-def test_a_groups(study_a):
+def test_collaboration_groups(collaboration):
     """The printed slopes of the groups, and that their differences are found."""
-    found, _, study = study_a
+    found, _, study = collaboration
     level, core = found["groups"]["level"], found["groups"]["core"]
     above = study.truth["above"]
     assert_recovers(level.results["developed"], "inno_above", 0.0108)
@@ -214,19 +218,23 @@ def test_a_groups(study_a):
     )
 
 
-# ------------------------------------------------------------------------- study B
+# ------------------------------------------------------------------------- regional gap
 
 
 @pytest.fixture(scope="module")
-def study_b(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study_b")
-    return run_study("b", folder, replications=60), folder, load_simulated_study("b")
+def regional_gap(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("regional_gap")
+    return (
+        run_study("regional_gap", folder, replications=60),
+        folder,
+        load_simulated_study("regional_gap"),
+    )
 
 
 @pytest.fixture(scope="module")
-def slopes_b(study_b):
+def slopes_b(regional_gap):
     """The slope of each row of the panel, from the truth and the regions of the cities."""
-    found, _, study = study_b
+    found, _, study = regional_gap
     cities, change = study.tables["cities"], study.truth["differences"]
     inside = {
         "inner": cities["macro4_en"].isin(["Central", "West"]),
@@ -240,16 +248,16 @@ def slopes_b(study_b):
     return pd.Series(slope.reindex(index.get_level_values("city")).to_numpy(), index)
 
 
-def test_b_writes_the_tables_of_the_study(study_b):
-    _, folder, _ = study_b
+def test_regional_gap_writes_the_tables_of_the_study(regional_gap):
+    _, folder, _ = regional_gap
     names = ["1_descriptive", "2_inequality", "3_baseline", "4_provinces", "5_quantiles"]
     names += ["6_mechanisms", "7_macro4_en", "7_coastal", "7_leads", "7_agglomeration"]
     assert_tables(folder, names)
     assert (folder / "quantiles.png").stat().st_size > 5_000
 
 
-def test_b_gap_and_inequality_by_hand(study_b):
-    found, _, study = study_b
+def test_regional_gap_gap_and_inequality_by_hand(regional_gap):
+    found, _, study = regional_gap
     cities = study.tables["cities"]
     members = cities.index[cities["province_en"] == "Hebei"]
     rows = study.panel.xs(2010, level="year").loc[members]
@@ -266,8 +274,8 @@ def test_b_gap_and_inequality_by_hand(study_b):
     assert_allclose(row["gini"], (np.outer(p, p) * apart).sum() / 2)
 
 
-def test_b_baseline(study_b, slopes_b):
-    found, _, study = study_b
+def test_regional_gap_baseline(regional_gap, slopes_b):
+    found, _, study = regional_gap
     result = found["baseline"]["gap"]
     assert_recovers(result, "collab", average_slope(slopes_b, found["panel"]["collab"]))
     for name, slope in study.truth["controls"].items():
@@ -276,9 +284,9 @@ def test_b_baseline(study_b, slopes_b):
     assert {r.nobs for r in found["provinces"].values()} == {23 * 15}
 
 
-def test_b_quantiles(study_b, slopes_b):
+def test_regional_gap_quantiles(regional_gap, slopes_b):
     """Narrower where the gap is small, wider where it is large, as the abstract has it."""
-    found, _, study = study_b
+    found, _, study = regional_gap
     quantile = found["quantiles"]
     mean = average_slope(slopes_b, found["panel"]["collab"])
     for tau, q in {0.1: -1.2816, 0.5: 0.0, 0.9: 1.2816}.items():  # of the standard normal
@@ -289,8 +297,8 @@ def test_b_quantiles(study_b, slopes_b):
     assert quantile.equality("collab", [0.1, 0.9]).pvalue < 0.01
 
 
-def test_b_mechanisms(study_b):
-    found, _, study = study_b
+def test_regional_gap_mechanisms(regional_gap):
+    found, _, study = regional_gap
     for name, slope in study.truth["mechanisms"].items():
         assert_recovers(found["mechanisms"][name], "collab", slope)
     # prices of a city are in half of each pair's variance: between nothing and all of 0.12
@@ -298,8 +306,8 @@ def test_b_mechanisms(study_b):
     assert 0.03 < integration.params["collab"] < 0.12
 
 
-def test_b_groups(study_b, slopes_b):
-    found, _, study = study_b
+def test_regional_gap_groups(regional_gap, slopes_b):
+    found, _, study = regional_gap
     collab, cities = found["panel"]["collab"], study.tables["cities"]
     for name, by in found["groups"].items():
         label = cities[name].reindex(collab.index.get_level_values("city")).to_numpy()
@@ -314,25 +322,29 @@ def test_b_groups(study_b, slopes_b):
     assert inside["inside"].params["collab"] < inside["outside"].params["collab"]
 
 
-# ------------------------------------------------------------------------- study C
+# ------------------------------------------------------------------------- coagglomeration
 
 
 @pytest.fixture(scope="module")
-def study_c(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study_c")
-    return run_study("c", folder, replications=60), folder, load_simulated_study("c")
+def coagglomeration(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("coagglomeration")
+    return (
+        run_study("coagglomeration", folder, replications=60),
+        folder,
+        load_simulated_study("coagglomeration"),
+    )
 
 
-def test_c_writes_the_tables_of_the_study(study_c):
-    _, folder, _ = study_c
+def test_coagglomeration_writes_the_tables_of_the_study(coagglomeration):
+    _, folder, _ = coagglomeration
     names = ["1_descriptive", "2_baseline", "3_models", "4_gmm", "4_gmm_tests", "5_mediation"]
     assert_tables(folder, [*names, "5_indirect", "6_firms", "7_variations"])
     assert (folder / "firms.png").stat().st_size > 5_000
 
 
-def test_c_rta_by_hand(study_c):
+def test_coagglomeration_rta_by_hand(coagglomeration):
     """1 / Var of three counts, with divisor 2; the cap where they are equal."""
-    found, _, _ = study_c
+    found, _, _ = coagglomeration
     panel = found["panel"]
     row = panel[(panel["he"] == 2) & (panel["ge"] == 1) & (panel["ue"] == 0)].iloc[0]
     assert_allclose(row["rta"], 1.0)
@@ -345,8 +357,8 @@ def test_c_rta_by_hand(study_c):
     assert_allclose(panel["popsiz"].agg(["mean", "std"]), [5.881, 0.650], atol=0.002)
 
 
-def test_c_baseline(study_c):
-    found, _, study = study_c
+def test_coagglomeration_baseline(coagglomeration):
+    found, _, study = coagglomeration
     base = found["baseline"]
     for name in ("effects", "+ population", "+ economy", "all"):
         assert_recovers(base[name], "rta", study.truth["total"])
@@ -360,9 +372,9 @@ def test_c_baseline(study_c):
     assert found["models"]["2014-2019"].nobs == 277 * 6
 
 
-def test_c_gmm(study_c):
+def test_coagglomeration_gmm(coagglomeration):
     """The printed 0.528, 0.004 and 0.011, and tests that a right model passes."""
-    found, _, study = study_c
+    found, _, study = coagglomeration
     for result in found["gmm"].values():
         for name, value in study.truth["dynamic"].items():
             assert_recovers(result, name, value)
@@ -373,9 +385,9 @@ def test_c_gmm(study_c):
     assert list(found["tests"].loc["two-step"].index) == ["ar1", "ar2", "hansen"]
 
 
-def test_c_mediation(study_c):
+def test_coagglomeration_mediation(coagglomeration):
     """a and b of three mediators; the mediators carry 0.0024 of 0.007 together."""
-    found, _, study = study_c
+    found, _, study = coagglomeration
     mediated = found["mediation"]
     for name, path in study.truth["mediators"].items():
         assert_recovers(mediated.on_mediator[name], "rta", path["a"])
@@ -388,17 +400,17 @@ def test_c_mediation(study_c):
     assert abs(row["indirect"] - 0.002392) < 3.5 * row["std_error"]
 
 
-def test_c_firms(study_c):
+def test_coagglomeration_firms(coagglomeration):
     """Slopes rise from young firms to unicorns, and the tests see it."""
-    found, _, study = study_c
+    found, _, study = coagglomeration
     for kind, slope in study.truth["firms"].items():
         assert_recovers(found["kinds"].results[kind], "rta", slope)
     assert all(test.pvalue < 0.01 for test in found["kinds"].tests.values())
 
 
-def test_c_variations(study_c):
+def test_coagglomeration_variations(coagglomeration):
     """Rows beyond three standard deviations are left out on record."""
-    found, _, _ = study_c
+    found, _, _ = coagglomeration
     frame = found["variations"].to_frame()
     y = found["panel"]["nqp"]
     beyond = (y - y.mean()).abs() > 3 * y.std()
@@ -407,26 +419,26 @@ def test_c_variations(study_c):
     assert (frame["pvalue"] < 0.01).all()
 
 
-# ------------------------------------------------------------------------- study D
+# ------------------------------------------------------------------------- digital
 
 
 @pytest.fixture(scope="module")
-def study_d(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study_d")
-    return run_study("d", folder), folder, load_simulated_study("d")
+def digital(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digital")
+    return run_study("digital", folder), folder, load_simulated_study("digital")
 
 
-def test_d_writes_the_tables_of_the_study(study_d):
-    _, folder, _ = study_d
+def test_digital_writes_the_tables_of_the_study(digital):
+    _, folder, _ = digital
     names = ["1_indicators", "2_descriptive", "3_baseline", "4_instruments", "4_strength"]
     assert_tables(folder, [*names, "5_robustness", "6_mechanisms", "7_moderation"])
     for name in ("stage", "size", "infra", "polycentric"):
         assert (folder / f"effect_by_{name}.png").stat().st_size > 5_000
 
 
-def test_d_index(study_d):
+def test_digital_index(digital):
     """25 indicators, five of them made from raw columns, give the outcome back."""
-    found, _, study = study_d
+    found, _, study = digital
     panel = found["panel"]
     assert len(found["index"].weights) == 25
     assert np.corrcoef(panel["inn"], study.panel["inn"])[0, 1] > 0.999
@@ -435,8 +447,8 @@ def test_d_index(study_d):
     assert shares["coordination"] < shares["results"]  # 4.8 and 33.4 per cent in the study
 
 
-def test_d_relative_to_the_leading_city_by_hand(study_d):
-    found, _, study = study_d
+def test_digital_relative_to_the_leading_city_by_hand(digital):
+    found, _, study = digital
     panel, membership = found["panel"], study.tables["membership"]
     members = membership.loc[membership["agglomeration"] == "PRD", "adcode"]
     rows = panel.xs(2015, level="year").loc[members]
@@ -444,8 +456,8 @@ def test_d_relative_to_the_leading_city_by_hand(study_d):
     assert_allclose(rows["gdp_pc_ratio"], rows["gdp_pc"] / rows.loc[leader, "gdp_pc"])
 
 
-def test_d_mechanism_indices_by_hand(study_d):
-    found, _, _ = study_d
+def test_digital_mechanism_indices_by_hand(digital):
+    found, _, _ = digital
     rows = found["panel"].xs(2012, level="year")
     share = rows["rd_spending"] / rows["fiscal_spending"]
     assert_allclose(
@@ -455,9 +467,9 @@ def test_d_mechanism_indices_by_hand(study_d):
     assert_allclose(rows["ris"], by_hand)
 
 
-def test_d_attributes(study_d):
+def test_digital_attributes(digital):
     """The structure found from sizes is that of the agglomerations; stages are the plan's."""
-    found, _, study = study_d
+    found, _, study = digital
     first = found["panel"].groupby(level="city")[["stage", "polycentric"]].first()
     rows = study.tables["membership"].set_index("adcode")
     assert rows["agglomeration"].nunique() == 19
@@ -467,8 +479,8 @@ def test_d_attributes(study_d):
     assert first.loc[rows.index[rows["agglomeration"] == "TSN"], "stage"].eq(3).all()
 
 
-def test_d_baseline(study_d):
-    found, _, study = study_d
+def test_digital_baseline(digital):
+    found, _, study = digital
     twoway = found["baseline"]["two-way"]
     assert study.truth["digit"] == 0.0999  # as printed
     assert_recovers(twoway, "digit", 0.0999)
@@ -477,9 +489,9 @@ def test_d_baseline(study_d):
     assert abs(found["baseline"]["pooled"].params["digit"] - 0.0999) > 0.02  # effects matter
 
 
-def test_d_instruments(study_d):
+def test_digital_instruments(digital):
     """Each finds the average effect over the cities that it moves, which the truth gives."""
-    found, _, study = study_d
+    found, _, study = digital
     panel, cities = found["panel"], study.tables["cities"]
     digit = within(panel["digit"])
     slope = pd.Series(study.truth["digit"], panel.index)
@@ -499,9 +511,9 @@ def test_d_instruments(study_d):
     assert found["iv"]["telephones, first"].params["telephones_x_trend"] > 0
 
 
-def test_d_keywords_by_hand(study_d):
+def test_digital_keywords_by_hand(digital):
     """121 words in ten groups; hits of a report of 120 words, per thousand."""
-    found, _, study = study_d
+    found, _, study = digital
     lexicon = study.tables["lexicon"]
     assert (len(lexicon), lexicon["group"].nunique()) == (121, 10)
     text = study.tables["reports"].loc[(110000, 2021)]
@@ -512,8 +524,8 @@ def test_d_keywords_by_hand(study_d):
     assert_allclose(counted, 1000 * hits / 120, rtol=0.15)  # jieba cuts some words in two
 
 
-def test_d_variations(study_d):
-    found, _, study = study_d
+def test_digital_variations(digital):
+    found, _, study = digital
     results = found["variations"].results
     assert_recovers(results["other index"], "digit", study.truth["other_index"])
     assert results["keywords"].pvalues["keywords"] < 0.01
@@ -522,15 +534,15 @@ def test_d_variations(study_d):
     assert results["more than 3 cities"].nobs == 14 * sizes[sizes > 3].sum() < 2744
 
 
-def test_d_mechanisms(study_d):
-    found, _, study = study_d
+def test_digital_mechanisms(digital):
+    found, _, study = digital
     for name, slope in study.truth["mechanisms"].items():
         assert_recovers(found["mechanisms"][name], "digit", slope)
 
 
-def test_d_moderation(study_d):
+def test_digital_moderation(digital):
     """By how much the slope changes with each attribute, as printed in table 7 of the study."""
-    found, _, study = study_d
+    found, _, study = digital
     printed = {"stage": -0.0296, "size": -0.2699, "infra": 0.1092, "polycentric": 0.0361}
     assert study.truth["moderators"] == printed
     for name, change in printed.items():

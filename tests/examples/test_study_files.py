@@ -100,9 +100,9 @@ def assert_tables(study: StudyResult, *names: str) -> None:
 
 @pytest.fixture(scope="module")
 def a(tmp_path_factory):
-    module = example("study_a")
+    module = example("collaboration")
     study = run(
-        "study_a",
+        "collaboration",
         tmp_path_factory.mktemp("a"),
         models__threshold__test__replications=20,
         heterogeneity__agglomerations__replications=20,
@@ -198,12 +198,12 @@ def test_a_groups(a):
 
 @pytest.fixture(scope="module")
 def b(tmp_path_factory):
-    module = example("study_b")
-    simulated = load_simulated_study("b")
+    module = example("regional_gap")
+    simulated = load_simulated_study("regional_gap")
     panel, inequality = module.variables(simulated)
     folder = tmp_path_factory.mktemp("b")
-    study = run("study_b", folder, models__quantile__replications=20)
-    return module, simulated, panel, inequality, study, run("study_b_provinces", folder)
+    study = run("regional_gap", folder, models__quantile__replications=20)
+    return module, simulated, panel, inequality, study, run("regional_gap_provinces", folder)
 
 
 def test_b_gaps_and_inequality(b):
@@ -264,11 +264,11 @@ def test_b_groups(b):
 
 @pytest.fixture(scope="module")
 def c(tmp_path_factory):
-    module = example("study_c")
+    module = example("coagglomeration")
     panel, firms = module.variables()
     folder = tmp_path_factory.mktemp("c")
-    study = run("study_c", folder, models__mediation__replications=20)
-    return module, panel, firms, study, run("study_c_firms", folder)
+    study = run("coagglomeration", folder, models__mediation__replications=20)
+    return module, panel, firms, study, run("coagglomeration_firms", folder)
 
 
 def test_c_diversity(c):
@@ -353,10 +353,10 @@ def test_c_firms_and_outliers(c):
 
 @pytest.fixture(scope="module")
 def d(tmp_path_factory):
-    module = example("study_d")
-    simulated = load_simulated_study("d")
+    module = example("digital")
+    simulated = load_simulated_study("digital")
     panel, group, _ = module.variables(simulated)
-    return module, simulated, panel, group, run("study_d", tmp_path_factory.mktemp("d"))
+    return module, simulated, panel, group, run("digital", tmp_path_factory.mktemp("d"))
 
 
 def test_d_attributes_and_indicators(d):
@@ -434,8 +434,8 @@ def test_d_moderation(d):
 def test_plots_of_the_studies(tmp_path):
     """The quantiles of B and the firms of C; the others are of the same kinds."""
     quick = {"output__plots": ["png"], "output__tables": []}
-    study = run("study_b", tmp_path, models__quantile__replications=20, **quick)
+    study = run("regional_gap", tmp_path, models__quantile__replications=20, **quick)
     names = {path.stem for path in (study.output / "plots").iterdir()}
     assert {"quantiles-quantile", "heterogeneity-coast"} <= names
-    firms = run("study_c_firms", tmp_path, **quick)
+    firms = run("coagglomeration_firms", tmp_path, **quick)
     assert (firms.output / "plots" / "heterogeneity-kinds.png").stat().st_size > 5_000

@@ -9,13 +9,21 @@ import numpy as np
 import pandas as pd
 
 import nqp_spatial as nqp
+from nqp_spatial.datasets.studies.study import STUDIES
 
 from .registry import shared
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-STUDY_FILES = ("study_a", "study_b", "study_b_provinces", "study_c", "study_c_firms", "study_d")
-COLLABORATION, GAPS, FIRMS, DIGITAL = "a", "b", "c", "d"  # simulated studies, by subject
+STUDY_FILES = (
+    "collaboration",
+    "regional_gap",
+    "regional_gap_provinces",
+    "coagglomeration",
+    "coagglomeration_firms",
+    "digital",
+)
+COLLABORATION, GAPS, FIRMS, DIGITAL = STUDIES
 
 OUTCOME, POLICY = "l_homicide", "post"
 CONTROLS = ["l_income", "unemployrt", "poverty"]

@@ -24,13 +24,13 @@ from .ground import EXAMPLES, STUDY_FILES
 
 QUICK = {"output.tables": ["md"], "output.plots": [], "output.maps": False}
 FEWER: dict[str, dict[str, Any]] = {  # bootstrap draws: as many as show a change of any
-    "study_a": {
+    "collaboration": {
         "models.threshold.test.replications": 20,
         "heterogeneity.agglomerations.replications": 20,
         "heterogeneity.cities.replications": 20,
     },
-    "study_b": {"models.quantile.replications": 20},
-    "study_c": {"models.mediation.replications": 20},
+    "regional_gap": {"models.quantile.replications": 20},
+    "coagglomeration": {"models.mediation.replications": 20},
 }
 NAMES = ("castle", "demo", *STUDY_FILES)
 

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
 from nqp_spatial import indices
+from nqp_spatial.datasets.studies.study import STUDIES
 from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
@@ -39,9 +40,9 @@ from tests.study.data_project import (
 
 def test_the_names_of_the_tables_of_the_package():
     found = {"bundled:simulated-clusters", "bundled:castle"}
-    for letter in "abcd":
-        study = nqp.load_simulated_study(letter)
-        start = f"bundled:simulated-study-{letter}"
+    for subject in STUDIES:
+        study = nqp.load_simulated_study(subject)
+        start = f"bundled:simulated-{subject.replace('_', '-')}"
         found |= {start, *(f"{start}/{name}" for name in study.tables)}
     assert {*bundled.PANELS, *bundled.FURTHER} == found
     for name in bundled.PANELS:
@@ -55,12 +56,12 @@ def test_the_names_of_the_tables_of_the_package():
 def test_a_panel_of_the_package_by_its_seed(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(
-        "seed: 3\ndata: {table: 'bundled:simulated-study-c'}\noutcome: nqp\n"
+        "seed: 3\ndata: {table: 'bundled:simulated-coagglomeration'}\noutcome: nqp\n"
         "controls: [urbrate]\nmodels: [fe]\n",
         encoding="utf-8",
     )
     data = data_of(path)
-    expected = nqp.load_simulated_study("c", seed=3).panel["nqp"]
+    expected = nqp.load_simulated_study("coagglomeration", seed=3).panel["nqp"]
     assert_allclose(data.panel["nqp"], expected.sort_index(), rtol=1e-15)
     assert data.truth is not None and data.truth["seed"] == 3
 
@@ -69,7 +70,7 @@ def test_a_simulated_study_runs_and_says_what_it_is(tmp_path):
     """Its truth is in words: none is printed beside the estimates."""
     path = tmp_path / "study.yaml"
     path.write_text(
-        "lang: zh\ndata: {table: 'bundled:simulated-study-b'}\noutcome: innovation\n"
+        "lang: zh\ndata: {table: 'bundled:simulated-regional-gap'}\noutcome: innovation\n"
         "controls: [fin, edu]\nmodels: [fe]\ndiagnostics: {autocorrelation: false}\n"
         "output: {tables: [md], plots: []}\n",
         encoding="utf-8",
@@ -89,14 +90,14 @@ def test_a_table_of_the_package_merged_into_one_of_ones_own(tmp_path):
     data = data_of(
         write(
             tmp_path,
-            "merge:\n  - {table: bundled:simulated-study-a/membership, entity: adcode, "
-            "columns: [agglomeration]}\n"
-            "  - {table: bundled:simulated-study-a, entity: city, time: year, columns: [wage]}",
+            "merge:\n  - {table: bundled:simulated-collaboration/membership, entity: adcode, "
+            "columns: [agglomeration]}\n  - {table: bundled:simulated-collaboration, "
+            "entity: city, time: year, columns: [wage]}",
             frame,
         )
     )
     assert data.panel["agglomeration"].tolist() == ["JJJ"] * 4
-    wage = nqp.load_simulated_study("a").panel["wage"]
+    wage = nqp.load_simulated_study("collaboration").panel["wage"]
     assert_allclose(data.panel["wage"], wage.loc[index], rtol=1e-15)
     assert data.simulated  # the numbers of one table are
     assert len(data.panel.notes) == 1 and data.panel.notes[0].startswith("SIMULATED")
@@ -105,13 +106,18 @@ def test_a_table_of_the_package_merged_into_one_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "part"),
     [
-        ("table: panel.csv", "table: bundled:simulated-study-e", r"data.table: .*'.*-study-d'\?$"),
-        ("table: panel.csv", "table: bundled:simulated-study-d/cities", r"data.table: expected a"),
+        ("table: panel.csv", "table: bundled:simulated-digitl", r"data.table: .*'.*-digital'\?$"),
+        (
+            "table: panel.csv",
+            "table: bundled:simulated-study-b",
+            r"'.*-study-b'\. It is now called bundled:simulated-regional-gap\.$",
+        ),
+        ("table: panel.csv", "table: bundled:simulated-digital/cities", r"data.table: expected a"),
         (
             "time: year",
-            "time: year\n  merge:\n    - {table: bundled:simulated-study-b/city, entity: adcode, "
-            "columns: [leads]}",
-            r"data.merge\[0\].table: expected a path or one of .*Did you mean '.*-study-b/cities'",
+            "time: year\n  merge:\n    - {table: bundled:simulated-regional-gap/city, "
+            "entity: adcode, columns: [leads]}",
+            r"data.merge\[0\].table: expected a path or one.*Did you mean '.*-regional-gap/cities'",
         ),
         (
             "time: year",

@@ -21,8 +21,8 @@ EXAMPLES = ROOT / "examples"
 
 
 def example(name: str) -> ModuleType:
-    """``examples/study_<name>.py``, not run."""
-    path = EXAMPLES / f"study_{name}.py"
+    """``examples/<name>.py``, not run."""
+    path = EXAMPLES / f"{name}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -41,10 +41,10 @@ def assert_same(panel: pd.DataFrame, expected: pd.DataFrame, columns: dict[str, 
             assert panel[ours].tolist() == wanted.tolist(), ours
 
 
-def test_the_variables_of_study_a(capsys):
-    module = example("a")
+def test_the_variables_of_collaboration(capsys):
+    module = example("collaboration")
     panel, _, made = module.variables()
-    data = data_of(EXAMPLES / "study_a.yaml")
+    data = data_of(EXAMPLES / "collaboration.yaml")
     names = {"productivity_index": "productivity", "productivity_pca": "productivity_pca"}
     assert_same(data.panel.frame, panel, names | {n: n for n in module.X})
     report = made["patents"].report
@@ -59,15 +59,15 @@ def test_the_variables_of_study_a(capsys):
 
 def test_who_works_with_whom_as_weights(tmp_path, capsys):
     """The same graph as the Python example, with the cities that have no partner."""
-    study, source = load(EXAMPLES / "study_a.yaml")
-    data = data_of(EXAMPLES / "study_a.yaml")
+    study, source = load(EXAMPLES / "collaboration.yaml")
+    data = data_of(EXAMPLES / "collaboration.yaml")
 
     class Log:
         def step(self, name: str) -> nullcontext[None]:
             return nullcontext()
 
     graph = graphs.build(study, source, data, Log())["co_patents"]  # type: ignore[arg-type]
-    _, _, made = example("a").variables()
+    _, _, made = example("collaboration").variables()
     flows = made["patents"].flow_table(window=(2011, 2013))
     expected = nqp.weights.normalise(nqp.weights.flows(flows, symmetric=True), "row")
     ours = graph.adjacency[graph.adjacency > 0].sort_index()
@@ -75,11 +75,11 @@ def test_who_works_with_whom_as_weights(tmp_path, capsys):
     assert len(graph.unique_ids) == 181 and len(graph.isolates) == 4
 
 
-def test_the_variables_of_study_b(capsys):
-    module = example("b")
-    study = nqp.load_simulated_study("b")
+def test_the_variables_of_regional_gap(capsys):
+    module = example("regional_gap")
+    study = nqp.load_simulated_study("regional_gap")
     panel, inequality = module.variables(study)
-    data = data_of(EXAMPLES / "study_b.yaml")
+    data = data_of(EXAMPLES / "regional_gap.yaml")
     names = ["gap", "ratio", *module.X, *module.MECHANISMS]
     assert_same(data.panel.frame, panel, {n: n for n in names})
     assert data.panel.notes[-1] == (
@@ -92,14 +92,14 @@ def test_the_variables_of_study_b(capsys):
     assert (of_city == labels[of_city.columns]).all(axis=None)
 
 
-def test_the_provinces_of_study_b(capsys):
-    module = example("b")
-    study = nqp.load_simulated_study("b")
+def test_the_provinces_of_regional_gap(capsys):
+    module = example("regional_gap")
+    study = nqp.load_simulated_study("regional_gap")
     panel, inequality = module.variables(study)
     followers = study.tables["cities"]["province_en"].loc[panel.index.unique("city")]
     larger = indices.aggregate(panel, followers, dict.fromkeys(module.X, "mean")).values
     expected = larger.join(inequality, how="inner")
-    data = data_of(EXAMPLES / "study_b_provinces.yaml")
+    data = data_of(EXAMPLES / "regional_gap_provinces.yaml")
     names = [*module.X, "theil_t", "theil_l", "gini", "cv"]
     assert_same(data.panel.frame, expected, {n: n for n in names})
     assert data.panel.frame.index.names == ["province_en", "year"]
@@ -109,22 +109,22 @@ def test_the_provinces_of_study_b(capsys):
     assert "23 groups by 'province_en' of 254 entities" in data.panel.notes[-1]
 
 
-def test_the_variables_of_study_c(capsys):
-    module = example("c")
+def test_the_variables_of_coagglomeration(capsys):
+    module = example("coagglomeration")
     panel, firms = module.variables()
-    data = data_of(EXAMPLES / "study_c.yaml")
+    data = data_of(EXAMPLES / "coagglomeration.yaml")
     assert_same(data.panel.frame, panel, {n: n for n in [*module.X, *module.MEDIATORS]})
     assert data.step_frames["rta-rta"]["rows"].tolist() == [5540, 87, 87]
-    ours = data_of(EXAMPLES / "study_c_firms.yaml").panel.frame
+    ours = data_of(EXAMPLES / "coagglomeration_firms.yaml").panel.frame
     assert_same(ours, firms, {n: n for n in ("rta", "firm in city", "res", "size", "kind")})
     assert ("industry " + ours["branch"]).tolist() == firms.sort_index()["industry"].tolist()
 
 
 @pytest.mark.slow
-def test_the_variables_of_study_d(capsys):
-    module = example("d")
-    panel, group, index = module.variables(nqp.load_simulated_study("d"))
-    data = data_of(EXAMPLES / "study_d.yaml")
+def test_the_variables_of_digital(capsys):
+    module = example("digital")
+    panel, group, index = module.variables(nqp.load_simulated_study("digital"))
+    data = data_of(EXAMPLES / "digital.yaml")
     same = [*module.X, *module.MECHANISMS, "inn_pca", "size", "infra", "polycentric", "keywords"]
     same += ["coupling", "gdp_pc_ratio", "edu_sci_pc_ratio", "human_capital_ratio"]
     names = {"inn_index": "inn", "tier": "stage"} | {n: n for n in same}

@@ -1,4 +1,4 @@
-"""Simulated data of study C: co-agglomeration of heterogeneous firms.
+"""Simulated data: co-agglomeration of heterogeneous firms.
 
 The 277 cities of 2000-2019 are real, as are the magnitudes that Chen, Lin and Liu (2026) print; the
 printed mean of the outcome, 0.408, is kept although the printed maximum is below it.

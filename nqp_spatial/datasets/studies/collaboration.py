@@ -1,4 +1,4 @@
-"""Simulated data of study A: collaborative innovation and new quality productive forces.
+"""Simulated data: collaborative innovation and new quality productive forces.
 
 Cities, agglomerations and years are those of Meng (2026): 14 agglomerations of 181 cities,
 2011-2021. The truth has the printed threshold and slopes; see `TRUTH`.

@@ -1,4 +1,4 @@
-"""Simulated data of study D: digital technology and innovation of cities in agglomerations.
+"""Simulated data: digital technology and innovation of cities in agglomerations.
 
 196 cities of 19 agglomerations, 2008-2021, after Tang, Cai and Wang (2026). Cities, agglomerations,
 their stage and the distances to ports are real; the slopes are those that the study prints.

@@ -1,4 +1,4 @@
-"""Simulated data of study B: collaborative innovation and the gap between cities.
+"""Simulated data: collaborative innovation and the gap between cities.
 
 277 cities of 2006-2020 in their provinces. Of Liu, Xu and Zhang (2025) only the abstract was at
 hand: signs and their order are the study's, sizes and years ours.

@@ -1,11 +1,11 @@
-"""Study D: does digital technology raise the innovation of cities in urban agglomerations?
+"""Does digital technology raise the innovation of cities in urban agglomerations?
 
 196 cities of 19 agglomerations, 2008-2021, after Tang, Cai and Wang (2026). Cities, agglomerations,
 their stage and the distances to ports are real; all else is SIMULATED from a known truth with the
 slopes that the study prints: 0.0999 on average, and by how much it changes with the stage, size,
 infrastructure and structure of the agglomeration.
 
-    python examples/study_d.py [OUTPUT_FOLDER]
+    python examples/digital.py [OUTPUT_FOLDER]
 """
 
 import sys
@@ -173,7 +173,7 @@ def moderation(panel: pd.DataFrame) -> dict[str, Any]:
 def main(folder: Path) -> dict[str, Any]:
     """All tables of the study, as Word and LaTeX files."""
     folder.mkdir(parents=True, exist_ok=True)
-    study = nqp.load_simulated_study("d")
+    study = nqp.load_simulated_study("digital")
     panel, group, index = variables(study)
 
     def save(table: nqp.tables.Table, name: str) -> None:
@@ -219,4 +219,4 @@ def main(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "study-d-output"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "digital-output"))

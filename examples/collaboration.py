@@ -1,11 +1,11 @@
-"""Study A: does collaborative innovation raise new quality productive forces, and above what level?
+"""Does collaborative innovation raise new quality productive forces, and above what level?
 
 181 cities of 14 agglomerations, 2011-2021, after Meng (2026). Cities, agglomerations and years are
 real; the numbers are SIMULATED from a known truth with the magnitudes that the study prints: a
 threshold of 0.0066 with slopes -2.347 below and about 0.041 above, larger in less developed
 agglomerations (0.123) than in developed ones (0.0108).
 
-    python examples/study_a.py [OUTPUT_FOLDER]
+    python examples/collaboration.py [OUTPUT_FOLDER]
 """
 
 import sys
@@ -59,7 +59,7 @@ SYSTEM = nqp.indices.IndicatorSystem.from_dict(
 
 def variables() -> tuple[pd.DataFrame, pd.Series, dict[str, Any]]:
     """Outcome and regressor from raw tables: indicators, and joint patent applications."""
-    study = nqp.load_simulated_study("a")
+    study = nqp.load_simulated_study("collaboration")
     panel = study.panel
     agglomeration = study.tables["membership"].set_index("adcode")["agglomeration"]
 
@@ -216,4 +216,4 @@ def main(folder: Path, *, replications: int = 100) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "study-a-output"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "collaboration-output"))

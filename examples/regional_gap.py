@@ -1,10 +1,10 @@
-"""Study B: does collaborative innovation narrow the gap between cities?
+"""Does collaborative innovation narrow the gap between cities?
 
 277 cities, 2006-2020, after Liu, Xu and Zhang (2025), of whom only the abstract was at hand: signs
 are theirs. Cities and regions are real; the numbers are SIMULATED from a known truth, in which
 collaboration narrows small gaps and widens large ones.
 
-    python examples/study_b.py [OUTPUT_FOLDER]
+    python examples/regional_gap.py [OUTPUT_FOLDER]
 """
 
 import sys
@@ -80,7 +80,7 @@ def groups(panel: pd.DataFrame, cities: pd.DataFrame) -> dict[str, Any]:
 def main(folder: Path, *, replications: int = 100) -> dict[str, Any]:
     """All tables of the study, as Word and LaTeX files."""
     folder.mkdir(parents=True, exist_ok=True)
-    study = nqp.load_simulated_study("b")
+    study = nqp.load_simulated_study("regional_gap")
     cities = study.tables["cities"]
     panel, inequality = variables(study)
 
@@ -125,4 +125,4 @@ def main(folder: Path, *, replications: int = 100) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "study-b-output"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "regional-gap-output"))

@@ -1,11 +1,11 @@
-"""Study C: does a balanced mix of innovative firms raise new quality productive forces?
+"""Does a balanced mix of innovative firms raise new quality productive forces?
 
 277 cities, 2000-2019, after Chen, Lin and Liu (2026): RTA = 1 / Var of the new firms of three
 kinds. Cities and years are real; the numbers are SIMULATED from a known truth with the magnitudes
 that the study prints: a total effect of 0.007, a dynamic equation with 0.528, 0.004 and 0.011, and
 three mediators.
 
-    python examples/study_c.py [OUTPUT_FOLDER]
+    python examples/coagglomeration.py [OUTPUT_FOLDER]
 """
 
 import sys
@@ -26,7 +26,7 @@ MEDIATORS = ["dfu", "rid", "pc"]  # use of data, density of robots, breadth of p
 
 def variables() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Panels of cities and of firms, with RTA and the log of population."""
-    study = nqp.load_simulated_study("c")
+    study = nqp.load_simulated_study("coagglomeration")
     panel, firms = study.panel, study.tables["firms"]
 
     # Three equal counts have no variance, so no reciprocal: such rows are an error unless `cap`
@@ -190,4 +190,4 @@ def main(folder: Path, *, replications: int = 200) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "study-c-output"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "coagglomeration-output"))
