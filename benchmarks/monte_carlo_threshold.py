@@ -5,10 +5,11 @@ OMP_NUM_THREADS=1 python benchmarks/monte_carlo_threshold.py [replications]
 
 Truth, in the magnitudes of the collaboration study: inno is lognormal with mean 0.077 and standard
 deviation 0.176, 0.7 of the variance of its logarithm between cities; y = beta(inno) inno + six
-controls (normal, slopes 0.005) + city + year effects + e, e with standard deviation 0.021, for which F is 36
-in the median (the study prints 33). Under the null beta = 0.041; under the alternative -2.347 where
-inno <= 0.0066 (an eighth of the observations) and 0.041 above; "two in truth" adds 0.6 where
-inno > 0.154. All is drawn anew each time; every value of inno is searched, 1 % trimmed.
+controls (normal, slopes 0.005) + city + year effects + e, e with standard deviation 0.021, for
+which F is 36 in the median (the study prints 33). Under the null beta = 0.041; under the
+alternative -2.347 where inno <= 0.0066 (an eighth of the observations) and 0.041 above; "two in
+truth" adds 0.6 where inno > 0.154. All is drawn anew each time; every value of inno is searched,
+1 % trimmed.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def test_size_is_five_per_cent(method):
 
 
 @pytest.mark.slow
-def test_power_under_the_truth_of_study_a():
+def test_power_under_the_truth_of_collaboration():
     """F about 33, as printed, is far above its critical value."""
     found = study._cell(study.Design(181, 11, "twoway", truth=1), 0, 60)
     assert (found[:, 1] < 0.05).mean() > 0.9
