@@ -1,5 +1,7 @@
 from .autocorrelation import autocorrelation_table as autocorrelation_table
+from .autocorrelation import bivariate_moran as bivariate_moran
 from .autocorrelation import geary as geary
+from .autocorrelation import getis_ord as getis_ord
 from .autocorrelation import moran as moran
 from .autocorrelation import moran_residuals as moran_residuals
 from .collinearity import condition_index as condition_index
@@ -11,6 +13,12 @@ from .hausman import hausman as hausman
 from .lagrange import lm_tests as lm_tests
 from .lagrange import tests_frame as tests_frame
 from .likelihood_ratio import likelihood_ratio as likelihood_ratio
+from .local import lisa_transitions as lisa_transitions
+from .local import local_bivariate_moran as local_bivariate_moran
+from .local import local_g as local_g
+from .local import local_geary as local_geary
+from .local import local_moran as local_moran
+from .local import moran_scatter as moran_scatter
 from .panel_effects import effects_f_test as effects_f_test
 from .panel_effects import effects_lm_test as effects_lm_test
 from .unit_roots import UnitRootResult as UnitRootResult

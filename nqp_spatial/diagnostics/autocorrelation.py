@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import stats
 
+from nqp_spatial.core.spatial import local as core
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
@@ -19,17 +20,20 @@ from nqp_spatial.exceptions import (
     WeightsError,
 )
 from nqp_spatial.models.spatial.moran import residual_moran
+from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Between, check_option
 from nqp_spatial.weights import as_graph, sparse_for
 
 Array = npt.NDArray[np.float64]
 
 ASSUMPTIONS = ("randomisation", "normality")
+Alternative = Literal["two-sided", "greater", "less"]
+Permutations = Annotated[int, Between(0)]
 ALTERNATIVES = ("two-sided", "greater", "less")
 _CROSS_SECTION = "all"  # the period of a series that has none
 
@@ -90,6 +94,113 @@ def geary(
     return _by_weights("C", series, graph, assumption, alternative, permutations, seed)
 
 
+def getis_ord(
+    series: pd.Series,
+    graph: Any,
+    *,
+    alternative: Alternative = "two-sided",
+    permutations: Permutations = 0,
+    seed: int | None = None,
+) -> pd.DataFrame:
+    """Getis and Ord's general G in each period; parameters as in :func:`moran`.
+
+    G = sum_ij w_ij x_i x_j / sum_ij x_i x_j over pairs of different entities. It is high where high
+    values are neighbours and low where low values are, which Moran's I does not tell apart;
+    "greater" means clusters of high values. Binary weights are usual.
+
+    Returns
+    -------
+    DataFrame
+        Index period, or (weights, period); G, expected, variance (under randomisation: Getis and
+        Ord 1992, with the erratum of 1993), z, pvalue, and pvalue_permutation as in `moran`.
+
+    Raises
+    ------
+    DataError
+        A value is negative: products of values need a natural zero.
+    """
+    _check_options(alternative, permutations)
+
+    def one(series: pd.Series, graph: Any) -> pd.DataFrame:
+        values, W, keys = aligned(series, graph)
+        if values.min() < 0:
+            raise DataError(
+                f"{series.name!r} has negative values, the least {values.min():g}: G is about "
+                "products, which need values of zero or more. Use moran or geary."
+            )
+        rng, rows = np.random.default_rng(seed), []
+        for x in values:
+            found = core.general_g(x, W)
+            draws = None
+            if permutations:
+                dealt = rng.permuted(np.tile(x, (permutations, 1)), axis=1)
+                pairs = x.sum() ** 2 - (x**2).sum()
+                draws = (dealt * (W @ dealt.T).T).sum(axis=1) / pairs
+            rows.append(_row(found, alternative, draws))
+        return pd.DataFrame(rows, pd.Index(keys.periods, name="period")).rename(
+            columns={"statistic": "G"}
+        )
+
+    return under_each(series, graph, one)
+
+
+def bivariate_moran(
+    series: pd.Series,
+    other: pd.Series,
+    graph: Any,
+    *,
+    alternative: Alternative = "two-sided",
+    permutations: Permutations = 0,
+    seed: int | None = None,
+) -> pd.DataFrame:
+    """Moran's I of a variable and its neighbours' other one, in each period.
+
+    I = (n / S_0) sum_ij z_i w_ij u_j / (n - 1), both standardised with the divisor n - 1, as in
+    GeoDa. The null deals ``other`` out over the map: where the two go together within an entity and
+    each is clustered, I is far from zero though neighbours have nothing to do with each other, so
+    that a spillover needs a model.
+
+    Parameters
+    ----------
+    series, other : Series
+        Of the entity and of its neighbours, on one index.
+    graph, alternative, permutations, seed
+        As for `moran`.
+
+    Returns
+    -------
+    DataFrame
+        Index period, or (weights, period); I, expected, variance (over all relabellings of
+        ``other``), z, pvalue, and pvalue_permutation as in `moran`.
+    """
+    _check_options(alternative, permutations)
+
+    def one(series: pd.Series, graph: Any) -> pd.DataFrame:
+        values, lagged, W, keys = pairs_of(series, other, graph)
+        rng, rows = np.random.default_rng(seed), []
+        for x, y in zip(values, lagged, strict=True):
+            z, u = core.standardised(x), core.standardised(y)
+            found = core.bivariate(z, u, W)
+            draws = None
+            if permutations:
+                dealt = rng.permuted(np.tile(u, (permutations, 1)), axis=1)
+                draws = dealt @ (W.T @ z) * (len(z) / (W.sum() * (len(z) - 1)))
+            rows.append(_row(found, alternative, draws))
+        return pd.DataFrame(rows, pd.Index(keys.periods, name="period")).rename(
+            columns={"statistic": "I"}
+        )
+
+    return under_each(series, graph, one)
+
+
+def _row(found: core.Moments, alternative: str, draws: Array | None) -> dict[str, float]:
+    z = (found.statistic - found.expected) / np.sqrt(found.variance)
+    row = {**found._asdict(), "z": z, "pvalue": float(pvalue_of(z, alternative))}
+    if draws is not None:
+        row["pvalue_permutation"] = rank_pvalue(found.statistic, draws, alternative)
+    return row
+
+
 def autocorrelation_table(
     series: pd.Series,
     graphs: Any,
@@ -140,9 +251,9 @@ def moran_residuals(resids: pd.Series, graph: Any) -> TestResult:
     if isinstance(graph, Mapping):
         times = resids.index.get_level_values(1)
         here = {t: resids[times == t] for t in graph}
-        parts = [_aligned(here[t], g, alone_ok=True) for t, g in graph.items() if len(here[t])]
+        parts = [aligned(here[t], g, alone_ok=True) for t, g in graph.items() if len(here[t])]
     else:
-        parts = [_aligned(resids, graph)]
+        parts = [aligned(resids, graph)]
     return residual_moran((values, W) for values, W, _ in parts)
 
 
@@ -156,26 +267,40 @@ def _by_weights(
     seed: int | None,
 ) -> pd.DataFrame:
     check_option("assumption", assumption, ASSUMPTIONS)
+    _check_options(alternative, permutations)
+
+    def one(series: pd.Series, graph: Any) -> pd.DataFrame:
+        return _by_period(statistic, series, graph, assumption, alternative, permutations, seed)
+
+    return under_each(series, graph, one)
+
+
+def _check_options(alternative: str, permutations: int) -> None:
     check_option("alternative", alternative, ALTERNATIVES)
     if not isinstance(permutations, int | np.integer) or permutations < 0:
         raise OptionError(
             f"permutations={permutations!r} is not a number of draws. Type permutations=999."
         )
-    options = (assumption, alternative, permutations, seed)
-    if isinstance(graph, Mapping):
-        if not graph:
-            raise OptionError("No weights were given. Name each: {'queen': g1, ...}.")
-        frames = {name: _under(statistic, series, name, g, options) for name, g in graph.items()}
-        return pd.concat(frames, names=["weights"])
-    return _by_period(statistic, series, graph, *options)
+
+
+def under_each(
+    series: pd.Series, graph: Any, one: Callable[[pd.Series, Any], pd.DataFrame]
+) -> pd.DataFrame:
+    """What ``one`` finds under a W; under a mapping of name to W, or to W by period, of each."""
+    if not isinstance(graph, Mapping):
+        return one(series, graph)
+    if not graph:
+        raise OptionError("No weights were given. Name each: {'queen': g1, ...}.")
+    frames = {name: _under(series, name, g, one) for name, g in graph.items()}
+    return pd.concat(frames, names=["weights"])
 
 
 def _under(
-    statistic: str, series: pd.Series, name: object, graph: Any, options: tuple[Any, ...]
+    series: pd.Series, name: object, graph: Any, one: Callable[[pd.Series, Any], pd.DataFrame]
 ) -> pd.DataFrame:
-    """The statistic by period, under one W or that of each period."""
+    """Under one W or that of each period."""
     if not isinstance(graph, Mapping):
-        return _by_period(statistic, series, graph, *options)
+        return one(series, graph)
     checks.panel_index(series, "The series")
     times = series.index.get_level_values(1)
     absent = [period for period in graph if period not in times]
@@ -184,8 +309,7 @@ def _under(
             f"The weights {name!r} change over time, and the series has no row in their periods "
             f"{first(absent)}. It has {first(times.unique().sort_values(), 3)}."
         )
-    parts = [_by_period(statistic, series[times == t], g, *options) for t, g in graph.items()]
-    return pd.concat(parts)
+    return pd.concat([one(series[times == t], g) for t, g in graph.items()])
 
 
 def _by_period(
@@ -199,7 +323,7 @@ def _by_period(
 ) -> pd.DataFrame:
     import esda
 
-    values, W, periods = _aligned(series, graph)
+    values, W, keys = aligned(series, graph)
     if W.shape[0] < 4:
         raise DataError(
             f"{series.name!r} has {W.shape[0]} entities; autocorrelation needs four or more."
@@ -208,13 +332,9 @@ def _by_period(
     w = as_graph(W, ids=range(W.shape[0])).to_W()  # a copy: esda sets its transform
     rng = np.random.default_rng(seed)
     suffix = "rand" if assumption == "randomisation" else "norm"
+    _check_constant(values, series, keys)
     rows = []
-    for cross_section, period in zip(values, periods, strict=True):
-        if np.ptp(cross_section) == 0:
-            raise ConstantColumnError(
-                f"{series.name!r} is the same for all entities in period {period!r}: "
-                "autocorrelation is not defined. Leave that period out."
-            )
+    for cross_section in values:
         if statistic == "I":
             found = esda.Moran(cross_section, w, transformation="O", permutations=0)
             row = [found.I, found.EI, getattr(found, f"VI_{suffix}")]
@@ -223,20 +343,20 @@ def _by_period(
             row = [found.C, found.EC, getattr(found, f"VC_{suffix}")]
         z = (row[0] - row[1]) / np.sqrt(row[2])
         sign = 1.0 if statistic == "I" else -1.0
-        row += [z, _pvalue(sign * z, alternative)]
+        row += [z, float(pvalue_of(sign * z, alternative))]
         if permutations:
             draws = _permuted(statistic, cross_section, W, permutations, rng)
-            row.append(_rank_pvalue(sign * row[0], sign * draws, alternative))
+            row.append(rank_pvalue(sign * row[0], sign * draws, alternative))
         rows.append(row)
     columns = [statistic, "expected", "variance", "z", "pvalue"]
     columns += ["pvalue_permutation"] if permutations else []
-    return pd.DataFrame(rows, index=pd.Index(periods, name="period"), columns=columns)
+    return pd.DataFrame(rows, index=pd.Index(keys.periods, name="period"), columns=columns)
 
 
-def _aligned(
+def aligned(
     series: pd.Series, graph: Any, *, alone_ok: bool = False
-) -> tuple[Array, sp.csr_array, pd.Index]:
-    """Values of shape (n_periods, n_entities) in the order of W; raise with labels."""
+) -> tuple[Array, sp.csr_array, Keys]:
+    """Values of shape (n_periods, n_entities) in the order of W, and whose; raise with labels."""
     if not isinstance(series, pd.Series) or series.index.nlevels > 2:
         raise DataError(
             f"A Series indexed by entity or (entity, time) is needed, not a "
@@ -247,15 +367,37 @@ def _aligned(
         series = pd.concat({_CROSS_SECTION: series}).swaplevel()
     sample = Sample.of_one(series, name)
     keys = sample.keys
-    entities, periods = keys.entities, keys.periods
     if not keys.balanced:
         checks.balanced(keys.index)
     graph = as_graph(graph)
-    same_ids(entities, pd.Index(graph.unique_ids), name, "the weights")
-    W = sparse_for(graph, entities)
+    same_ids(keys.entities, pd.Index(graph.unique_ids), name, "the weights")
+    W = sparse_for(graph, keys.entities)
     if not W.nnz and not alone_ok:
         raise WeightsError("All weights are zero: no entity has a neighbour.")
-    return sample.cells("y")[..., 0], W, periods
+    return sample.cells("y")[..., 0], W, keys
+
+
+def pairs_of(
+    series: pd.Series, other: pd.Series | None, graph: Any
+) -> tuple[Array, Array, sp.csr_array, Keys]:
+    """Values of the entities and of their neighbours, (n_periods, n) each, in the order of W."""
+    x, W, keys = aligned(series, graph)
+    _check_constant(x, series, keys)
+    if other is None:
+        return x, x, W, keys
+    if not isinstance(other, pd.Series):
+        raise DataError("other must be a Series on the index of the first one.")
+    same_ids(series.index, other.index, repr(series.name), repr(other.name))
+    return x, pairs_of(other.loc[series.index], None, graph)[0], W, keys
+
+
+def _check_constant(values: Array, series: pd.Series, keys: Keys) -> None:
+    flat = keys.periods[np.ptp(values, axis=1) == 0]
+    if len(flat):
+        raise ConstantColumnError(
+            f"{series.name!r} is the same for all entities in period {flat[0]!r}: "
+            "autocorrelation is not defined. Leave that period out."
+        )
 
 
 def _check_uneven(W: sp.csr_array) -> None:
@@ -269,11 +411,11 @@ def _check_uneven(W: sp.csr_array) -> None:
         )
 
 
-def _pvalue(z: float, alternative: str) -> float:
-    """Normal p-value of a z that is positive for positive autocorrelation."""
+def pvalue_of(z: Any, alternative: str) -> Any:
+    """Normal p-values of z that are positive for positive autocorrelation."""
     if alternative == "two-sided":
-        return float(2 * stats.norm.sf(abs(z)))
-    return float(stats.norm.sf(z) if alternative == "greater" else stats.norm.cdf(z))
+        return 2 * stats.norm.sf(np.abs(z))
+    return stats.norm.sf(z) if alternative == "greater" else stats.norm.cdf(z)
 
 
 def _permuted(
@@ -291,9 +433,13 @@ def _permuted(
     return (n - 1) * ((draws**2) @ sums - 2 * cross) / (2 * scale)
 
 
-def _rank_pvalue(value: float, draws: Array, alternative: str) -> float:
-    """(number at least as extreme + 1) / (permutations + 1), doubled for two-sided."""
-    above, below = float((draws >= value).sum()), float((draws <= value).sum())
+def rank_pvalue(value: float, draws: Array, alternative: str) -> float:
+    """(number at least as extreme + 1) / (permutations + 1), doubled for two-sided.
+
+    Draws that differ by rounding alone are ties, as many are where values repeat.
+    """
+    near = 1e-12 * np.abs(draws).max(initial=abs(value))
+    above, below = float((draws >= value - near).sum()), float((draws <= value + near).sum())
     extreme = {"greater": above, "less": below, "two-sided": min(above, below)}[alternative]
     pvalue = (extreme + 1) / (len(draws) + 1)
     return min(1.0, 2 * pvalue) if alternative == "two-sided" else pvalue

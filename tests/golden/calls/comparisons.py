@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 import nqp_spatial as nqp
 from nqp_spatial.comparison import Heterogeneity, SpecificationPath
 
@@ -38,6 +40,14 @@ case = Group(
     g.lm_tests,
     g.moran,
     g.geary,
+    g.getis_ord,
+    g.bivariate_moran,
+    g.local_moran,
+    g.local_geary,
+    g.local_g,
+    g.local_bivariate_moran,
+    g.moran_scatter,
+    g.lisa_transitions,
     g.moran_residuals,
     g.autocorrelation_table,
     g.hausman,
@@ -293,6 +303,31 @@ def _(options: dict[str, Any]) -> Any:
 @case.each("geary", MORAN)
 def _(options: dict[str, Any]) -> Any:
     return g.geary(y(), contiguous(), **options)
+
+
+@case("getis-ord")
+def _() -> Any:
+    rates = np.exp(y())
+    return g.getis_ord(rates, contiguous(), permutations=99, seed=1)
+
+
+@case("moran/bivariate")
+def _() -> Any:
+    return g.bivariate_moran(y(), x()["unemployrt"], contiguous(), permutations=99, seed=1)
+
+
+@case("local")
+def _() -> Any:
+    rates, other = np.exp(y()), x()["unemployrt"]
+    moran = g.local_moran(y(), contiguous(), permutations=99)
+    return {
+        "moran": moran,
+        "geary": g.local_geary(y(), contiguous(), permutations=99, fdr=True),
+        "g": g.local_g(rates, contiguous(), permutations=99, alternative="greater"),
+        "bivariate": g.local_bivariate_moran(y(), other, contiguous(), permutations=99),
+        "scatter": g.moran_scatter(y(), contiguous()),
+        "transitions": g.lisa_transitions(moran),
+    }
 
 
 @case("moran/cross-section")
