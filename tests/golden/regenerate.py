@@ -50,11 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.groups or known:
         now = values(name)
         golden = store.read(name) if store.path_of(name).exists() else {}
-        found = store.differences(golden, now, relative=0.0, floor=0.0)
+        found = store.differences(golden, now, relative=1e-12)
         shown = len(found) if options.all else SHOWN * bool(golden)
         print(told(name, found, len(now), shown), flush=True)
         if found and not options.check:
-            store.write(name, now)
+            moved = {difference.key for difference in found}
+            kept = {key: golden[key] for key in now if key in golden and key not in moved}
+            store.write(name, now | kept)  # rounding stays out of the file
 
 
 if __name__ == "__main__":
