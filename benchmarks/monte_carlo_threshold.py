@@ -25,7 +25,6 @@ import numpy.typing as npt
 from nqp_spatial.core.linear import threshold as search
 from nqp_spatial.core.linear import threshold_bootstrap as bootstrap
 from nqp_spatial.core.linear.projection import projection
-from nqp_spatial.core.linear.threshold_grid import candidates
 
 Array = npt.NDArray[np.float64]
 
@@ -89,10 +88,10 @@ def draw(design: Design, rng: np.random.Generator) -> tuple[Array, ...]:
 def one(design: Design, number: int, rng: np.random.Generator, *, test: bool = True) -> Array:
     """F and p of ``number`` + 1 thresholds, the threshold, and whether each set covers GAMMA."""
     entity, period, y, inno, z = draw(design, rng)
-    within = search.Within(projection(design.effects, entity, period))
-    grid = candidates(inno, None, TRIM)
-    problem = search.prepare(inno[:, None], z, inno, grid, within)
-    rows = within.reduce(y[:, None])[:, 0]
+    grid = search.candidates(inno, None, TRIM)
+    free = projection(design.effects, entity, period)
+    problem = search.prepare(inno[:, None], z, inno, grid, free)
+    rows = problem.free(y[:, None])[:, 0]
     path = search.estimate(problem, rows, (TRIM,) * (number + 1), refine=False)
     step, df = path.steps[number], float(len(y) - design.n_entities)
     F, p = df * (step.before - step.after) / step.after, np.nan

@@ -258,7 +258,7 @@ SINGLE: Mapping[str, Row] = {
     "threshold_test": Row(
         "models:PanelThreshold.fit",
         own=own(thresholds=(Literal[1, 2, 3], 3)),  # whatever the regression has
-        only=("thresholds", "grid", "trim", "refine", "trim_by", "boundary"),
+        only=("thresholds", "grid", "trim", "refine"),
         asks={"models:PanelThresholdResults.bootstrap_test": ("replications", "method")},
     ),
     "heterogeneity": Row(

@@ -303,8 +303,7 @@ models:
     threshold: q
     regime: x1
     refine: false
-    trim_by: values
-    drop_last_period: true
+    trim: 0.05
     test: {thresholds: 2, grid: 30, replications: 20, method: wild}
     seed: 7
   quantile: {quantiles: [0.1, 0.5, 0.9], cov_type: clustered, scale_weights: true}
@@ -357,7 +356,7 @@ def test_models_of_no_table_are_shown_all_the_same(further):
 def test_a_threshold_with_a_test_of_its_own(further):
     f = frame()
     model = PanelThreshold(f["y"], f[X], f["q"], regime=["x1"], effects="entity")
-    how = {"refine": False, "trim_by": "values", "drop_last_period": True}
+    how = {"refine": False, "trim": 0.05}
     with warnings.catch_warnings(action="ignore", category=NqpWarning):
         own = model.fit(**how)
         wider = model.fit(2, grid=30, **how)

@@ -25,43 +25,68 @@ import numpy as np
 import numpy.typing as npt
 
 from nqp_spatial.core.linear.projection import Projection
-from nqp_spatial.core.linear.threshold_grid import Candidates
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 TOLERANCE = 1e-10  # squared length left of a split regressor over its own, below which none is left
+_FUZZ = 1e-10  # shares are decimals: 0.2 + 2 * 0.2 is more than 0.6
 _PASSES = 50  # of refinement until no threshold moves
 
 
 @dataclass(frozen=True, eq=False)
-class Within:
-    """Rows free of effects, all of them or without the last of each entity.
+class Candidates:
+    """Values that are searched, ascending.
 
-    The program of Hansen (1999) removes entity means and then leaves the last period out, which is
-    not the same regression; ``last`` marks those rows (entity effects only).
+    Attributes
+    ----------
+    values : array, shape (G,)
+    ends : array of int, shape (G,)
+        Observations in the lower regime of each.
+    nobs : int
     """
 
-    projection: Projection
-    last: Mask | None = None
+    values: Array
+    ends: Codes
+    nobs: int
 
-    def reduce(self, values: Array) -> Array:
-        """Values of shape (n, c) as rows of the regression."""
-        free = self.projection(values[None])[0]
-        return free if self.last is None else free[~self.last]
+    def __len__(self) -> int:
+        return len(self.values)
 
-    def restore(self, rows: Array) -> Array:
-        """The transpose of `reduce`."""
-        if self.last is None:
-            return rows
-        full = np.zeros((len(self.last), rows.shape[1]))
-        full[~self.last] = rows
-        return self.projection(full[None])[0]
+    def allowed(self, fixed: tuple[int, ...], trim: float) -> Mask:
+        """Candidates that leave each regime a share of ``trim`` beside the ``fixed`` ones, (G,)."""
+        gap = trim * self.nobs - _FUZZ
+        mask = (self.ends >= gap) & (self.nobs - self.ends >= gap)
+        for index in fixed:
+            mask &= np.abs(self.ends - self.ends[index]) >= gap
+        return mask
 
-    def project(self, rows: Array) -> Array:
-        """Rows of the regression (simulated outcomes, for example) free of effects again."""
-        return rows if self.last is not None else self.projection(rows[None])[0]
+
+def candidates(q: Array, grid: int | Array | None, trim: float) -> Candidates:
+    """Values of q, or quantiles of them, that leave a share of ``trim`` on either side.
+
+    Parameters
+    ----------
+    q : array, shape (n,)
+    grid : int, array or None
+        Every distinct value; so many quantiles between 0 and 1, as in Hansen's program and xthreg;
+        or the values themselves.
+    trim : float
+    """
+    ordered = np.sort(q)
+    if grid is None:
+        values = np.unique(q)
+    elif isinstance(grid, int):
+        steps = int(np.floor(grid * (1 - 2 * trim) + _FUZZ)) + 1
+        share = trim + np.arange(steps) * (1 / grid)
+        values = np.unique(np.quantile(ordered, share - _FUZZ, method="inverted_cdf"))
+    else:
+        values = np.unique(grid)
+    ends = np.searchsorted(ordered, values, side="right")
+    found = Candidates(values, ends, len(q))
+    inside = (ends > 0) & (ends < len(q)) & found.allowed((), trim)
+    return Candidates(values[inside], ends[inside], len(q))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +100,9 @@ class Problem:
     order : array of int, shape (n,)
         Rows by q.
     candidates : Candidates
-    within : Within
-    basis : array, shape (rows, p)
+    projection : Projection
+        Takes the effects off.
+    basis : array, shape (n, p)
         Orthonormal basis of z and x, free of effects.
     gram : array, shape (G, k, k)
         D'MD of each candidate.
@@ -87,29 +113,33 @@ class Problem:
     x: Array
     order: Codes
     candidates: Candidates
-    within: Within
+    projection: Projection
     basis: Array
     gram: Array
     size: Array
 
+    def free(self, values: Array) -> Array:
+        """Values of shape (n, c) free of effects."""
+        return self.projection(values[None])[0]
+
     def residual(self, rows: Array) -> Array:
-        """What z and x leave of rows of shape (rows, c)."""
+        """What z and x leave of rows of shape (n, c) that are free of effects."""
         return rows - self.basis @ (self.basis.T @ rows)
 
     def moments(self, residual: Array) -> Array:
-        """D'M v of every candidate, shape (G, k, c), for ``residual`` = M v, shape (rows, c)."""
-        full = self.within.restore(residual)[self.order]
+        """D'M v of every candidate, shape (G, k, c), for ``residual`` = M v, shape (n, c)."""
+        full = residual[self.order]
         x = self.x[self.order]
         ends = self.candidates.ends
         return np.stack([_sums(full * x[:, j, None], ends) for j in range(x.shape[1])], axis=1)
 
     def split(self, indices: Sequence[int]) -> Array:
-        """D of some candidates as rows of the regression, shape (rows, len(indices) * k)."""
+        """D of some candidates, free of effects, shape (n, len(indices) * k)."""
         rank = np.empty(len(self.order), dtype=np.int64)
         rank[self.order] = np.arange(len(self.order))
         below = rank[:, None] < self.candidates.ends[np.asarray(indices, dtype=np.int64)]
         columns = below[:, :, None] * self.x[:, None, :]
-        return self.within.reduce(columns.reshape(len(rank), -1))
+        return self.free(columns.reshape(len(rank), -1))
 
     def cross(self, indices: Sequence[int]) -> Array:
         """D(all)'M D(some), shape (G, k, len(indices), k)."""
@@ -117,7 +147,9 @@ class Problem:
         return moments.reshape(*moments.shape[:2], len(indices), -1)
 
 
-def prepare(x: Array, z: Array, q: Array, candidates: Candidates, within: Within) -> Problem:
+def prepare(
+    x: Array, z: Array, q: Array, candidates: Candidates, projection: Projection
+) -> Problem:
     """Sort by q once, and sum the cross-products.
 
     Parameters
@@ -127,11 +159,12 @@ def prepare(x: Array, z: Array, q: Array, candidates: Candidates, within: Within
         Regressors with one slope; with x and the effects they must have full rank.
     q : array, shape (n,)
     candidates : Candidates
-    within : Within
+    projection : Projection
+        Takes the effects off.
     """
     # Where means are large beside deviations, the effects (or the constant in z) take them off, and
     # the columns of D are alike: combinations of x say the same of each regime and keep digits.
-    common = within.reduce(np.hstack([z, x - x.mean(axis=0)]))
+    common = projection(np.hstack([z, x - x.mean(axis=0)])[None])[0]
     x = np.linalg.qr(x / np.linalg.norm(x, axis=0))[0]
     scale = np.linalg.norm(common, axis=0)
     basis = np.linalg.qr(common / np.where(scale > 0, scale, 1.0))[0]
@@ -140,18 +173,15 @@ def prepare(x: Array, z: Array, q: Array, candidates: Candidates, within: Within
     products = own[:, :, None] * own[:, None, :]
     gram = _sums(products.reshape(len(q), -1), ends).reshape(-1, *products.shape[1:])
     size = np.diagonal(gram, axis1=1, axis2=2).copy()
-    first = within.projection.first
+    first = projection.first
     if first.shape[1]:
         gram = gram - _quadratic(own, first.indices[order], first.data[order], ends)
-    if within.last is not None:  # the row that is left out, of what means leave
-        weights = within.last - first.data**2
-        gram = gram - _quadratic(own, first.indices[order], weights[order], ends)
-    for dense in (within.projection.second, within.restore(basis)):
+    for dense in (projection.second, basis):
         part = np.stack(
             [_sums(dense[order] * own[:, j, None], ends) for j in range(own.shape[1])], axis=1
         )
         gram = gram - part @ part.transpose(0, 2, 1)
-    return Problem(x, order, candidates, within, basis, gram, size)
+    return Problem(x, order, candidates, projection, basis, gram, size)
 
 
 def _sums(values: Array, ends: Codes) -> Array:
@@ -289,7 +319,7 @@ class NoCandidateError(Exception):
 
 
 def search(problem: Problem, y: Array, fixed: tuple[int, ...], trim: float) -> Step:
-    """The best threshold beside ``fixed``, for one outcome as rows, shape (rows,)."""
+    """The best threshold beside ``fixed``, for one outcome free of effects, shape (n,)."""
     residual = problem.residual(y[:, None])
     cross = problem.cross(fixed) if fixed else None
     total = (residual**2).sum(axis=0)
@@ -307,7 +337,7 @@ def estimate(problem: Problem, y: Array, trims: Sequence[float], refine: bool | 
 
     Parameters
     ----------
-    y : array, shape (rows,)
+    y : array, shape (n,)
         The outcome, free of effects.
     trims : sequence of float
         One for each threshold.

@@ -31,9 +31,9 @@ class Null:
     ----------
     number : int
         Thresholds under the null.
-    fitted, resid : array, shape (rows,)
+    fitted, resid : array, shape (n,)
         Free of effects.
-    rows : array of int, shape (n_entities, rows of each) or (rows,)
+    rows : array of int, shape (n_entities, rows of each) or (n,)
         For "residual" the rows of each entity; for "wild" the entity of each row.
     method : {"residual", "wild"}
         Residual vectors of entities drawn with replacement, or each with a random sign.
@@ -53,7 +53,7 @@ class Null:
 
 
 def null_model(problem: Problem, y: Array, fixed: tuple[int, ...]) -> tuple[Array, Array]:
-    """Fitted values and residuals with the ``fixed`` thresholds; ``y`` has shape (rows,)."""
+    """Fitted values and residuals with the ``fixed`` thresholds; ``y`` has shape (n,)."""
     resid = problem.residual(y[:, None])
     if fixed:
         split = problem.residual(problem.split(fixed))
@@ -69,7 +69,7 @@ def block(problem: Problem, null: Null, seed: int, number: int) -> Array:
 
 
 def _errors(null: Null, rng: np.random.Generator) -> Array:
-    """Residuals of BLOCK draws, shape (rows, BLOCK)."""
+    """Residuals of BLOCK draws, shape (n, BLOCK)."""
     if null.method == "wild":
         n_entities = int(null.rows.max()) + 1
         signs = rng.integers(0, 2, size=(BLOCK, n_entities)) * 2.0 - 1.0
@@ -88,13 +88,13 @@ def statistics(problem: Problem, outcomes: Array, number: int, trim: float, df: 
 
     Parameters
     ----------
-    outcomes : array, shape (rows, c)
+    outcomes : array, shape (n, c)
 
     Returns
     -------
     array, shape (c,)
     """
-    residual = problem.residual(problem.within.project(outcomes))
+    residual = problem.residual(problem.free(outcomes))
     total = np.einsum("nc,nc->c", residual, residual)
     moments = problem.moments(residual)
     found: list[tuple[int, ...]] = [()] * outcomes.shape[1]

@@ -9,7 +9,7 @@ thresholds found is a fixed-effects regression.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Literal, Self
 
@@ -17,22 +17,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-import nqp_spatial.models.threshold.options as _options
 from nqp_spatial.core.linear import threshold as core
 from nqp_spatial.core.linear.projection import projection
-from nqp_spatial.core.linear.threshold_grid import Candidates, candidates
 from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
-from nqp_spatial.models.threshold.last import without_last_period
 from nqp_spatial.models.threshold.results import PanelThresholdResults
-from nqp_spatial.models.threshold.search import ThresholdSearch, data_key
+from nqp_spatial.models.threshold.search import (
+    ORDINALS,
+    SearchOptions,
+    ThresholdSearch,
+    data_key,
+)
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.panel import PanelData
-from nqp_spatial.panel.sample import Sample
+from nqp_spatial.panel.sample import Sample, columns_of
 from nqp_spatial.results import Results
 from nqp_spatial.shared import checks
-from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.messages import first, outside, suggest
 from nqp_spatial.shared.options import Count, Effects, Unpack, shared_options
 
 Array = npt.NDArray[np.float64]
@@ -88,8 +90,8 @@ class PanelThreshold:
             _check_periods(self.sample.index)
         base = FixedEffects(self.sample.series(), self.sample.frame("x"), effects=effects)
         self.y, self.x, self.effects = base.y, base.x, effects
-        self.regime = _options.regime_names(regime, list(self.x.columns))
-        self.threshold = _options.threshold_column(threshold, self.sample)
+        self.regime = _regime_names(regime, list(self.x.columns))
+        self.threshold = _threshold_column(threshold, self.sample)
         if effects in ("entity", "twoway"):
             _warn_if_fixed(self.threshold)
 
@@ -123,38 +125,24 @@ class PanelThreshold:
         trim: float | Sequence[float] = 0.01,
         grid: Count | Sequence[float] | Array | None = None,
         refine: bool | Literal["all"] = True,
-        trim_by: Literal["observations", "values"] = "observations",
-        boundary: Literal["<=", "<"] = "<=",
-        drop_last_period: bool = False,
         **cov: Unpack[Covariance],
     ) -> PanelThresholdResults:
         """Least squares over thresholds and slopes.
 
-        Covariances take thresholds as known, which their faster rate of convergence allows. With
-        ``drop_last_period`` they are "unadjusted", "robust" or "clustered" by entity.
+        Covariances take thresholds as known, which their faster rate of convergence allows.
 
         Parameters
         ----------
         thresholds : {1, 2, 3}
         trim : float or one for each threshold
-            Smallest share of the observations in a regime (of the distinct values of q with
-            ``trim_by="values"``), in the search for each threshold. Hansen has (0.01, 0.01, 0.05),
-            xthreg 0.01.
+            Smallest share of the observations in a regime, in the search for each threshold.
+            Hansen has (0.01, 0.01, 0.05), xthreg 0.01.
         grid : int, array or None
             None searches every value of q; a number so many quantiles of q (xthreg: 300); or the
             values to search.
         refine : {True, False, "all"}
             True finds the first threshold again beside the second (Hansen, section 4); "all" also
             finds earlier ones again beside the third, until none moves; False does neither.
-        trim_by : {"observations", "values"}
-            Whether quantiles and trimming count observations or distinct values of q (Hansen's
-            program).
-        boundary : {"<=", "<"}
-            Whether an observation at a threshold is in the regime below (xthreg, irecode) or above
-            (Hansen's program).
-        drop_last_period : bool
-            Leave the last demeaned period out, as Hansen's program does, which moves the estimates.
-            For ``effects="entity"``.
 
         Returns
         -------
@@ -167,40 +155,26 @@ class PanelThreshold:
         EstimationError
             If no further threshold is left between those found.
         """
-        options = _options.SearchOptions.checked(
-            thresholds,
-            trim,
-            grid,
-            refine=refine,
-            trim_by=trim_by,
-            boundary=boundary,
-            drop_last_period=drop_last_period,
-        )
-        if not drop_last_period:
-            CovarianceOptions(cov)  # a mistake is told before the search
+        options = SearchOptions.checked(thresholds, trim, grid, refine)
+        CovarianceOptions(cov)  # a mistake is told before the search
         search = self._search(options)
         model = FixedEffects(self.y, self._split(search), effects=self.effects)
-        hansen = drop_last_period
-        fitted = without_last_period(model, search, cov) if hansen else model.fit(**cov)
-        return self._label(fitted, search)
+        return self._label(model.fit(**cov), search)
 
-    def _search(self, options: _options.SearchOptions) -> ThresholdSearch:
+    def _search(self, options: SearchOptions) -> ThresholdSearch:
         """Thresholds, and all that tests and confidence sets need."""
-        if options.drop_last_period and self.effects != "entity":
-            raise OptionError("drop_last_period=True belongs to effects='entity'.")
         q = self.threshold.to_numpy()
         found = self._candidates(q, options)
         entity, period = (np.asarray(self.y.index.codes[level], dtype=np.int64) for level in (0, 1))
         entity = np.unique(entity, return_inverse=True)[1]
         period = np.unique(period, return_inverse=True)[1]
-        last = np.r_[entity[1:] != entity[:-1], True] if options.drop_last_period else None
-        within = core.Within(projection(self.effects, entity, period), last)
+        free = projection(self.effects, entity, period)
         others = self.x.drop(columns=self.regime).to_numpy()
         others = others - others.mean(axis=0)  # a constant is absorbed in any case
         if self.effects is None:
             others = np.column_stack([np.ones(len(q)), others])
-        problem = core.prepare(self.x[self.regime].to_numpy(), others, q, found, within)
-        y = within.reduce((self.y - self.y.mean()).to_numpy()[:, None])[:, 0]
+        problem = core.prepare(self.x[self.regime].to_numpy(), others, q, found, free)
+        y = free((self.y - self.y.mean()).to_numpy()[None])[0]
         try:
             path = core.estimate(problem, y, options.trims, options.refine)
         except core.NoCandidateError as error:
@@ -211,7 +185,7 @@ class PanelThreshold:
         key = data_key(data, self.regime, self.effects, options)
         return ThresholdSearch(problem, y, path, options, self.threshold, float(df), entity, key)
 
-    def _candidates(self, q: Array, options: _options.SearchOptions) -> Candidates:
+    def _candidates(self, q: Array, options: SearchOptions) -> core.Candidates:
         """Values to search, or an error that says why there are too few."""
         name, grid = self.threshold.name, options.grid
         distinct = len(np.unique(q))
@@ -221,13 +195,11 @@ class PanelThreshold:
                 f"({distinct}). Leave grid out: every value is then searched."
             )
         asked = np.asarray(grid) if isinstance(grid, tuple) else grid
-        found = candidates(
-            q, asked, options.trims[0], by=options.trim_by, boundary=options.boundary
-        )
+        found = core.candidates(q, asked, options.trims[0])
         if len(found) < options.thresholds:
             raise DataError(
                 f"{name!r} has {len(found)} values that leave {options.trims[0]:g} of the "
-                f"{options.trim_by} in a regime on either side, too few for {options.thresholds} "
+                f"observations in a regime on either side, too few for {options.thresholds} "
                 f"thresholds: it has {distinct} distinct values from {q.min():.6g} to "
                 f"{q.max():.6g}. Trim less, or choose another variable."
             )
@@ -235,14 +207,13 @@ class PanelThreshold:
             lost = sorted(set(grid) - set(found.values.tolist()))
             warnings.warn(
                 f"{len(lost)} of {len(grid)} values of grid leave less than {options.trims[0]:g} "
-                f"of the {options.trim_by} in a regime and were not searched, first "
-                f"{first(lost, 3)}.",
+                f"of the observations in a regime and were not searched, first {first(lost, 3)}.",
                 DataWarning,
                 stacklevel=outside(),
             )
         return found
 
-    def _none_left(self, number: int, options: _options.SearchOptions) -> EstimationError:
+    def _none_left(self, number: int, options: SearchOptions) -> EstimationError:
         if number == 0:
             return EstimationError(
                 f"No value of {self.threshold.name!r} identifies the slopes of "
@@ -271,7 +242,7 @@ class PanelThreshold:
         provenance["options"] = {**provenance["options"], **asdict(search.options)}
         provenance["notes"] = (*provenance["notes"], *search.notes)
         provenance["model_hash"] = search.key
-        words = _options.ORDINALS[search.options.thresholds - 1]
+        words = ORDINALS[search.options.thresholds - 1]
         return fitted.as_(
             PanelThresholdResults,
             model_name=f"Panel threshold regression ({words})",
@@ -285,6 +256,42 @@ class PanelThreshold:
             search=search,
             regressors=tuple(self.regime),
         )
+
+
+def _threshold_column(threshold: Any, sample: Sample) -> pd.Series:
+    """The threshold variable on the rows of the model: a Series, or a column of ``x`` by name."""
+    if not isinstance(threshold, str):
+        given = columns_of(threshold, "threshold")
+        assert given is not None
+        name = "q" if threshold.name is None else str(threshold.name)
+        column = sample.keys.take(given.iloc[:, 0], "threshold")
+        checks.usable_column(column, name)
+        return column.astype(float).rename(name)
+    x = sample.frame("x")
+    if threshold not in x.columns:
+        raise OptionError(
+            f"threshold={threshold!r} is not a column of x. Known are {first(x.columns, 8)}."
+            + suggest(threshold, x.columns)
+            + " A variable that is not a regressor is given as a Series: frame['name']."
+        )
+    return x[threshold]
+
+
+def _regime_names(regime: Any, known: Sequence[str]) -> list[str]:
+    """Names of regressors whose slopes depend on the regime, each once and known."""
+    several = isinstance(regime, Iterable) and not isinstance(regime, str)
+    names = [str(name) for name in regime] if several else [str(regime)]
+    if not names:
+        raise OptionError("regime is empty. Name the regressors whose slopes change: regime=['x'].")
+    for name in names:
+        if name not in known:
+            raise OptionError(
+                f"regime has {name!r}, which is not a regressor. Known are {first(known, 8)}."
+                + suggest(name, known)
+            )
+        if names.count(name) > 1:
+            raise OptionError(f"regime has {name!r} twice. Name it once.")
+    return names
 
 
 def _check_periods(index: pd.MultiIndex) -> None:

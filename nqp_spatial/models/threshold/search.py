@@ -1,11 +1,14 @@
-"""A finished search for thresholds: likelihood ratios, confidence sets, regimes, identity."""
+"""A search for thresholds: what is asked for, and likelihood ratios, sets and regimes of it."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +17,69 @@ import pandas as pd
 from nqp_spatial.core.linear.threshold import Path, Problem, critical_value
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import note
-from nqp_spatial.models.threshold.options import SearchOptions, regime_labels, regime_of
 from nqp_spatial.shared.notes import listed
+from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
+
+
+ORDINALS = ("single", "double", "triple")
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How thresholds are searched; see `PanelThreshold.fit`."""
+
+    thresholds: int
+    trims: tuple[float, ...]
+    grid: int | tuple[float, ...] | None
+    refine: bool | str
+
+    @classmethod
+    def checked(cls, thresholds: Any, trim: Any, grid: Any, refine: Any) -> SearchOptions:
+        """The options, if they are possible whatever the data."""
+        if isinstance(thresholds, bool) or thresholds not in (1, 2, 3):
+            raise OptionError(
+                f"thresholds={thresholds!r} is not 1, 2 or 3. With more regimes than four, think "
+                "of an interaction with the threshold variable instead."
+            )
+        check_option("refine", refine, (True, False, "all"))
+        return cls(int(thresholds), _trims(trim, int(thresholds)), _grid(grid), refine)
+
+
+def _trims(trim: Any, thresholds: int) -> tuple[float, ...]:
+    values = [trim] * thresholds if isinstance(trim, Real) else trim
+    if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != thresholds:
+        raise OptionError(
+            f"trim={trim!r} is neither one share nor {thresholds}, one for each threshold. "
+            "Type trim=0.01."
+        )
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 0.5:
+            raise OptionError(
+                f"trim={value!r} is not a share between 0 and 0.5, both excluded. Type trim=0.01."
+            )
+    return tuple(float(value) for value in values)
+
+
+def _grid(grid: Any) -> int | tuple[float, ...] | None:
+    if grid is None:
+        return None
+    if isinstance(grid, Integral) and not isinstance(grid, bool):
+        if grid < 2:
+            raise OptionError(f"grid={grid!r} quantiles are too few. Type grid=400, or leave it.")
+        return int(grid)
+    try:
+        values = np.asarray(grid, dtype=float).ravel()
+    except (TypeError, ValueError):
+        values = np.array([np.nan])
+    if isinstance(grid, bool | float | str) or not len(values) or not np.isfinite(values).all():
+        raise OptionError(
+            f"grid={grid!r} is not None, a number of quantiles or a list of values. Leave it out "
+            "to search every value of the threshold variable."
+        )
+    return tuple(float(value) for value in np.unique(values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +89,7 @@ class ThresholdSearch:
     Attributes
     ----------
     problem : Problem
-    y : array, shape (rows,)
+    y : array, shape (nobs,)
         Outcome free of effects.
     path : Path
         In the order in which thresholds were found.
@@ -64,12 +125,14 @@ class ThresholdSearch:
     @cached_property
     def regime(self) -> Codes:
         """Regime of each observation, from 0."""
-        return regime_of(self.q.to_numpy(), self.values, self.options.boundary)
+        return np.searchsorted(np.asarray(self.values), self.q.to_numpy(), side="left")
 
     @cached_property
     def labels(self) -> list[str]:
-        """What defines each regime."""
-        return regime_labels(str(self.q.name), self.values, self.options.boundary)
+        """What defines each regime: ``q ≤ 0.2``, ``0.2 < q ≤ 0.5``, ``q > 0.5``."""
+        name, shown = str(self.q.name), [f"{value:.6g}" for value in self.values]
+        middle = [f"{low} < {name} ≤ {high}" for low, high in pairwise(shown)]
+        return [f"{name} ≤ {shown[0]}", *middle, f"{name} > {shown[-1]}"]
 
     def likelihood_ratio(self, number: int) -> Array:
         """LR of every candidate as threshold ``number`` (from 0); NaN where it may not be."""
@@ -148,8 +211,6 @@ class ThresholdSearch:
             close = frame.index[~frame["distinct"]]
             if len(close):
                 notes.append(note("threshold.close", pairs=listed(close)))
-        if self.options.drop_last_period:
-            notes.append(note("threshold.last"))
         return tuple(notes)
 
 

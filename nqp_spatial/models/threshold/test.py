@@ -16,8 +16,7 @@ import pandas as pd
 
 from nqp_spatial.core.linear import threshold_bootstrap as core
 from nqp_spatial.exceptions import FileFormatError, OptionError, OutputError, UnbalancedPanelError
-from nqp_spatial.models.threshold.options import ORDINALS
-from nqp_spatial.models.threshold.search import ThresholdSearch
+from nqp_spatial.models.threshold.search import ORDINALS, ThresholdSearch
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
@@ -94,10 +93,8 @@ def _block(search: ThresholdSearch, null: core.Null, seed: int, number: int) -> 
 
 def _rows(search: ThresholdSearch, method: str) -> npt.NDArray[Any]:
     """Rows of each entity, or the entity of each row; see `core.threshold_bootstrap.Null`."""
-    last = search.problem.within.last
-    entity = search.entity if last is None else search.entity[~last]
     if method == "wild":
-        return entity
+        return search.entity
     index = search.q.index
     periods = index.get_level_values(1).nunique()
     n_entities = int(search.entity.max()) + 1
@@ -110,7 +107,7 @@ def _rows(search: ThresholdSearch, method: str) -> npt.NDArray[Any]:
             f"{first(missing, 3)}: the residuals of one entity cannot stand in for another's. "
             "Type method='wild', which gives each entity's own residuals a random sign."
         )
-    return np.arange(len(entity)).reshape(n_entities, -1)
+    return np.arange(len(index)).reshape(n_entities, -1)
 
 
 @dataclass(frozen=True)

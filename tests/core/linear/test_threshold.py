@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from nqp_spatial.core.linear import threshold as core
 from nqp_spatial.core.linear import threshold_bootstrap as bootstrap
 from nqp_spatial.core.linear.projection import projection
-from nqp_spatial.core.linear.threshold_grid import candidates
+from nqp_spatial.core.linear.threshold import candidates
 from tests.by_hand import effect_dummies
+from tests.reference import hansen_threshold
 
 EFFECTS = (None, "entity", "time", "twoway")
 
@@ -36,11 +37,11 @@ def brute_ssr(y, x, z, q, D, gammas, below=np.less_equal):
     return float(np.sum((y - X @ np.linalg.lstsq(X, y, rcond=None)[0]) ** 2))
 
 
-def problem_of(effects, entity, period, y, x, z, q, *, trim=0.1, grid=None, **options):
-    within = core.Within(projection(effects, entity, period))
+def problem_of(effects, entity, period, y, x, z, q, *, trim=0.1, grid=None):
     others = np.column_stack([np.ones(len(q)), z]) if effects is None else z
-    problem = core.prepare(x, others, q, candidates(q, grid, trim, **options), within)
-    return problem, within.reduce(y[:, None])[:, 0]
+    free = projection(effects, entity, period)
+    problem = core.prepare(x, others, q, candidates(q, grid, trim), free)
+    return problem, problem.free(y[:, None])[:, 0]
 
 
 @pytest.mark.parametrize("effects", EFFECTS)
@@ -76,9 +77,8 @@ def test_without_the_last_demeaned_period_too():
     """Hansen's program: demean over all periods, then leave the last out."""
     entity, period, y, x, z, q = panel(seed=4, k=2)
     last = np.r_[entity[1:] != entity[:-1], True]
-    within = core.Within(projection("entity", entity, period), last)
-    problem = core.prepare(x, z, q, candidates(q, None, 0.1), within)
-    rows = within.reduce(y[:, None])[:, 0]
+    problem = hansen_threshold.prepare(x, z, q, candidates(q, None, 0.1), entity)
+    rows = problem.reduce(y[:, None])[:, 0]
     free = np.eye(len(y)) - np.equal.outer(entity, entity) / np.bincount(entity)[entity]
     fixed = (2,)
     step = core.search(problem, rows, fixed, 0.05)
@@ -150,7 +150,6 @@ def test_candidates_by_observations():
     found = candidates(q, None, 0.2)
     assert_array_equal(found.values, [1, 2, 3, 4, 5])  # 4 to 8 of 10 observations below
     assert_array_equal(found.ends, [4, 5, 6, 7, 8])
-    assert_array_equal(candidates(q, None, 0.2, boundary="<").values, [2, 3, 4, 5, 6])
     assert_array_equal(found.allowed((2,), 0.2), [True, False, False, False, True])
     assert_array_equal(candidates(q, 5, 0.2).values, [1, 3, 5])  # quantiles 0.2, 0.4, 0.6, 0.8
 
@@ -158,7 +157,7 @@ def test_candidates_by_observations():
 def test_candidates_by_values_are_those_of_hansen_s_program():
     """dd[floor(sq * 8)], sq = 0.25, 0.5, 0.75 of eight distinct values; ties do not count."""
     q = np.array([1.0, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8])
-    found = candidates(q, 4, 0.25, by="values", boundary="<")
+    found = hansen_threshold.by_values(q, 4, 0.25)
     assert_array_equal(found.values, [2, 4, 6])
     assert_array_equal(found.ends, [4, 6, 8])
 
@@ -166,7 +165,7 @@ def test_candidates_by_values_are_those_of_hansen_s_program():
 def test_distances_by_values_are_those_of_hansen_s_program():
     """Of 21 steps of 1/25, trim 0.12: i < nn + 3 and not i < nn - 3, nn = candidates below."""
     q = np.arange(1.0, 101)
-    found = candidates(q, 25, 0.1, by="values")
+    found = hansen_threshold.by_values(q, 25, 0.1)
     i, nn = np.arange(1, len(found) + 1), 10
     excluded = (i < nn + 3) & ~(i < nn - 3)
     assert_array_equal(found.allowed((10,), 0.12), ~excluded)
@@ -179,12 +178,11 @@ def test_given_candidates_are_sorted_and_those_outside_are_left_out():
     assert_array_equal(doubled.ends, [4, 4, 7])
     entity, period = np.repeat(np.arange(2), 5), np.tile(np.arange(5), 2)
     x, y = np.sin(q)[:, None], np.cos(3 * q)
-    problem = core.prepare(
-        x, np.empty((10, 0)), q, doubled, core.Within(projection("entity", entity, period))
-    )
+    free = projection("entity", entity, period)
+    problem = core.prepare(x, np.empty((10, 0)), q, doubled, free)
     assert_allclose(problem.gram[0], problem.gram[1], rtol=1e-12)
     D = effect_dummies("entity", entity, period)
-    rows = problem.within.reduce(y[:, None])[:, 0]
+    rows = problem.free(y[:, None])[:, 0]
     expected = [brute_ssr(y, x, np.empty((10, 0)), q, D, [g]) for g in (3.0, 3.5, 6.0)]
     assert_allclose(core.search(problem, rows, (), 0.2).ssr, expected, rtol=1e-9)
 

@@ -56,8 +56,6 @@ SEARCH: dict[str, dict[str, Any]] = {
     "given grid": {"grid": (0.2, 0.3, 0.4, 0.5, 0.6)},
     "not refined": {"thresholds": 2, "trim": 0.1, "refine": False},
     "refined all": {"thresholds": 2, "trim": 0.1, "refine": "all"},
-    "values": {"trim": 0.05, "trim_by": "values"},
-    "below": {"boundary": "<"},
     "clustered by time": {"clusters": "time"},
     "robust": {"cov_type": "robust"},
     "unadjusted": {"cov_type": "unadjusted"},
@@ -74,11 +72,6 @@ def _(options: dict[str, Any]) -> Any:
 @case.each("threshold effects", {"entity": "entity", "time": "time", "none": None})
 def _(effects: Any) -> Any:
     return threshold(effects=effects).fit()
-
-
-@case("threshold last period")
-def _() -> Any:
-    return threshold(effects="entity").fit(drop_last_period=True)
 
 
 @case("threshold own")

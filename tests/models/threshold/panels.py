@@ -7,7 +7,6 @@ import pandas as pd
 
 from nqp_spatial import PanelThreshold
 
-HANSEN = {"grid": 400, "trim_by": "values", "boundary": "<"}
 TRIMS = (0.01, 0.01, 0.05)
 
 

@@ -134,7 +134,7 @@ def test_the_checkpoint_of_another_model_is_refused(frame, tmp_path):
     changed.iloc[3, 0] += 1e-9
     others = {
         "data": (fitted(changed), {}),
-        "options": (fitted(frame, boundary="<"), {}),
+        "options": (fitted(frame, refine=False), {}),
         "seed": (fitted(frame), {"seed": 1}),
         "method": (fitted(frame), {"method": "wild"}),
     }

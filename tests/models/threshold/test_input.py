@@ -64,28 +64,12 @@ def test_unknown_names(frame, options, message):
         ({"grid": []}, r"grid=\[\] is not None"),
         ({"grid": [0.1, np.nan]}, "grid=.*nan.* is not None"),
         ({"refine": "full"}, "refine='full' is not known"),
-        ({"trim_by": "value"}, r"trim_by='value'.*Did you mean 'values'"),
-        ({"boundary": "=<"}, "boundary='=<' is not known"),
-        ({"drop_last_period": True}, r"drop_last_period=True belongs to effects='entity'"),
         ({"cov_type": "hc3"}, "cov_type='hc3' is not known"),
     ],
 )
 def test_impossible_options(frame, options, message):
     with pytest.raises(OptionError, match=message):
         model_of(frame).fit(**options)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"cov_type": "driscoll-kraay"}, "cov_type='driscoll-kraay' is not known"),
-        ({"clusters": "time"}, "clusters are entities"),
-        ({"bandwidth": 2}, "bandwidth= and kernel= do not belong"),
-    ],
-)
-def test_without_the_last_period_covariances_are_few(frame, options, message):
-    with pytest.raises(OptionError, match=message):
-        model_of(frame, effects="entity").fit(drop_last_period=True, **options)
 
 
 def test_missing_cells_are_named(frame):

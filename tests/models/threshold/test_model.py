@@ -8,9 +8,11 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 
 from nqp_spatial import FixedEffects, tables
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.models.threshold import test as threshold_test
 from nqp_spatial.models.threshold.model import PanelThreshold
 from tests import panels
-from tests.models.threshold.panels import HANSEN, TRIMS, cities, invest, model_of
+from tests.models.threshold.panels import TRIMS, cities, invest, model_of
+from tests.reference import hansen_threshold
 
 CONTROLS = ["q1", "q2", "q3", "d1", "qd1"]
 VARIANTS = {"hansen_program": True, "all_periods_variant": False}
@@ -37,47 +39,65 @@ def frame():
 def test_thresholds_and_sums_of_squares_are_those_of_hansen_s_program(hansen, variant):
     model, reference = hansen
     expected = reference[variant]["result"]
-    result = model.fit(3, trim=TRIMS, drop_last_period=VARIANTS[variant], **HANSEN)
-    search = result.search
+    search = hansen_threshold.search(model, 3, TRIMS, without_last=VARIANTS[variant])
     assert len(search.problem.candidates) == expected["ngrid"]
     in_order = search.problem.candidates.values[list(search.path.found)]
     assert_allclose(in_order, [expected["r1ref"], expected["r2"], expected["r3"]], rtol=1e-12)
     steps = search.path.steps
     assert_allclose([s.before for s in steps], [expected[k] for k in ("S0", "S1", "S2")], rtol=1e-9)
     assert_allclose([s.after for s in steps], [expected[k] for k in ("S1", "S2", "S3")], rtol=1e-9)
-    table = result.bootstrap_test(replications=1).to_frame()
+    table = threshold_test.table(search, drawn(search, 1))
     assert_allclose(table["F"], [expected[k] for k in ("F1", "F2", "F3")], rtol=1e-7)
-    assert_array_equal(result.thresholds["found"], np.argsort(in_order) + 1)
-    sets = result.thresholds.set_index("found")[["lower", "upper"]]
-    for number, key in enumerate(("ci1ref", "ci2", "ci3"), 1):
-        assert_allclose(sets.loc[number], expected[key], rtol=1e-12)
-    single = model.fit(1, drop_last_period=VARIANTS[variant], **HANSEN)
-    assert_allclose(single.thresholds.loc[1, ["lower", "upper"]].tolist(), expected["ci1"])
+    found = np.array(search.rank)
+    assert_array_equal(found, np.argsort(in_order))
+    for place, key in enumerate(("ci1ref", "ci2", "ci3")):
+        own = search.confidence_set(int(np.flatnonzero(found == place)[0]), 0.95)
+        assert_allclose([own["lower"], own["upper"]], expected[key], rtol=1e-12)
+    single = hansen_threshold.search(model, 1, 0.01, without_last=VARIANTS[variant])
+    own = single.confidence_set(0, 0.95)
+    assert_allclose([own["lower"], own["upper"]], expected["ci1"])
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+def drawn(search, replications, seed=0):
+    how = {"method": "residual", "n_jobs": 1, "checkpoint": None}
+    return threshold_test.draws(search, replications=replications, seed=seed, **how)
+
+
 @pytest.mark.parametrize("thresholds", [1, 2])
-def test_coefficients_and_errors_are_those_of_hansen_s_program(hansen, variant, thresholds):
-    """His robust errors have no factor; ours n / (n - K), K with the effects if all rows stay."""
+def test_coefficients_and_errors_of_all_periods_are_those_of_hansen_s_program(hansen, thresholds):
+    """His robust errors have no factor; ours n / (n - K), K with the effects."""
     model, reference = hansen
-    drop = VARIANTS[variant]
-    expected = reference[variant]["result"][{1: "single_coef", 2: "double_coef"}[thresholds]]
+    result = reference["all_periods_variant"]["result"]
+    expected = result[{1: "single_coef", 2: "double_coef"}[thresholds]]
     k = 6 + thresholds
     assert len(expected["b"]) == k
-    options = {"drop_last_period": drop, **HANSEN}
-    plain = model.fit(thresholds, cov_type="unadjusted", **options)
+    values = [result["r1"]] if thresholds == 1 else [result["r1ref"], result["r2"]]
+    grid = [model.threshold[model.threshold < value].max() for value in values]  # q < his value
+    plain = model.fit(thresholds, grid=grid, refine=False, cov_type="unadjusted")
     assert_allclose(plain.params, expected["b"], rtol=1e-9)
     assert_allclose(plain.std_errors, expected["se_ols_xtreg"], rtol=1e-9)
-    n = 7345 if drop else 7910
-    factor = n / (n - k - (0 if drop else 565))
-    robust = model.fit(thresholds, cov_type="robust", **options)
+    factor = 7910 / (7910 - k - 565)
+    robust = model.fit(thresholds, grid=grid, refine=False, cov_type="robust")
     assert_allclose(robust.std_errors, np.sqrt(factor) * np.array(expected["se_white"]), rtol=1e-9)
-    assert robust.nobs == n
+    assert robust.nobs == 7910
     if thresholds == 2:
         assert plain.regimes["nobs"].tolist() == expected["counts"]
-        if drop:
-            program = np.sqrt((7345 - k) / (7345 - 565 - k)) * plain.std_errors
-            assert_allclose(program, expected["se_ols_hansen"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("thresholds", [1, 2])
+def test_coefficients_without_the_last_period_are_those_of_hansen_s_program(hansen, thresholds):
+    model, reference = hansen
+    result = reference["hansen_program"]["result"]
+    expected = result[{1: "single_coef", 2: "double_coef"}[thresholds]]
+    values = [result["r1"]] if thresholds == 1 else [result["r1ref"], result["r2"]]
+    b, plain, white, n = hansen_threshold.slopes(model, values)
+    assert_allclose(b, expected["b"], rtol=1e-9)
+    assert_allclose(plain, expected["se_ols_xtreg"], rtol=1e-9)
+    assert_allclose(white, expected["se_white"], rtol=1e-9)
+    assert n == 7345
+    if thresholds == 2:
+        program = np.sqrt((n - len(b)) / (n - 565 - len(b))) * plain
+        assert_allclose(program, expected["se_ols_hansen"], rtol=1e-9)
 
 
 def test_sums_of_squares_at_the_thresholds_that_xthreg_printed(hansen):
@@ -98,14 +118,14 @@ def test_bootstrap_critical_values_are_those_of_another_bootstrap(hansen):
     """
     model, reference = hansen
     expected = reference["bootstrap"]
-    result = model.fit(2, drop_last_period=True, **HANSEN)
-    draws = result.bootstrap_test(replications=3000, seed=1).draws
+    search = hansen_threshold.search(model, 2, 0.01, without_last=True)
+    draws = drawn(search, 3000, seed=1)
     found = draws.quantile([0.90, 0.95, 0.99])
     gap = np.abs(found["single"] - expected["single_3000reps_crit_10_5_1"])
     assert (gap < 4 * np.sqrt(2) * np.array([0.15, 0.3, 0.8])).all(), gap
     gap = np.abs(found["double"] - expected["double_300reps_crit_10_5_1"])
     assert (gap[:2] < 4 * np.array([0.6, 1.2])).all(), gap
-    table = result.bootstrap_test(replications=3000, seed=1).to_frame()
+    table = threshold_test.table(search, draws)
     assert table.loc["single", "pvalue"] < 0.005
     assert abs(table.loc["double", "pvalue"] - expected["double_p"]) < 4 * np.sqrt(0.02 / 300)
 
@@ -113,14 +133,13 @@ def test_bootstrap_critical_values_are_those_of_another_bootstrap(hansen):
 def test_a_third_threshold_of_hansen_s_data_is_not_distinct(hansen):
     """Its set spans nearly all of d, as Hansen says; the first two are far apart."""
     model, _ = hansen
-    options = {"drop_last_period": True, **HANSEN}
-    double = model.fit(2, **options)
-    assert double.distinct()["distinct"].tolist() == [True]
-    assert double.distinct()["nobs_between"].tolist() == [6399]
+    double = hansen_threshold.search(model, 2, 0.01, without_last=True)
+    assert double.distinct(0.95)["distinct"].tolist() == [True]
+    assert double.distinct(0.95)["nobs_between"].tolist() == [6399]
     assert not any("not distinct" in note for note in double.notes)
-    triple = model.fit(3, trim=TRIMS, **options)
-    assert triple.distinct()["distinct"].tolist() == [False, False]
-    assert triple.distinct()["sets_reach"].tolist() == [True, True]
+    triple = hansen_threshold.search(model, 3, TRIMS, without_last=True)
+    assert triple.distinct(0.95)["distinct"].tolist() == [False, False]
+    assert triple.distinct(0.95)["sets_reach"].tolist() == [True, True]
     assert any("'1, 2', '2, 3' are not distinct" in note for note in triple.notes)
 
 
@@ -229,15 +248,6 @@ def test_without_effects_a_constant_is_estimated(frame):
     assert result.params.index[0] == "const"
     assert_allclose(result.resids.mean(), 0.0, atol=1e-10)
     assert_allclose((result.resids**2).sum(), result.search.path.steps[0].after, rtol=1e-9)
-
-
-def test_both_boundaries_give_the_same_split_under_two_names(frame):
-    """q <= a and q < b with b the next value of q."""
-    closed, open_ = (model_of(frame).fit(boundary=b) for b in ("<=", "<"))
-    assert_allclose(closed.params, open_.params, rtol=1e-9)
-    a, b = (r.thresholds.loc[1, "estimate"] for r in (closed, open_))
-    values = np.unique(frame["inno"])
-    assert np.searchsorted(values, b) == np.searchsorted(values, a) + 1
 
 
 def test_likelihood_ratio_is_zero_at_the_estimate_and_the_set_is_below_the_line(frame):
