@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +13,21 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial.core.linear import unit_roots as core
-from nqp_spatial.core.linear.unit_root_tables import IPS_EXACT_PERIODS, IPS_LEVELS, LLC_PERIODS
-from nqp_spatial.diagnostics import series as _panel_series
-from nqp_spatial.diagnostics.series import PanelSeries
-from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
+from nqp_spatial.exceptions import (
+    ConstantColumnError,
+    DataError,
+    DataWarning,
+    EstimationError,
+    OptionError,
+    UnbalancedPanelError,
+)
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Between, check_option
 
 Array = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 Test = Literal["llc", "ips", "fisher", "hadri"]
 TESTS = {
@@ -32,7 +38,7 @@ TESTS = {
 }
 STATISTICS = {
     "llc": ("t*",),
-    "ips": ("w-tbar", "z-tbar", "z-ttilde", "tbar"),
+    "ips": ("w-tbar",),
     "fisher": ("z", "p", "l", "pm"),
     "hadri": ("own-variance", "common-variance"),
 }
@@ -42,7 +48,8 @@ _NULLS = {
     "fisher": ("all series have a unit root", "at least one series is stationary"),
     "hadri": ("all series are stationary", "some series have a unit root"),
 }
-_UNDER_NULL = {"none": "none", "constant": "none", "trend": "constant"}
+_STATSMODELS = {"none": "n", "constant": "c", "trend": "ct"}
+_CERTAIN = 1 - np.finfo(float).epsneg  # a p-value whose normal quantile is finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +65,6 @@ class UnitRootResult(TestResult):
         also ``variance`` and ``long_run_variance``, for Hadri ``variance``.
     statistics : DataFrame
         By name: ``statistic``, ``df`` (0 is the normal) and ``pvalue``; all four of a Fisher test.
-    critical_values : Series or None
-        Of the t-bar at 1, 5 and 10 per cent, which has no p-value.
     details : dict
         What the statistic was made of: Levin-Lin-Chu's pooled t, coefficient, variance ratio,
         effective periods, adjustments and bandwidth; Im-Pesaran-Shin's t-bar and its moments.
@@ -71,7 +76,6 @@ class UnitRootResult(TestResult):
     alternative: str
     entities: pd.DataFrame = field(repr=False)
     statistics: pd.DataFrame = field(repr=False)
-    critical_values: pd.Series | None = None
     details: dict[str, float] = field(default_factory=dict, repr=False)
 
 
@@ -85,8 +89,25 @@ class _Options:
     max_lags: int | None
     statistic: str
     bandwidth: int | None
-    centre: str | None
-    df_correction: bool
+
+
+class Block(NamedTuple):
+    """Series of one length, (n, n_periods), and the numbers of their entities."""
+
+    where: Integers
+    values: Array
+
+
+@dataclass(frozen=True)
+class PanelSeries:
+    """Checked series: entities in order, and blocks of those with equally many periods."""
+
+    name: str
+    entities: pd.Index
+    blocks: tuple[Block, ...]
+    starts: Integers
+    lengths: Integers
+    times: pd.Index
 
 
 def unit_root(
@@ -94,13 +115,11 @@ def unit_root(
     *,
     test: Test = "ips",
     trend: Literal["constant", "none", "trend"] = "constant",
-    lags: Literal["aic", "sic", "hall"] | Annotated[int, Between(0)] = 1,
+    lags: Literal["aic", "sic"] | Annotated[int, Between(0)] = 1,
     max_lags: Annotated[int, Between(0)] | None = None,
     demean: bool = False,
     statistic: str | None = None,
     bandwidth: Annotated[int, Between(0)] | None = None,
-    centre: Literal["constant", "none", "trend"] | None = None,
-    df_correction: bool = True,
 ) -> UnitRootResult:
     r"""Test the series of a panel for unit roots, or (Hadri) for stationarity.
 
@@ -124,27 +143,20 @@ def unit_root(
         stationarity is the null, errors are independent over time; balanced, ``lags`` unused.
     trend : {"constant", "none", "trend"}
         :math:`d_t`: an entity's mean, nothing ("llc" and "fisher" only), or mean and linear trend.
-    lags : int or {"aic", "sic", "hall"}
+    lags : int or {"aic", "sic"}
         :math:`p_i`: the same for all, or chosen for each entity from 0 to ``max_lags``: least AIC
-        or SIC, or the longest with \|t\| of 1.96, all on the rows that ``max_lags`` leaves.
+        or SIC, all on the rows that ``max_lags`` leaves.
     max_lags : int, optional
         By default the integer part of :math:`4 (T / 100)^{1/4}` (Schwert 1989), T of the shortest.
     demean : bool
         Subtract from each period the mean over entities, against a common factor.
     statistic : str, optional
-        "ips": "w-tbar" (default; moments of Table 3), and without lags also "tbar" (critical values
-        of Table 2), and with a constant "z-tbar" and "z-ttilde" (Table 1). "fisher": "z" (default,
-        inverse normal), "p" (Maddala-Wu), "l" (logit), "pm" (modified P). "hadri": "own-variance"
-        (default) or "common-variance" of the entities' errors.
+        "fisher": "z" (default, inverse normal), "p" (Maddala-Wu), "l" (logit), "pm" (modified P).
+        "hadri": "own-variance" (default) or "common-variance" of the entities' errors. "ips" has
+        "w-tbar" (moments of Table 3), "llc" has "t*".
     bandwidth : int, optional
         "llc": autocovariances in the Bartlett long-run variance of the differences; by default the
         integer part of :math:`3.21\, T^{1/3}`.
-    centre : {"none", "constant", "trend"}, optional
-        "llc": what is taken out of the differences before that variance. By default what the null
-        leaves in them, nothing with a constant, the mean with a trend; see Notes.
-    df_correction : bool
-        Whether error variances of t statistics (and Hadri's) are over rows less regressors. Those
-        of Levin-Lin-Chu are over rows, as published; of theirs only "hall" is concerned.
 
     Returns
     -------
@@ -173,9 +185,10 @@ def unit_root(
     **Levin-Lin-Chu.** As published, and in plm and gretl, differences lose their mean (with a
     trend, their trend) before the long-run variance. The kernel estimate is then too small and t*
     too low: with a constant 83 % of random walks are rejected at 5 % with 50 entities and 20
-    periods, all with 284 entities. Hence the default ``centre``; theirs is ``centre=trend``. Table
-    2 is read at :math:`\tilde T = T - \bar p - 1` (plm: at T), linearly between rows. It remains a
-    test for long panels with few entities: the default rejects 15 and 33 % there, "ips" 4 %.
+    periods, all with 284 entities. Here they lose what the null leaves in them: nothing with a
+    constant, the mean with a trend. Table 2 is read at :math:`\tilde T = T - \bar p - 1` (plm: at
+    T), linearly between rows. It remains a test for long panels with few entities: it rejects 15
+    and 33 % there, "ips" 4 %.
 
     **Im-Pesaran-Shin.** Moments are read at :math:`T_i - p_i - 1`, linearly, and above 100 as at
     100. Where the table is empty there is no statistic.
@@ -198,14 +211,11 @@ def unit_root(
        Journal 3, 148-161.
     """
     check_option("test", test, TESTS)
-    options = _Options(
-        test, trend, lags, max_lags, statistic or STATISTICS[test][0], bandwidth, centre,
-        df_correction,
-    )  # fmt: skip
+    options = _Options(test, trend, lags, max_lags, statistic or STATISTICS[test][0], bandwidth)
     _check_options(options)
-    panel = _panel_series.prepare(y, demean=demean)
+    panel = _prepare(y, demean=demean)
     if test in ("llc", "hadri"):
-        _panel_series.check_balanced(panel, test)
+        _check_balanced(panel, test)
     return _RUN[test](panel, options)
 
 
@@ -226,8 +236,7 @@ def unit_root_table(
     differences : sequence of {0, 1}
         0 for levels, 1 for first differences, which are named ``D.variable``.
     **options
-        Of `unit_root`, for all tests: ``trend``, ``lags``, ``max_lags``, ``demean``,
-        ``df_correction``.
+        Of `unit_root`, for all tests: ``trend``, ``lags``, ``max_lags``, ``demean``.
 
     Returns
     -------
@@ -248,7 +257,7 @@ def unit_root_table(
         raise DataError(
             f"frame is a {type(frame).__name__}. Give a DataFrame: frame[['gdp', 'co2']]."
         )
-    own = {"statistic", "bandwidth", "centre", "test"} & set(options)
+    own = {"statistic", "bandwidth", "test"} & set(options)
     if own:
         raise OptionError(
             f"{first(sorted(own))} belongs to one test. Use unit_root(frame['gdp'], ...) for it."
@@ -256,7 +265,7 @@ def unit_root_table(
     rows = {}
     for name in frame.columns:
         for order in differences:
-            series = frame[name] if order == 0 else _panel_series.differenced(frame[name])
+            series = frame[name] if order == 0 else _differenced(frame[name])
             for test in tests:
                 found = unit_root(series, test=test, **options)
                 rows[found.variable, test] = _row(found)
@@ -288,14 +297,12 @@ def _check_options(options: _Options) -> None:
             f"test={test!r} has no version without a constant. Use trend='constant', or "
             "test='fisher'."
         )
-    if test != "llc" and (options.bandwidth is not None or options.centre is not None):
-        raise OptionError(f"bandwidth and centre belong to test='llc', not to {test!r}.")
-    if options.centre is not None:
-        check_option("centre", options.centre, core.TRENDS)
+    if test != "llc" and options.bandwidth is not None:
+        raise OptionError(f"bandwidth belongs to test='llc', not to {test!r}.")
     if isinstance(options.lags, str):
         check_option("lags", options.lags, core.CRITERIA)
     elif options.max_lags is not None:
-        raise OptionError("max_lags belongs to lags='aic', 'sic' or 'hall'. Choose one of the two.")
+        raise OptionError("max_lags belongs to lags='aic' or 'sic'. Choose one of the two.")
     for name in ("lags", "max_lags", "bandwidth"):
         value = getattr(options, name)
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
@@ -305,20 +312,19 @@ def _check_options(options: _Options) -> None:
 
 def _llc(panel: PanelSeries, options: _Options) -> UnitRootResult:
     """Levin-Lin-Chu: one block of series, since the panel is balanced."""
-    fits = _panel_series.regressions(panel, options)
+    fits = _regressions(panel, options)
     values, trend = panel.blocks[0].values, options.trend
     length = values.shape[1]
     bandwidth = options.bandwidth
     if bandwidth is None:
         bandwidth = int(3.21 * length ** (1 / 3))
     lags = fits.lags.to_numpy()
-    centre = options.centre or _UNDER_NULL[trend]
-    pooled = core.levin_lin_chu(values, lags, trend, bandwidth=bandwidth, centre=centre)
-    if pooled.periods < LLC_PERIODS[0]:
+    pooled = core.levin_lin_chu(values, lags, trend, bandwidth=bandwidth)
+    if pooled.periods < core.LLC_PERIODS[0]:
         warnings.warn(
             f"Levin-Lin-Chu: {panel.name!r} has {pooled.periods:.4g} effective periods, and the "
-            f"published adjustments begin at {LLC_PERIODS[0]}, which are used. With many entities "
-            "the test rejects too often. Use test='ips' or 'fisher'.",
+            f"published adjustments begin at {core.LLC_PERIODS[0]}, which are used. With many "
+            "entities the test rejects too often. Use test='ips' or 'fisher'.",
             DataWarning,
             stacklevel=outside(),
         )
@@ -338,69 +344,37 @@ def _llc(panel: PanelSeries, options: _Options) -> UnitRootResult:
 
 def _ips(panel: PanelSeries, options: _Options) -> UnitRootResult:
     """Im-Pesaran-Shin: the mean t, standardised by published moments."""
-    fits = _panel_series.regressions(panel, options)
-    kind, trend, n = options.statistic, options.trend, len(fits)
-    if kind != "w-tbar":
-        _check_without_lags(fits, options)
-    rows, lags = fits["nobs"].to_numpy(), fits["lags"].to_numpy()
-    t = fits["t_tilde"] if kind == "z-ttilde" else fits["statistic"]
-    mean_t = float(t.mean())
-    if kind == "tbar":
-        critical = pd.Series(
-            core.ips_critical_values(n, int(rows[0]), trend), list(IPS_LEVELS), name="tbar"
-        )
-        return _result(panel, options, fits, {kind: (mean_t, 0, np.nan)}, critical=critical)
-    if kind == "w-tbar":
-        mean, variance = core.ips_moments(rows, lags, trend)
-    else:
-        mean, variance = core.ips_exact_moments(rows, tilde=kind == "z-ttilde")
+    fits = _regressions(panel, options)
+    mean, variance = core.ips_moments(
+        fits["nobs"].to_numpy(), fits["lags"].to_numpy(), options.trend
+    )
     absent = np.isnan(mean)
     if absent.any():
-        raise EstimationError(_no_moments(fits[absent], kind))
-    statistic = float(np.sqrt(n) * (mean_t - mean.mean()) / np.sqrt(variance.mean()))
+        beyond, row = fits[absent], fits[absent].iloc[0]
+        raise EstimationError(
+            "The published moments of w-tbar begin at 10 rows of an entity's regression (more with "
+            f"5 to 8 lags) and end at 8 lags: {len(beyond)} entities are outside, "
+            f"{first(beyond.index)}; the first has {int(row['nobs'])} rows and "
+            f"{int(row['lags'])} lags. Use fewer lags, leave those entities out, or use "
+            "test='fisher'."
+        )
+    mean_t = float(fits["statistic"].mean())
+    statistic = float(np.sqrt(len(fits)) * (mean_t - mean.mean()) / np.sqrt(variance.mean()))
     details = {"tbar": mean_t, "mean": float(mean.mean()), "variance": float(variance.mean())}
-    found = {kind: (statistic, 0, float(stats.norm.cdf(statistic)))}
+    found = {options.statistic: (statistic, 0, float(stats.norm.cdf(statistic)))}
     return _result(panel, options, fits, found, details=details)
-
-
-def _check_without_lags(fits: pd.DataFrame, options: _Options) -> None:
-    """Table 1 and Table 2 of Im, Pesaran and Shin are for regressions without lags."""
-    kind = options.statistic
-    if (fits["lags"] > 0).any():
-        raise OptionError(f"statistic={kind!r} is for lags=0. Use 'w-tbar' with lags.")
-    if kind != "tbar" and options.trend != "constant":
-        raise OptionError(f"statistic={kind!r} is for trend='constant'. Use 'w-tbar'.")
-    if kind == "tbar" and fits["nobs"].nunique() > 1:
-        raise OptionError("statistic='tbar' is for balanced panels. Use 'w-tbar'.")
-
-
-def _no_moments(fits: pd.DataFrame, kind: str) -> str:
-    row = fits.iloc[0]
-    if kind == "w-tbar":
-        range_ = "at 10 rows of an entity's regression (more with 5 to 8 lags) and end at 8 lags"
-    else:
-        range_ = f"at {IPS_EXACT_PERIODS[0]} rows of an entity's regression"
-    return (
-        f"The published moments of {kind} begin {range_}: {len(fits)} entities are outside, "
-        f"{first(fits.index)}; the first has {int(row['nobs'])} rows and {int(row['lags'])} lags. "
-        "Use fewer lags, leave those entities out, or use test='fisher'; without lags "
-        "statistic='z-tbar' begins at 6 rows."
-    )
 
 
 def _fisher(panel: PanelSeries, options: _Options) -> UnitRootResult:
     """Combinations of the entities' p-values."""
-    fits = _panel_series.regressions(panel, options)
+    fits = _regressions(panel, options)
     return _result(panel, options, fits, core.combine(fits["pvalue"].to_numpy()))
 
 
 def _hadri(panel: PanelSeries, options: _Options) -> UnitRootResult:
     """Hadri's LM test of stationarity."""
     values = panel.blocks[0].values
-    z, lm, variances = core.hadri(
-        values, options.trend, correct=options.df_correction,
-        own=options.statistic == "own-variance",
-    )  # fmt: skip
+    z, lm, variances = core.hadri(values, options.trend, own=options.statistic == "own-variance")
     columns = {"statistic": lm, "variance": variances, "nobs": values.shape[1]}
     entities = pd.DataFrame(columns, panel.entities)
     return _result(panel, options, entities, {options.statistic: (z, 0, float(stats.norm.sf(z)))})
@@ -420,7 +394,6 @@ def _result(
     entities: pd.DataFrame,
     found: Mapping[str, tuple[float, float, float]],
     *,
-    critical: pd.Series | None = None,
     details: dict[str, float] | None = None,
 ) -> UnitRootResult:
     columns = ["statistic", "df", "pvalue"]
@@ -436,8 +409,166 @@ def _result(
         test=options.test,
         trend=options.trend,
         alternative=alternative,
-        entities=entities.drop(columns="t_tilde", errors="ignore"),
+        entities=entities,
         statistics=pd.DataFrame.from_dict(found, orient="index", columns=columns),
-        critical_values=critical,
         details=details or {},
     )
+
+
+def _prepare(y: pd.Series, *, demean: bool) -> PanelSeries:
+    """Check a series, subtract period means if asked, and cut it into entities."""
+    if isinstance(y, pd.DataFrame):
+        raise DataError("y is a DataFrame. Take one column, or use unit_root_table(frame).")
+    sample = Sample.of_one(y, "y")
+    keys, values, (name,) = sample.keys, sample.series(), sample.names
+    if demean:
+        values = values - values.groupby(level=1).transform("mean")
+    codes, entities, times = keys.entity, keys.entities, keys.periods
+    if len(entities) < 2:
+        raise EstimationError(f"{name!r} has one entity; panel tests need two or more.")
+    period = keys.clock.position[keys.period]
+    first_rows = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    lengths = np.diff(np.r_[first_rows, len(codes)])
+    _check_gaps(values, codes, period, name)
+    array = values.to_numpy()
+    blocks = []
+    for length in np.unique(lengths):
+        where = np.flatnonzero(lengths == length)
+        rows = first_rows[where][:, None] + np.arange(length)
+        blocks.append(Block(where, array[rows]))
+    panel = PanelSeries(name, entities, tuple(blocks), period[first_rows], lengths, times)
+    _check_constant(panel)
+    return panel
+
+
+def _check_gaps(values: pd.Series, codes: Integers, period: Integers, name: str) -> None:
+    after = (np.diff(codes) == 0) & (np.diff(period) != 1)
+    if after.any():
+        keys = values.index[1:][after]
+        entities = keys.get_level_values(0).unique()
+        raise UnbalancedPanelError(
+            f"{name!r} has gaps in {len(entities)} entities: periods are missing before "
+            f"{first(keys, 3)}. Unit root tests need consecutive periods. Fill them, leave "
+            f"{first(entities, 3)} out, or keep the periods after the gap."
+        )
+
+
+def _check_constant(panel: PanelSeries) -> None:
+    flat = np.zeros(len(panel.entities), dtype=bool)
+    for where, values in panel.blocks:
+        flat[where] = np.ptp(values, axis=1) == 0
+    if flat.any():
+        raise ConstantColumnError(
+            f"{panel.name!r} does not vary over time in {int(flat.sum())} entities: "
+            f"{first(panel.entities[flat])}. Leave them out: "
+            f"y.drop({first(panel.entities[flat][:1])}, level=0)."
+        )
+
+
+def _check_balanced(panel: PanelSeries, test: str) -> None:
+    """Raise `UnbalancedPanelError` naming entities that lack periods."""
+    n_periods = int((panel.starts + panel.lengths).max() - panel.starts.min())
+    short = panel.lengths < n_periods
+    if short.any():
+        raise UnbalancedPanelError(
+            f"test={test!r} needs every entity in all {n_periods} periods from "
+            f"{first(panel.times[:1])} to {first(panel.times[-1:])}; "
+            f"{int(short.sum())} entities have fewer: {first(panel.entities[short])}. Leave them "
+            "out (PanelData.drop_incomplete()), cut to common years, or use test='ips' or 'fisher'."
+        )
+
+
+def _differenced(series: pd.Series) -> pd.Series:
+    """First differences within entities, named ``D.name``, without each entity's first period."""
+    panel = _prepare(series, demean=False)
+    values = Sample.of_one(series, "y").series()
+    changes = values.groupby(level=0).diff()
+    return changes[changes.notna()].rename(f"D.{panel.name}")
+
+
+def _regressions(panel: PanelSeries, options: _Options) -> pd.DataFrame:
+    """Dickey-Fuller regression of each entity.
+
+    Returns
+    -------
+    DataFrame
+        Index entity; columns statistic, pvalue, lags and nobs.
+    """
+    lags = _lags(panel, options)
+    found = np.full((2, len(panel.entities)), np.nan)  # t, rows
+    regular = np.ones(len(panel.entities), dtype=bool)
+    _check_length(panel, lags, options.trend)
+    for where, values in panel.blocks:
+        for p in np.unique(lags[where]):
+            at = lags[where] == p
+            fit = core.dickey_fuller(values[at], int(p), options.trend)
+            regular[where[at]] = fit.regular
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found[0, where[at]] = fit.t()
+            found[1, where[at]] = fit.rows
+    _check_regular(panel, regular, options.trend)
+    columns = {
+        "statistic": found[0],
+        "pvalue": mackinnon(found[0], options.trend),
+        "lags": lags,
+        "nobs": found[1].astype(np.int64),
+    }
+    return pd.DataFrame(columns, panel.entities)
+
+
+def _lags(panel: PanelSeries, options: _Options) -> Integers:
+    """Lags of each entity, as given or chosen."""
+    n, shortest = len(panel.entities), int(panel.lengths.min())
+    if not isinstance(options.lags, str):
+        return np.full(n, options.lags, dtype=np.int64)
+    most = options.max_lags
+    if most is None:
+        most = int(4 * (shortest / 100) ** 0.25)
+    _check_length(panel, np.full(n, most), options.trend)
+    chosen = np.zeros(n, dtype=np.int64)
+    regular = np.ones(n, dtype=bool)
+    for where, values in panel.blocks:
+        regular[where] = core.dickey_fuller(values, most, options.trend).regular
+    _check_regular(panel, regular, options.trend)
+    for where, values in panel.blocks:
+        chosen[where] = core.select_lags(values, most, options.trend, options.lags)
+    return chosen
+
+
+def _check_length(panel: PanelSeries, lags: Integers, trend: str) -> None:
+    """Each regression needs more rows than columns."""
+    needed = 2 * lags + core.TRENDS[trend] + 3
+    short = panel.lengths < needed
+    if short.any():
+        at = int(np.argmax(short))
+        raise EstimationError(
+            f"{panel.name!r} is too short in {int(short.sum())} entities, "
+            f"{first(panel.entities[short])}: {int(panel.lengths[at])} periods, where {lags[at]} "
+            f"lags with trend={trend!r} need {int(needed[at])}. Use fewer lags, or leave those "
+            "entities out."
+        )
+
+
+def _check_regular(panel: PanelSeries, regular: npt.NDArray[Any], trend: str) -> None:
+    if not regular.all():
+        raise EstimationError(
+            f"{panel.name!r} follows its past, or the terms of trend={trend!r}, exactly in "
+            f"{int((~regular).sum())} entities, {first(panel.entities[~regular])}: their "
+            "regression has no error. Leave them out, or use fewer lags; was the series "
+            "interpolated?"
+        )
+
+
+def mackinnon(t: Array, trend: str) -> Array:
+    """Asymptotic p-values (MacKinnon 1994); beyond the approximation's range those at its end."""
+    from statsmodels.tsa import adfvalues
+
+    kind = _STATSMODELS[trend]
+    low, high = {
+        "n": (adfvalues.tau_min_nc, adfvalues.tau_max_nc),
+        "c": (adfvalues.tau_min_c, adfvalues.tau_max_c),
+        "ct": (adfvalues.tau_min_ct, adfvalues.tau_max_ct),
+    }[kind]
+    inside = np.clip(t, low[0], high[0])
+    found = [float(adfvalues.mackinnonp(float(value), regression=kind)) for value in inside]
+    return np.minimum(np.array(found), _CERTAIN)

@@ -205,7 +205,7 @@ def _rooted(entry: Entry) -> None:
             "others, tests: [llc, fisher]"
         )
     if entry.max_lags is not None and isinstance(entry.lags, int):
-        raise KeysError("max_lags belongs to lags: aic, sic or hall. Give one of the two")
+        raise KeysError("max_lags belongs to lags: aic or sic. Give one of the two")
     for name in ("columns", "tests", "differences", "trend"):
         values = entry.said.get(name) or []
         twice = [value for value in values if values.count(value) > 1]
@@ -296,11 +296,7 @@ SINGLE: Mapping[str, Row] = {
     "unit_root": Row(  # by default of the outcomes and all regressors but the policy
         "diagnostics:unit_root_table",
         own=own(columns=(Columns | None, None)),
-        asks={
-            "diagnostics:unit_root": (
-                *("trend", "lags", "max_lags", "demean", "bandwidth", "centre", "df_correction"),
-            )
-        },
+        asks={"diagnostics:unit_root": (*("trend", "lags", "max_lags", "demean", "bandwidth"),)},
         takes={"trend": SEVERAL},
         rule=_rooted,
     ),

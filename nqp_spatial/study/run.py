@@ -381,8 +381,7 @@ def _unit_roots(study: Study, found: Found, asked: Entry) -> pd.DataFrame:
     notes = [words["lags"].format(lags=asked.lags)]
     if isinstance(asked.lags, str):
         bound = words["schwert"] if most is None else words["at most"].format(n=most)
-        rule = {"hall": "Hall"}.get(asked.lags, asked.lags.upper())
-        notes = [words["chosen"].format(lags=rule, most=bound)]
+        notes = [words["chosen"].format(lags=asked.lags.upper(), most=bound)]
     if list(asked.tests) == ["hadri"]:  # which has no lags
         notes = []
     notes += [words["demeaned"]] if asked.demean else []

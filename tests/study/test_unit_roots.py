@@ -61,7 +61,7 @@ def assert_same(found: pd.DataFrame, own: pd.DataFrame) -> None:
 
 FULL = """
     {columns: [y, my index], tests: [fisher, llc, hadri, ips], differences: [0, 1],
-     trend: [constant, trend], lags: sic, max_lags: 2, demean: true, df_correction: false}"""
+     trend: [constant, trend], lags: sic, max_lags: 2, demean: true}"""
 
 
 def test_every_option_is_that_of_the_python_interface(tmp_path):
@@ -72,7 +72,6 @@ def test_every_option_is_that_of_the_python_interface(tmp_path):
         "lags": "sic",
         "max_lags": 2,
         "demean": True,
-        "df_correction": False,
     }
     found = result.diagnostics["unit-root"]
     assert found.index.names == ["trend", "variable", "test"] and len(found) == 2 * 2 * 2 * 4
@@ -130,7 +129,7 @@ MISTAKES = {
     "test": ("{tests: [isp]}", r"unit_root.tests\[0\]: expected llc, ips, .*'isp'.*'ips'"),
     "differences": ("{differences: 2}", r"differences\[0\]: expected 0 or 1, found 2"),
     "trend": ("{trend: linear}", r"trend\[0\]: expected constant, none or trend, found 'linear'"),
-    "criterion": ("{lags: bic}", "unit_root.lags: expected aic, sic or hall, found 'bic'"),
+    "criterion": ("{lags: bic}", "unit_root.lags: expected aic or sic, found 'bic'"),
     "lags": ("{lags: -1}", "unit_root.lags: expected a number at least 0"),
     "max_lags": ("{max_lags: 2}", "unit_root: max_lags belongs to lags: aic"),
     "key": ("{lag: 2}", "unit_root.lag: unknown key.*'lags'"),

@@ -3,26 +3,50 @@
 Series are rows of arrays (n_entities, n_periods) without gaps. An augmented regression with p lags
 has n_periods - p - 1 rows: differences on deterministic terms, p lagged differences, and the level
 one period earlier.
+
+Published moments, as the papers print them: ``unit_root_llc.csv`` is Table 2 of Levin, Lin and Chu
+(2002, Journal of Econometrics 108, 1-24), mean and standard deviation of the pooled t by effective
+periods; ``unit_root_ips.csv`` Table 3 of Im, Pesaran and Shin (2003, Journal of Econometrics 115,
+53-74), mean and variance of an entity's t by lags and rows of its regression, empty where the paper
+has a blank.
 """
 
 from __future__ import annotations
 
+import csv
+from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from nqp_spatial.core.linear import unit_root_tables as tables
-
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 TRENDS = {"none": 0, "constant": 1, "trend": 2}
-CRITERIA = ("aic", "sic", "hall")
+CRITERIA = ("aic", "sic")
+UNDER_NULL = {"none": "none", "constant": "none", "trend": "constant"}
 _COLLINEAR = 1e-9  # of a column's length, what other columns must leave of it
 _EXACT = 1e-18  # of the differences' sum of squares, what a regression must leave
-_HALL = 1.96
+
+
+def _read(name: str) -> tuple[Array, Array, dict[str, Array]]:
+    """Columns, rows, and the tables: array of shape (statistics, rows, columns) by name."""
+    text = files(__package__).joinpath(f"unit_root_{name}.csv").read_text(encoding="ascii")
+    head, *lines = csv.reader(text.splitlines())
+    rows = dict.fromkeys(float(line[2]) for line in lines)
+    parts: dict[str, list[list[float]]] = {}
+    for table, _, _, *values in lines:
+        parts.setdefault(table, []).append([float(v) if v else np.nan for v in values])
+    shape = (-1, len(rows), len(head) - 3)
+    tables = {name: np.array(values).reshape(shape) for name, values in parts.items()}
+    return np.array(head[3:], dtype=int), np.array(list(rows), dtype=int), tables
+
+
+LLC_PERIODS, _, _llc = _read("llc")
+LLC_MOMENTS = {name: values[:, 0] for name, values in _llc.items()}
+IPS_PERIODS, _, IPS_MOMENTS = _read("ips")
 
 
 class DickeyFuller(NamedTuple):
@@ -32,8 +56,8 @@ class DickeyFuller(NamedTuple):
     ----------
     coefficient, scale : array, shape (n_entities,)
         Of the lagged level; ``scale`` is its standard error for errors of variance one.
-    ssr, explained : array, shape (n_entities,)
-        Sum of squared residuals, and by how much the lagged level lowered it.
+    ssr : array, shape (n_entities,)
+        Sum of squared residuals.
     rows, columns : int
     regular : array of bool, shape (n_entities,)
         False where columns are collinear or the fit is exact, so that there is no t statistic.
@@ -42,20 +66,13 @@ class DickeyFuller(NamedTuple):
     coefficient: Array
     scale: Array
     ssr: Array
-    explained: Array
     rows: int
     columns: int
     regular: npt.NDArray[np.bool_]
 
-    def t(self, *, correct: bool = True) -> Array:
-        """Of the lagged level; error variance over rows - columns, or over rows."""
-        divisor = self.rows - self.columns if correct else self.rows
-        return self.coefficient / (self.scale * np.sqrt(self.ssr / divisor))
-
-    def t_tilde(self) -> Array:
-        """As ``t``, with the error variance that the null gives (Im, Pesaran and Shin 2003)."""
-        null = (self.ssr + self.explained) / (self.rows - 1)
-        return self.coefficient / (self.scale * np.sqrt(null))
+    def t(self) -> Array:
+        """Of the lagged level."""
+        return self.coefficient / (self.scale * np.sqrt(self.ssr / (self.rows - self.columns)))
 
 
 class Pooled(NamedTuple):
@@ -73,7 +90,7 @@ class Pooled(NamedTuple):
 
 
 def dickey_fuller(
-    values: Array, lags: int, trend: str, *, start: int | None = None, last: str = "level"
+    values: Array, lags: int, trend: str, *, start: int | None = None
 ) -> DickeyFuller:
     """Regress differences on deterministic terms, lagged differences and the lagged level.
 
@@ -84,14 +101,9 @@ def dickey_fuller(
     trend : {"none", "constant", "trend"}
     start : int, optional
         Differences left out at the beginning, at least ``lags``, which it is by default.
-    last : {"level", "lag"}
-        Which coefficient is reported: of the lagged level, or of the longest lag.
     """
     response, terms, level = _columns(values, lags, trend, lags if start is None else start)
-    parts = [terms, level[..., None]]
-    if last == "lag":
-        parts = [terms[..., :-1], level[..., None], terms[..., -1:]]
-    x = np.concatenate(parts, axis=-1)
+    x = np.concatenate([terms, level[..., None]], axis=-1)
     q, r = np.linalg.qr(x)
     loadings = np.einsum("nij,ni->nj", q, response)
     residuals = response - np.einsum("nij,nj->ni", q, loadings)
@@ -103,7 +115,7 @@ def dickey_fuller(
     with np.errstate(divide="ignore", invalid="ignore"):
         coefficient, scale = loadings[:, -1] / r[:, -1, -1], 1 / diagonal[:, -1]
     _, rows, columns = x.shape
-    return DickeyFuller(coefficient, scale, ssr, loadings[:, -1] ** 2, rows, columns, regular)
+    return DickeyFuller(coefficient, scale, ssr, rows, columns, regular)
 
 
 def _columns(values: Array, lags: int, trend: str, start: int) -> tuple[Array, Array, Array]:
@@ -124,7 +136,7 @@ def deterministic(rows: int, trend: str) -> Array:
     return terms[:, : TRENDS[trend]]
 
 
-def select_lags(values: Array, most: int, trend: str, criterion: str, *, correct: bool) -> Integers:
+def select_lags(values: Array, most: int, trend: str, criterion: str) -> Integers:
     """Lags of each series, 0 to ``most``, all tried on the rows that ``most`` lags leave.
 
     Parameters
@@ -132,18 +144,9 @@ def select_lags(values: Array, most: int, trend: str, criterion: str, *, correct
     values : array, shape (n_entities, n_periods)
     most : int
     trend : {"none", "constant", "trend"}
-    criterion : {"aic", "sic", "hall"}
-        The least ln(ssr / n) + 2 k / n, or + k ln(n) / n; or the most lags whose last has a t
-        statistic of 1.96 or more (Hall 1994).
-    correct : bool
-        Whether that t statistic has its degrees of freedom corrected.
+    criterion : {"aic", "sic"}
+        The least ln(ssr / n) + 2 k / n, or + k ln(n) / n.
     """
-    chosen = np.zeros(len(values), dtype=np.int64)
-    if criterion == "hall":
-        for lags in range(1, most + 1):
-            t = dickey_fuller(values, lags, trend, start=most, last="lag").t(correct=correct)
-            chosen[np.abs(t) >= _HALL] = lags
-        return chosen
     scores = []
     for lags in range(most + 1):
         fit = dickey_fuller(values, lags, trend, start=most)
@@ -168,15 +171,7 @@ def without(values: Array, trend: str) -> Array:
     return values - (values @ q) @ q.T
 
 
-def levin_lin_chu(
-    values: Array,
-    lags: Integers,
-    trend: str,
-    *,
-    bandwidth: int,
-    centre: str,
-    table_periods: float | None = None,
-) -> Pooled:
+def levin_lin_chu(values: Array, lags: Integers, trend: str, *, bandwidth: int) -> Pooled:
     """Levin, Lin and Chu (2002), steps 1 to 3.
 
     Parameters
@@ -185,11 +180,8 @@ def levin_lin_chu(
     lags : array of int, shape (n_entities,)
     trend : {"none", "constant", "trend"}
     bandwidth : int
-        Autocovariances of the differences in their long-run variance.
-    centre : {"none", "constant", "trend"}
-        What is taken out of the differences before.
-    table_periods : float, optional
-        Where Table 2 is read; by default the mean number of rows of the regressions.
+        Autocovariances of the differences, less what the null leaves in them, in their long-run
+        variance.
     """
     n, length = values.shape
     variances = np.empty(n)
@@ -206,9 +198,9 @@ def levin_lin_chu(
     coefficient = ev / vv
     variance = (ee - coefficient * ev) / (n * periods)
     error = np.sqrt(variance / vv)
-    long_run = long_run_variance(without(np.diff(values, axis=1), centre), bandwidth)
+    long_run = long_run_variance(without(np.diff(values, axis=1), UNDER_NULL[trend]), bandwidth)
     ratio = float(np.sqrt(long_run / variances).mean())
-    mean, std = llc_moments(periods if table_periods is None else table_periods, trend)
+    mean, std = llc_moments(periods, trend)
     shift = n * periods * ratio / variance * error * mean
     t = coefficient / error
     return Pooled((t - shift) / std, t, coefficient, ratio, periods, mean, std, variances, long_run)
@@ -225,7 +217,7 @@ def _partialled(values: Array, lags: int, trend: str) -> tuple[Array, Array]:
 
 def llc_moments(periods: float, trend: str) -> tuple[float, float]:
     """Mean and standard deviation, linear between the table's rows and constant beyond them."""
-    mean, std = (np.interp(periods, tables.LLC_PERIODS, row) for row in tables.LLC_MOMENTS[trend])
+    mean, std = (np.interp(periods, LLC_PERIODS, row) for row in LLC_MOMENTS[trend])
     return float(mean), float(std)
 
 
@@ -239,28 +231,10 @@ def ips_moments(rows: Integers, lags: Integers, trend: str) -> tuple[Array, Arra
     for p in np.unique(lags[lags <= 8]):
         at = lags == p
         for k in range(2):
-            row = tables.IPS_MOMENTS[trend][k, p]
+            row = IPS_MOMENTS[trend][k, p]
             known = ~np.isnan(row)
-            found[k, at] = np.interp(rows[at], tables.IPS_PERIODS[known], row[known], left=np.nan)
+            found[k, at] = np.interp(rows[at], IPS_PERIODS[known], row[known], left=np.nan)
     return found[0], found[1]
-
-
-def ips_exact_moments(rows: Integers, *, tilde: bool) -> tuple[Array, Array]:
-    """Mean and variance of t or t-tilde without lags, with a constant (Table 1)."""
-    table = tables.IPS_T_TILDE_MOMENTS if tilde else tables.IPS_T_MOMENTS
-    mean, variance = (
-        np.interp(rows, tables.IPS_EXACT_PERIODS, moments, left=np.nan) for moments in table
-    )
-    return mean, variance
-
-
-def ips_critical_values(n_entities: int, rows: int, trend: str) -> Array:
-    """Of the mean t without lags at 1, 5 and 10 per cent; linear in both directions of Table 2."""
-    across = [
-        [np.interp(rows, tables.IPS_CRITICAL_PERIODS, line) for line in level]
-        for level in tables.IPS_CRITICAL[trend]
-    ]
-    return np.array([np.interp(n_entities, tables.IPS_ENTITIES, line) for line in across])
 
 
 def combine(pvalues: Array) -> dict[str, tuple[float, float, float]]:
@@ -283,22 +257,19 @@ def combine(pvalues: Array) -> dict[str, tuple[float, float, float]]:
     }
 
 
-def hadri(values: Array, trend: str, *, correct: bool, own: bool) -> tuple[float, Array, Array]:
+def hadri(values: Array, trend: str, *, own: bool) -> tuple[float, Array, Array]:
     """Hadri's (2000) statistic, and each entity's LM and error variance.
 
     Parameters
     ----------
     values : array, shape (n_entities, n_periods)
     trend : {"constant", "trend"}
-    correct : bool
-        Whether the variance is over the periods less the deterministic terms.
     own : bool
         Whether each entity has its own variance, or all have their mean.
     """
     n, length = values.shape
     residuals = without(values, trend)
-    divisor = length - TRENDS[trend] if correct else length
-    variances = (residuals**2).sum(axis=1) / divisor
+    variances = (residuals**2).sum(axis=1) / (length - TRENDS[trend])
     used = variances if own else np.full(n, variances.mean())
     sums = (np.cumsum(residuals, axis=1) ** 2).sum(axis=1) / length**2
     mean, variance = {"constant": (1 / 6, 1 / 45), "trend": (1 / 15, 11 / 6300)}[trend]
