@@ -306,7 +306,7 @@ models:
     trim: 0.05
     test: {thresholds: 2, grid: 30, replications: 20, method: wild}
     seed: 7
-  quantile: {quantiles: [0.1, 0.5, 0.9], cov_type: clustered, scale_weights: true}
+  quantile: {quantiles: [0.1, 0.5, 0.9], cov_type: clustered}
   gmm_difference: {gmm_lags: [2, 3], collapse: true}
   mediation: {mediators: [m], replications: 25, procedure: baron-kenny, seed: 9}
   moderation: {moderator: q}
@@ -375,7 +375,7 @@ def test_a_threshold_with_a_test_of_its_own(further):
 def test_equal_slopes_of_quantiles(further):
     f = frame()
     model = PanelQuantile(f["y"], f[X])
-    own = model.fit([0.1, 0.5, 0.9], cov_type="clustered", scale_weights=True)
+    own = model.fit([0.1, 0.5, 0.9], cov_type="clustered")
     found = further.frames["y/quantile"]["equality"]
     for name in X:
         test = own.equality(name)

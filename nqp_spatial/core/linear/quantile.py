@@ -81,31 +81,21 @@ def location_scale(y: Array, x: Array, absorb: Absorber) -> LocationScale | None
     return LocationScale(beta, gamma, y - x @ beta - resid, scale - x @ gamma, resid, scale, within)
 
 
-def residual_quantiles(
-    model: LocationScale, weight: Array, quantiles: Sequence[float], *, by_scale: bool
-) -> Array:
+def residual_quantiles(model: LocationScale, weight: Array, quantiles: Sequence[float]) -> Array:
     """q(tau): quantiles of the standardised residuals (inverse of their distribution function).
 
-    Parameters
-    ----------
-    by_scale : bool
-        Minimise the sum of rho_tau(resid - scale q), which weights each by its scale; else all
-        count alike. Rows whose scale vanishes do not count.
+    All count alike, as in Stata's xtqreg and mmqreg, but rows whose scale vanishes.
     """
     rows = ~model.vanishing
-    scale = model.scale[rows]
-    u = model.resid[rows] / scale
-    mass = weight[rows] * (np.abs(scale) if by_scale else 1.0)
+    u = model.resid[rows] / model.scale[rows]
     order = np.argsort(u, kind="stable")
-    reached = np.cumsum(mass[order])
-    below = float(mass[scale < 0].sum()) if by_scale else 0.0
-    tau = np.asarray(quantiles)
-    target = tau * (reached[-1] - below) + (1 - tau) * below - _FUZZ * reached[-1]
+    reached = np.cumsum(weight[rows][order])
+    target = (np.asarray(quantiles) - _FUZZ) * reached[-1]
     return np.asarray(u[order[np.searchsorted(reached, target)]])
 
 
 def influence(
-    model: LocationScale, absorb: Absorber, tau: float, q: float, *, by_scale: bool
+    model: LocationScale, absorb: Absorber, tau: float, q: float
 ) -> tuple[Array, Array, Array]:
     """What each observation adds to the errors of (beta, gamma, q), shapes (n, k), (n, k), (n,).
 
@@ -115,22 +105,20 @@ def influence(
     bread = np.linalg.inv(within.T @ within)
     spread = 2 * resid * ((resid >= 0) - np.mean(resid >= 0)) - scale
     u = model.standardised
-    mass = scale if by_scale else np.ones(len(u))
-    ratio = (mass / scale)[:, None]
+    ratio = (1 / scale)[:, None]
     left = absorb.fit(within, absorb(ratio))
     assert left is not None
     shift = (ratio - left[1])[:, 0]  # how q answers to errors of location and scale
-    part = mass * ((u <= q) - tau) / density(u, mass, q) + shift * (resid + q * spread)
-    return (within @ bread) * resid[:, None], (within @ bread) * spread[:, None], -part / mass.sum()
+    part = ((u <= q) - tau) / density(u, q) + shift * (resid + q * spread)
+    return (within @ bread) * resid[:, None], (within @ bread) * spread[:, None], -part / len(u)
 
 
-def density(u: Array, mass: Array, at: float) -> float:
+def density(u: Array, at: float) -> float:
     """Gaussian kernel density of u at a point, with Silverman's bandwidth."""
-    weight = mass / mass.sum()
-    sd = np.sqrt(weight @ (u - weight @ u) ** 2)
+    sd = u.std()
     quarter = np.subtract(*np.quantile(u, [0.75, 0.25])) / 1.349
     width = 0.9 * min(sd, quarter) * len(u) ** -0.2
-    return float(weight @ np.exp(-0.5 * ((u - at) / width) ** 2) / (width * np.sqrt(2 * np.pi)))
+    return float(np.exp(-0.5 * ((u - at) / width) ** 2).mean() / (width * np.sqrt(2 * np.pi)))
 
 
 def canay(

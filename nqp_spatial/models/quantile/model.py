@@ -89,7 +89,6 @@ class PanelQuantile:
         replications: Count = 300,
         seed: Seed = 0,
         n_jobs: int = 1,
-        scale_weights: bool = False,
         jackknife: bool = False,
     ) -> PanelQuantileResults:
         """Estimates at every quantile.
@@ -110,10 +109,6 @@ class PanelQuantile:
             Of the bootstrap; more draws extend fewer.
         n_jobs : int
             Processes; the answer does not depend on it.
-        scale_weights : bool
-            How "location-scale" finds q(tau). False: the quantile of the standardised residuals,
-            as Stata's xtqreg and mmqreg. True: the minimum of the sum of
-            rho_tau(residual - scale q), which weights each standardised residual by its scale.
         jackknife : bool
             For "location-scale": take the bias of order 1 / n_periods off all estimates, as twice
             the estimate less the mean of those from either half of the periods (Machado and Santos
@@ -142,16 +137,16 @@ class PanelQuantile:
         DataWarning
             Counts observations whose fitted scale is not positive, and draws left out.
         """
-        _check_options(method, cov_type, scale_weights, jackknife)
+        _check_options(method, cov_type, jackknife)
         if method == "canay" and "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
         taus = checked_quantiles(quantiles)
         replications = _boot.check_whole("replications", replications, _boot.LEAST)
         seed = _boot.check_whole("seed", seed, 0)
         data = self._data()
-        found = self._estimates(data, taus, method, scale_weights)
+        found = self._estimates(data, taus, method)
         splits = self._halves(data) if jackknife else []
-        statistic = _Statistic(data, taus, method, bool(scale_weights), found.estimates, splits)
+        statistic = _Statistic(data, taus, method, found.estimates, splits)
         if jackknife:
             absorb = bootstrap.absorber(data.kinds, np.ones(len(data.y)))
             found = found.moved_to(self._corrected(statistic), data.x, absorb(data.x))
@@ -166,7 +161,7 @@ class PanelQuantile:
             )
             cov = np.atleast_2d(np.cov(draws, rowvar=False))
         else:
-            cov = _analytic(data, taus, found.estimates, cov_type, bool(scale_weights))
+            cov = _analytic(data, taus, found.estimates, cov_type)
         return label(
             self._mean_regression(cov_type),
             taus,
@@ -176,7 +171,6 @@ class PanelQuantile:
             cov_type=cov_type,
             options={
                 "quantiles": taus,
-                "scale_weights": bool(scale_weights),
                 "jackknife": bool(jackknife),
                 "replications": replications if cov_type == "bootstrap" else None,
                 "seed": seed if cov_type == "bootstrap" else None,
@@ -230,9 +224,7 @@ class PanelQuantile:
             return self._mean.fit(cov_type="robust")
         return self._mean.fit(cov_type="clustered")
 
-    def _estimates(
-        self, data: _Data, taus: tuple[float, ...], method: str, scale_weights: bool
-    ) -> Fitted:
+    def _estimates(self, data: _Data, taus: tuple[float, ...], method: str) -> Fitted:
         """Estimates as `_Statistic` has them, and what goes with them."""
         absorb = bootstrap.absorber(data.kinds, np.ones(len(data.y)))
         if method == "canay":
@@ -242,7 +234,7 @@ class PanelQuantile:
         model = panel_quantile.location_scale(data.y, data.x, absorb)
         assert model is not None
         self._check_scale(model)
-        q = panel_quantile.residual_quantiles(model, absorb.weight, taus, by_scale=scale_weights)
+        q = panel_quantile.residual_quantiles(model, absorb.weight, taus)
         fixed = model.fixed + q[:, None] * model.scale_fixed
         return Fitted(_stacked(model, q), fixed, data.y - model.resid, model.scale)
 
@@ -266,15 +258,14 @@ class PanelQuantile:
         )
 
 
-def _check_options(method: str, cov_type: str, scale_weights: bool, jackknife: bool) -> None:
+def _check_options(method: str, cov_type: str, jackknife: bool) -> None:
     """Raise if options are unknown or do not go together."""
     check_option("method", method, choices(Method))
     check_option("cov_type", cov_type, choices(CovType))
     if method == "canay" and cov_type != "bootstrap":
         raise OptionError(f"cov_type={cov_type!r} belongs to 'location-scale'. Type bootstrap.")
-    for name, given in (("scale_weights", scale_weights), ("jackknife", jackknife)):
-        if method == "canay" and given:
-            raise OptionError(f"{name}=True belongs to method='location-scale'.")
+    if method == "canay" and jackknife:
+        raise OptionError("jackknife=True belongs to method='location-scale'.")
     if jackknife and cov_type != "bootstrap":
         raise OptionError(
             f"cov_type={cov_type!r} is the covariance of estimates without jackknife=True, whose "
@@ -344,7 +335,6 @@ class _Statistic:
     data: _Data
     taus: tuple[float, ...]
     method: str
-    scale_weights: bool
     full: Array
     splits: list[tuple[split_panel.Rows, split_panel.Rows]]
 
@@ -366,7 +356,7 @@ class _Statistic:
         model = panel_quantile.location_scale(y, x, absorb)
         if model is None or model.vanishing.all():
             return None
-        q = panel_quantile.residual_quantiles(model, w, self.taus, by_scale=self.scale_weights)
+        q = panel_quantile.residual_quantiles(model, w, self.taus)
         return _stacked(model, q).ravel()
 
 
@@ -382,7 +372,6 @@ def _analytic(
     taus: tuple[float, ...],
     estimates: Array,
     cov_type: str,
-    scale_weights: bool,
 ) -> Array:
     """Covariance of all of `_stacked` from influences, with the factors of `FixedEffects`."""
     n, k = data.x.shape
@@ -391,9 +380,7 @@ def _analytic(
     assert model is not None
     columns: list[Array] = []
     for tau, q in zip(taus, estimates[2:, 0], strict=True):
-        beta, gamma, quantile = panel_quantile.influence(
-            model, absorb, tau, q, by_scale=scale_weights
-        )
+        beta, gamma, quantile = panel_quantile.influence(model, absorb, tau, q)
         columns += [quantile[:, None], beta + q * gamma + np.outer(quantile, model.gamma)]
     zero = np.zeros((n, 1))
     parts = np.column_stack([zero, beta, zero, gamma, *columns])

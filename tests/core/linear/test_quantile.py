@@ -10,6 +10,7 @@ from nqp_spatial.core.linear import bootstrap as er
 from nqp_spatial.core.linear import mediation
 from nqp_spatial.core.linear import quantile as pq
 from tests.by_hand import dummies
+from tests.reference.quantile_by_scale import quantile_by_scale
 
 
 def sample(seed, n=60, k=3):
@@ -66,7 +67,7 @@ def test_a_programme_without_a_solution_is_an_error():
 
 
 @pytest.mark.parametrize("twoway", [False, True])
-@pytest.mark.parametrize("method", ["location-scale", "weighted", "canay"])
+@pytest.mark.parametrize("method", ["location-scale", "canay"])
 def test_weights_are_copies_of_entities_with_an_effect_each(twoway, method):
     y, x, entity, period = panel(1)
     weight = np.array([2, 1, 0, 3, 1, 1])[entity].astype(float)
@@ -77,7 +78,7 @@ def test_weights_are_copies_of_entities_with_an_effect_each(twoway, method):
         if method == "canay":
             return pq.canay(y, x, absorb, (0.2, 0.7))[0]
         model = pq.location_scale(y, x, absorb)
-        q = pq.residual_quantiles(model, weight, (0.2, 0.7), by_scale=method == "weighted")
+        q = pq.residual_quantiles(model, weight, (0.2, 0.7))
         return np.r_[model.beta, model.gamma, q]
 
     ours = estimates(y[kept], x[kept], entity[kept], period[kept], weight[kept])
@@ -88,16 +89,13 @@ def test_weights_are_copies_of_entities_with_an_effect_each(twoway, method):
 
 
 def test_quantiles_of_residuals_by_hand():
-    """Residuals over scale -2, -1, 0.5, 3; weights of scale 1, 2, 4, 1."""
+    """Residuals over scale -2, -1, 0.5, 3."""
     scale = np.array([1.0, 2.0, 4.0, 1.0])
     resid = scale * [-2.0, -1.0, 0.5, 3.0]
     model = pq.LocationScale(*[np.zeros(1)] * 4, resid, scale, np.zeros((4, 1)))
     ones = np.ones(4)
     taus = (0.25, 0.26, 0.5, 0.9)
-    assert_array_equal(pq.residual_quantiles(model, ones, taus, by_scale=False), [-2, -1, -1, 3])
-    taus = (0.125, 0.3, 0.375, 0.4, 0.88)
-    expected = [-2, -1, -1, 0.5, 3]
-    assert_array_equal(pq.residual_quantiles(model, ones, taus, by_scale=True), expected)
+    assert_array_equal(pq.residual_quantiles(model, ones, taus), [-2, -1, -1, 3])
 
 
 @pytest.mark.parametrize("tau", [0.2, 0.5, 0.9])
@@ -105,16 +103,14 @@ def test_the_weighted_quantile_minimises_the_check_function_also_where_the_scale
     rng = np.random.default_rng(2)
     scale, resid = rng.normal(1.0, 0.8, 41), rng.normal(size=41)
     assert (scale < 0).any()
-    model = pq.LocationScale(*[np.zeros(1)] * 4, resid, scale, np.zeros((41, 1)))
-    [q] = pq.residual_quantiles(model, np.ones(41), (tau,), by_scale=True)
+    q = quantile_by_scale(resid, scale, tau)
     values = [pq.check_loss(resid - scale * c, tau) for c in resid / scale]
     assert pq.check_loss(resid - scale * q, tau) == pytest.approx(min(values), rel=1e-12)
 
 
-@pytest.mark.parametrize("by_scale", [False, True])
 @pytest.mark.parametrize("twoway", [False, True])
-def test_influences_are_those_of_the_moments_with_every_dummy(by_scale, twoway):
-    """L'r = 0, L'(|r| - s) = 0, sum w (1{r <= s q} - tau) = 0, L = [x, dummies], solved in full.
+def test_influences_are_those_of_the_moments_with_every_dummy(twoway):
+    """L'r = 0, L'(|r| - s) = 0, sum (1{r <= s q} - tau) = 0, L = [x, dummies], solved in full.
 
     The derivative of |r| is the sign of r less its mean, whose product with L'L is left out.
     """
@@ -123,18 +119,18 @@ def test_influences_are_those_of_the_moments_with_every_dummy(by_scale, twoway):
     absorb = er.absorber(kinds, np.ones(len(y)))
     model = pq.location_scale(y, x, absorb)
     tau, n = 0.3, len(y)
-    [q] = pq.residual_quantiles(model, np.ones(n), (tau,), by_scale=by_scale)
+    [q] = pq.residual_quantiles(model, np.ones(n), (tau,))
     L = np.column_stack([x, dummies(*kinds)])
     inverse = np.linalg.pinv(L.T @ L)
     resid = y - L @ inverse @ L.T @ y
     scale = L @ inverse @ L.T @ np.abs(resid)
     spread = 2 * resid * ((resid >= 0) - (resid >= 0).mean()) - scale
     location, widths = (L * resid[:, None]) @ inverse, (L * spread[:, None]) @ inverse
-    u, mass = resid / scale, scale if by_scale else np.ones(n)
-    f = pq.density(u, mass, q)
-    slope = f * (mass / scale) @ L
-    third = -(mass * ((u <= q) - tau) + location @ slope + q * widths @ slope) / (f * mass.sum())
-    beta, gamma, quantile = pq.influence(model, absorb, tau, q, by_scale=by_scale)
+    u = resid / scale
+    f = pq.density(u, q)
+    slope = f / scale @ L
+    third = -((u <= q) - tau + location @ slope + q * widths @ slope) / (f * n)
+    beta, gamma, quantile = pq.influence(model, absorb, tau, q)
     assert_allclose(beta, location[:, :2], atol=1e-10)
     assert_allclose(gamma, widths[:, :2], atol=1e-10)
     assert_allclose(quantile, third, atol=1e-10)
@@ -146,7 +142,7 @@ def test_the_density_is_silverman_s():
     u = np.random.default_rng(1).normal(size=300)
     width = 0.9 * min(u.std(), np.subtract(*np.quantile(u, [0.75, 0.25])) / 1.349) * 300**-0.2
     kernel = gaussian_kde(u, bw_method=width / u.std(ddof=1))
-    assert pq.density(u, np.ones(300), 0.4) == pytest.approx(kernel(0.4)[0], rel=1e-9)
+    assert pq.density(u, 0.4) == pytest.approx(kernel(0.4)[0], rel=1e-9)
 
 
 def test_without_effects_the_constant_is_removed():

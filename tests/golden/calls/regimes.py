@@ -150,7 +150,6 @@ QUANTILES: dict[str, dict[str, Any]] = {
     "bootstrap": DRAWS,
     "clustered": {"cov_type": "clustered"},
     "robust": {"cov_type": "robust"},
-    "scale weights": {"cov_type": "clustered", "scale_weights": True},
     "canay": {"method": "canay", **DRAWS},
     "jackknife": {"jackknife": True, **DRAWS},
 }

@@ -30,10 +30,9 @@ def panel(lengths, seed=4):
     return pd.DataFrame({"y": y, "a": a, "b": b}, index)
 
 
-def plain(frame, effects="entity", **options):
-    how = {"replications": 20} if options.get("scale_weights") else {"cov_type": "robust"}
+def plain(frame, effects="entity"):
     model = PanelQuantile(frame["y"], frame[["a", "b"]], effects=effects)
-    return everything(model.fit(TAUS, **how, **options))
+    return everything(model.fit(TAUS, cov_type="robust"))
 
 
 def everything(found):
@@ -49,19 +48,15 @@ def of_years(frame, keep):
     return frame[keep(place, number)]
 
 
-def by_hand(frame, effects="entity", **options):
+def by_hand(frame, effects="entity"):
     """Twice the estimate less the mean of halves, by rows; over both splits if one is odd."""
     means = []
     odd = (frame.groupby(level=0).size() % 2).any()
     for up in [1, 0] if odd else [1]:
         first = of_years(frame, lambda place, n, up=up: place < (n + up) // 2)
         second = of_years(frame, lambda place, n, up=up: place >= (n + up) // 2)
-        means.append(
-            sum(
-                len(part) / len(frame) * plain(part, effects, **options) for part in (first, second)
-            )
-        )
-    return 2 * plain(frame, effects, **options) - np.mean(means, axis=0)
+        means.append(sum(len(part) / len(frame) * plain(part, effects) for part in (first, second)))
+    return 2 * plain(frame, effects) - np.mean(means, axis=0)
 
 
 UNEVEN = [6, 7, 8, 9, 10, 11, 8, 6, 7, 9, 12, 8, 8, 7, 6, 10, 9, 8, 12, 11, 6, 8]
@@ -69,14 +64,13 @@ UNEVEN = [6, 7, 8, 9, 10, 11, 8, 6, 7, 9, 12, 8, 8, 7, 6, 10, 9, 8, 12, 11, 6, 8
 
 @pytest.mark.parametrize("lengths", [[8] * 22, [7] * 22, UNEVEN], ids=["even", "odd", "uneven"])
 @pytest.mark.parametrize("effects", ["entity", "twoway"])
-@pytest.mark.parametrize("weights", [False, True])
-def test_the_correction_equals_half_panels_fitted_one_by_one(lengths, effects, weights):
+def test_the_correction_equals_half_panels_fitted_one_by_one(lengths, effects):
     frame = panel(lengths)
     model = PanelQuantile(frame["y"], frame[["a", "b"]], effects=effects)
-    found = model.fit(TAUS, jackknife=True, replications=20, scale_weights=weights)
-    expected = by_hand(frame, effects, scale_weights=weights)
+    found = model.fit(TAUS, jackknife=True, replications=20)
+    expected = by_hand(frame, effects)
     assert_allclose(everything(found), expected, rtol=1e-9, atol=1e-10)
-    assert not np.allclose(expected, plain(frame, effects, scale_weights=weights), rtol=0.01)
+    assert not np.allclose(expected, plain(frame, effects), rtol=0.01)
 
 
 def test_odd_panels_weigh_their_halves_by_length():

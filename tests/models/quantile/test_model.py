@@ -18,13 +18,13 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.models.quantile.model import PanelQuantile
 from tests import panels
+from tests.reference.quantile_by_scale import quantile_by_scale
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are only")  # few clusters, told on purpose
 
 TAUS = (0.15, 0.5, 0.83)
 KINDS = {
     "plain": {"method": "location-scale"},
-    "weighted": {"method": "location-scale", "scale_weights": True},
     "canay": {"method": "canay"},
 }
 
@@ -62,6 +62,18 @@ def test_estimates_equal_regressions_with_dummies(data, r, effects, kind):
         assert_allclose(ours, r[effects, kind, tau].loc[ours.index], rtol=1e-9)
         if kind != "canay":
             assert_allclose(found.q[tau], r[effects, kind, tau, "q"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("effects", ["entity", "twoway"])
+def test_quantiles_that_weigh_as_their_scale_are_those_of_the_reference(data, r, effects):
+    """What the paper (Machado and Santos Silva 2019) minimises, from our location and scale."""
+    model = PanelQuantile(data["y"], data[["a", "b"]], effects=effects)
+    found = model.fit((0.5,), cov_type="robust")
+    for tau in TAUS:
+        q = quantile_by_scale(found.location.resids, found.scale.fitted, tau)
+        assert_allclose(q, r[effects, "weighted", tau, "q"], rtol=1e-9)
+        slopes = found.location.params + q * found.scale.params
+        assert_allclose(slopes, r[effects, "weighted", tau].loc[slopes.index], rtol=1e-9)
 
 
 def test_grunfeld_equals_the_reference_values(shared, grunfeld):
@@ -297,7 +309,7 @@ def test_options_that_do_not_go_together(data):
     model = PanelQuantile(data["y"], data[["a", "b"]])
     cases = [
         ({"method": "canay", "cov_type": "robust"}, "belongs to 'location-scale'"),
-        ({"method": "canay", "scale_weights": True}, "belongs to method='location-scale'"),
+        ({"method": "canay", "jackknife": True}, "belongs to method='location-scale'"),
         ({"method": "koenker"}, "method='koenker' is not known"),
         ({"cov_type": "hc1"}, "cov_type='hc1' is not known"),
         ({"replications": 5}, "replications=5 is not a whole number of at least 20"),
