@@ -44,9 +44,9 @@ SAID: dict[str, tuple[str, Callable[..., Any]]] = {
         lambda f, y, x: nqp.IV2SLS(y, x, f[["d"]], f[["z"]], trends="entity").fit(),
     ),
     "first step": (
-        "{model: gmm_system, gmm_lags: [2, 3], collapse: true, first_step: blocks}",
+        "{model: gmm_system, gmm_lags: [2, 3], collapse: true, first_step: identity}",
         lambda f, y, x: nqp.SystemGMM(
-            y, x, gmm_lags=(2, 3), collapse=True, first_step="blocks"
+            y, x, gmm_lags=(2, 3), collapse=True, first_step="identity"
         ).fit(),
     ),
     "kernel of a moderation": (

@@ -25,7 +25,7 @@ from nqp_spatial.core.linear.gmm_instruments import Rows, triangle
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
-FIRST_STEPS = ("full", "blocks", "identity")
+FIRST_STEPS = ("full", "identity")
 _SINGULAR = 1e-12  # eigenvalue of a correlation matrix of moments that counts as zero
 
 
@@ -43,8 +43,8 @@ class System:
         The equations, and the first differences in which serial correlation is tested.
     n_entities : int
         Entities on the grid; those without a row do not count anywhere.
-    first_step : {"full", "blocks", "identity"}
-        H: MM'; the same without covariances between the two equations; the identity.
+    first_step : {"full", "identity"}
+        H: MM', or the identity.
     orthogonal : bool
         Whether the transformed rows are orthogonal deviations, which keep the variance of the
         errors; differences double it.
@@ -103,15 +103,8 @@ class System:
         """Sum of Z_i'H_i Z_i, shape (L, L)."""
         if self.first_step == "identity":
             return _dense(self.Z.T @ self.Z)
-        if self.first_step == "full":
-            root = sparse.csr_array(self.rows.M.T @ self.Z)
-            return _dense(root.T @ root)
-        parts = [self.rows.M[which].T @ self.Z[which] for which in self._equations]
-        return np.asarray(sum(_dense(root.T @ root) for root in parts))
-
-    @property
-    def _equations(self) -> list[npt.NDArray[np.bool_]]:
-        return [~self.rows.level, self.rows.level] if self.rows.level.any() else [~self.rows.level]
+        root = sparse.csr_array(self.rows.M.T @ self.Z)
+        return _dense(root.T @ root)
 
     def by_entity(self, values: Array, rows: Rows) -> Array:
         """Sums of the rows of each entity, shape (n_entities, ...)."""
@@ -375,8 +368,6 @@ def _equal_variances(found: Estimate, lagged: Array) -> tuple[float, Array]:
     system = found.system
     spread = system.differences.M.T @ lagged
     rotated = system.rows.M @ spread
-    if system.first_step == "blocks":
-        rotated = rotated * ~system.rows.level
     return found.sigma2 * float(spread @ spread), found.sigma2 * (system.Z.T @ rotated)
 
 

@@ -169,7 +169,7 @@ class DifferenceGMM(_Fits):
         Orthogonal deviations keep more of a panel with gaps.
     first_step : {"full", "identity"}
         Weights of the first step: the covariance of the transformed rows under independent errors
-        of one variance, or the identity. ("blocks" is "full" here.)
+        of one variance, or the identity.
 
     Raises
     ------
@@ -212,7 +212,7 @@ class DifferenceGMM(_Fits):
         iv: pd.DataFrame | None = None,
         effects: Literal["time"] | None = "time",
         transformation: Literal["difference", "orthogonal"] = "difference",
-        first_step: Literal["full", "blocks", "identity"] = "full",
+        first_step: Literal["full", "identity"] = "full",
     ) -> None:
         super().__init__(
             y, x, lags, x_lags, predetermined, endogenous, gmm_lags, collapse, iv, effects,
@@ -232,9 +232,9 @@ class SystemGMM(_Fits):
     ----------
     y, x, lags, x_lags, predetermined, endogenous, gmm_lags, collapse, iv, effects, transformation
         As in :class:`DifferenceGMM`. Regressors that do not change over time may be used.
-    first_step : {"full", "blocks", "identity"}
-        "full" is MM' of the stacked transformation (xtabond2's default), "blocks" has no covariance
-        between the equations (DPD and Stata's xtdpdsys), "identity" is Blundell and Bond's.
+    first_step : {"full", "identity"}
+        "full" is MM' of the stacked transformation (xtabond2's default), "identity" is Blundell and
+        Bond's.
     iv_equation : {"both", "transformed", "level"}
         Which equation exogenous regressors and ``iv`` instrument. With "both", one instrument for
         the two, regressors are assumed uncorrelated with the entity effects, as in xtabond2 by
@@ -270,7 +270,7 @@ class SystemGMM(_Fits):
         iv: pd.DataFrame | None = None,
         effects: Literal["time"] | None = "time",
         transformation: Literal["difference", "orthogonal"] = "difference",
-        first_step: Literal["full", "blocks", "identity"] = "full",
+        first_step: Literal["full", "identity"] = "full",
         iv_equation: Literal["both", "transformed", "level"] = "both",
     ) -> None:
         super().__init__(

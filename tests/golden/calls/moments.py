@@ -151,7 +151,6 @@ GMM: dict[str, dict[str, Any]] = {
     "predetermined": {"predetermined": ["x1"], "gmm_lags": (2, 4)},
     "endogenous": {"endogenous": ["x1"], "gmm_lags": {"y": (2, 3), "x1": (2, 4)}},
     "orthogonal": {"transformation": "orthogonal"},
-    "blocks": {"first_step": "blocks"},
     "identity": {"first_step": "identity", "effects": None},
 }
 FITS: dict[str, dict[str, Any]] = {
