@@ -41,8 +41,8 @@ from nqp_spatial.models import (
 )
 from nqp_spatial.models.iv.results import ConfidenceSet as ConfidenceSet
 from nqp_spatial.models.iv.results import WeakInstruments as WeakInstruments
-from nqp_spatial.models.mechanism.decision import Decision as Decision
-from nqp_spatial.models.mechanism.decision import Evidence as Evidence
+from nqp_spatial.models.mechanism.mediation_results import Decision as Decision
+from nqp_spatial.models.mechanism.mediation_results import Evidence as Evidence
 from nqp_spatial.results import Results, TestResult
 from nqp_spatial.study import StudyResult
 from nqp_spatial.tables import Table

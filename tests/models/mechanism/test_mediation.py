@@ -17,8 +17,8 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
-from nqp_spatial.models.mechanism.decision import Evidence, decide
 from nqp_spatial.models.mechanism.mediation import Mediation
+from nqp_spatial.models.mechanism.mediation_results import Evidence, decide
 from tests import panels
 
 

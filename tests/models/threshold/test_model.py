@@ -8,7 +8,7 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 
 from nqp_spatial import FixedEffects, tables
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.models.threshold import test as threshold_test
+from nqp_spatial.models.threshold import results as threshold_results
 from nqp_spatial.models.threshold.model import PanelThreshold
 from tests import panels
 from tests.models.threshold.panels import TRIMS, cities, invest, model_of
@@ -46,7 +46,7 @@ def test_thresholds_and_sums_of_squares_are_those_of_hansen_s_program(hansen, va
     steps = search.path.steps
     assert_allclose([s.before for s in steps], [expected[k] for k in ("S0", "S1", "S2")], rtol=1e-9)
     assert_allclose([s.after for s in steps], [expected[k] for k in ("S1", "S2", "S3")], rtol=1e-9)
-    table = threshold_test.table(search, drawn(search, 1))
+    table = threshold_results.bootstrap_table(search, drawn(search, 1))
     assert_allclose(table["F"], [expected[k] for k in ("F1", "F2", "F3")], rtol=1e-7)
     found = np.array(search.rank)
     assert_array_equal(found, np.argsort(in_order))
@@ -60,7 +60,7 @@ def test_thresholds_and_sums_of_squares_are_those_of_hansen_s_program(hansen, va
 
 def drawn(search, replications, seed=0):
     how = {"method": "residual", "n_jobs": 1, "checkpoint": None}
-    return threshold_test.draws(search, replications=replications, seed=seed, **how)
+    return threshold_results.bootstrap_draws(search, replications=replications, seed=seed, **how)
 
 
 @pytest.mark.parametrize("thresholds", [1, 2])
@@ -125,7 +125,7 @@ def test_bootstrap_critical_values_are_those_of_another_bootstrap(hansen):
     assert (gap < 4 * np.sqrt(2) * np.array([0.15, 0.3, 0.8])).all(), gap
     gap = np.abs(found["double"] - expected["double_300reps_crit_10_5_1"])
     assert (gap[:2] < 4 * np.array([0.6, 1.2])).all(), gap
-    table = threshold_test.table(search, draws)
+    table = threshold_results.bootstrap_table(search, draws)
     assert table.loc["single", "pvalue"] < 0.005
     assert abs(table.loc["double", "pvalue"] - expected["double_p"]) < 4 * np.sqrt(0.02 / 300)
 
