@@ -10,7 +10,7 @@ import pandas as pd
 import nqp_spatial.panel.columns as new
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.language.catalogue import note
-from nqp_spatial.panel import expressions, join
+from nqp_spatial.panel import expressions
 from nqp_spatial.panel.aggregate import Rule, aggregate
 from nqp_spatial.panel.groups import by_entity, by_time, members
 from nqp_spatial.shared import checks
@@ -338,15 +338,15 @@ class Verbs:
         """
         check_option("unmatched", unmatched, ("error", "missing"))
         other = table.frame if isinstance(table, Verbs) else table
-        plain, keys = join.plain_table(other), join.matched_keys(on)
+        plain, keys = new.plain_table(other), new.matched_keys(on)
         checks.columns_exist(plain, list(keys.values()))
         if match_cities is not False:
             time = str(self.frame.index.names[1])
-            plain = join.with_codes(plain, keys, time, match_cities)
+            plain = new.with_codes(plain, keys, time, match_cities)
         if columns is None:
             columns = [name for name in plain.columns if name not in keys.values()]
         names = [columns] if isinstance(columns, str) else list(columns)
-        found, absent = join.joined(self.frame, plain, keys, names, gaps=unmatched == "missing")
+        found, absent = new.joined(self.frame, plain, keys, names, gaps=unmatched == "missing")
         notes = [text for text in notes_of(plain) if text not in self.notes]
         if len(absent):
             which = listed(absent, 3)
