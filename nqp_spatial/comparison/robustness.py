@@ -17,7 +17,7 @@ from nqp_spatial.language.catalogue import note, words
 from nqp_spatial.models import FixedEffects
 from nqp_spatial.models.covariance import BELONGS
 from nqp_spatial.panel.panel import PanelData
-from nqp_spatial.panel.transform_report import Report
+from nqp_spatial.panel.transform import Report
 from nqp_spatial.results import Frame, Named, Results, ResultSet
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import first, outside

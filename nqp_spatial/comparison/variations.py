@@ -13,7 +13,7 @@ from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.panel import expressions
 from nqp_spatial.panel.formula import brackets, quoted, sides
 from nqp_spatial.panel.panel import PanelData
-from nqp_spatial.panel.transform_report import Report, Transformed
+from nqp_spatial.panel.transform import Report, Transformed
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, suggest
 

@@ -24,7 +24,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.panel import transform
 from nqp_spatial.panel.clock import Clock
 from nqp_spatial.panel.keys import Keys
-from nqp_spatial.panel.transform_report import Transformed
+from nqp_spatial.panel.transform import Transformed
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
