@@ -3,6 +3,6 @@
 `PanelData.aggregate` is the same; its arithmetic stands with the panel, below the indices.
 """
 
-from nqp_spatial.panel.aggregate import Aggregated, AggregateReport, aggregate
+from nqp_spatial.panel.groups import Aggregated, AggregateReport, aggregate
 
 __all__ = ["AggregateReport", "Aggregated", "aggregate"]

@@ -12,7 +12,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     OptionError,
 )
-from nqp_spatial.panel.aggregate import aggregate
+from nqp_spatial.panel.groups import aggregate
 
 HOW = {"gdp": "sum", "index": "mean", "edu": ("weighted mean", "people")}
 INDEX = pd.MultiIndex.from_product([["甲", "乙", "丙", "丁"], [2020]], names=["city", "year"])
