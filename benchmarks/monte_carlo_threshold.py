@@ -23,7 +23,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nqp_spatial.core.linear import threshold as search
-from nqp_spatial.core.linear import threshold_bootstrap as bootstrap
 from nqp_spatial.core.linear.projection import projection
 
 Array = npt.NDArray[np.float64]
@@ -101,11 +100,11 @@ def one(design: Design, number: int, rng: np.random.Generator, *, test: bool = T
             if design.method == "wild"
             else np.arange(len(y)).reshape(len(np.unique(entity)), -1)
         )
-        fitted, resid = bootstrap.null_model(problem, rows, step.fixed)
-        null = bootstrap.Null(number, fitted, resid, where, design.method, TRIM, df)
+        fitted, resid = search.null_model(problem, rows, step.fixed)
+        null = search.Null(number, fitted, resid, where, design.method, TRIM, df)
         seed = int(rng.integers(2**31))
-        blocks = range(-(-DRAWS // bootstrap.BLOCK))
-        drawn = np.concatenate([bootstrap.block(problem, null, seed, b) for b in blocks])[:DRAWS]
+        blocks = range(-(-DRAWS // search.BLOCK))
+        drawn = np.concatenate([search.block(problem, null, seed, b) for b in blocks])[:DRAWS]
         p = float((drawn > F).mean())
     # the set is of observed values: it covers GAMMA if the split that GAMMA makes is in it
     true = max(int(np.searchsorted(grid.values, GAMMA, side="right")) - 1, 0)

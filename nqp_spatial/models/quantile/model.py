@@ -13,7 +13,7 @@ import pandas as pd
 
 import nqp_spatial.models.bootstrap as _boot
 import nqp_spatial.panel.absorbed as _fx
-from nqp_spatial.core.linear import bootstrap, split_panel
+from nqp_spatial.core.linear import bootstrap
 from nqp_spatial.core.linear import quantile as panel_quantile
 from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
@@ -185,19 +185,19 @@ class PanelQuantile:
         kinds = list(_fx.groups(index, self.effects, None).values())
         return _Data(self.y.to_numpy(), self.x.to_numpy(), kinds)
 
-    def _halves(self, data: _Data) -> list[tuple[split_panel.Rows, split_panel.Rows]]:
+    def _halves(self, data: _Data) -> list[tuple[bootstrap.Rows, bootstrap.Rows]]:
         """Splits of the periods; raise, naming entities, where they are too few."""
         counts = self.y.index.get_level_values(0).value_counts(sort=False)
         counts = counts[counts > 0]  # a categorical counts what no row has
-        short = counts.index[counts < 2 * split_panel.LEAST].sort_values()
+        short = counts.index[counts < 2 * bootstrap.LEAST_HALF].sort_values()
         if len(short):
             raise DataError(
-                f"jackknife=True needs at least {2 * split_panel.LEAST} periods of each entity, "
-                f"{split_panel.LEAST} in either half: the residuals of two are equal in size and "
-                f"say nothing of the spread. {len(short)} entities have fewer, first "
+                f"jackknife=True needs at least {2 * bootstrap.LEAST_HALF} periods of each entity, "
+                f"{bootstrap.LEAST_HALF} in either half: the residuals of two are equal in size "
+                f"and say nothing of the spread. {len(short)} entities have fewer, first "
                 f"{first(short, 3)}."
             )
-        return split_panel.halves(data.entity)
+        return bootstrap.halves(data.entity)
 
     def _corrected(self, statistic: _Statistic) -> Array:
         """Estimates less their bias; raise, naming what does not vary in a half."""
@@ -336,13 +336,13 @@ class _Statistic:
     taus: tuple[float, ...]
     method: str
     full: Array
-    splits: list[tuple[split_panel.Rows, split_panel.Rows]]
+    splits: list[tuple[bootstrap.Rows, bootstrap.Rows]]
 
     def __call__(self, weight: Array) -> Array | None:
         found = self._plain(weight)
         if not self.splits or found is None:
             return found
-        return split_panel.jackknife(
+        return bootstrap.jackknife(
             found, self.splits, weight, lambda rows: self._plain(np.where(rows, weight, 0.0))
         )
 

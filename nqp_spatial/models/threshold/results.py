@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -15,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial.core.linear import threshold_bootstrap as core
+from nqp_spatial.core.linear import threshold as core
 from nqp_spatial.exceptions import FileFormatError, OptionError, OutputError, UnbalancedPanelError
 from nqp_spatial.language.catalogue import note, word
+from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.threshold.search import ORDINALS, ThresholdSearch
 from nqp_spatial.results import Findings, Frame, Named, Results, TestResult
 from nqp_spatial.shared import parallel
@@ -335,15 +335,13 @@ def bootstrap_draws(
 ) -> pd.DataFrame:
     """Bootstrapped F, one column for each test."""
     check_option("method", method, core.METHODS)
-    for name, value, least in (("replications", replications, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            raise OptionError(f"{name}={value!r} is not a whole number of at least {least}.")
+    replications, seed = check_whole("replications", replications, 1), check_whole("seed", seed, 0)
     rows = _rows(search, method)
-    file = None if checkpoint is None else Checkpoint.open(checkpoint, search, int(seed), method)
-    blocks = -(-int(replications) // core.BLOCK)
+    file = None if checkpoint is None else Checkpoint.open(checkpoint, search, seed, method)
+    blocks = -(-replications // core.BLOCK)
     found = {}
     for number, name in enumerate(ORDINALS[: search.options.thresholds]):
-        task = partial(_block, search, _null(search, number, rows, method), int(seed))
+        task = partial(_block, search, _null(search, number, rows, method), seed)
         own = file.draws(number) if file else np.empty(0)
         step = blocks if file is None else parallel.workers(n_jobs)
         while len(own) < blocks * core.BLOCK:
@@ -353,8 +351,8 @@ def bootstrap_draws(
             own = np.concatenate([own, *parallel.run(task, new, n_jobs=n_jobs, label=label)])
             if file:
                 file.write(number, own)
-        found[name] = own[: int(replications)]
-    return pd.DataFrame(found, pd.RangeIndex(int(replications), name="replication"))
+        found[name] = own[:replications]
+    return pd.DataFrame(found, pd.RangeIndex(replications, name="replication"))
 
 
 def bootstrap_table(search: ThresholdSearch, found: pd.DataFrame) -> pd.DataFrame:

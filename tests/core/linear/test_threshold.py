@@ -7,7 +7,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nqp_spatial.core.linear import threshold as core
-from nqp_spatial.core.linear import threshold_bootstrap as bootstrap
 from nqp_spatial.core.linear.projection import projection
 from nqp_spatial.core.linear.threshold import candidates
 from tests.by_hand import effect_dummies
@@ -215,7 +214,7 @@ def test_statistics_of_draws_equal_a_search_for_each(effects, number):
             before, after = after, min(ssr)
             fixed.append(int(open_[np.argmin(ssr)]))
         expected.append(17.0 * (before - after) / after)
-    found = bootstrap.statistics(problem, outcomes, number, 0.1, 17.0)
+    found = core.statistics(problem, outcomes, number, 0.1, 17.0)
     assert_allclose(found, expected, rtol=1e-8)
 
 
@@ -223,33 +222,33 @@ def test_a_draw_without_room_has_zero():
     entity, period, _, x, z, q = panel(seed=7, missing=0.0)
     problem, _ = problem_of("entity", entity, period, q, x, z, q, trim=0.3)
     outcomes = np.random.default_rng(0).normal(size=(len(q), 30))
-    first = bootstrap.statistics(problem, outcomes, 0, 0.4, 10.0)
-    second = bootstrap.statistics(problem, outcomes, 1, 0.4, 10.0)
+    first = core.statistics(problem, outcomes, 0, 0.4, 10.0)
+    second = core.statistics(problem, outcomes, 1, 0.4, 10.0)
     assert (first > 0).all()
     assert_array_equal(second, np.zeros(30))  # 0.4 on each side of a middle regime is too much
 
 
 def null_of(problem, rows, where, method):
-    fitted, resid = bootstrap.null_model(problem, rows, ())
-    return bootstrap.Null(0, fitted, resid, where, method, 0.1, 40.0), resid
+    fitted, resid = core.null_model(problem, rows, ())
+    return core.Null(0, fitted, resid, where, method, 0.1, 40.0), resid
 
 
 def test_residual_draws_are_whole_vectors_of_entities():
     entity, period, y, x, z, q = panel(seed=2, missing=0.0)
     problem, rows = problem_of("entity", entity, period, y, x, z, q)
     null, resid = null_of(problem, rows, np.arange(len(q)).reshape(9, 6), "residual")
-    drawn = bootstrap._errors(null, np.random.default_rng(3))
+    drawn = core._errors(null, np.random.default_rng(3))
     vectors = {tuple(part) for part in resid.reshape(9, 6)}
-    blocks = drawn.T.reshape(bootstrap.BLOCK, 9, 6)
+    blocks = drawn.T.reshape(core.BLOCK, 9, 6)
     assert {tuple(part) for draw in blocks for part in draw} == vectors
-    assert len({tuple(draw.ravel()) for draw in blocks}) == bootstrap.BLOCK
+    assert len({tuple(draw.ravel()) for draw in blocks}) == core.BLOCK
 
 
 def test_wild_draws_keep_each_entity_s_residuals_up_to_sign():
     entity, period, y, x, z, q = panel(seed=2)
     problem, rows = problem_of("entity", entity, period, y, x, z, q)
     null, resid = null_of(problem, rows, entity, "wild")
-    signs = bootstrap._errors(null, np.random.default_rng(3)) / resid[:, None]
+    signs = core._errors(null, np.random.default_rng(3)) / resid[:, None]
     assert_allclose(np.abs(signs), 1.0, rtol=1e-12)
     for i in np.unique(entity):
         assert np.ptp(signs[entity == i], axis=0).max() < 1e-12
@@ -261,7 +260,7 @@ def test_the_null_model_is_the_regression_with_its_thresholds():
     problem, rows = problem_of("twoway", entity, period, y, x, z, q)
     D, values = effect_dummies("twoway", entity, period), problem.candidates.values
     for fixed in ((), (2,), (2, 9)):
-        fitted, resid = bootstrap.null_model(problem, rows, fixed)
+        fitted, resid = core.null_model(problem, rows, fixed)
         assert_allclose(fitted + resid, rows, rtol=1e-12)
         assert_allclose(resid @ resid, brute_ssr(y, x, z, q, D, values[list(fixed)]), rtol=1e-9)
 
@@ -270,7 +269,7 @@ def test_blocks_differ_and_repeat():
     entity, period, y, x, z, q = panel(seed=2, missing=0.0)
     problem, rows = problem_of("entity", entity, period, y, x, z, q)
     null, _ = null_of(problem, rows, np.arange(len(q)).reshape(9, 6), "residual")
-    found = {key: bootstrap.block(problem, null, *key) for key in ((0, 0), (0, 1), (1, 0))}
+    found = {key: core.block(problem, null, *key) for key in ((0, 0), (0, 1), (1, 0))}
     for a, b in combinations(found, 2):
         assert not np.isclose(found[a], found[b]).any()
-    assert_array_equal(bootstrap.block(problem, null, 0, 1), found[0, 1])
+    assert_array_equal(core.block(problem, null, 0, 1), found[0, 1])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nqp_spatial.core.linear import bootstrap, split_panel
+from nqp_spatial.core.linear import bootstrap
 from nqp_spatial.exceptions import DataError, EstimationError, OptionError
 from nqp_spatial.models.quantile.model import PanelQuantile
 
@@ -118,9 +118,9 @@ def test_a_bias_of_one_over_periods_is_taken_off_whole(lengths):
         return np.array([(counts * truth + b).sum() / counts.sum()])
 
     every = np.ones(len(entity), dtype=bool)
-    splits = split_panel.halves(entity)
+    splits = bootstrap.halves(entity)
     assert len(splits) == (1 if lengths == [6] * 5 else 2)
-    found = split_panel.jackknife(biased(every), splits, every.astype(float), biased)
+    found = bootstrap.jackknife(biased(every), splits, every.astype(float), biased)
     assert abs(biased(every)[0] - truth) > 0.1
     assert_allclose(found, truth, rtol=1e-12)
 

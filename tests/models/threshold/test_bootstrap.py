@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal
 
-from nqp_spatial.core.linear import threshold_bootstrap as core
+from nqp_spatial.core.linear import threshold as core
 from nqp_spatial.exceptions import FileFormatError, OptionError, OutputError, UnbalancedPanelError
 from nqp_spatial.models.threshold.model import PanelThreshold
 from tests import ROOT
@@ -100,7 +100,7 @@ KILLED = """
 import os
 from tests.models.threshold.panels import cities
 from tests.models.threshold.test_bootstrap import fitted
-from nqp_spatial.core.linear import threshold_bootstrap as core
+from nqp_spatial.core.linear import threshold as core
 real, calls = core.block, []
 def dying(*args):
     calls.append(1)
