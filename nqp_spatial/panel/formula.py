@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,22 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
     y = left.iloc[:, 0]
     y.attrs, right.attrs = dict(frame.attrs), dict(frame.attrs)
     return y, right
+
+
+def split_treatment(
+    formula: str, data: pd.DataFrame | PanelData, treatment: str, others: Sequence[str]
+) -> tuple[pd.Series, pd.Series, pd.DataFrame, pd.DataFrame]:
+    """Outcome, treatment, controls, and columns that are not in the formula, as mediators are."""
+    y, x = split_formula(formula, data)
+    x = x.rename(columns=str)
+    if treatment not in x:
+        raise OptionError(
+            f"treatment={treatment!r} is not a regressor of {formula!r}. Its regressors are "
+            f"{first(x.columns, 8)}."
+        )
+    frame = data.frame if isinstance(data, PanelData) else data
+    checks.columns_exist(frame, others)
+    return y, x[treatment], x.drop(columns=treatment), frame[list(others)]
 
 
 def quoted(column: str) -> str:

@@ -20,12 +20,9 @@ from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.linear.least_squares import fit_as
 from nqp_spatial.models.mechanism.mediation_results import MediationResults
 from nqp_spatial.models.scores import Prepared, prepare
-from nqp_spatial.panel.formula import split_formula
-from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.formula import split_treatment
 from nqp_spatial.panel.rows import Rows
 from nqp_spatial.panel.sample import Sample
-from nqp_spatial.shared import checks
-from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Count, Effects, Seed, Unpack, shared_options
 
 Array = npt.NDArray[np.float64]
@@ -129,17 +126,9 @@ class Mediation:
         mediators : str or sequence of str
             Columns of ``data``.
         """
-        frame = data.frame if isinstance(data, PanelData) else data
-        y, x = split_formula(formula, data)
-        x = x.rename(columns=str)
-        if treatment not in x:
-            raise OptionError(
-                f"treatment={treatment!r} is not a regressor of {formula!r}. Its regressors are "
-                f"{first(x.columns, 8)}."
-            )
         names = [mediators] if isinstance(mediators, str) else list(mediators)
-        checks.columns_exist(frame, names)
-        return cls(y, x[treatment], frame[names], x.drop(columns=treatment), **options)
+        y, d, x, between = split_treatment(formula, data, treatment, names)
+        return cls(y, d, between, x, **options)
 
     @shared_options(Covariance, cov_type="clustered")
     def fit(

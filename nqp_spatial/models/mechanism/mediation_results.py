@@ -16,7 +16,7 @@ from nqp_spatial.language.catalogue import note, word, words
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import Findings, Frame, ResultSet, TestResult, Tests
 from nqp_spatial.shared.notes import Note
-from nqp_spatial.shared.options import Level, check_option
+from nqp_spatial.shared.options import Level, check_level, check_option
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ class MediationResults(ResultSet):
             lower_bc, upper_bc (bias-corrected; Efron 1987 without acceleration). a, b and intervals
             are NaN where there is none.
         """
-        if not 0 < level < 1:
-            raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
+        check_level(level)
         rows = {(m, j): self._row(m, j, level) for m, j in self.draws.columns}
         index = pd.MultiIndex.from_tuples(list(rows), names=["model", "mediator"])
         frame = pd.DataFrame(list(rows.values()), index=index)
@@ -242,8 +241,7 @@ class MediationResults(ResultSet):
         mediator = self._mediator(mediator)
         check_option("interval", interval, INTERVALS)
         check_option("procedure", procedure, PROCEDURES)
-        if not 0 < level < 1:
-            raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.05.")
+        check_level(level, example=0.05)
         row = self.indirect(1 - level).loc[(model, mediator)]
         last = self._last(mediator, model)
         ends = ("lower_bc", "upper_bc") if interval == "bias-corrected" else ("lower", "upper")

@@ -14,9 +14,8 @@ from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import Covariance
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.mechanism.moderation_results import ModerationResults, Moderator
-from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.formula import split_treatment
 from nqp_spatial.panel.keys import Keys
-from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.rows import categories
 from nqp_spatial.panel.sample import Sample, single
 from nqp_spatial.shared import checks
@@ -111,17 +110,8 @@ class Moderation:
         moderator : str
             A column of ``data``.
         """
-        frame = data.frame if isinstance(data, PanelData) else data
-        y, every = split_formula(formula, data)
-        every = every.rename(columns=str)
-        if treatment not in every:
-            raise OptionError(
-                f"treatment={treatment!r} is not a regressor of {formula!r}. Its regressors are "
-                f"{first(every.columns, 8)}."
-            )
-        checks.columns_exist(frame, [moderator])
-        x = every.drop(columns=treatment)
-        return cls(y, every[treatment], frame[moderator], x if x.shape[1] else None, **options)
+        y, d, x, others = split_treatment(formula, data, treatment, [moderator])
+        return cls(y, d, others[moderator], x if x.shape[1] else None, **options)
 
     @shared_options(Covariance, cov_type="clustered")
     def fit(self, **cov: Unpack[Covariance]) -> ModerationResults:

@@ -13,7 +13,7 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.results import Frame, Named, Results, TestResult
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_level, check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,8 +133,7 @@ class ModerationResults(Results):
         DataError
             Values that are not finite numbers.
         """
-        if not 0 < level < 1:
-            raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
+        check_level(level)
         index, weights = self._weights(at)
         names = [self.treatment, *self._m.products]
         params = self.centred_params[names].to_numpy()
@@ -216,8 +215,7 @@ class ModerationResults(Results):
                 f"{self._m.name!r} has {len(self.marginal_effects())} values; Johnson-Neyman "
                 "bounds need a continuous moderator. Type marginal_effects()."
             )
-        if not 0 < level < 1:
-            raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.05.")
+        check_level(level, example=0.05)
         bounds = self._bounds(level)
         values = self._m.values
         low, high = float(values.min()), float(values.max())

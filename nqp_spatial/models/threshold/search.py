@@ -18,7 +18,7 @@ from nqp_spatial.core.linear.threshold import Path, Problem, critical_value
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.shared.notes import listed
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_level, check_option
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -141,8 +141,7 @@ class ThresholdSearch:
 
     def inside(self, number: int, level: float) -> npt.NDArray[np.bool_]:
         """Candidates in the confidence set of a threshold."""
-        if not 0 < level < 1:
-            raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
+        check_level(level)
         return self.likelihood_ratio(number) <= critical_value(level)
 
     def confidence_set(self, number: int, level: float) -> dict[str, float | bool]:
