@@ -160,12 +160,11 @@ def part(model: FixedEffects, rows: npt.NDArray[np.bool_]) -> FixedEffects:
     """The same specification on some of the rows."""
     index = model.y.index[rows].remove_unused_levels()
     y, x = model.y[rows].set_axis(index), model.x[rows].set_axis(index)
-    y.attrs = {"notes": model._notes}
-    others = None if model.other_effects is None else model.other_effects[rows].set_axis(index)
-    trends = None
-    if model._trends:
-        trends = pd.Series(model._trends[0][0][rows], index, name=model._trend_name)
-    return FixedEffects(y, x, effects=model.effects, other_effects=others, trends=trends)
+    y.attrs = {"notes": model.notes}
+    removed = model.absorbed.restrict(rows)
+    return FixedEffects(
+        y, x, effects=model.effects, other_effects=removed.others, trends=removed.trends
+    )
 
 
 def fit_groups(
@@ -220,23 +219,19 @@ def _by_group(model: FixedEffects, groups: Groups) -> dict[str, Any]:
     def times(codes: Codes) -> Codes:
         return _fx.as_codes(codes * len(groups.labels) + groups.codes)
 
-    kinds = {f"{name} by group": times(codes) for name, codes in model._groups.items()}
-    found: dict[str, Any] = {
-        "other_effects": pd.DataFrame(kinds or {"group": groups.codes}, model.y.index)
-    }
-    if model._trends:
-        name = f"{model._trend_name} by group"
-        found["trends"] = pd.Series(times(model._trends[0][0]), model.y.index, name=name)
+    removed, index = model.absorbed, model.y.index
+    kinds = {f"{name} by group": times(codes) for name, codes in removed.groups.items()}
+    found: dict[str, Any] = {"other_effects": pd.DataFrame(kinds or {"group": groups.codes}, index)}
+    for codes, _ in removed.slopes:
+        name = f"{removed.trend} by group"
+        found["trends"] = pd.Series(times(codes), index, name=name)
     return found
 
 
 def _common(model: FixedEffects, groups: Groups) -> dict[str, Any]:
     """The model's effects, and the mean of each group if they do not remove it."""
-    others = model.other_effects
-    if not any(_fx.contained(codes, groups.codes) for codes in model._groups.values()):
+    others, removed = model.other_effects, model.absorbed
+    if not any(_fx.contained(codes, groups.codes) for codes in removed.groups.values()):
         own = pd.Series(groups.codes, model.y.index, name="group").to_frame()
         others = own if others is None else others.join(own)
-    trends: Any = None
-    if model._trends:
-        trends = pd.Series(model._trends[0][0], model.y.index, name=model._trend_name)
-    return {"other_effects": others, "trends": trends}
+    return {"other_effects": others, "trends": removed.trends}

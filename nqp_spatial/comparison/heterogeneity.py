@@ -176,7 +176,7 @@ def heterogeneity(
         },
         differences=_differences(found),
         draws=None if drawn is None else drawn.draws,
-        provenance={"versions": versions(), "options": options, "notes": model._notes},
+        provenance={"versions": versions(), "options": options, "notes": model.notes},
     )
 
 
@@ -382,8 +382,8 @@ def _check_constant(groups: _groups.Groups, model: FixedEffects) -> None:
 
 
 def _stack(model: FixedEffects, clusters: npt.NDArray[np.int64]) -> core.Stack:
-    values = np.column_stack([model.y.to_numpy(), model.x.to_numpy()])
-    return core.Stack(values, list(model._groups.values()), model._trends, clusters)
+    values, removed = np.column_stack([model.y.to_numpy(), model.x.to_numpy()]), model.absorbed
+    return core.Stack(values, list(removed.groups.values()), removed.slopes, clusters)
 
 
 def _differences(found: Mapping[str, _tests.Tested]) -> pd.DataFrame:

@@ -411,7 +411,7 @@ def _compared(
 
 def _error_variance(result: Any) -> float:
     """Sum of squared residuals of the transformed columns over n - K."""
-    equation = result.model._equation()
+    equation = result.model.equation()
     left = equation.y - equation.x @ result.params
     return float((left**2).sum()) / (len(equation.y) - result.rank)
 
@@ -420,9 +420,9 @@ def _robust(
     re: RandomEffectsResults,
 ) -> tuple[TestResult, tuple[str, ...], TestResult]:
     model = re.model
-    equation = model._equation()
+    equation, entity = model.equation(), model.sample.keys.entity
     raw = model.x.to_numpy()
-    within = raw - means(raw, model._entity)[model._entity]
+    within = raw - means(raw, entity)[entity]
     gone = absorbed(within, raw)
     kept = [j for j in range(raw.shape[1]) if j not in gone]
     both = np.column_stack([equation.x, within[:, kept]])
@@ -443,7 +443,7 @@ def _robust(
     null = note("hypotheses.deviations", names=listed(names, 8))
     name = "Hausman (robust form)"
     beta, cov = found.params[labels].to_numpy(), found.cov.loc[labels, labels].to_numpy()
-    groups = int(model._entity.max()) + 1
+    groups = len(model.sample.keys.entities)
     q = len(names)
     if groups - 1 <= q:
         raise EstimationError(
@@ -504,7 +504,7 @@ def _check_panel_pair(fe: Any, re: Any) -> None:
             f"fe is a {type(fe).__name__}, not FixedEffects(y, x).fit(), so that a difference "
             "from re would be due to more than the entity effects."
         )
-    if fe.model._groups.keys() - {"entity", "time"} or fe.model._trends:
+    if fe.model.absorbed.other_names:
         raise OptionError(
             f"fe has the effects {first(fe.effects_included)}; random effects have none but of "
             "entities, so that a difference would be due to any. Fit fe with effects='entity'."

@@ -1,33 +1,184 @@
-"""Categories whose means are removed: their codes, rank and nesting; unbalanced panels too."""
+"""Effects and trends that regressions remove: their codes, rank, nesting; unbalanced panels too."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial.core.linear.absorb import Absorber, NotConvergedError
+from nqp_spatial.core.linear.absorb import Absorber, NotConvergedError, singletons
 from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.panel.keys import Keys
+from nqp_spatial.panel.sample import labels_of
+from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import Effects, check_option
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
-_LEVELS: dict[str | None, tuple[int, ...]] = {
+LEVELS: dict[str | None, tuple[str, ...]] = {
     None: (),
-    "entity": (0,),
-    "time": (1,),
-    "twoway": (0, 1),
-}
+    "random": (),
+    "entity": ("entity",),
+    "time": ("time",),
+    "twoway": ("entity", "time"),
+}  # of the index, whose means effects= removes
+
+
+@dataclass(frozen=True, eq=False)
+class Absorbed:
+    """Effects and trends of a regression, on the rows of its sample.
+
+    Attributes
+    ----------
+    keys : Keys
+        The rows.
+    effects : {"twoway", "entity", "time", None}
+    others : DataFrame or None
+        Further categories, a categorical column for each kind.
+    trends : Series or None
+        By row, the label of the group whose linear trend is removed.
+    """
+
+    keys: Keys
+    effects: Effects | None = None
+    others: pd.DataFrame | None = None
+    trends: pd.Series | None = None
+
+    @classmethod
+    def of(cls, keys: Keys, effects: Effects | None, others: Any, trends: Any) -> Absorbed:
+        """Categories and labels of trends as a user gives them.
+
+        Raises
+        ------
+        OptionError
+            An unknown option; categories or labels that are empty.
+        """
+        return cls(keys, effects, categories(others, keys), _trend_labels(trends, keys))
+
+    @cached_property
+    def groups(self) -> dict[str, Codes]:
+        """Codes of the category of each row, by kind of effects."""
+        return groups(self.keys.index, self.effects, self.others)
+
+    @cached_property
+    def slopes(self) -> tuple[tuple[Codes, Array], ...]:
+        """Of the trends: codes of the groups, and periods in deviations from their mean."""
+        if self.trends is None:
+            return ()
+        moments = self.keys.clock.moments()[self.keys.period]
+        return ((as_codes(self.trends.to_numpy()), np.asarray(moments - moments.mean())),)
+
+    @property
+    def trend(self) -> str | None:
+        """What the groups with trends are called."""
+        return None if self.trends is None else str(self.trends.name)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether nothing is removed, so that a constant is estimated."""
+        return self.effects is None and self.others is None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is removed, in words."""
+        return (*LEVELS[self.effects], *self.other_names)
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """What is removed beside the effects of the panel's own keys."""
+        others = () if self.others is None else tuple(map(str, self.others.columns))
+        return others if self.trend is None else (*others, f"{self.trend} trends")
+
+    @cached_property
+    def absorber(self) -> Absorber | None:
+        """The projection; None without effects."""
+        return Absorber(list(self.groups.values()), self.slopes) if self.groups else None
+
+    @property
+    def rank(self) -> int:
+        """Parameters that effects and trends are, or one of the constant."""
+        return 1 if self.absorber is None else self.absorber.rank
+
+    def remove(self, columns: pd.DataFrame) -> Array:
+        """Columns free of effects and trends; in deviations from their means without any.
+
+        Raises
+        ------
+        EstimationError
+            As `demeaned`.
+        """
+        return demeaned(columns, self.groups, self.absorber)
+
+    @cached_property
+    def singletons(self) -> npt.NDArray[np.bool_]:
+        """Rows that are alone in a category, also once other such rows are gone."""
+        return singletons(list(self.groups.values()))
+
+    def restrict(self, rows: npt.NDArray[np.bool_]) -> Absorbed:
+        """The same on some of the rows."""
+        keys = Keys.of(self.keys.index[rows], "y")
+        others = None if self.others is None else self.others[rows].set_axis(keys.index)
+        trends = None if self.trends is None else self.trends[rows].set_axis(keys.index)
+        return replace(self, keys=keys, others=others, trends=trends)
+
+    def check(self) -> None:
+        """Raise `OptionError` if one kind contains another, or no effects have a trend's means."""
+        name = self.trend
+        for codes, _ in self.slopes:
+            if not any(contained(kind, codes) for kind in self.groups.values()):
+                raise OptionError(
+                    f"Trends by {name!r} need effects that remove the means by {name!r}: "
+                    "effects='entity' or 'twoway'."
+                )
+        if self.others is None:
+            return
+        for (one, a), (other, b) in combinations(self.groups.items(), 2):
+            if contained(a, b) or contained(b, a):
+                raise OptionError(
+                    f"The effects {one!r} and {other!r} are nested: every category of one lies in "
+                    "one category of the other, so that it adds nothing. Leave the coarser out."
+                )
+
+
+def categories(values: pd.Series | pd.DataFrame | None, keys: Keys) -> pd.DataFrame | None:
+    """Categories on the rows of a sample, complete."""
+    if values is None:
+        return None
+    frame = labels_of(values, keys, "other_effects")
+    for name in frame.columns:
+        if frame[name].isna().any():
+            where = first(frame.index[frame[name].isna()], 3)
+            raise OptionError(f"other_effects {name!r} is empty at {where}. Complete it.")
+    return frame.astype("category")
+
+
+def _trend_labels(trends: str | pd.Series | None, keys: Keys) -> pd.Series | None:
+    """The group of each row whose trend is removed."""
+    if trends is None:
+        return None
+    if not isinstance(trends, pd.Series):
+        check_option("trends", trends, ("entity",))
+        return pd.Series(keys.entity, keys.index, name="entity")
+    labels = labels_of(trends, keys, "trends").iloc[:, 0]
+    if labels.isna().any():
+        where = first(labels.index[labels.isna()], 3)
+        raise OptionError(f"trends {str(labels.name)!r} is empty at {where}. Complete it.")
+    return labels
 
 
 def groups(
     index: pd.MultiIndex, effects: str | None, others: pd.DataFrame | None
 ) -> dict[str, Codes]:
     """Codes of the category of each row, by kind of effects."""
-    groups = {("entity", "time")[i]: np.asarray(index.codes[i]) for i in _LEVELS[effects]}
+    places = {"entity": 0, "time": 1}
+    groups = {name: np.asarray(index.codes[places[name]]) for name in LEVELS[effects]}
     for name, column in ({} if others is None else others).items():
         if str(name) in ("entity", "time"):
             raise OptionError(f"other_effects {name!r} has the name of the panel's own. Rename it.")

@@ -12,8 +12,6 @@ import pandas as pd
 
 import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.exceptions import DuplicateKeysError, OptionError
-from nqp_spatial.panel.keys import Keys
-from nqp_spatial.panel.sample import labels_of
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first
@@ -35,18 +33,6 @@ def plain_index(index: pd.MultiIndex) -> pd.MultiIndex:
     labels = index.get_level_values(1)
     codes = pd.factorize(labels, sort=True)[0] if text else labels
     return pd.MultiIndex.from_arrays([index.get_level_values(0), codes], names=index.names)
-
-
-def categories(values: pd.Series | pd.DataFrame | None, keys: Keys) -> pd.DataFrame | None:
-    """Categories on the rows of a sample, complete."""
-    if values is None:
-        return None
-    frame = labels_of(values, keys, "other_effects")
-    for name in frame.columns:
-        if frame[name].isna().any():
-            where = first(frame.index[frame[name].isna()], 3)
-            raise OptionError(f"other_effects {name!r} is empty at {where}. Complete it.")
-    return frame.astype("category")
 
 
 class Where(Protocol):

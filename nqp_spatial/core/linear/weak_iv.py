@@ -109,14 +109,14 @@ def rank_tests(reduced: Reduced, meat: Meat) -> RankTests:
     smallest = select @ theta.ravel(order="F")
     square = min(float(sizes[k2 - 1]) ** 2, 1 - 1e-15)
     return RankTests(
-        lm=_quadratic(smallest, select @ meat(U, Q) @ select.T),
-        wald=_quadratic(smallest, select @ meat(U - Q @ theta, Q) @ select.T),
+        lm=quadratic(smallest, select @ meat(U, Q) @ select.T),
+        wald=quadratic(smallest, select @ meat(U - Q @ theta, Q) @ select.T),
         df=q - k2 + 1,
         cragg_donald_f=square / (1 - square) * reduced.left / q,
     )
 
 
-def _quadratic(vector: Array, covariance: Array) -> float:
+def quadratic(vector: Array, covariance: Array) -> float:
     """The form vector' covariance^-1 vector; NaN without an inverse."""
     try:
         return float(((inverse_root(covariance) @ vector) ** 2).sum())
@@ -154,7 +154,7 @@ def anderson_rubin(form: ReducedForm, beta: Array) -> float:
     .. [1] Anderson, T. W. and Rubin, H. (1949). Annals of Mathematical Statistics 20, 46-63.
     """
     vector, covariance = form.at(beta)
-    return _quadratic(vector, covariance) / len(vector)
+    return quadratic(vector, covariance) / len(vector)
 
 
 def anderson_rubin_set(form: ReducedForm, critical: float) -> list[tuple[float, float]]:

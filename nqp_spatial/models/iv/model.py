@@ -26,7 +26,6 @@ from scipy import stats
 import nqp_spatial.models.iv.fixed as _iv_fixed
 import nqp_spatial.models.iv.strength as _iv_strength
 import nqp_spatial.models.linear.fixed_effects as _fixed
-import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear import iv, weak_iv
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.language.catalogue import note
@@ -34,7 +33,6 @@ from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.iv.first_stage import FirstStage
 from nqp_spatial.models.iv.results import IV2SLSResults
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
-from nqp_spatial.models.linear.least_squares import fit_as
 from nqp_spatial.models.scores import Prepared, check_variances, prepare
 from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.panel.rows import Rows
@@ -128,23 +126,17 @@ class IV2SLS:
         k = len(self.exogenous)
         z = self._stage_x.iloc[:, k:]
         columns = pd.concat([self._ols.y, self._ols.x, z], axis=1)
-        groups = self._ols._groups
-        within = columns.to_numpy(dtype=float)
-        if not self._ols._pooled:
-            within = _fx.demeaned(columns, groups, self._ols._absorber)
+        removed = self._ols.absorbed
+        within = columns.to_numpy(dtype=float) if removed.pooled else removed.remove(columns)
         raw = columns.to_numpy()[:, 1:]
         names = [*self._ols.x.columns, *z.columns]
         y, X = within[:, 0], within[:, 1:]
-        if self._ols._pooled:
+        if removed.pooled:
             ones = np.ones((len(y), 1))
-            X, raw, names, k = (
-                np.hstack([ones, X]),
-                np.hstack([ones, raw]),
-                ["const", *names],
-                k + 1,
-            )
+            X, raw = np.hstack([ones, X]), np.hstack([ones, raw])
+            names, k = ["const", *names], k + 1
         k2 = len(self.endogenous)
-        _iv_fixed.check_rank(X, raw, names, k, k2, self._ols._included)
+        _iv_fixed.check_rank(X, raw, names, k, k2, removed.names)
         lengths = np.linalg.norm(X, axis=0)
         powers = 2.0 ** np.round(np.log2(lengths))  # columns of like size, no digit changed
         return _iv_fixed.Data(y, X / powers, powers, k, k2, names[: k + k2])
@@ -210,15 +202,15 @@ class IV2SLS:
         names = [f"resid of {name}" for name in self.endogenous]
         residuals = pd.DataFrame({n: s.resids for n, s in zip(names, stages.values(), strict=True)})
         try:
-            more = fit_as(FixedEffects(y, pd.concat([x, residuals], axis=1), **effects), how)
+            more = FixedEffects(y, pd.concat([x, residuals], axis=1), **effects).fit_as(how)
         except EstimationError:  # no degrees of freedom are left for it
             return _Regressions(stages, reduced, np.nan, np.nan)
         beta, cov = more.params[names].to_numpy(), more.cov.loc[names, names].to_numpy()
-        statistic = weak_iv._quadratic(beta, cov) / len(names)
+        statistic = weak_iv.quadratic(beta, cov) / len(names)
         return _Regressions(stages, reduced, statistic, float(more.df_resid or np.nan))
 
     def _covariance(self, how: Prepared) -> _iv_fixed.Covariance:
-        own, stage = (model._equation().small_sample(how) for model in (self._ols, self._stage))
+        own, stage = (model.equation().small_sample(how) for model in (self._ols, self._stage))
         label = how.options.label
         return _iv_fixed.Covariance(_iv_fixed.meat_of(how), *own, *stage, label, how.record)
 
@@ -264,7 +256,7 @@ class IV2SLS:
         cov_frame = pd.DataFrame(cov, index=names, columns=names)
         check_variances(cov_frame, how.record["cov_type"])
         resid = pd.Series(found.resid.ravel(), index=y.index, name="resid")
-        reduced = data.reduced(len(y) - self._stage._rank)
+        reduced = data.reduced(len(y) - self._stage.rank)
         form = weak_iv.reduced_form(reduced, how.meat, how.stage_factor)
         weak = _iv_strength.weak_instruments(data, reduced, form, how, self.endogenous, estimator)
         over = _overidentification(found, how.label)
@@ -287,11 +279,9 @@ class IV2SLS:
             },
             dependent=str(y.name),
             cov_type=how.label,
-            model_name=f"{_NAMES[estimator]} with fixed effects"
-            if self._ols._groups
-            else _NAMES[estimator],
+            model_name=_NAMES[estimator] + " with fixed effects" * (not self._ols.absorbed.pooled),
             df_resid=how.df,
-            effects_included=self._ols._included,
+            effects_included=self._ols.absorbed.names,
             extra_statistics=extra,
             provenance=self._provenance(how, estimator),
             raw=found,
@@ -328,7 +318,7 @@ class IV2SLS:
             },
             "covariance": how.record,
             "small_sample_factor": {"estimates": how.factor, "first_stage": how.stage_factor},
-            "notes": self._ols._provenance(how.label, None)["notes"],
+            "notes": self.sample.notes,
         }
 
 
@@ -345,7 +335,7 @@ def _least_squares(
 ) -> _fixed.FixedEffectsResults:
     """A regression of its own, named in what it may raise."""
     try:
-        return fit_as(FixedEffects(y, x, **effects), how)
+        return FixedEffects(y, x, **effects).fit_as(how)
     except EstimationError as error:
         raise EstimationError(f"In {what}: {error}") from None
 

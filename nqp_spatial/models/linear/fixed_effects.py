@@ -14,7 +14,6 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -22,8 +21,6 @@ import numpy.typing as npt
 import pandas as pd
 
 import nqp_spatial.models.linear.least_squares as _ls
-import nqp_spatial.panel.absorbed as _fx
-from nqp_spatial.core.linear import absorb
 from nqp_spatial.core.linear.collinear import dependent
 from nqp_spatial.core.linear.within import EFFECTS
 from nqp_spatial.exceptions import (
@@ -34,22 +31,13 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.language.catalogue import note
-from nqp_spatial.panel.keys import Keys
-from nqp_spatial.panel.rows import categories
-from nqp_spatial.panel.sample import Sample, labels_of
+from nqp_spatial.panel.absorbed import Absorbed
+from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Effects, check_option
 from nqp_spatial.shared.provenance import versions
 
 Array = npt.NDArray[np.float64]
-Trends = tuple[tuple[_fx.Codes, Array], ...]
-
-_INCLUDED: dict[str | None, tuple[str, ...]] = {
-    None: (),
-    "entity": ("entity",),
-    "time": ("time",),
-    "twoway": ("entity", "time"),
-}
 
 
 class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
@@ -103,60 +91,54 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
     ) -> None:
         check_option("effects", effects, EFFECTS)
         check_option("singletons", singletons, ("keep", "drop"))
-        self.effects, self.trends = effects, trends if isinstance(trends, str) else None
         self.sample = Sample.of(y=y, x=x, needs=["x"])
-        self._notes = self.sample.notes
+        self.absorbed = Absorbed.of(self.sample.keys, effects, other_effects, trends)
+        self.notes = self.sample.notes
+        self._rows, self._singletons = self.sample.index, self.sample.index[:0]
+        if singletons == "drop":
+            self._drop_singletons()
         self.y, self.x = self.sample.series(), self.sample.frame("x")
-        self._rows = self.y.index
-        self._singletons = self.y.index[:0]
-        self.other_effects = categories(other_effects, self.sample.keys)
-        labels = _trend_labels(trends, self.sample.keys)
-        self._groups = _fx.groups(self.y.index, effects, self.other_effects)
-        labels = self._without_singletons(labels) if singletons == "drop" else labels
-        self._trends = () if labels is None else self._trends_of(labels)
-        self._trend_name = None if labels is None else str(labels.name)
-        self._check_effects()
-        if self._pooled and "const" in self.x:
+        self.absorbed.check()
+        if self.absorbed.pooled and "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
         self._check_rank()
 
     @property
-    def _pooled(self) -> bool:
-        return self.effects is None and self.other_effects is None
+    def effects(self) -> Effects | None:
+        """Effects of the panel's own keys."""
+        return self.absorbed.effects
 
-    @cached_property
-    def _absorber(self) -> absorb.Absorber | None:
-        if not self._groups:
-            return None
-        return absorb.Absorber(list(self._groups.values()), self._trends)
+    @property
+    def other_effects(self) -> pd.DataFrame | None:
+        """Further categories, on the rows of y."""
+        return self.absorbed.others
 
     @cached_property
     def _within(self) -> Array:
         """Y and x free of the effects, shape (nobs, 1 + k)."""
-        columns = pd.concat([self.y, self.x], axis=1)
-        return _fx.demeaned(columns, self._groups, self._absorber)
+        return self.absorbed.remove(pd.concat([self.y, self.x], axis=1))
 
     @property
-    def _rank(self) -> int:
+    def rank(self) -> int:
         """Parameters, effects and trends together."""
-        taken = 1 if self._absorber is None else self._absorber.rank
-        return self.x.shape[1] + taken
+        return self.x.shape[1] + self.absorbed.rank
 
-    def _equation(self) -> _ls.Equation:
-        if self._pooled:
+    def equation(self) -> _ls.Equation:
+        """Y and x free of the effects, or with a constant."""
+        if self.absorbed.pooled:
             x = self.x.copy()
             x.insert(0, "const", 1.0)
-            return _ls.Equation(self.y, x, self._rows, self._rank)
+            return _ls.Equation(self.y, x, self._rows, self.rank)
         y = pd.Series(self._within[:, 0], self.y.index, name=self.y.name)
         x = pd.DataFrame(self._within[:, 1:], self.y.index, self.x.columns)
-        return _ls.Equation(y, x, self._rows, self._rank, self._groups)
+        return _ls.Equation(y, x, self._rows, self.rank, self.absorbed.groups)
 
     def _label(self, equation: _ls.Equation, found: _ls.Estimate) -> FixedEffectsResults:
         ssr, n = float((found.resid**2).sum()), len(self.y)
         spread = self._within[:, 0] @ self._within[:, 0]
         total = float(((self.y - self.y.mean()) ** 2).sum())
         extra = {"n_entities": self.y.index.get_level_values(0).nunique()}
-        alone = int(absorb.singletons(list(self._groups.values())).sum())
+        alone = int(self.absorbed.singletons.sum())
         return FixedEffectsResults(
             params=found.params,
             cov=found.cov,
@@ -167,11 +149,11 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             rsquared={"within": 1 - ssr / float(spread), "overall": 1 - ssr / total},
             dependent=str(self.y.name),
             cov_type=found.label,
-            model_name="Pooled regression" if self._pooled else "Fixed effects",
+            model_name="Pooled regression" if self.absorbed.pooled else "Fixed effects",
             df_resid=found.df,
-            effects_included=self._included,
+            effects_included=self.absorbed.names,
             extra_statistics=extra | ({"n_singletons": alone} if alone else {}),
-            provenance=self._provenance(found.label, None) | {"covariance": found.notes},
+            provenance=self._provenance(found.label) | {"covariance": found.notes},
             raw=found.raw(self),
             unadjusted=found.unadjusted,
             rank=equation.rank,
@@ -180,62 +162,31 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             singletons=self._singletons,
         )
 
-    @property
-    def _included(self) -> tuple[str, ...]:
-        others = () if self.other_effects is None else tuple(map(str, self.other_effects.columns))
-        trend = () if self._trend_name is None else (f"{self._trend_name} trends",)
-        return (*_INCLUDED[self.effects], *others, *trend)
-
-    def _without_singletons(self, labels: pd.Series | None) -> pd.Series | None:
-        """Leave out rows that are alone in a category; the labels of trends on what is left."""
-        gone = absorb.singletons(list(self._groups.values()))
+    def _drop_singletons(self) -> None:
+        """Leave out rows that are alone in a category."""
+        gone, index = self.absorbed.singletons, self.sample.index
         if not gone.any():
-            return labels
+            return
         if gone.all():
             raise EstimationError("Every row is alone in a category of the effects.")
-        told = first(self.y.index[gone], 3)
         counts = {"lost": int(gone.sum()), "n": len(gone)}
-        self._notes = (*self._notes, note("linear.singletons", **counts))
         alone = "{lost} of {n} rows are alone in a category of the effects".format(**counts)
-        self._singletons = self.y.index[gone].remove_unused_levels()
+        told = first(index[gone], 3)
         warnings.warn(
             f"{alone}, first {told}: they are left out.", DataWarning, stacklevel=outside()
         )
+        self._singletons = index[gone].remove_unused_levels()
+        self.notes = (*self.notes, note("linear.singletons", **counts))
         self.sample = self.sample.restrict(~gone)
-        self.y, self.x = self.sample.series(), self.sample.frame("x")
-        if self.other_effects is not None:
-            self.other_effects = self.other_effects[~gone]
-        self._groups = {name: _fx.as_codes(codes[~gone]) for name, codes in self._groups.items()}
-        return None if labels is None else labels[~gone]
+        self.absorbed = self.absorbed.restrict(~gone)
 
-    def _trends_of(self, labels: pd.Series) -> Trends:
-        """Codes and centred periods of trends, whose means other effects must remove."""
-        codes = _fx.as_codes(labels.to_numpy())
-        if not any(_fx.contained(kind, codes) for kind in self._groups.values()):
-            raise OptionError(
-                f"Trends by {str(labels.name)!r} need effects that remove the means by "
-                f"{str(labels.name)!r}: effects='entity' or 'twoway'."
-            )
-        return ((codes, _moments(self.sample.keys)),)
-
-    def _check_effects(self) -> None:
-        """Raise if one kind of effects contains another."""
-        if self.other_effects is None:
-            return
-        for (one, a), (other, b) in combinations(self._groups.items(), 2):
-            if _fx.contained(a, b) or _fx.contained(b, a):
-                raise OptionError(
-                    f"The effects {one!r} and {other!r} are nested: every category of one lies in "
-                    "one category of the other, so that it adds nothing. Leave the coarser out."
-                )
-
-    def _provenance(self, cov_type: str, bandwidth: int | None) -> dict[str, Any]:
+    def _provenance(self, cov_type: str) -> dict[str, Any]:
         options = {
             "effects": self.effects,
-            "other_effects": self._included[len(_INCLUDED[self.effects]) :],
+            "other_effects": self.absorbed.other_names,
             "cov_type": cov_type,
         }
-        return {"versions": versions(), "options": options, "notes": self._notes}
+        return {"versions": versions(), "options": options, "notes": self.notes}
 
     def _check_rank(self) -> None:
         """Raise, naming columns, if the data do not identify the regression."""
@@ -253,9 +204,9 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
                 f"{self.x.columns[j]!r} is a linear combination of "
                 f"{first(self.x.columns[others])} once the effects are removed. Leave one out."
             )
-        if self._rank >= len(self.y):
+        if self.rank >= len(self.y):
             raise EstimationError(
-                f"{len(self.y)} observations leave no degrees of freedom for {self._rank} "
+                f"{len(self.y)} observations leave no degrees of freedom for {self.rank} "
                 "parameters, effects included. Use fewer regressors or effects."
             )
         size = np.linalg.norm(within, axis=0)
@@ -289,23 +240,3 @@ class FixedEffectsResults(_ls.LeastSquaresResults):
         "Driscoll, J. C. and Kraay, A. C. (1998). Review of Economics and Statistics 80, 549-560.\n"
         "Conley, T. G. (1999). Journal of Econometrics 92, 1-45."
     )
-
-
-def _trend_labels(trends: str | pd.Series | None, keys: Keys) -> pd.Series | None:
-    """The group of each row whose trend is removed."""
-    if trends is None:
-        return None
-    if not isinstance(trends, pd.Series):
-        check_option("trends", trends, ("entity",))
-        return pd.Series(keys.entity, keys.index, name="entity")
-    labels = labels_of(trends, keys, "trends").iloc[:, 0]
-    if labels.isna().any():
-        where = first(labels.index[labels.isna()], 3)
-        raise OptionError(f"trends {str(labels.name)!r} is empty at {where}. Complete it.")
-    return labels
-
-
-def _moments(keys: Keys) -> Array:
-    """The period of each row as a number, in deviations from the mean."""
-    moments = keys.clock.moments()[keys.period]
-    return np.asarray(moments - moments.mean())

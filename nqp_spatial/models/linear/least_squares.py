@@ -139,22 +139,21 @@ class PanelModel(ABC, Generic[R]):
             negative.
         """
         options = CovarianceOptions(cov)
-        equation = self._equation()
+        equation = self.equation()
         return self._label(equation, estimate(equation, equation.prepare(options)))
 
+    def fit_as(self, how: Prepared) -> R:
+        """Least squares with a covariance that is prepared for the rows of several models."""
+        equation = self.equation()
+        return self._label(equation, estimate(equation, how))
+
     @abstractmethod
-    def _equation(self) -> Equation:
+    def equation(self) -> Equation:
         """Columns as least squares take them."""
 
     @abstractmethod
     def _label(self, equation: Equation, found: Estimate) -> R:
         """Estimates as a result."""
-
-
-def fit_as(model: PanelModel[R], how: Prepared) -> R:
-    """With a covariance that is prepared for the rows of several models."""
-    equation = model._equation()
-    return model._label(equation, estimate(equation, how))
 
 
 def estimate(equation: Equation, how: Prepared) -> Estimate:
@@ -212,7 +211,7 @@ def by_linearmodels(model: PanelModel[Any], asked: Mapping[str, Any]) -> Any:
     """The same regression by linearmodels, on the orthogonal basis."""
     from linearmodels.panel import PanelOLS
 
-    equation = model._equation()
+    equation = model.equation()
     index = _rows.plain_index(equation.y.index)
     y, x = equation.y.set_axis(index), _orthogonal(equation)[1].set_axis(index)
     options = dict(asked)

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 import nqp_spatial.models.linear.least_squares as _ls
-import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear import components as error_components
 from nqp_spatial.core.linear.collinear import dependent
 from nqp_spatial.exceptions import (
@@ -130,7 +129,6 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
         check_option("components", components, COMPONENTS)
         self.components = components
         self.sample = Sample.of(y=y, x=x, needs=["x"])
-        self._notes = self.sample.notes
         self.y, self.x = self.sample.series(), self.sample.frame("x")
         if "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
@@ -138,20 +136,17 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
         self._check_variances()
 
     @cached_property
-    def _entity(self) -> _fx.Codes:
-        return _fx.as_codes(self.y.index.codes[0])
-
-    @cached_property
     def _found(self) -> error_components.Components:
         return error_components.components(
             self.y.to_numpy(),
             self.x.to_numpy(),
-            self._entity,
+            self.sample.keys.entity,
             harmonic=self.components == "harmonic",
         )
 
     def _check_variances(self) -> None:
-        found, n_entities = self._found, int(self._entity.max()) + 1
+        found, entity = self._found, self.sample.keys.entity
+        n_entities = len(self.sample.keys.entities)
         if found.df_within <= 0:
             raise EstimationError(
                 f"{len(self.y)} rows of {n_entities} entities leave no degrees of freedom for the "
@@ -164,7 +159,7 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
                 "FixedEffects."
             )
         y = self.y.to_numpy()
-        around = y - error_components.means(y[:, None], self._entity)[self._entity, 0]
+        around = y - error_components.means(y[:, None], entity)[entity, 0]
         if np.linalg.norm(around) <= 1e-10 * np.linalg.norm(y - y.mean()):
             raise ConstantColumnError(
                 f"{self.y.name!r} does not vary over time in any entity, which leaves no variance "
@@ -175,18 +170,16 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
 
     @cached_property
     def _theta(self) -> pd.Series:
-        theta = self._found.theta(np.bincount(self._entity).astype(float))
-        return pd.Series(
-            theta, self.y.index.levels[0][np.unique(self.y.index.codes[0])], name="theta"
-        )
+        theta = self._found.theta(np.bincount(self.sample.keys.entity).astype(float))
+        return pd.Series(theta, self.sample.keys.entities, name="theta")
 
-    def _equation(self) -> _ls.Equation:
+    def equation(self) -> _ls.Equation:
         """Columns less theta times their entity means."""
-        theta = self._theta.to_numpy()
+        theta, entity = self._theta.to_numpy(), self.sample.keys.entity
         columns = self.x.copy()
         columns.insert(0, "const", 1.0)
         both = np.column_stack([self.y, columns])
-        both = both - (theta[:, None] * error_components.means(both, self._entity))[self._entity]
+        both = both - (theta[:, None] * error_components.means(both, entity))[entity]
         y = pd.Series(both[:, 0], self.y.index, name=self.y.name)
         x = pd.DataFrame(both[:, 1:], self.y.index, columns.columns)
         return _ls.Equation(y, x, self.y.index, x.shape[1], normal=True)
@@ -220,7 +213,7 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
             model_name="Random effects",
             df_resid=found.df,
             extra_statistics=extra,
-            provenance=_provenance(options, self._notes, found),
+            provenance=_provenance(options, self.sample.notes, found),
             raw=found.raw(self),
             unadjusted=found.unadjusted,
             rank=equation.rank,
@@ -277,7 +270,6 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
     def __init__(self, y: pd.Series, x: pd.DataFrame, *, constant: bool = False) -> None:
         self.constant = constant
         self.sample = Sample.of(y=y, x=x, needs=["x"])
-        self._notes = self.sample.notes
         self.y, self.x = self.sample.series(), self.sample.frame("x")
         if constant and "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
@@ -310,7 +302,8 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
         values = np.diff(self.x.to_numpy(), axis=0)[kept[1:]]
         return y, pd.DataFrame(values, rows, self.x.columns)
 
-    def _equation(self) -> _ls.Equation:
+    def equation(self) -> _ls.Equation:
+        """Differences, with a constant if it is asked for."""
         x = self._dx.copy()
         if self.constant:
             x.insert(0, "const", 1.0)
@@ -333,7 +326,7 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
             model_name="First differences",
             df_resid=found.df,
             extra_statistics={"n_entities": y.index.get_level_values(0).nunique()},
-            provenance=_provenance(options, self._notes, found),
+            provenance=_provenance(options, self.sample.notes, found),
             raw=found.raw(self),
             unadjusted=found.unadjusted,
             rank=equation.rank,

@@ -17,7 +17,6 @@ from nqp_spatial.core.linear import mediation as core
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
-from nqp_spatial.models.linear.least_squares import fit_as
 from nqp_spatial.models.mechanism.mediation_results import MediationResults
 from nqp_spatial.models.scores import Prepared, prepare
 from nqp_spatial.panel.formula import split_treatment
@@ -184,7 +183,7 @@ class Mediation:
     def _step(self, outcome: pd.Series, regressors: list[str], how: Prepared) -> Any:
         x = self._frame[[*regressors, *self.controls]]
         model = FixedEffects(outcome, x, effects=self.effects, other_effects=self.other_effects)
-        return fit_as(model, how)
+        return model.fit_as(how)
 
     def _statistic(self) -> _Statistic:
         kinds = list(_fx.groups(self.y.index, self.effects, self._others).values())

@@ -7,16 +7,15 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear.collinear import absorbed
 from nqp_spatial.exceptions import ConstantColumnError, MissingValuesError, OptionError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import Covariance
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.mechanism.moderation_results import ModerationResults, Moderator
+from nqp_spatial.panel.absorbed import Absorbed
 from nqp_spatial.panel.formula import split_treatment
 from nqp_spatial.panel.keys import Keys
-from nqp_spatial.panel.rows import categories
 from nqp_spatial.panel.sample import Sample, single
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
@@ -149,7 +148,7 @@ class Moderation:
         return {"params": (T @ params).rename(params.name), "cov": T @ cov @ T.T}
 
     def _columns(
-        self, x: pd.Series, effects: str | None, other_effects: Any, centre: bool
+        self, x: pd.Series, effects: Effects | None, other_effects: Any, centre: bool
     ) -> tuple[pd.DataFrame, list[str]]:
         """x, the moderator's own effects that are not absorbed, and products; notes on both."""
         m = self.moderator
@@ -220,13 +219,8 @@ def _read(moderator: pd.Series, x: pd.Series, *, centre: bool) -> Moderator:
 
 
 def _absorbed(
-    columns: pd.DataFrame, effects: str | None, other_effects: Any, keys: Keys
+    columns: pd.DataFrame, effects: Effects | None, other_effects: Any, keys: Keys
 ) -> list[str]:
     """Columns that the fixed effects explain."""
-    frame = columns
-    others = None
-    if other_effects is not None:
-        others = categories(other_effects, keys)
-    within = _fx.demeaned(frame, _fx.groups(frame.index, effects, others))
-    gone = absorbed(within, np.asarray(frame.to_numpy()))
-    return [str(frame.columns[j]) for j in gone]
+    within = Absorbed.of(keys, effects, other_effects, None).remove(columns)
+    return [str(columns.columns[j]) for j in absorbed(within, np.asarray(columns.to_numpy()))]

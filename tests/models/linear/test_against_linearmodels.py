@@ -101,10 +101,10 @@ def test_estimates_and_errors_are_those_of_linearmodels(panel, places, name, kin
     raw = res.raw
     assert isinstance(raw, PanelEffectsResults)
     names = raw.params.index
-    x = res.model._equation().x[names].to_numpy()
+    x = res.model.equation().x[names].to_numpy()
     basis, X = Basis.of(x), raw.model.exog.values2d
     assert_allclose(res.params[names], basis.forward @ raw.params, rtol=1e-12)
-    weights = pair_weights(kind, res.model._equation().y.index, places)
+    weights = pair_weights(kind, res.model.equation().y.index, places)
     cov = raw.cov.to_numpy()
     if weights is not None:
         bread, scores = np.linalg.inv(X.T @ X), X * raw.resids.to_numpy()[:, None]
