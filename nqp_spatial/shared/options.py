@@ -33,6 +33,7 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.shared.messages import suggest
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T", bound=Mapping[str, Any])
 
 REQUIRED: Any = inspect.Parameter.empty
 
@@ -355,6 +356,12 @@ def _with_parameters(docstring: str, shared: str) -> str:
     return text[:at].rstrip() + "\n\n" + block + text[at:]
 
 
+def complete(declared: type[T], options: T) -> T:
+    """Options of a ``TypedDict``, those that were not given with their declared defaults."""
+    hints = get_type_hints(declared, include_extras=True)
+    return {**{name: _default(hint) for name, hint in hints.items()}, **options}  # type: ignore
+
+
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options that are not None."""
     return {name: value for name, value in options.items() if value is not None}
@@ -374,6 +381,7 @@ __all__ = [
     "check_level",
     "check_option",
     "choices",
+    "complete",
     "described",
     "parameters",
     "positive",

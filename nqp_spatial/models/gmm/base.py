@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,22 @@ from nqp_spatial.exceptions import (
     EstimationError,
     OptionError,
 )
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.notes import listed
+from nqp_spatial.shared.options import (
+    Count,
+    Default,
+    Unpack,
+    check_option,
+    complete,
+    parameters,
+    shared_options,
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -32,52 +42,57 @@ _CONDITION = 2e4  # of transformed regressors of one size, beyond which GMM has 
 
 CONSTANT = "const"
 
+LagRange = tuple[int | None, int | None]
+
+
+class Specification(TypedDict, total=False):
+    """Options of both estimators, which `DifferenceGMM` explains."""
+
+    lags: Annotated[Count, Default(1)]
+    x_lags: Mapping[str, int] | int | None
+    predetermined: Annotated[Sequence[str], Default(())]
+    endogenous: Annotated[Sequence[str], Default(())]
+    gmm_lags: Annotated[LagRange | Mapping[str, LagRange], Default((2, None))]
+    collapse: Annotated[bool | Collection[str], Default(False)]
+    iv: pd.DataFrame | None
+    effects: Annotated[Literal["time"] | None, Default("time")]
+    transformation: Annotated[Literal["difference", "orthogonal"], Default("difference")]
+    first_step: Annotated[Literal["full", "identity"], Default("full")]
+
 
 class DynamicGMMModel:
     """What both estimators share but the fit: options, checked data, rows and instruments."""
 
     _model_name: ClassVar[str]
     _has_levels: ClassVar[bool]
+    iv_equation: str = "both"
 
+    @shared_options(Specification)
     def __init__(
-        self,
-        y: pd.Series,
-        x: pd.DataFrame | None,
-        lags: int,
-        x_lags: Mapping[str, int] | int | None,
-        predetermined: Sequence[str],
-        endogenous: Sequence[str],
-        gmm_lags: Any,
-        collapse: bool | Collection[str],
-        iv: pd.DataFrame | None,
-        effects: str | None,
-        transformation: str,
-        first_step: str,
-        iv_equation: str,
+        self, y: pd.Series, x: pd.DataFrame | None = None, **options: Unpack[Specification]
     ) -> None:
-        check_option("effects", effects, (None, "time"))
-        check_option("transformation", transformation, gmm_instruments.TRANSFORMATIONS)
-        check_option("first_step", first_step, gmm.FIRST_STEPS)
-        check_option("iv_equation", iv_equation, gmm_instruments.EQUATIONS)
-        self.effects, self.transformation = effects, transformation
-        self.first_step, self.iv_equation = first_step, iv_equation
+        asked = complete(Specification, options)
+        for name in ("effects", "transformation", "first_step"):
+            parameters(DynamicGMMModel)[name].check(asked[name])
+        self.effects, self.transformation = asked["effects"], asked["transformation"]
+        self.first_step = asked["first_step"]
         self.sample = Sample.of(
             y=y,
             x=x,
-            iv=iv,
+            iv=asked["iv"],
             outcome_apart=True,
             advice="Lags of y are added by lags=; regressors instrument themselves without being "
             "in iv. Rename one.",
         )
         self.y = self.sample.series()
         self.x, self.iv = self.sample.frame("x"), self.sample.frame("iv")
-        self.lags = _data.whole("lags", lags, 1)
-        self.x_lags = _data.lag_orders(x_lags, self.x.columns)
-        self.predetermined = self._named("predetermined", predetermined)
-        self.endogenous = self._named("endogenous", endogenous)
+        self.lags = _data.whole("lags", asked["lags"], 1)
+        self.x_lags = _data.lag_orders(asked["x_lags"], self.x.columns)
+        self.predetermined = self._named("predetermined", asked["predetermined"])
+        self.endogenous = self._named("endogenous", asked["endogenous"])
         self._check_roles()
-        self.gmm_lags = self._lag_ranges(gmm_lags)
-        self.collapse = self._collapsed(collapse)
+        self.gmm_lags = self._lag_ranges(asked["gmm_lags"])
+        self.collapse = self._collapsed(asked["collapse"])
         self._grid = _data.Grid.of(self.sample.keys)
         self._check_periods()
         self._make_cells()
@@ -323,6 +338,49 @@ class DynamicGMMModel:
             built.append(gmm_instruments.gmm_style(self._values[name], rows, name, lags, **options))
         Z = sparse.csr_array(sparse.hstack([part for part, _ in built]))
         return Z, [column for _, columns in built for column in columns]
+
+    @property
+    def instrument_table(self) -> pd.DataFrame:
+        """One row each: group, variable, equation, lag, period, and whether it is used."""
+
+        def line(column: gmm_instruments.Column, used: bool) -> dict[str, Any]:
+            return {
+                "group": column.group,
+                "variable": column.variable,
+                "equation": column.equation if self._has_levels else "transformed",
+                "lag": pd.NA if column.lag is None else column.lag,
+                "period": None if column.period is None else self._grid.periods[column.period],
+                "used": used,
+            }
+
+        frame = pd.DataFrame([line(column, used) for column, used in self._instrument_columns])
+        return frame.astype({"lag": "Int64"})
+
+    def rows_used(self) -> tuple[pd.Series, list[str]]:
+        """Counts, and what is said about rows that could not be used."""
+        there = ~np.isnan(self._values[str(self.y.name)])
+        later = there.cumsum(axis=1) > 1
+        broken = later[:, 1:] & there[:, 1:] & ~there[:, :-1]
+        rows = self._rows
+        absent = np.flatnonzero(~np.isin(np.arange(len(there)), rows.entity))
+        counts = {
+            "rows_given": int(there.sum()),
+            "rows_with_all_lags": int(self._usable.sum()),
+            "rows_transformed": int((~rows.level).sum()),
+            "gaps": int(broken.sum()),
+            "entities_given": len(there),
+            "entities_used": len(there) - len(absent),
+        }
+        notes: list[str] = []
+        if counts["gaps"]:
+            at = np.argwhere(broken)[:3]
+            labels = self._grid.labels(at[:, 0], at[:, 1] + 1, [None, None])
+            over = "differences" if self.transformation == "difference" else "lags"
+            notes.append(note(f"gmm.{over}", n=counts["gaps"], where=listed(labels, 3)))
+        if len(absent):
+            which = listed(self._grid.entities[absent], 3)
+            notes.append(note("gmm.absent", lost=len(absent), n=len(there), which=which))
+        return pd.Series(counts, name="count"), notes
 
     def _check_counts(self, L: int, k: int) -> None:
         n = len(self._rows.entity)

@@ -14,21 +14,23 @@ Stata's xtabond2 (Roodman 2009), whose published output the tests reproduce.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
 import nqp_spatial.panel.grid as _data
 from nqp_spatial.core.linear import gmm
+from nqp_spatial.core.linear.gmm_instruments import EQUATIONS
 from nqp_spatial.exceptions import DataWarning, EstimationError
-from nqp_spatial.models.gmm.base import DynamicGMMModel
-from nqp_spatial.models.gmm.results import DynamicGMMResults, label_results
+from nqp_spatial.language.catalogue import note
+from nqp_spatial.models.gmm.base import DynamicGMMModel, Specification
+from nqp_spatial.models.gmm.results import DynamicGMMResults, statistics, tests_of
 from nqp_spatial.shared.messages import outside
-from nqp_spatial.shared.options import Between, Count, check_option, choices
+from nqp_spatial.shared.notes import listed
+from nqp_spatial.shared.options import Between, Unpack, check_option, choices, shared_options
+from nqp_spatial.shared.provenance import versions
 
-LagRange = tuple[int | None, int | None]
 CovType = Literal["robust", "unadjusted", "asymptotic"]
 
 
@@ -77,8 +79,8 @@ class _Fits(DynamicGMMModel):
         """
         check_option("steps", steps, (1, 2))
         check_option("cov_type", cov_type, choices(CovType))
-        cov_type = "unadjusted" if cov_type == "asymptotic" else cov_type
         check_option("small", small, (True, False))
+        cov_type = "unadjusted" if cov_type == "asymptotic" else cov_type
         if self.system.n_groups < 2:
             raise EstimationError("GMM needs at least two entities with usable rows.")
         orders = _data.whole("ar_orders", ar_orders, 1)
@@ -92,7 +94,87 @@ class _Fits(DynamicGMMModel):
             ) from error
         self._check_fit(found)
         self._warn(found)
-        return label_results(self, found, cov_type=cov_type, small=small, orders=orders)
+        return self._label(found, cov_type, small, orders)
+
+    def _label(
+        self, found: gmm.Estimate, cov_type: str, small: bool, orders: int
+    ) -> DynamicGMMResults:
+        """Put labels on an estimate."""
+        k, delta = len(self._names), found.used.delta
+        cov = found.cov * (found.small_factor if small else 1.0)
+        params = pd.Series(delta[:k], index=self._names, name="estimate")
+        frame = pd.DataFrame(cov[:k, :k], index=self._names, columns=self._names)
+        df = self._degrees(found, cov_type) if small else None
+        resid, fitted = self._by_row(found)
+        instruments = self.instrument_table
+        tests, implied = tests_of(found, instruments, params, frame, orders=orders, df=df)
+        counts, notes = self.rows_used()
+        notes = [*self.sample.notes, *notes]
+        if implied:
+            notes.append(note("gmm.implied", groups=listed(implied)))
+        windmeijer = found.steps == 2 and found.robust
+        spread = {"estimate": delta[k:], "std_error": np.sqrt(np.diag(cov[k:, k:]))}
+        periods = pd.Index(self._periods, name=self.y.index.names[1])
+        options = {"steps": found.steps, "cov_type": cov_type, "small": small}
+        return DynamicGMMResults(
+            params=params,
+            cov=frame,
+            nobs=found.system.nobs,
+            resids=resid,
+            fitted=fitted,
+            loglik=None,
+            rsquared={},
+            dependent=str(self.y.name),
+            cov_type="Windmeijer" if windmeijer else cov_type,
+            model_name=f"{self._model_name}, {'one' if found.steps == 1 else 'two'}-step",
+            df_resid=df,
+            effects_included=("entity", "time") if self.effects else ("entity",),
+            extra_statistics=statistics(found, tests),
+            provenance={
+                "versions": versions(),
+                "options": self._options | options,
+                "notes": tuple(dict.fromkeys(notes)),
+            },
+            raw=found,
+            model=self,
+            specification=tests,
+            instruments=instruments,
+            time_effects=pd.DataFrame(spread, index=periods),
+            sample=counts,
+            steps=found.steps,
+            small=small,
+        )
+
+    def _degrees(self, found: gmm.Estimate, cov_type: str) -> float:
+        """Degrees of freedom of t, as xtabond2 counts them."""
+        if found.steps == 1 and cov_type == "unadjusted":
+            return float(found.system.n_transformed - found.system.X.shape[1])
+        return float(found.system.n_groups - self._has_levels)
+
+    def _by_row(self, found: gmm.Estimate) -> tuple[pd.Series, pd.Series]:
+        """Residuals and fitted values, labelled."""
+        rows = self._rows
+        kept = rows.level if self._has_levels else ~rows.level
+        names = list(self.y.index.names)
+        index = self._grid.labels(rows.entity[kept], rows.period[kept], names)
+        resid = pd.Series(found.used.resid[kept], index=index, name="resid")
+        return resid, pd.Series(found.system.outcome[kept], index=index, name="fitted") - resid
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "lags": self.lags,
+            "x_lags": self.x_lags,
+            "predetermined": self.predetermined,
+            "endogenous": self.endogenous,
+            "gmm_lags": self.gmm_lags,
+            "collapse": tuple(sorted(self.collapse)),
+            "iv": tuple(self.iv.columns),
+            "effects": self.effects,
+            "transformation": self.transformation,
+            "first_step": self.first_step,
+            "iv_equation": self.iv_equation,
+        }
 
     def _check_second_step(self, steps: int) -> None:
         """Raise if two steps have more parameters than entities, which bound the weights' rank."""
@@ -198,27 +280,6 @@ class DifferenceGMM(_Fits):
     _model_name: ClassVar[str] = "Difference GMM"
     _has_levels: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        y: pd.Series,
-        x: pd.DataFrame | None = None,
-        *,
-        lags: Count = 1,
-        x_lags: Mapping[str, int] | int | None = None,
-        predetermined: Sequence[str] = (),
-        endogenous: Sequence[str] = (),
-        gmm_lags: LagRange | Mapping[str, LagRange] = (2, None),
-        collapse: bool | Collection[str] = False,
-        iv: pd.DataFrame | None = None,
-        effects: Literal["time"] | None = "time",
-        transformation: Literal["difference", "orthogonal"] = "difference",
-        first_step: Literal["full", "identity"] = "full",
-    ) -> None:
-        super().__init__(
-            y, x, lags, x_lags, predetermined, endogenous, gmm_lags, collapse, iv, effects,
-            transformation, first_step, "both",
-        )  # fmt: skip
-
 
 class SystemGMM(_Fits):
     """System GMM (Blundell and Bond 1998): difference GMM and the equation in levels, stacked.
@@ -256,24 +317,15 @@ class SystemGMM(_Fits):
     _model_name: ClassVar[str] = "System GMM"
     _has_levels: ClassVar[bool] = True
 
+    @shared_options(Specification)
     def __init__(
         self,
         y: pd.Series,
         x: pd.DataFrame | None = None,
         *,
-        lags: Count = 1,
-        x_lags: Mapping[str, int] | int | None = None,
-        predetermined: Sequence[str] = (),
-        endogenous: Sequence[str] = (),
-        gmm_lags: LagRange | Mapping[str, LagRange] = (2, None),
-        collapse: bool | Collection[str] = False,
-        iv: pd.DataFrame | None = None,
-        effects: Literal["time"] | None = "time",
-        transformation: Literal["difference", "orthogonal"] = "difference",
-        first_step: Literal["full", "identity"] = "full",
         iv_equation: Literal["both", "transformed", "level"] = "both",
+        **options: Unpack[Specification],
     ) -> None:
-        super().__init__(
-            y, x, lags, x_lags, predetermined, endogenous, gmm_lags, collapse, iv, effects,
-            transformation, first_step, iv_equation,
-        )  # fmt: skip
+        check_option("iv_equation", iv_equation, EQUATIONS)
+        self.iv_equation = iv_equation
+        super().__init__(y, x, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,18 +12,13 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial.core.linear import gmm
-from nqp_spatial.core.linear.gmm_instruments import Column
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.results import Frame, Results, TestResult, wald
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed
 from nqp_spatial.shared.options import check_option
-from nqp_spatial.shared.provenance import versions
 from nqp_spatial.shared.text import format_frame
-
-if TYPE_CHECKING:
-    from nqp_spatial.models.gmm.base import DynamicGMMModel
 
 Array = npt.NDArray[np.float64]
 
@@ -191,73 +186,20 @@ def _chi2(name: str, null: str, statistic: float, df: int) -> TestResult:
     return TestResult(name, null, statistic, df, pvalue)
 
 
-def label_results(
-    model: DynamicGMMModel,
+def tests_of(
     found: gmm.Estimate,
+    instruments: pd.DataFrame,
+    params: pd.Series,
+    cov: pd.DataFrame,
     *,
-    cov_type: str,
-    small: bool,
     orders: int,
-) -> DynamicGMMResults:
-    """Put labels on an estimate."""
-    names, delta = model._names, found.used.delta
-    cov = found.cov * (found.small_factor if small else 1.0)
-    instruments = _instrument_table(model)
-    k = len(names)
-    frame = pd.DataFrame(cov[:k, :k], index=names, columns=names)
-    df = _degrees(model, found, cov_type) if small else None
-    resid, fitted = _by_row(model, found)
-    params = pd.Series(delta[:k], index=names, name="estimate")
+    df: float | None,
+) -> tuple[dict[str, TestResult], list[str]]:
+    """All tests by name, and the groups of instruments that the others imply."""
+    tests = _specification(found, orders)
+    tests["wald"] = _wald(params.drop("const", errors="ignore"), cov, df)
     differences, implied = _differences(found, instruments)
-    tests = {
-        **_specification(found, orders),
-        "wald": _wald(params.drop("const", errors="ignore"), frame, df),
-        **differences,
-    }
-    sample, notes = _sample(model)
-    if implied:
-        notes.append(note("gmm.implied", groups=listed(implied)))
-    windmeijer = found.steps == 2 and found.robust
-    return DynamicGMMResults(
-        params=params,
-        cov=frame,
-        nobs=found.system.nobs,
-        resids=resid,
-        fitted=fitted,
-        loglik=None,
-        rsquared={},
-        dependent=str(model.y.name),
-        cov_type="Windmeijer" if windmeijer else cov_type,
-        model_name=f"{model._model_name}, {'one' if found.steps == 1 else 'two'}-step",
-        df_resid=df,
-        effects_included=("entity", "time") if model.effects else ("entity",),
-        extra_statistics=_statistics(found, tests),
-        provenance=_provenance(model, found, cov_type, small, notes),
-        raw=found,
-        model=model,
-        specification=tests,
-        instruments=instruments,
-        time_effects=_time_effects(model, delta[k:], cov[k:, k:]),
-        sample=sample,
-        steps=found.steps,
-        small=small,
-    )
-
-
-def _degrees(model: DynamicGMMModel, found: gmm.Estimate, cov_type: str) -> float:
-    """Degrees of freedom of t, as xtabond2 counts them."""
-    if found.steps == 1 and cov_type == "unadjusted":
-        return float(found.system.n_transformed - found.system.X.shape[1])
-    return float(found.system.n_groups - model._has_levels)
-
-
-def _by_row(model: DynamicGMMModel, found: gmm.Estimate) -> tuple[pd.Series, pd.Series]:
-    rows = model._rows
-    kept = rows.level if model._has_levels else ~rows.level
-    names = list(model.y.index.names)
-    index = model._grid.labels(rows.entity[kept], rows.period[kept], names)
-    resid = pd.Series(found.used.resid[kept], index=index, name="resid")
-    return resid, pd.Series(found.system.outcome[kept], index=index, name="fitted") - resid
+    return tests | differences, implied
 
 
 def _specification(found: gmm.Estimate, orders: int) -> dict[str, TestResult]:
@@ -302,7 +244,8 @@ def _wald(params: pd.Series, cov: pd.DataFrame, df: float | None) -> TestResult:
     return TestResult("F", null, F, (float(count), df), float(stats.f.sf(F, count, df)))
 
 
-def _statistics(found: gmm.Estimate, tests: Mapping[str, TestResult]) -> dict[str, float]:
+def statistics(found: gmm.Estimate, tests: Mapping[str, TestResult]) -> dict[str, float]:
+    """What a table of models may print, by name."""
     values: dict[str, float] = {
         "n_entities": found.system.n_groups,
         "n_instruments": found.system.Z.shape[1],
@@ -310,85 +253,3 @@ def _statistics(found: gmm.Estimate, tests: Mapping[str, TestResult]) -> dict[st
     for name in [key for key in tests if key.startswith("ar")] + ["sargan", "hansen"]:
         values[name], values[f"{name}_pvalue"] = tests[name].statistic, tests[name].pvalue
     return values
-
-
-def _time_effects(model: DynamicGMMModel, delta: Array, cov: Array) -> pd.DataFrame:
-    index = pd.Index(model._periods, name=model.y.index.names[1])
-    columns = {"estimate": delta, "std_error": np.sqrt(np.diag(cov))}
-    return pd.DataFrame(columns, index=index)
-
-
-def _instrument_table(model: DynamicGMMModel) -> pd.DataFrame:
-    def line(column: Column, used: bool) -> dict[str, Any]:
-        period = None if column.period is None else model._grid.periods[column.period]
-        return {
-            "group": column.group,
-            "variable": column.variable,
-            "equation": column.equation if model._has_levels else "transformed",
-            "lag": pd.NA if column.lag is None else column.lag,
-            "period": period,
-            "used": used,
-        }
-
-    frame = pd.DataFrame([line(column, used) for column, used in model._instrument_columns])
-    return frame.astype({"lag": "Int64"})
-
-
-def _sample(model: DynamicGMMModel) -> tuple[pd.Series, list[str]]:
-    """Counts, and what is said about rows that could not be used."""
-    there = ~np.isnan(model._values[str(model.y.name)])
-    usable = model._usable
-    later = there.cumsum(axis=1) > 1
-    broken = later[:, 1:] & there[:, 1:] & ~there[:, :-1]
-    rows = model._rows
-    moved = rows.entity[~rows.level]
-    absent = np.flatnonzero(~np.isin(np.arange(len(there)), rows.entity))
-    counts = {
-        "rows_given": int(there.sum()),
-        "rows_with_all_lags": int(usable.sum()),
-        "rows_transformed": len(moved),
-        "gaps": int(broken.sum()),
-        "entities_given": len(there),
-        "entities_used": len(there) - len(absent),
-    }
-    notes: list[str] = []
-    if counts["gaps"]:
-        at = np.argwhere(broken)[:3]
-        labels = model._grid.labels(at[:, 0], at[:, 1] + 1, [None, None])
-        over = "differences" if model.transformation == "difference" else "lags"
-        notes.append(note(f"gmm.{over}", n=counts["gaps"], where=listed(labels, 3)))
-    if len(absent):
-        which = listed(model._grid.entities[absent], 3)
-        notes.append(note("gmm.absent", lost=len(absent), n=len(there), which=which))
-    return pd.Series(counts, name="count"), notes
-
-
-def _provenance(
-    model: DynamicGMMModel,
-    found: gmm.Estimate,
-    cov_type: str,
-    small: bool,
-    own_notes: list[str],
-) -> dict[str, Any]:
-    notes = list(model.sample.notes)
-    options = {
-        "lags": model.lags,
-        "x_lags": model.x_lags,
-        "predetermined": model.predetermined,
-        "endogenous": model.endogenous,
-        "gmm_lags": model.gmm_lags,
-        "collapse": tuple(sorted(model.collapse)),
-        "iv": tuple(model.iv.columns),
-        "effects": model.effects,
-        "transformation": model.transformation,
-        "first_step": model.first_step,
-        "iv_equation": model.iv_equation,
-        "steps": found.steps,
-        "cov_type": cov_type,
-        "small": small,
-    }
-    return {
-        "versions": versions(),
-        "options": options,
-        "notes": tuple(dict.fromkeys([*notes, *own_notes])),
-    }

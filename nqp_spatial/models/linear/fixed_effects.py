@@ -14,7 +14,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,6 @@ from nqp_spatial.panel.absorbed import Absorbed
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Effects, check_option
-from nqp_spatial.shared.provenance import versions
 
 Array = npt.NDArray[np.float64]
 
@@ -139,26 +138,16 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         total = float(((self.y - self.y.mean()) ** 2).sum())
         extra = {"n_entities": self.y.index.get_level_values(0).nunique()}
         alone = int(self.absorbed.singletons.sum())
+        others = self.absorbed.other_names
         return FixedEffectsResults(
-            params=found.params,
-            cov=found.cov,
-            nobs=n,
+            **self._common(equation, found, effects=self.effects, other_effects=others),
             resids=found.resid,
             fitted=(self.y - found.resid).rename("fitted"),
             loglik=-n / 2 * (np.log(2 * np.pi * ssr / n) + 1),
             rsquared={"within": 1 - ssr / float(spread), "overall": 1 - ssr / total},
-            dependent=str(self.y.name),
-            cov_type=found.label,
             model_name="Pooled regression" if self.absorbed.pooled else "Fixed effects",
-            df_resid=found.df,
             effects_included=self.absorbed.names,
             extra_statistics=extra | ({"n_singletons": alone} if alone else {}),
-            provenance=self._provenance(found.label) | {"covariance": found.notes},
-            raw=found.raw(self),
-            unadjusted=found.unadjusted,
-            rank=equation.rank,
-            clusters=found.asked.get("clusters"),
-            model=self,
             singletons=self._singletons,
         )
 
@@ -179,14 +168,6 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         self.notes = (*self.notes, note("linear.singletons", **counts))
         self.sample = self.sample.restrict(~gone)
         self.absorbed = self.absorbed.restrict(~gone)
-
-    def _provenance(self, cov_type: str) -> dict[str, Any]:
-        options = {
-            "effects": self.effects,
-            "other_effects": self.absorbed.other_names,
-            "cov_type": cov_type,
-        }
-        return {"versions": versions(), "options": options, "notes": self.notes}
 
     def _check_rank(self) -> None:
         """Raise, naming columns, if the data do not identify the regression."""

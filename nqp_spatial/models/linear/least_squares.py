@@ -26,6 +26,7 @@ from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.rows import Rows
 from nqp_spatial.results import Results
 from nqp_spatial.shared.options import Unpack, shared_options
+from nqp_spatial.shared.provenance import versions
 
 Array = npt.NDArray[np.float64]
 
@@ -79,10 +80,6 @@ class Estimate:
     asked: dict[str, Any]
     notes: dict[str, Any]
 
-    def raw(self, model: PanelModel[Any]) -> Any:
-        """What linearmodels makes of ``model``, once it is read."""
-        return partial(by_linearmodels, model, self.asked)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LeastSquaresResults(Results):
@@ -111,6 +108,8 @@ R = TypeVar("R", bound=LeastSquaresResults)
 
 class PanelModel(ABC, Generic[R]):
     """A regression by least squares on transformed columns: how it is made and fitted."""
+
+    notes: tuple[str, ...]  # what its data say that readers must be told
 
     @abstractmethod
     def __init__(self, y: pd.Series, x: pd.DataFrame, **options: Any) -> None:
@@ -154,6 +153,28 @@ class PanelModel(ABC, Generic[R]):
     @abstractmethod
     def _label(self, equation: Equation, found: Estimate) -> R:
         """Estimates as a result."""
+
+    def _common(self, equation: Equation, found: Estimate, **options: Any) -> dict[str, Any]:
+        """What results of every model have, with the options for the provenance."""
+        return {
+            "params": found.params,
+            "cov": found.cov,
+            "nobs": len(equation.y),
+            "dependent": str(equation.y.name),
+            "cov_type": found.label,
+            "df_resid": found.df,
+            "provenance": {
+                "versions": versions(),
+                "options": options | {"cov_type": found.label},
+                "covariance": found.notes,
+                "notes": self.notes,
+            },
+            "raw": partial(by_linearmodels, self, found.asked),
+            "unadjusted": found.unadjusted,
+            "rank": equation.rank,
+            "clusters": found.asked.get("clusters"),
+            "model": self,
+        }
 
 
 def estimate(equation: Equation, how: Prepared) -> Estimate:

@@ -26,7 +26,6 @@ from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import check_option
-from nqp_spatial.shared.provenance import versions
 
 COMPONENTS = ("swamy-arora", "harmonic")
 
@@ -129,6 +128,7 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
         check_option("components", components, COMPONENTS)
         self.components = components
         self.sample = Sample.of(y=y, x=x, needs=["x"])
+        self.notes = self.sample.notes
         self.y, self.x = self.sample.series(), self.sample.frame("x")
         if "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
@@ -199,26 +199,14 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
             extra["theta"] = float(theta.iloc[0])
         else:
             extra |= {"theta_min": float(theta.min()), "theta_max": float(theta.max())}
-        options = {"effects": "random", "components": self.components, "cov_type": found.label}
         return RandomEffectsResults(
-            params=found.params,
-            cov=found.cov,
-            nobs=len(self.y),
+            **self._common(equation, found, effects="random", components=self.components),
             resids=(self.y - fitted).rename("resid"),
             fitted=fitted,
             loglik=None,
             rsquared=_correlations(self.y, fitted),
-            dependent=str(self.y.name),
-            cov_type=found.label,
             model_name="Random effects",
-            df_resid=found.df,
             extra_statistics=extra,
-            provenance=_provenance(options, self.sample.notes, found),
-            raw=found.raw(self),
-            unadjusted=found.unadjusted,
-            rank=equation.rank,
-            clusters=found.asked.get("clusters"),
-            model=self,
             theta=theta,
             sigma2_e=e,
             sigma2_u=u,
@@ -270,6 +258,7 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
     def __init__(self, y: pd.Series, x: pd.DataFrame, *, constant: bool = False) -> None:
         self.constant = constant
         self.sample = Sample.of(y=y, x=x, needs=["x"])
+        self.notes = self.sample.notes
         self.y, self.x = self.sample.series(), self.sample.frame("x")
         if constant and "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
@@ -312,26 +301,14 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
     def _label(self, equation: _ls.Equation, found: _ls.Estimate) -> FirstDifferenceResults:
         y = equation.y
         spread = float(((y - y.mean()) ** 2).sum())
-        options = {"effects": None, "constant": self.constant, "cov_type": found.label}
         return FirstDifferenceResults(
-            params=found.params,
-            cov=found.cov,
-            nobs=len(y),
+            **self._common(equation, found, effects=None, constant=self.constant),
             resids=found.resid,
             fitted=(y - found.resid).rename("fitted"),
             loglik=None,
             rsquared={"differences": 1 - float((found.resid**2).sum()) / spread},
-            dependent=str(y.name),
-            cov_type=found.label,
             model_name="First differences",
-            df_resid=found.df,
             extra_statistics={"n_entities": y.index.get_level_values(0).nunique()},
-            provenance=_provenance(options, self.sample.notes, found),
-            raw=found.raw(self),
-            unadjusted=found.unadjusted,
-            rank=equation.rank,
-            clusters=found.asked.get("clusters"),
-            model=self,
         )
 
 
@@ -340,12 +317,6 @@ def _exact(y: pd.Series) -> EstimationError:
         f"The regressors fit {y.name!r} exactly, so that nothing can be inferred. Is the outcome "
         "among the regressors, or built from them?"
     )
-
-
-def _provenance(
-    options: dict[str, Any], notes: tuple[str, ...], found: _ls.Estimate
-) -> dict[str, Any]:
-    return {"versions": versions(), "options": options, "covariance": found.notes, "notes": notes}
 
 
 def _correlations(y: pd.Series, fitted: pd.Series) -> dict[str, float]:
