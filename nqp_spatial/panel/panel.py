@@ -329,8 +329,7 @@ class PanelData(Verbs):
                 "say where the gaps are."
             )
         said = note("panel.dropped", n=len(dropped), name=name, which=listed(dropped, 10))
-        kept = self.restrict(entities=self.entities.difference(dropped))
-        return kept._with(kept.frame, said)
+        return self._with(self.frame, said).restrict(entities=self.entities.difference(dropped))
 
     def _without(self, rows: pd.MultiIndex) -> PanelData:
         """The panel without the rows named, and without entities that have no other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import sys
+import inspect
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,8 +15,8 @@ _NOT_THE_USERS = (str(Path(__file__).parents[1]), functools.__file__)  # cached 
 
 def outside() -> int:
     """The ``stacklevel`` with which a warning points at the user's line, outside the package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+    level, frame = 0, inspect.currentframe()
+    while frame and frame.f_back and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
         level, frame = level + 1, frame.f_back
     return level
 

@@ -11,8 +11,11 @@ Z as singular values, and everything about rank is a statement on the smallest.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
@@ -325,3 +328,37 @@ def k_class(y: Array, D: Array, H: Array, kappa: float) -> KClass:
     inverse = np.linalg.inv(weight)
     G = inverse @ moved.T / norms[:, None]
     return KClass(delta, G, inverse / np.outer(norms, norms), y - D @ delta)
+
+
+@cache
+def _stock_yogo() -> dict[tuple[str, int, int], dict[tuple[str, float], float]]:
+    """The tables by estimator, endogenous regressors and instruments."""
+    found: dict[tuple[str, int, int], dict[tuple[str, float], float]] = {}
+    text = files(__package__).joinpath("stock_yogo.csv").read_text(encoding="ascii")
+    for row in csv.DictReader(text.splitlines()):
+        key = (row["estimator"], int(row["n_endogenous"]), int(row["n_instruments"]))
+        values = found.setdefault(key, {})
+        values[row["criterion"], float(row["level"])] = float(row["value"])
+    return found
+
+
+def stock_yogo(
+    n_endogenous: int, n_instruments: int, *, estimator: str = "2sls"
+) -> dict[tuple[str, float], float]:
+    """Values that the Cragg-Donald F must exceed, by criterion ("bias", "size") and level.
+
+    "bias": the largest bias of 2SLS relative to that of least squares, which needs two
+    overidentifying restrictions; "size": the largest size of a 5% Wald test on the estimates, for
+    LIML smaller. For one or two endogenous regressors and up to twelve instruments, empty beyond.
+    They are derived for equal variances; beside a Kleibergen-Paap F they are a habit without theory
+    (Baum, Schaffer and Stillman 2007, Stata Journal 7, 465-506).
+
+    References
+    ----------
+    .. [1] Stock, J. H. and Yogo, M. (2005). Testing for weak instruments in linear IV regression.
+       In Andrews, D. W. K. and Stock, J. H. (eds), Identification and Inference for Econometric
+       Models, Cambridge University Press, 80-108, tables 5.1, 5.2 and 5.4; as gretl 2022c prints
+       them.
+    """
+    key = ("liml" if estimator == "liml" else "2sls", n_endogenous, n_instruments)
+    return dict(_stock_yogo().get(key, {}))

@@ -97,7 +97,7 @@ class SeriesSpectrum:
     # -- traces of powers ------------------------------------------------------------------------
 
     @cached_property
-    def _moments(self) -> tuple[Array, Array]:
+    def moments(self) -> tuple[Array, Array]:
         """Traces of P_0 ... P_K, and the deviations by probe that make their error."""
         M = (self._W if self._symmetric is None else self._symmetric) / self._radius
         rng = np.random.default_rng(self._seed)
@@ -159,7 +159,7 @@ class SeriesSpectrum:
 
     def _sum(self, weights: Array) -> tuple[float, float]:
         """Weighted sum of traces and its standard error over probes."""
-        means, deviations = self._moments
+        means, deviations = self.moments
         return float(means @ weights), float(np.linalg.norm(deviations @ weights))
 
     def _chebyshev(self, function: Callable[[Array], Array], order: int | None = None) -> Array:
@@ -187,7 +187,7 @@ class SeriesSpectrum:
 
         Those are judged by the next coefficients and the largest of the last traces.
         """
-        last = float(np.abs(self._moments[0][-4:]).max())
+        last = float(np.abs(self.moments[0][-4:]).max())
         beyond = self._logdet_weights(rho, 4 * self.order)[self.order + 1 :]
         return self._sum(self._logdet_weights(rho))[1] + float(np.abs(beyond).sum()) * last
 

@@ -20,11 +20,11 @@ def trace_g_error(spectrum: Spectrum, rho: float) -> float:
     """
     if not isinstance(spectrum, SeriesSpectrum):  # exact, or made of approximate parts: not known
         return 0.0 if spectrum.error(rho) == 0 else np.nan
-    means, deviations = spectrum._moments
+    means, deviations = spectrum.moments
     probe = copy.copy(spectrum)
     sampled = []
     for row in deviations:
-        probe.__dict__["_moments"] = (row, deviations)
+        probe.__dict__["moments"] = (row, deviations)
         sampled.append(probe.trace_g(rho))
     beyond = _weights_beyond(spectrum, rho) * float(np.abs(means[-4:]).max())
     return float(np.linalg.norm(sampled)) + beyond

@@ -24,13 +24,12 @@ import pandas as pd
 from scipy import stats
 
 import nqp_spatial.models.iv.fixed as _iv_fixed
-import nqp_spatial.models.iv.strength as _iv_strength
+import nqp_spatial.models.iv.strength as _strength
 import nqp_spatial.models.linear.fixed_effects as _fixed
 from nqp_spatial.core.linear import iv, weak_iv
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
-from nqp_spatial.models.iv.first_stage import FirstStage
 from nqp_spatial.models.iv.results import IV2SLSResults
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.scores import Prepared, check_variances, prepare
@@ -185,7 +184,7 @@ class IV2SLS:
         how = self._covariance(prepared)
         found = self._solve(how, estimator)
         result = self._label(found, how, regressions, estimator)
-        _iv_strength.warn(result.weak_instruments, result.cov_type)
+        _strength.warn(result.weak_instruments, result.cov_type)
         return result
 
     def _regressions(self, how: Prepared) -> _Regressions:
@@ -258,12 +257,12 @@ class IV2SLS:
         resid = pd.Series(found.resid.ravel(), index=y.index, name="resid")
         reduced = data.reduced(len(y) - self._stage.rank)
         form = weak_iv.reduced_form(reduced, how.meat, how.stage_factor)
-        weak = _iv_strength.weak_instruments(data, reduced, form, how, self.endogenous, estimator)
+        weak = _strength.weak_instruments(data, reduced, form, how, self.endogenous, estimator)
         over = _overidentification(found, how.label)
         ssr = float((resid**2).sum())
         entities = y.index.get_level_values(0).nunique()
         extra = {"n_entities": entities, "n_instruments": weak.n_instruments}
-        extra |= _iv_strength.statistics(weak, over)
+        extra |= _strength.statistics(weak, over)
         k2 = data.k2
         tail = float(stats.f(k2, regressions.df).sf(regressions.endogeneity))
         return IV2SLSResults(
@@ -289,7 +288,7 @@ class IV2SLS:
             endogenous=self.endogenous,
             exogenous=self.exogenous,
             instruments=self.instruments,
-            first_stage=FirstStage(regressions.stages, weak.by_regressor),
+            first_stage=_strength.FirstStage(regressions.stages, weak.by_regressor),
             reduced_form=regressions.reduced,
             weak_instruments=weak,
             overidentification=over,

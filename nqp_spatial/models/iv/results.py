@@ -13,8 +13,8 @@ from scipy import stats
 from nqp_spatial.core.linear import weak_iv
 from nqp_spatial.core.linear.iv import SingularMomentsError
 from nqp_spatial.exceptions import EstimationError, OptionError
-from nqp_spatial.models.iv.first_stage import FirstStage
 from nqp_spatial.models.iv.fixed import why_singular
+from nqp_spatial.models.iv.strength import FirstStage, WeakInstruments
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import Frame, Results, TestResult
 from nqp_spatial.shared.messages import first
@@ -22,79 +22,6 @@ from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.text import format_frame
 
 DISTRIBUTIONS = ("F", "chi2")
-
-
-@dataclass(frozen=True, eq=False)
-class WeakInstruments:
-    """How strong the excluded instruments are; print it for all numbers at once.
-
-    Attributes
-    ----------
-    n_endogenous, n_instruments : int
-        Endogenous regressors; excluded instruments.
-    underidentification : TestResult
-        Kleibergen-Paap rk LM (Anderson's LM under equal variances); the null is that some
-        combination of the endogenous regressors is not moved at all.
-    kleibergen_paap_f : float
-        rk Wald F, by the covariance of the model and its small-sample factor; with one endogenous
-        regressor the robust first-stage F. Equal to ``cragg_donald_f`` under equal variances.
-    cragg_donald_f : float
-        The same under equal variances, which the values of Stock and Yogo are for.
-    stock_yogo : DataFrame, index (criterion, level), column critical
-        "bias": largest bias of 2SLS relative to least squares; "size": largest size of a 5% test.
-        Empty where nothing is tabulated (more than 2 endogenous regressors or 12 instruments).
-    effective_f : float
-        Montiel Olea and Pflueger's (2013); NaN with more than one endogenous regressor.
-    effective_f_critical : DataFrame, index tau, columns critical, simplified
-        What it must exceed, at the 5% level, for a bias of at most tau of the worst case:
-        "critical" with the bias bound of these data, "simplified" with the bound 1, never smaller.
-    by_regressor : DataFrame, index endogenous
-        partial_rsquared; f (equal variances) and robust_f (the model's covariance) of all excluded
-        instruments; conditional_f and conditional_robust_f, what is left of each regressor after
-        the others (Sanderson and Windmeijer 2016), over ``n_instruments - n_endogenous + 1``.
-    """
-
-    n_endogenous: int
-    n_instruments: int
-    underidentification: TestResult
-    kleibergen_paap_f: float
-    cragg_donald_f: float
-    stock_yogo: pd.DataFrame
-    effective_f: float
-    effective_f_critical: pd.DataFrame
-    by_regressor: pd.DataFrame
-
-    def to_frame(self) -> pd.DataFrame:
-        """Statistics in rows; columns statistic, df, pvalue, critical, compared_with."""
-        lm = self.underidentification
-        rows: list[tuple[str, float, float, float, float, str]] = [
-            (lm.name, lm.statistic, float(np.max(lm.df)), lm.pvalue, np.nan, "chi-squared"),
-        ]
-        size = self._stock_yogo(("size", 0.10))
-        told = "Stock-Yogo, 10% maximal size" if np.isfinite(size) else "not tabulated"
-        rows += [
-            ("Kleibergen-Paap rk Wald F", self.kleibergen_paap_f, np.nan, np.nan, size, told),
-            ("Cragg-Donald F", self.cragg_donald_f, np.nan, np.nan, size, told),
-        ]
-        if self.n_endogenous == 1:
-            critical = float(self.effective_f_critical.loc[0.1, "critical"])
-            worst = "Montiel Olea-Pflueger, 10% of worst-case bias"
-            rows.append(("Effective F", self.effective_f, np.nan, np.nan, critical, worst))
-        columns = ["test", "statistic", "df", "pvalue", "critical", "compared_with"]
-        return pd.DataFrame(rows, columns=columns).set_index("test")
-
-    def _stock_yogo(self, key: tuple[str, float]) -> float:
-        return float(self.stock_yogo["critical"].get(key, np.nan))
-
-    def __str__(self) -> str:
-        head = f"{self.n_instruments} excluded instruments for {self.n_endogenous} endogenous"
-        parts = [f"Weak instruments: {head}", format_frame(self.to_frame()), ""]
-        parts += ["by endogenous regressor", format_frame(self.by_regressor)]
-        if len(self.stock_yogo):
-            parts += ["", "Stock and Yogo (2005)", self.stock_yogo.to_string()]
-        return "\n".join(parts)
-
-    __repr__ = __str__
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.scores import LARGEST
 from nqp_spatial.models.spatial.covariance import Inference, compute
 from nqp_spatial.models.spatial.dynamic_results import DynamicResults
+from nqp_spatial.panel.absorbed import LEVELS
 from nqp_spatial.panel.clock import Clock, without_first
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.sample import Sample
@@ -42,7 +43,6 @@ from nqp_spatial.shared.options import Effects, Unpack, check_option, shared_opt
 Array = npt.NDArray[np.float64]
 
 NAMES = ("tau", "eta")
-_INCLUDED = {None: (), "entity": ("entity",), "time": ("time",), "twoway": ("entity", "time")}
 
 
 class _Dynamic(_spatial_model.SpatialModel):
@@ -238,7 +238,7 @@ class _Dynamic(_spatial_model.SpatialModel):
             cov_type=cov_type,
             model_name=self._model_name,
             df_resid=covariance.df,
-            effects_included=_INCLUDED[self.effects],
+            effects_included=LEVELS[self.effects],
             extra_statistics=statistics,
             provenance=self._provenance(spectrum, found.rho, cov_type, lagged),
             raw=replace(found, multiplier=None),  # a factor cannot be pickled

@@ -11,6 +11,7 @@ instruments, each lagged first; W need not be row-normalised.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -19,24 +20,25 @@ import numpy.typing as npt
 import pandas as pd
 
 import nqp_spatial.models.spatial.checks as _fit_checks
-import nqp_spatial.models.spatial.iv_checks as _iv_checks
 import nqp_spatial.models.spatial.iv_instruments as _iv
-import nqp_spatial.models.spatial.model as _spatial_model
 import nqp_spatial.panel.lags as _lags
 from nqp_spatial.core.linear import iv
 from nqp_spatial.core.linear.within import EFFECTS, demean
 from nqp_spatial.core.spatial import kelejian_prucha
 from nqp_spatial.core.spatial.ml import scale_of
 from nqp_spatial.core.spatial.multiplier import Multiplier
-from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.core.spectrum.eigen import largest_row_sum
+from nqp_spatial.exceptions import BoundaryWarning, DataWarning, EstimationError, OptionError
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
-from nqp_spatial.models.iv.first_stage import FirstStage, strength_frame
+from nqp_spatial.models.iv.strength import WEAK, FirstStage, strength_frame
 from nqp_spatial.models.spatial.covariance import moments_of
 from nqp_spatial.models.spatial.iv_results import IVEstimate, SpatialIVResults
-from nqp_spatial.panel.design import LAG
+from nqp_spatial.panel.absorbed import LEVELS
+from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.panel.sample import INSTRUMENTED, Sample
 from nqp_spatial.results import Results
+from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Count, Effects, Unpack, check_option, shared_options
 from nqp_spatial.shared.provenance import versions
 
@@ -122,7 +124,7 @@ class SpatialIV:
         effects: Effects | None = "twoway",
     ) -> None:
         check_option("effects", effects, EFFECTS)
-        _iv_checks.check_orders(instrument_orders)
+        _check_orders(instrument_orders)
         self.effects, self.lag, self.error = effects, lag, error
         self.instrument_orders = instrument_orders
         self.sample = Sample.of(y=y, x=x, endog=endog, instruments=instruments, advice=INSTRUMENTED)
@@ -131,7 +133,7 @@ class SpatialIV:
         self._roles = _iv.Roles.of(self.sample, graph)
         self.design = self._roles.design
         self.durbin = _lags.durbin_names(durbin, self.design.x_names)
-        _iv_checks.check_roles(self._roles, lag, error)
+        _check_roles(self._roles, lag, error)
         _fit_checks.check_periods(self.design, effects)
         self.design.check_rank(effects)
         if error and effects in ("time", "twoway"):
@@ -222,13 +224,13 @@ class SpatialIV:
             error=self.error,
             orders=self.instrument_orders,
         )
-        _iv_checks.check_degrees(equation, self.error, self.effects)
+        _check_degrees(equation, self.error, self.effects)
         design = self.design
         left = scale_of(self.effects, "lee-yu", design.n_entities, design.n_periods)
         moments = moments_of(design, options, left)
         found, strength = self._solve(equation, moments, estimator, options.equal_variances)
         result = self._label(found, equation, strength, moments, lagged, options, estimator)
-        _iv_checks.warn(found, strength, self.design, self.lag)
+        _warn(found, strength, self.design, self.lag)
         return result
 
     def _solve(
@@ -236,11 +238,11 @@ class SpatialIV:
     ) -> tuple[IVEstimate, iv.FirstStage | None]:
         """Estimates, and the first stage of the equation (filtered, if the error has a lag)."""
         design, system, lambda_, at_bound = self.design, equation.system, 0.0, False
-        strength = _iv_checks.strength_of(system, equation, moments)
+        strength = _strength_of(system, equation, moments)
         try:
             if self.error:
                 found = iv.solve(system, moments)
-                _iv_checks.check_fit(found, system)
+                _check_fit(found, system)
                 moment = kelejian_prucha.error_lag(
                     found.resid,
                     design.W,
@@ -250,7 +252,7 @@ class SpatialIV:
                 )
                 lambda_, at_bound = moment.lambda_, moment.at_bound
                 system = kelejian_prucha.filtered(system, design.W, lambda_, self.effects)
-                strength = _iv_checks.strength_of(system, equation, moments)
+                strength = _strength_of(system, equation, moments)
             found = iv.solve(system, moments, estimator=estimator)
         except iv.IndefiniteMomentsError:
             raise EstimationError(
@@ -264,7 +266,7 @@ class SpatialIV:
                 "by this covariance, which is singular: there are as many moments as clusters or "
                 "periods, or more. Use estimator='2sls', or a smaller instrument_orders=."
             ) from None
-        _iv_checks.check_fit(found, system)
+        _check_fit(found, system)
         rho = float(found.delta[-1]) if self.lag else 0.0
         return IVEstimate(found, system, rho, lambda_, at_bound), strength
 
@@ -299,7 +301,7 @@ class SpatialIV:
             dependent=design.dependent,
             cov_type=options.label,
             model_name=self._model_name(estimator),
-            effects_included=_spatial_model._INCLUDED[self.effects],
+            effects_included=LEVELS[self.effects],
             extra_statistics={
                 "n_entities": design.n_entities,
                 "n_periods": design.n_periods,
@@ -351,7 +353,7 @@ class SpatialIV:
                 dependent=name,
                 cov_type=options.label,
                 model_name="First stage",
-                effects_included=_spatial_model._INCLUDED[self.effects],
+                effects_included=LEVELS[self.effects],
                 extra_statistics={"n_entities": self.design.n_entities},
                 provenance=provenance,
             )
@@ -370,7 +372,7 @@ class SpatialIV:
         Z = demean(_lags.regressors(design, lagged, self.effects), self.effects)
         signal = Z @ found.solution.delta[: Z.shape[-1]]
         squared = np.nan
-        if _iv_checks.inside(design, found.rho):
+        if _inside(design, found.rho):
             reduced = Multiplier(design.W, found.rho).solve(signal.T).T
             reduced = demean(reduced, self.effects)
             squared = float(np.corrcoef(within.ravel(), reduced.ravel())[0, 1] ** 2)
@@ -410,3 +412,110 @@ class SpatialIV:
             },
             "notes": design.notes,
         }
+
+
+def _inside(design: Design, rho: float) -> bool:
+    """Whether I - rho W is nonsingular on the way from zero; needs no eigenvalue as a rule."""
+    if abs(rho) * largest_row_sum(design.W) < 1:
+        return True
+    low, high = design.spectrum.interval
+    return low < rho < high
+
+
+def _check_orders(orders: int) -> None:
+    """Raise `OptionError` unless a whole number of at least one."""
+    if not isinstance(orders, int | np.integer) or isinstance(orders, bool) or orders < 1:
+        raise OptionError(
+            f"instrument_orders={orders!r} must be a whole number of at least 1. Type "
+            "instrument_orders=2 for two orders of spatial lags beyond those in the model."
+        )
+
+
+def _check_roles(roles: _iv.Roles, has_rho: bool, error: bool) -> None:
+    """Raise if something is endogenous without an instrument, or nothing is at all."""
+    if roles.endogenous and not roles.instruments and not has_rho:
+        raise OptionError(
+            f"{first(roles.endogenous)} is endogenous and has no instruments. Give instruments=."
+        )
+    if not roles.endogenous and not has_rho:
+        if roles.instruments:
+            raise OptionError(
+                "instruments= are given, but nothing is endogenous: lag=False and endog=None."
+            )
+        if not error:
+            raise OptionError(
+                "Nothing is endogenous: lag=False and endog=None. Use SLX or FixedEffects."
+            )
+    if roles.endogenous and len(roles.instruments) < len(roles.endogenous):
+        raise EstimationError(
+            f"The model is underidentified: {len(roles.endogenous)} endogenous regressors were "
+            f"given ({first(roles.endogenous)}) and {len(roles.instruments)} instruments for them"
+            f"{': ' + first(roles.instruments) if roles.instruments else ''}. Lags of x instrument "
+            "Wy, not a policy. Give at least one instrument for each endogenous regressor."
+        )
+
+
+def _check_degrees(equation: _iv.Equation, error: bool, effects: str | None) -> None:
+    """Raise `EstimationError` unless there are more observations than moments."""
+    system = equation.system
+    moments = len(equation.instruments) + int((~system.endogenous).sum())
+    if system.n <= moments + error:
+        raise EstimationError(
+            f"{system.n} observations are left by the {effects} effects for {system.D.shape[-1]} "
+            f"regressors and {moments} moments. Use fewer regressors (durbin=[...]), a smaller "
+            "instrument_orders=, or fewer effects."
+        )
+
+
+def _check_fit(found: iv.Solution, system: iv.System) -> None:
+    """Raise `EstimationError` if nothing is left of y."""
+    if found.sigma2 <= 1e-20 * float((system.y**2).mean()):
+        raise EstimationError(
+            "The regressors and Wy fit the outcome exactly, so that nothing can be inferred. "
+            "Is the outcome among the regressors, or built from them?"
+        )
+
+
+def _strength_of(
+    system: iv.System, equation: _iv.Equation, moments: iv.Moments
+) -> iv.FirstStage | None:
+    """Statistics of the first stage, if something is endogenous; raise if the rank fails."""
+    if not equation.endogenous:
+        return None
+    strength = iv.first_stage(system, moments)
+    if strength.singular:
+        raise EstimationError(
+            f"The {len(equation.instruments)} instruments ({first(equation.instruments, 8)}) leave "
+            f"a combination of the endogenous regressors ({first(equation.endogenous, 8)}) "
+            "unmoved: the model is underidentified. Give an instrument for each of them."
+        )
+    return strength
+
+
+def _warn(found: IVEstimate, strength: iv.FirstStage | None, design: Design, has_rho: bool) -> None:
+    """Weak instruments, rho outside its interval, lambda at its bound."""
+    if strength is not None and strength.conditional_f.min() < WEAK:
+        weakest = float(strength.conditional_f.min())
+        warnings.warn(
+            f"Weak instruments: the smallest conditional first-stage F is {weakest:.2f}, below "
+            f"{WEAK:g}, so that estimates lean towards least squares and intervals are too "
+            "short. See first_stage.strength of the result.",
+            DataWarning,
+            stacklevel=outside(),
+        )
+    if has_rho and not _inside(design, found.rho):
+        low, high = design.spectrum.interval
+        warnings.warn(
+            f"rho = {found.rho:.4f} is outside its interval ({low:.4f}, {high:.4f}), which "
+            "instrumental variables do not impose: no effect is defined. Look at "
+            "first_stage.strength, or estimate by maximum likelihood.",
+            BoundaryWarning,
+            stacklevel=outside(),
+        )
+    if found.at_bound:
+        warnings.warn(
+            f"lambda = {found.lambda_:.4f} is at the edge of its interval: its moments have no "
+            "minimum inside. The slopes are consistent all the same.",
+            BoundaryWarning,
+            stacklevel=outside(),
+        )

@@ -15,7 +15,7 @@ from scipy import stats
 from nqp_spatial.core.linear.iv import Solution, System
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import note
-from nqp_spatial.models.iv.first_stage import FirstStage
+from nqp_spatial.models.iv.strength import FirstStage
 from nqp_spatial.models.spatial.results import _NAMES, SpatialResults
 from nqp_spatial.results import Frame, TestResult
 from nqp_spatial.shared.messages import first

@@ -28,6 +28,7 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.spatial.covariance import Inference, compute
 from nqp_spatial.models.spatial.results import SpatialResults
+from nqp_spatial.panel.absorbed import LEVELS
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.sample import Sample
@@ -48,14 +49,6 @@ Unbalanced = Literal["error", "submatrix", "renormalised"]
 ADJUSTED = "adjusted-score"  # where periods differ: see core/stacked.py
 
 _KEEP = 1_000_000  # numbers of a design that are kept between fits
-
-_INCLUDED = {
-    None: (),
-    "random": (),
-    "entity": ("entity",),
-    "time": ("time",),
-    "twoway": ("entity", "time"),
-}
 
 
 class SpatialModel:
@@ -340,7 +333,7 @@ class SpatialModel:
             cov_type=cov_type,
             model_name=self._model_name,
             df_resid=covariance.df,
-            effects_included=_INCLUDED[self.effects],
+            effects_included=LEVELS[self.effects],
             extra_statistics=statistics,
             provenance=facts | {"notes": notes},
             raw=replace(found, resid=resid, multiplier=None),  # a factor cannot be pickled
