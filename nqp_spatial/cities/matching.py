@@ -21,7 +21,7 @@ from nqp_spatial.cities.gazetteer import Match, gazetteer
 from nqp_spatial.cities.layers import province_code
 from nqp_spatial.exceptions import DataError, DataWarning, MatchError
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 
 _COLUMNS = [
     *("input", "adcode", "name_zh", "rule", "status", "candidates", "suggestions", "note"),
@@ -173,7 +173,7 @@ def match_cities(
     >>> match_cities(["Suzhou"], province="Anhui").codes.tolist()
     [341300]
     """
-    check_option("level", level, ("unit", "city"))
+    check_options(match_cities, level=level)
     values, index = _inputs(names)
     provinces = _aligned(province, names, values, "province")
     years = [_year(value) for value in _aligned(year, names, values, "year")]

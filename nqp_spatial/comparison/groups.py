@@ -26,8 +26,6 @@ from nqp_spatial.shared.messages import first
 
 Codes = npt.NDArray[np.int64]
 
-INTERACT = ("all", "regressors", "variable")
-
 
 @dataclass(frozen=True, eq=False)
 class Groups:

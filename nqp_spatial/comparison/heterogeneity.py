@@ -20,7 +20,7 @@ from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
 from nqp_spatial.results import Frame, Named, ResultSet, TestResult, Tests
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Between, Seed, check_option, choices
+from nqp_spatial.shared.options import Between, Seed, check_option, check_options, choices
 from nqp_spatial.shared.provenance import versions
 from nqp_spatial.shared.text import format_frame
 
@@ -133,7 +133,7 @@ def heterogeneity(
     asked = [tests] if isinstance(tests, str) else list(tests)
     for name in asked:
         check_option("tests", name, TESTS)
-    check_option("interact", interact, _groups.INTERACT)
+    check_options(heterogeneity, interact=interact)
     replications = check_whole("replications", replications, _tests.LEAST)
     seed = check_whole("seed", seed, 0)
     parts = _groups.Groups.from_series(groups, model.y.index)

@@ -23,8 +23,10 @@ from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import note, word, words
 from nqp_spatial.models import SLX, SpatialDurbin, SpatialError, SpatialLag, SpatialResults
+from nqp_spatial.models.spatial.model import Correction
 from nqp_spatial.results import Frame, ResultSet, TestResult, Tests, tests_frame
 from nqp_spatial.shared.notes import Note
+from nqp_spatial.shared.options import Effects
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
@@ -134,8 +136,8 @@ def specification_path(
     x: pd.DataFrame,
     graph: Any,
     *,
-    effects: str | None = "twoway",
-    correction: str = "lee-yu",
+    effects: Effects | None = "twoway",
+    correction: Correction = "lee-yu",
     level: float = 0.05,
 ) -> SpecificationPath:
     """Run the specific-to-general-to-specific sequence of tests.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.exceptions import IdMismatchError, OptionError, UnstableModelError
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Effects, check_options
 from nqp_spatial.weights.convert import as_graph, sparse_for
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 Coefficients = float | Sequence[float] | Mapping[str, float]
-
-EFFECTS = (None, "entity", "time", "twoway")
-ERRORS = ("normal", "t5", "skewed", "heteroskedastic")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +66,8 @@ def simulate_durbin(
     beta: Coefficients,
     theta: Coefficients,
     sigma: float = 1.0,
-    effects: str | None = "twoway",
-    errors: str = "normal",
+    effects: Effects | None = "twoway",
+    errors: Literal["normal", "t5", "skewed", "heteroskedastic"] = "normal",
     seed: int | None = None,
 ) -> tuple[pd.DataFrame, DurbinTruth]:
     """Draw a balanced panel from a spatial Durbin model.
@@ -110,8 +107,7 @@ def simulate_durbin(
     UnstableModelError
         ``rho`` is too large for W.
     """
-    check_option("effects", effects, EFFECTS)
-    check_option("errors", errors, ERRORS)
+    check_options(simulate_durbin, effects=effects, errors=errors)
     if n_periods < 1 or sigma < 0:
         raise OptionError(
             f"n_periods={n_periods!r} must be 1 or more and sigma={sigma!r} 0 or more."

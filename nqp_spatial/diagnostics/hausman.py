@@ -14,7 +14,7 @@ section 10.7.3).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.results import TestResult, wald
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import listed
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_option, check_options
 
 if TYPE_CHECKING:
     from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
@@ -78,7 +78,7 @@ def hausman(
     re: Any,
     *,
     form: str | None = None,
-    parameters: str = "slopes",
+    parameters: Literal["slopes", "all"] = "slopes",
 ) -> HausmanResult:
     r"""Test random against fixed entity effects, in spatial panel models and in those without W.
 
@@ -137,7 +137,7 @@ def hausman(
     A regressor that is constant over time, or the same for all entities, has no mean of its own to
     test and is left out; ``tested`` names those that are in.
     """
-    check_option("parameters", parameters, ("slopes", "all"))
+    check_options(hausman, parameters=parameters)
     if any(hasattr(result, "unadjusted") for result in (fe, re)):
         if parameters != "slopes":
             raise OptionError("parameters='all' belongs to spatial models. Leave it out.")

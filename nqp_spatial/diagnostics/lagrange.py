@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 import nqp_spatial.panel.lags as _lags
-from nqp_spatial.core.linear.within import EFFECTS, demean
+from nqp_spatial.core.linear.within import demean
 from nqp_spatial.core.spatial import lagrange
 from nqp_spatial.core.spatial.ml import scale_of
 from nqp_spatial.exceptions import DataWarning, EstimationError
@@ -20,7 +20,7 @@ from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.design import Design
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Effects, check_options
 
 Array = npt.NDArray[np.float64]
 
@@ -38,9 +38,9 @@ def lm_tests(
     x: pd.DataFrame,
     graph: Any,
     *,
-    effects: str | None = "twoway",
+    effects: Effects | None = "twoway",
     durbin: Sequence[str] | None = (),
-    correction: str = "lee-yu",
+    correction: Literal["lee-yu", "none"] = "lee-yu",
 ) -> dict[str, TestResult]:
     r"""Lagrange multiplier tests of a spatial lag and a spatial error in a panel.
 
@@ -123,8 +123,7 @@ def lm_tests(
     .. [3] Lee, L. F. and Yu, J. (2010). Estimation of spatial autoregressive panel data models
        with fixed effects. Journal of Econometrics 154, 165-185.
     """
-    check_option("effects", effects, EFFECTS)
-    check_option("correction", correction, lagrange.CORRECTIONS)
+    check_options(lm_tests, effects=effects, correction=correction)
     design = Design.of(Sample.of(y=y, x=x, needs=["x"]), graph)
     design.check_rank(effects)
     if correction == "lee-yu" and effects in ("time", "twoway"):

@@ -10,7 +10,7 @@ from scipy import stats
 from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import Effects, check_option, check_options
 
 if TYPE_CHECKING:
     from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
@@ -60,7 +60,7 @@ def effects_f_test(pooled: FixedEffectsResults, fe: FixedEffectsResults) -> Test
 
 
 def effects_lm_test(
-    pooled: FixedEffectsResults, *, effects: str = "entity", form: str = "breusch-pagan"
+    pooled: FixedEffectsResults, *, effects: Effects = "entity", form: str = "breusch-pagan"
 ) -> TestResult:
     r"""Lagrange multiplier test that random effects have no variance, from pooled residuals.
 
@@ -94,7 +94,7 @@ def effects_lm_test(
     .. [1] Baltagi, B. H. and Li, Q. (1990). A Lagrange multiplier test for the error components
        model with incomplete panels. Econometric Reviews 9, 103-107.
     """
-    check_option("effects", effects, ("entity", "time", "twoway"))
+    check_options(effects_lm_test, effects=effects)
     check_option("form", form, FORMS)
     _check_result(pooled, "pooled")
     if pooled.effects_included:

@@ -24,7 +24,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import Between, check_option
+from nqp_spatial.shared.options import Between, check_option, check_options
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -210,7 +210,7 @@ def unit_root(
     .. [5] Hadri, K. (2000). Testing for stationarity in heterogeneous panel data. Econometrics
        Journal 3, 148-161.
     """
-    check_option("test", test, TESTS)
+    check_options(unit_root, test=test)
     options = _Options(test, trend, lags, max_lags, statistic or STATISTICS[test][0], bandwidth)
     _check_options(options)
     panel = _prepare(y, demean=demean)

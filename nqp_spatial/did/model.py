@@ -20,10 +20,11 @@ import pandas as pd
 from nqp_spatial.core.spectrum.eigen import Spectrum
 from nqp_spatial.exceptions import DataWarning, OptionError, TreatmentError
 from nqp_spatial.models.spatial.family import SpatialDurbin
-from nqp_spatial.models.spatial.model import Correction, SpatialEffects, Unbalanced
+from nqp_spatial.models.spatial.model import Specification
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.options import Unpack, shared_options
 
 
 class SpatialDiD(SpatialDurbin):
@@ -63,6 +64,7 @@ class SpatialDiD(SpatialDurbin):
 
     _model_name: ClassVar[str] = "Spatial Durbin difference-in-differences"
 
+    @shared_options(Specification)
     def __init__(
         self,
         y: pd.Series,
@@ -71,10 +73,7 @@ class SpatialDiD(SpatialDurbin):
         graph: Any,
         *,
         durbin: Sequence[str] | None = None,
-        effects: SpatialEffects | None = "twoway",
-        correction: Correction = "lee-yu",
-        unbalanced: Unbalanced = "error",
-        observation_weights: pd.Series | None = None,
+        **options: Unpack[Specification],
     ) -> None:
         sample = Sample.of(
             y=y,
@@ -85,15 +84,7 @@ class SpatialDiD(SpatialDurbin):
         )
         (self.treatment,) = sample.roles["treatment"]
         self.treated_entities = _check_treatment(sample.series("treatment"))
-        self._specify(
-            sample,
-            graph,
-            durbin=durbin,
-            effects=effects,
-            correction=correction,
-            unbalanced=unbalanced,
-            observation_weights=observation_weights,
-        )
+        self._specify(sample, graph, durbin, options)
 
     @classmethod
     def from_formula(

@@ -25,11 +25,9 @@ from nqp_spatial.effects.parameters import (
     standard_errors,
 )
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.shared.options import Between, Level, Seed, check_option
+from nqp_spatial.shared.options import Between, Level, Seed, check_options
 
 Array = npt.NDArray[np.float64]
-
-TRANSFORMS = (None, "percent")
 
 
 def average_effects(
@@ -76,9 +74,7 @@ def average_effects(
         standard error that estimated traces leave in direct and indirect effects at the estimate
         of rho, before any transformation; zero with exact traces. The total effect is free of it.
     """
-    check_option("method", method, ("delta", "simulation"))
-    check_option("centre", centre, ("estimate", "mean"))
-    check_option("transform", transform, TRANSFORMS)
+    check_options(average_effects, method=method, centre=centre, transform=transform)
     check_level(level)
     if response.horizon == "long" and method == "simulation":
         raise OptionError(

@@ -37,11 +37,9 @@ from nqp_spatial.effects.parameters import (
     standard_errors,
 )
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.shared.options import Between, Level, check_option
+from nqp_spatial.shared.options import Between, Level, check_options
 
 Array = npt.NDArray[np.float64]
-
-SHOCKS = ("one-time", "permanent")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +138,7 @@ def effects_path(
         If rho was estimated at its bound. An estimate that is not stationary has a path, which
         does not converge.
     """
-    check_option("shock", shock, SHOCKS)
+    check_options(effects_path, shock=shock)
     if not isinstance(horizons, Integral) or horizons < 0:
         raise OptionError(f"horizons={horizons!r} must be a whole number, 0 or more.")
     check_level(level)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from nqp_spatial.core.spatial import multiplier as core
 from nqp_spatial.core.spatial.multiplier import Multiplier, Weights
-from nqp_spatial.effects.average import TRANSFORMS, percent
+from nqp_spatial.effects.average import percent
 from nqp_spatial.effects.parameters import (
     KINDS,
     Parameters,
@@ -27,7 +27,7 @@ from nqp_spatial.effects.parameters import (
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Level, check_option
+from nqp_spatial.shared.options import Level, check_options
 
 Array = npt.NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def combined_effects(
     """
     if not weights:
         raise OptionError('Name what moves: {"x": 1.0, "x_squared": 2.0}.')
-    check_option("transform", transform, TRANSFORMS)
+    check_options(combined_effects, transform=transform)
     check_level(level)
     kinds = average_weights(response)
     width = response.critical(level)
@@ -183,8 +183,7 @@ def discrete_change(
         then the same for each. Intervals are symmetric, with "percent" on the scale of
         ln(1 + estimate / 100).
     """
-    check_option("by", by, ("group", "entity"))
-    check_option("transform", transform, TRANSFORMS)
+    check_options(discrete_change, by=by, transform=transform)
     check_level(level)
     units = response.units
     shifts = _shifts(response, by_name(variable, change, "change"), units, entities)

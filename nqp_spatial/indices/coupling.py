@@ -23,11 +23,9 @@ from nqp_spatial.indices._panels import floats
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.checks import columns_exist
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 
 Array = npt.NDArray[np.float64]
-
-FORMULAS = ("standard", "unscaled", "modified")
 
 
 def coupling(
@@ -77,8 +75,7 @@ def coupling(
        modification of coupling coordination degree model in China. Journal of Natural Resources
        36, 793-810.
     """
-    check_option("formula", formula, FORMULAS)
-    check_option("standardise", standardise, ("none", "minmax"))
+    check_options(coupling, formula=formula, standardise=standardise)
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"Expected a DataFrame of scores, got {type(frame).__name__}.")
     names = list(frame.columns) if systems is None else list(systems)

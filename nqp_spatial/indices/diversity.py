@@ -11,7 +11,7 @@ import pandas as pd
 from nqp_spatial.exceptions import ConstantColumnError, DataError, OptionError
 from nqp_spatial.indices._panels import panel_columns, refuse
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Positive, check_option
+from nqp_spatial.shared.options import Positive, check_options
 
 
 def rta(
@@ -48,7 +48,7 @@ def rta(
     DataError
         Negative, missing or infinite counts.
     """
-    check_option("ddof", ddof, (0, 1))
+    check_options(rta, ddof=ddof)
     if isinstance(counts, str) or len(counts) < 2:
         raise OptionError(f"counts={counts!r}: a variance needs two columns or more.")
     if cap is not None and not (np.isfinite(cap) and cap > 0):

@@ -23,7 +23,7 @@ from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices._columns import check_varies, indicator_columns
 from nqp_spatial.indices.system import IndicatorSystem
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import NonNegative, check_option
+from nqp_spatial.shared.options import NonNegative, check_options
 
 Array = npt.NDArray[np.float64]
 
@@ -123,8 +123,7 @@ def entropy(
        Journal 27; Hwang, C.-L. and Yoon, K. (1981). Multiple Attribute Decision Making.
        Springer, pp. 52-54.
     """
-    check_option("by", by, ("pooled", "period"))
-    check_option("standardise", standardise, ("minmax", "none"))
+    check_options(entropy, by=by, standardise=standardise)
     if not isinstance(shift, Real) or not np.isfinite(shift) or shift < 0:
         raise OptionError(f"shift={shift!r} must be a finite number of at least 0, such as 0.0001.")
     if not isinstance(system, IndicatorSystem):

@@ -22,7 +22,7 @@ from scipy.special import xlog1py
 
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices._panels import by_group, one_column, one_group_each, refuse
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 
 Array = npt.NDArray[np.float64]
 
@@ -141,7 +141,7 @@ def theil_decomposition(
     .. [1] Shorrocks, A. F. (1980). The class of additively decomposable inequality measures.
        Econometrica 48, 613-625.
     """
-    check_option("kind", kind, ("T", "L"))
+    check_options(theil_decomposition, kind=kind)
     table = _positive(values, weights)
     table["group"] = one_group_each(groups, table.index)
     labels = sorted(table["group"].unique(), key=str)
@@ -201,7 +201,7 @@ def gap(
     MissingValuesError, DuplicateKeysError
         Cities in no group, or in several.
     """
-    check_option("reference", reference, ("mean", "median", "max"))
+    check_options(gap, reference=reference)
     if weights is not None and reference != "mean":
         raise OptionError(f'weights= goes with reference="mean", not {reference!r}.')
     table = _positive(values, weights)

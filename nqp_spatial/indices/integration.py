@@ -13,7 +13,7 @@ from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError, Unba
 from nqp_spatial.indices._panels import one_group_each, panel_columns, refuse
 from nqp_spatial.panel.groups import members
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights.convert import is_graph
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def market_integration(
     .. [2] 桂琦寒, 陈敏, 陆铭, 陈钊 (2006). 中国国内商品市场趋于分割还是整合: 基于相对价格法的分析.
        世界经济 (2), 20-30.
     """
-    check_option("kind", kind, ("chain", "level"))
-    check_option("ddof", ddof, (0, 1))
+    check_options(market_integration, kind=kind, ddof=ddof)
     table = panel_columns(prices, role="prices").sort_index()
     if table.shape[1] < 2:
         raise DataError(f"A variance over goods needs two or more, got {first(table.columns)}.")
@@ -145,7 +144,7 @@ def krugman(
     ----------
     .. [1] Krugman, P. (1991). Geography and Trade. MIT Press, p. 76.
     """
-    check_option("against", against, ("rest", "all", "pairs"))
+    check_options(krugman, against=against)
     table, total = _sectors(sectors)
     time = table.index.get_level_values(1)
     keys = [time] if groups is None else [time, one_group_each(groups, table.index).to_numpy()]

@@ -25,10 +25,9 @@ from nqp_spatial.exceptions import DataError, DataWarning, OptionError, Unbalanc
 from nqp_spatial.indices._panels import panel_columns, refuse
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Jobs, check_option
+from nqp_spatial.shared.options import Jobs, check_options
 
 Array = npt.NDArray[np.float64]
-_ORIENTATIONS, _RETURNS = ("output", "input"), ("crs", "vrs")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,7 +57,7 @@ class MalmquistResult:
     orientation: str
     returns: str
 
-    def means(self, by: str = "time") -> pd.DataFrame:
+    def means(self, by: Literal["time", "entity", "all"] = "time") -> pd.DataFrame:
         """Geometric means of the changes, nan where one of them is nan.
 
         Parameters
@@ -66,7 +65,7 @@ class MalmquistResult:
         by : {"time", "entity", "all"}
             Over the entities of each period; over the periods of each entity; over all rows.
         """
-        check_option("by", by, ("time", "entity", "all"))
+        check_options(MalmquistResult.means, by=by)
         logs = np.log(self.changes)
         if by == "all":
             return np.exp(logs.mean(skipna=False)).to_frame("mean").T
@@ -135,8 +134,7 @@ def dea(
        A. and Cooper, W. W. (1984). Some models for estimating technical and scale inefficiencies
        in data envelopment analysis. Management Science 30, 1078-1092.
     """
-    check_option("orientation", orientation, _ORIENTATIONS)
-    check_option("by", by, ("period", "pooled"))
+    check_options(dea, orientation=orientation, by=by)
     table = _production(frame, inputs, outputs)
     parts = [table] if by == "pooled" else [rows for _, rows in table.groupby(level=1)]
     found = []
@@ -198,8 +196,7 @@ def malmquist(
        progress, and efficiency change in industrialized countries. American Economic Review 84,
        66-83; Coelli, T. J. (1996). A guide to DEAP version 2.1. CEPA Working Paper 96/08.
     """
-    check_option("orientation", orientation, _ORIENTATIONS)
-    check_option("returns", returns, _RETURNS)
+    check_options(malmquist, orientation=orientation, returns=returns)
     if not isinstance(n_jobs, int | np.integer) or n_jobs == 0:
         raise OptionError(f"n_jobs={n_jobs!r} is not a number of processes. Type n_jobs=2.")
     table = _production(frame, inputs, outputs).sort_index()

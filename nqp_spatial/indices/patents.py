@@ -15,7 +15,7 @@ from nqp_spatial.panel.groups import members
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,7 +123,7 @@ def co_patents(
     MissingValuesError
         Empty cells in the three columns.
     """
-    check_option("counting", counting, ("full", "fractional"))
+    check_options(co_patents, counting=counting)
     rows = _checked(table, application, city, time)
     cities = pd.Index(rows["city"].unique() if entities is None else list(entities))
     times = pd.Index(rows["time"].unique() if periods is None else list(periods))

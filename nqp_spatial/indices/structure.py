@@ -13,7 +13,7 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.indices._panels import by_group, one_column, panel_columns, refuse
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Between, check_option
+from nqp_spatial.shared.options import Between, check_options
 
 Array = npt.NDArray[np.float64]
 MONO, POLY = "monocentric", "polycentric"
@@ -47,7 +47,7 @@ def industrial_structure(
     DataError
         Negative values, shares that do not sum to one (per cent for example), amounts of sum zero.
     """
-    check_option("values", values, ("shares", "amounts"))
+    check_options(industrial_structure, values=values)
     if isinstance(sectors, str) or len(sectors) < 2:
         raise OptionError(f"sectors={sectors!r}: name two columns or more, in order.")
     table = panel_columns(frame, sectors)
@@ -168,7 +168,7 @@ def rank_size(
     .. [1] Gabaix, X. and Ibragimov, R. (2011). Rank - 1/2: a simple way to improve the OLS
        estimation of tail exponents. Journal of Business & Economic Statistics 29, 24-39.
     """
-    check_option("form", form, ("rank", "size"))
+    check_options(rank_size, form=form)
     if not 0 <= shift < 1:
         raise OptionError(f"shift={shift!r} is not in [0, 1). Type shift=0.5.")
     if min_cities < 3:

@@ -19,7 +19,7 @@ from nqp_spatial.indices._columns import indicator_columns
 from nqp_spatial.indices.entropy import entropy, minmax
 from nqp_spatial.indices.system import IndicatorSystem
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import NonNegative, check_option
+from nqp_spatial.shared.options import NonNegative, check_options
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,7 +100,7 @@ def topsis(
     .. [1] Hwang, C.-L. and Yoon, K. (1981). Multiple Attribute Decision Making. Springer,
        pp. 128-140.
     """
-    check_option("normalise", normalise, ("minmax", "vector"))
+    check_options(topsis, normalise=normalise)
     if not isinstance(system, IndicatorSystem):
         system = IndicatorSystem.from_directions(system)
     table = indicator_columns(frame, system.columns)

@@ -28,7 +28,7 @@ from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids, type_hint
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import listed, notes_of
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights import as_graph
 
 if TYPE_CHECKING:
@@ -312,7 +312,7 @@ class PanelData(Verbs):
         UnbalancedPanelError
             If every entity, or every row, has a gap.
         """
-        check_option("how", how, ("entities", "rows"))
+        check_options(PanelData.drop_incomplete, how=how)
         part = self.frame if columns is None else self[list(columns)]
         complete = part.notna().all(axis=1)
         if how == "rows":

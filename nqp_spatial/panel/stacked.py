@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-UNBALANCED = ("error", "submatrix", "renormalised")
-
 
 @dataclass(frozen=True, eq=False)
 class StackedDesign(Design):

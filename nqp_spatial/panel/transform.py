@@ -25,7 +25,14 @@ from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValue
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Between, Count, Positive, check_option, choices
+from nqp_spatial.shared.options import (
+    Between,
+    Count,
+    Positive,
+    check_option,
+    check_options,
+    choices,
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -204,7 +211,7 @@ def winsorise(
     NotNumericError, InfiniteValuesError
     """
     low, high = _tails(p)
-    check_option("method", method, choices(Quantiles))
+    check_options(winsorise, method=method)
 
     def bounds(x: Array) -> tuple[float, float]:
         lower, upper = np.nanquantile(x, [low, 1 - high], method=method)
@@ -234,7 +241,7 @@ def three_sigma(
         No row is dropped: ``values.dropna()`` does that, on record.
     by : {None, "period"}
     """
-    check_option("action", action, ("missing", "clip"))
+    check_options(three_sigma, action=action)
     if not (np.isfinite(k) and k > 0):
         raise OptionError(f"k={k!r} is not a number above zero. Type k=3 for the 3-sigma rule.")
 
@@ -265,7 +272,7 @@ def log(
     DataError
         Values of zero or below, which are named.
     """
-    check_option("nonpositive", nonpositive, choices(Nonpositive))
+    check_options(log, nonpositive=nonpositive)
     if not isinstance(offset, Real) or not np.isfinite(offset):
         raise OptionError(f"offset={offset!r} is not a finite number.")
     frame = float_columns(data)
@@ -347,8 +354,7 @@ def growth(
     periods, step
         As in `lag`; ``periods`` is at least 1.
     """
-    check_option("kind", kind, ("rate", "log"))
-    check_option("nonpositive", nonpositive, choices(Nonpositive))
+    check_options(growth, kind=kind, nonpositive=nonpositive)
     if isinstance(periods, int) and periods < 0:
         raise OptionError(f"periods={periods!r} is not a whole number of at least 1.")
     frame, step = _timed(data, periods, step)
@@ -391,8 +397,7 @@ def standardise(
     ConstantColumnError
         A column does not vary, or not in some period.
     """
-    check_option("by", by, choices(By))
-    check_option("ddof", ddof, (0, 1))
+    check_options(standardise, by=by, ddof=ddof)
     frame = float_columns(data)
     columns, numbers = {}, {}
     for name in frame:

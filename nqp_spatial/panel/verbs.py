@@ -14,7 +14,7 @@ from nqp_spatial.panel import expressions
 from nqp_spatial.panel.groups import Rule, aggregate, by_entity, by_time, members
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.notes import listed, notes_of
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -271,7 +271,7 @@ class Verbs:
         'East-2011'
         >>> panel = panel.combine("did_edu", ["did", "edu"], how="product", centre=["edu"])
         """
-        check_option("how", how, ("labels", "product"))
+        check_options(Verbs.combine, how=how)
         if isinstance(columns, str) or len(columns) < (1 if how == "labels" else 2):
             raise OptionError(f"columns={columns!r}: give a list of columns.")
         new.refuse_taken(self.frame, [name])
@@ -335,7 +335,7 @@ class Verbs:
         >>> inland["coast"] = inland["region"] == "East"
         >>> panel = panel.merge(inland, on={"macro4_en": "region"})
         """
-        check_option("unmatched", unmatched, ("error", "missing"))
+        check_options(Verbs.merge, unmatched=unmatched)
         other = table.frame if isinstance(table, Verbs) else table
         plain, keys = new.plain_table(other), new.matched_keys(on)
         checks.columns_exist(plain, list(keys.values()))

@@ -189,6 +189,13 @@ def _ends(span: Between) -> tuple[float, float]:
     return span.low, span.high
 
 
+def check_options(function: Callable[..., Any], /, **values: Any) -> None:
+    """Raise `OptionError` for a value that the annotation of its parameter does not allow."""
+    declared = parameters(function)
+    for name, value in values.items():
+        declared[name].check(value)
+
+
 @functools.cache
 def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     """The parameters of a function or class, without ``self``, in the order of its signature.
@@ -357,9 +364,25 @@ def _with_parameters(docstring: str, shared: str) -> str:
 
 
 def complete(declared: type[T], options: T) -> T:
-    """Options of a ``TypedDict``, those that were not given with their declared defaults."""
-    hints = get_type_hints(declared, include_extras=True)
-    return {**{name: _default(hint) for name, hint in hints.items()}, **options}  # type: ignore
+    """Options of a ``TypedDict``: those given, and the declared defaults of the others.
+
+    Raises
+    ------
+    OptionError
+        A value is not one of the choices of its option.
+    """
+    known = _declared(declared)
+    found = {name: own.default for name, own in known.items()} | dict(options)
+    for name, value in found.items():
+        if known[name].choices is not None:
+            known[name].check(value)
+    return found  # type: ignore[return-value]
+
+
+@functools.cache
+def _declared(options: type) -> dict[str, Parameter]:
+    hints = get_type_hints(options, include_extras=True)
+    return {name: parameter(name, hint, _default(hint), "") for name, hint in hints.items()}
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -380,6 +403,7 @@ __all__ = [
     "Unpack",
     "check_level",
     "check_option",
+    "check_options",
     "choices",
     "complete",
     "described",

@@ -19,6 +19,7 @@ from nqp_spatial.language.study import ROOTS, model_label
 from nqp_spatial.panel.formula import quoted
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.results import TestResult
+from nqp_spatial.shared.options import Effects
 from nqp_spatial.study import graphs as _graphs
 from nqp_spatial.study import schema
 from nqp_spatial.study.data import StudyData, prepare
@@ -409,7 +410,7 @@ def _lm_tests(study: Study, found: Found, outcome: str) -> pd.DataFrame:
     """Of random effects, by Breusch and Pagan."""
     y, x = noted(found.data.panel, outcome), noted(found.data.panel, study.regressors)
     pooled = models.PooledOLS(y, x).fit()
-    kinds = {"entity": "entity", "time": "time", "entity and time": "twoway"}
+    kinds: dict[str, Effects] = {"entity": "entity", "time": "time", "entity and time": "twoway"}
     tests = {n: diagnostics.effects_lm_test(pooled, effects=e) for n, e in kinds.items()}
     return _frame(tests)
 

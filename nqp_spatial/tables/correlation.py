@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValue
 from nqp_spatial.language.catalogue import LANGUAGES, word, words
 from nqp_spatial.language.labels import label
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_option, check_options
 from nqp_spatial.shared.text import stars as stars_of
 from nqp_spatial.tables import numbers
 from nqp_spatial.tables.frames import as_notes, numeric_columns, own_notes
@@ -24,15 +24,13 @@ from nqp_spatial.tables.table import Table
 
 Array = npt.NDArray[np.float64]
 
-METHODS = ("pearson", "spearman")
-
 
 def correlation(
     data: Any,
     path: str | Path | None = None,
     *,
     columns: Sequence[str] | None = None,
-    method: str = "pearson",
+    method: Literal["pearson", "spearman"] = "pearson",
     stars: bool = True,
     pvalues: bool = False,
     labels: Mapping[str, str] | None = None,
@@ -71,7 +69,7 @@ def correlation(
         complete rows; a column has infinite cells, or does not vary.
     """
     check_option("lang", lang, LANGUAGES)
-    check_option("method", method, METHODS)
+    check_options(correlation, method=method)
     numbers.check_digits(digits)
     frame: pd.DataFrame = data if isinstance(data, pd.DataFrame) else data.frame
     _check_unique(frame.columns if columns is None else _listed(columns))

@@ -12,7 +12,7 @@ from scipy import sparse
 from nqp_spatial.exceptions import IslandWarning, OptionError, WeightsError
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Between, Positive, check_option, within
+from nqp_spatial.shared.options import Between, Positive, check_options, within
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph, graph_ids, graph_matrix
 from nqp_spatial.weights._islands import FixedIslands
@@ -70,7 +70,7 @@ def nested(
         The two are not about the same entities.
     NegativeWeightsError, TiesError, OptionError
     """
-    check_option("how", how, ("product", "diagonal", "convex"))
+    check_options(nested, how=how)
     _islands.check_policy(islands, nearest=False)
     within("phi", phi, 0, 1)
     graph = as_graph(geo)

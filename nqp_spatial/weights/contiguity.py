@@ -14,7 +14,7 @@ from scipy import sparse
 
 from nqp_spatial.exceptions import DataWarning, GeometryError, OptionError
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Count, NonNegative, check_option, whole, within
+from nqp_spatial.shared.options import Count, NonNegative, check_options, whole, within
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs, unit_km
 from nqp_spatial.weights._ids import build_graph
@@ -76,7 +76,7 @@ def contiguity(
     -----
     IslandWarning, DataWarning
     """
-    check_option("kind", kind, ("queen", "rook"))
+    check_options(contiguity, kind=kind)
     _islands.check_policy(islands)
     whole("order", order, 1)
     within("tolerance", tolerance, 0)

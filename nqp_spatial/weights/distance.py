@@ -18,7 +18,7 @@ from scipy import sparse
 
 from nqp_spatial.exceptions import DataWarning, OptionError
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Count, Positive, check_option, positive, whole
+from nqp_spatial.shared.options import Count, Positive, check_options, positive, whole
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph
 from nqp_spatial.weights._islands import FixedIslands, Islands
@@ -156,7 +156,7 @@ def kernel(
     Graph
         Not normalised; the diagonal, where K would be largest, is left out.
     """
-    check_option("function", function, KERNELS)
+    check_options(kernel, function=function)
     _islands.check_policy(islands, nearest=False)
     if (bandwidth_km is None) == (k is None):
         raise OptionError("Give one of bandwidth_km= (fixed) and k= (adaptive), not both or none.")

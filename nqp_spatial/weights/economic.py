@@ -10,7 +10,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataWarning, OptionError, TiesError
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Positive, check_option, positive
+from nqp_spatial.shared.options import Positive, check_options, positive
 from nqp_spatial.weights._ids import build_graph
 from nqp_spatial.weights._values import entity_values
 
@@ -69,8 +69,7 @@ def economic(
     WindowWarning
         The window reaches into treated periods.
     """
-    check_option("kind", kind, ("inverse_gap",))
-    check_option("ties", ties, ("error", "cap"))
+    check_options(economic, kind=kind, ties=ties)
     if cap is not None:
         positive("cap", cap)
         if ties != "cap":

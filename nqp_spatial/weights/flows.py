@@ -21,7 +21,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._ids import build_graph, entity_ids
 from nqp_spatial.weights._islands import FixedIslands
@@ -78,7 +78,7 @@ def flows(
     IdMismatchError
         Origins or destinations that are not in ``ids``.
     """
-    check_option("kind", kind, ("volume", "time"))
+    check_options(flows, kind=kind)
     _islands.check_policy(islands, nearest=False)
     rows = _checked(table, origin, destination, value)
     rows = _without_self(rows, drop_self)

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from nqp_spatial.exceptions import FileFormatError, OptionError, WeightsError
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights import _readers, _writers
 from nqp_spatial.weights._ids import entity_ids, graph_ids, graph_matrix
 from nqp_spatial.weights.convert import as_graph
@@ -90,7 +90,11 @@ def read(
 
 
 def write(
-    graph: Graph, path: str | Path, *, layout: str | None = None, binary: bool = False
+    graph: Graph,
+    path: str | Path,
+    *,
+    layout: Literal["dense", "triplets"] | None = None,
+    binary: bool = False,
 ) -> None:
     """Write a graph to a file, from which `read` gives the same graph.
 
@@ -119,7 +123,7 @@ def write(
     file = Path(path)
     check_suffix(file, _writers.LAYOUTS)
     suffix = file.suffix.lower()
-    check_option("layout", layout, (None, "dense", "triplets"))
+    check_options(write, layout=layout)
     layouts = _writers.LAYOUTS[suffix]
     if layout is not None and layout not in layouts:
         raise OptionError(f"layout={layout!r} is not one of {suffix}: {first(layouts)}.")

@@ -20,7 +20,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights import _islands
 from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs
 from nqp_spatial.weights._ids import build_graph, entity_ids, graph_ids, graph_matrix
@@ -73,7 +73,7 @@ def agglomeration(
     IdMismatchError
         No city of the table is in ``ids``.
     """
-    check_option("kind", kind, ("block", "core_periphery"))
+    check_options(agglomeration, kind=kind)
     _islands.check_policy(islands)
     names = [group, entity] + ([core] if kind == "core_periphery" else [])
     table = _checked(membership, names)
@@ -122,7 +122,7 @@ def masked(
         The weights that remain, **not** normalised again, so that the two parts of a
         row-normalised graph can enter one model side by side.
     """
-    check_option("keep", keep, ("inside", "across"))
+    check_options(masked, keep=keep)
     _islands.check_policy(islands, nearest=False)
     ids = graph_ids(graph)
     W = graph_matrix(graph)

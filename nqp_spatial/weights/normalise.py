@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigs
 
 from nqp_spatial.exceptions import WeightsError
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights._ids import build_graph, check_weights, graph_ids, graph_matrix
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def normalise(graph: Graph, kind: Normalisation = "row") -> Graph:
        autoregressive models with autoregressive and heteroskedastic disturbances. Journal of
        Econometrics 157, 53-67.
     """
-    check_option("kind", kind, ("row", "spectral", "minmax", "none"))
+    check_options(normalise, kind=kind)
     ids, W = graph_ids(graph), graph_matrix(graph)
     check_weights(W, ids)
     if W.nnz == 0:

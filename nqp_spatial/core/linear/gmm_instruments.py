@@ -23,9 +23,6 @@ Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-TRANSFORMATIONS = ("difference", "orthogonal")
-EQUATIONS = ("both", "transformed", "level")
-
 
 @dataclass(frozen=True, eq=False)
 class Rows:

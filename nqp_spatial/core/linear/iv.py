@@ -23,7 +23,6 @@ from nqp_spatial.core.linear.orthogonal import Basis
 Array = npt.NDArray[np.float64]
 Moments = Callable[[Array, Array], Array]
 
-ESTIMATORS = ("2sls", "gmm")
 _SINGULAR = 1e-10  # reciprocal condition number of S, scaled, below which it has no inverse
 _RANK = 1e-7  # singular value of projected over own regressors below which nothing is identified
 

@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-EFFECTS = (None, "entity", "time", "twoway")
-
 
 def demean(values: Array, effects: str | None) -> Array:
     """Deviations from entity means, period means, or both.

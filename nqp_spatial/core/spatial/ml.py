@@ -26,8 +26,6 @@ from nqp_spatial.core.spectrum.eigen import Spectrum
 
 Array = npt.NDArray[np.float64]
 
-CORRECTIONS = ("lee-yu", "none", "bias-corrected")
-
 
 @dataclass(frozen=True)
 class Estimate:

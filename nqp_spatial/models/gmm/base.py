@@ -32,7 +32,6 @@ from nqp_spatial.shared.options import (
     Unpack,
     check_option,
     complete,
-    parameters,
     shared_options,
 )
 
@@ -72,8 +71,6 @@ class DynamicGMMModel:
         self, y: pd.Series, x: pd.DataFrame | None = None, **options: Unpack[Specification]
     ) -> None:
         asked = complete(Specification, options)
-        for name in ("effects", "transformation", "first_step"):
-            parameters(DynamicGMMModel)[name].check(asked[name])
         self.effects, self.transformation = asked["effects"], asked["transformation"]
         self.first_step = asked["first_step"]
         self.sample = Sample.of(

@@ -21,14 +21,19 @@ import pandas as pd
 
 import nqp_spatial.panel.grid as _data
 from nqp_spatial.core.linear import gmm
-from nqp_spatial.core.linear.gmm_instruments import EQUATIONS
 from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.gmm.base import DynamicGMMModel, Specification
 from nqp_spatial.models.gmm.results import DynamicGMMResults, statistics, tests_of
 from nqp_spatial.shared.messages import outside
 from nqp_spatial.shared.notes import listed
-from nqp_spatial.shared.options import Between, Unpack, check_option, choices, shared_options
+from nqp_spatial.shared.options import (
+    Between,
+    Unpack,
+    check_option,
+    check_options,
+    shared_options,
+)
 from nqp_spatial.shared.provenance import versions
 
 CovType = Literal["robust", "unadjusted", "asymptotic"]
@@ -77,8 +82,7 @@ class _Fits(DynamicGMMModel):
         DataWarning
             If there are more instruments than entities.
         """
-        check_option("steps", steps, (1, 2))
-        check_option("cov_type", cov_type, choices(CovType))
+        check_options(_Fits.fit, steps=steps, cov_type=cov_type)
         check_option("small", small, (True, False))
         cov_type = "unadjusted" if cov_type == "asymptotic" else cov_type
         if self.system.n_groups < 2:
@@ -326,6 +330,6 @@ class SystemGMM(_Fits):
         iv_equation: Literal["both", "transformed", "level"] = "both",
         **options: Unpack[Specification],
     ) -> None:
-        check_option("iv_equation", iv_equation, EQUATIONS)
+        check_options(SystemGMM, iv_equation=iv_equation)
         self.iv_equation = iv_equation
         super().__init__(y, x, **options)

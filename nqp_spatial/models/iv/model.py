@@ -37,12 +37,11 @@ from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.panel.rows import Rows
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.notes import listed
-from nqp_spatial.shared.options import Effects, Unpack, check_option, shared_options
+from nqp_spatial.shared.options import Effects, Unpack, check_options, shared_options
 from nqp_spatial.shared.provenance import versions
 
 Array = npt.NDArray[np.float64]
 
-ESTIMATORS = ("2sls", "liml", "gmm")
 _NAMES = {"2sls": "2SLS", "liml": "LIML", "gmm": "Two-step GMM"}
 
 
@@ -172,7 +171,7 @@ class IV2SLS:
         DataWarning
             If the Kleibergen-Paap F is below 10, or not defined; if there are few clusters.
         """
-        check_option("estimator", estimator, ESTIMATORS)
+        check_options(IV2SLS.fit, estimator=estimator)
         options = CovarianceOptions(cov)
         if estimator == "gmm" and options.equal_variances:
             raise OptionError(

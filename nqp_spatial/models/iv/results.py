@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,8 @@ from nqp_spatial.models.iv.strength import FirstStage, WeakInstruments
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import Frame, Results, TestResult
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 from nqp_spatial.shared.text import format_frame
-
-DISTRIBUTIONS = ("F", "chi2")
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ class IV2SLSResults(Results):
         self,
         beta0: float | Sequence[float] | Mapping[str, float] | pd.Series = 0.0,
         *,
-        distribution: str = "F",
+        distribution: Literal["F", "chi2"] = "F",
     ) -> TestResult:
         """Test values of all endogenous coefficients; valid however weak the instruments are.
 
@@ -151,7 +149,7 @@ class IV2SLSResults(Results):
         OptionError
             If ``beta0`` does not have one value for each endogenous regressor.
         """
-        check_option("distribution", distribution, DISTRIBUTIONS)
+        check_options(IV2SLSResults.anderson_rubin, distribution=distribution)
         beta = self._values(beta0)
         q = len(self.instruments)
         statistic = weak_iv.anderson_rubin(self._form, beta)

@@ -22,7 +22,6 @@ import pandas as pd
 
 import nqp_spatial.models.linear.least_squares as _ls
 from nqp_spatial.core.linear.collinear import dependent
-from nqp_spatial.core.linear.within import EFFECTS
 from nqp_spatial.exceptions import (
     CollinearityError,
     ConstantColumnError,
@@ -34,7 +33,7 @@ from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.absorbed import Absorbed
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import Effects, check_option
+from nqp_spatial.shared.options import Effects, check_options
 
 Array = npt.NDArray[np.float64]
 
@@ -88,8 +87,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         trends: Literal["entity"] | pd.Series | None = None,
         singletons: Literal["keep", "drop"] = "keep",
     ) -> None:
-        check_option("effects", effects, EFFECTS)
-        check_option("singletons", singletons, ("keep", "drop"))
+        check_options(FixedEffects, effects=effects, singletons=singletons)
         self.sample = Sample.of(y=y, x=x, needs=["x"])
         self.absorbed = Absorbed.of(self.sample.keys, effects, other_effects, trends)
         self.notes = self.sample.notes

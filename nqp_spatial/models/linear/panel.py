@@ -25,9 +25,7 @@ from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import check_option
-
-COMPONENTS = ("swamy-arora", "harmonic")
+from nqp_spatial.shared.options import check_options
 
 
 class PooledOLS(FixedEffects):
@@ -125,7 +123,7 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
         *,
         components: Literal["swamy-arora", "harmonic"] = "swamy-arora",
     ) -> None:
-        check_option("components", components, COMPONENTS)
+        check_options(RandomEffects, components=components)
         self.components = components
         self.sample = Sample.of(y=y, x=x, needs=["x"])
         self.notes = self.sample.notes

@@ -16,7 +16,7 @@ from nqp_spatial.language.catalogue import note, word, words
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import Findings, Frame, ResultSet, TestResult, Tests
 from nqp_spatial.shared.notes import Note
-from nqp_spatial.shared.options import Level, check_level, check_option
+from nqp_spatial.shared.options import Level, check_level, check_option, check_options
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 
 MODELS = ("single", "parallel")
-INTERVALS = ("bias-corrected", "percentile")
-PROCEDURES = ("wen", "baron-kenny")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -239,8 +237,7 @@ class MediationResults(ResultSet):
             ``verdict`` "partial", "complete", "suppression", "none", and ``text(lang)``.
         """
         mediator = self._mediator(mediator)
-        check_option("interval", interval, INTERVALS)
-        check_option("procedure", procedure, PROCEDURES)
+        check_options(MediationResults.decision, interval=interval, procedure=procedure)
         check_level(level, example=0.05)
         row = self.indirect(1 - level).loc[(model, mediator)]
         last = self._last(mediator, model)

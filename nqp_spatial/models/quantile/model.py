@@ -20,11 +20,10 @@ from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsRe
 from nqp_spatial.models.quantile.results import Fitted, PanelQuantileResults, label
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import Count, Level, Seed, check_option, choices
+from nqp_spatial.shared.options import Count, Level, Seed, check_option, check_options, choices
 
 Array = npt.NDArray[np.float64]
 
-EFFECTS = ("entity", "twoway")
 Method = Literal["location-scale", "canay"]
 CovType = Literal["bootstrap", "clustered", "robust"]
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -70,7 +69,7 @@ class PanelQuantile:
     def __init__(
         self, y: pd.Series, x: pd.DataFrame, *, effects: Literal["entity", "twoway"] = "entity"
     ) -> None:
-        check_option("effects", effects, EFFECTS)
+        check_options(PanelQuantile, effects=effects)
         self._mean = FixedEffects(y, x, effects=effects)
         self.y, self.x, self.effects = self._mean.y, self._mean.x, effects
         _check_counts(self.y.index, effects)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,9 @@ from nqp_spatial.core.linear.collinear import dependent
 from nqp_spatial.core.linear.orthogonal import Basis
 from nqp_spatial.core.linear.within import demean
 from nqp_spatial.core.spatial import dynamic
-from nqp_spatial.core.spatial.ml import CORRECTIONS, Estimate
+from nqp_spatial.core.spatial.ml import Estimate
 from nqp_spatial.core.spatial.multiplier import Multiplier
-from nqp_spatial.core.spectrum.eigen import METHODS, Logdet, Spectrum
+from nqp_spatial.core.spectrum.eigen import Logdet, Spectrum
 from nqp_spatial.exceptions import BoundaryWarning, CollinearityError, EstimationError, OptionError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
@@ -38,11 +38,28 @@ from nqp_spatial.panel.clock import Clock, without_first
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import Effects, Unpack, check_option, shared_options
+from nqp_spatial.shared.options import (
+    Default,
+    Effects,
+    Unpack,
+    check_option,
+    check_options,
+    complete,
+    shared_options,
+)
 
 Array = npt.NDArray[np.float64]
 
 NAMES = ("tau", "eta")
+
+
+class DynamicSpecification(TypedDict, total=False):
+    """Options of both models, which `DynamicSpatialDurbin` explains."""
+
+    effects: Annotated[Effects | None, Default("twoway")]
+    correction: Annotated[Literal["lee-yu", "none", "bias-corrected"], Default("lee-yu")]
+    time_lag: Annotated[bool, Default(True)]
+    space_time_lag: Annotated[bool, Default(True)]
 
 
 class _Dynamic(_spatial_model.SpatialModel):
@@ -50,23 +67,36 @@ class _Dynamic(_spatial_model.SpatialModel):
 
     _lag, _error = True, False
 
-    def _check_options(
-        self, effects: object, correction: object, time_lag: bool, space_time_lag: bool
+    def _begin(
+        self,
+        y: pd.Series,
+        x: pd.DataFrame,
+        graph: Any,
+        durbin: Sequence[str] | None,
+        options: DynamicSpecification,
     ) -> None:
-        check_option("correction", correction, CORRECTIONS)
-        if effects == "random":
+        """Check options and data, and give up the first period."""
+        given: Mapping[str, object] = options
+        if given.get("effects") == "random":
             raise OptionError(
                 "effects='random' does not suit a dynamic model: y of the period before is "
                 "correlated with a random effect. Use effects='entity' or 'twoway'."
             )
-        for name, value in (("time_lag", time_lag), ("space_time_lag", space_time_lag)):
-            check_option(name, value, (True, False))
-        if not (time_lag or space_time_lag):
+        asked = complete(DynamicSpecification, options)
+        self.time_lag, self.space_time_lag = asked["time_lag"], asked["space_time_lag"]
+        for name in ("time_lag", "space_time_lag"):
+            check_option(name, getattr(self, name), (True, False))
+        if not (self.time_lag or self.space_time_lag):
             raise OptionError(
                 "A model with time_lag=False and space_time_lag=False is not dynamic. Use "
                 "SpatialLag or SpatialDurbin."
             )
-        self.time_lag, self.space_time_lag = time_lag, space_time_lag
+        static: _spatial_model.Specification = {
+            "effects": asked["effects"],
+            "correction": asked["correction"],
+        }
+        self._specify(Sample.of(y=y, x=x, needs=["x"]), graph, durbin, static)
+        self._lose_first_period()
 
     def _make_design(self, graph: Any) -> Design:
         if isinstance(graph, Mapping):
@@ -176,7 +206,7 @@ class _Dynamic(_spatial_model.SpatialModel):
         if "clusters" in cov:
             cov["clusters"] = without_first(cov["clusters"], self.observed.periods)
         options = CovarianceOptions(cov, equal="asymptotic")
-        check_option("logdet", logdet, METHODS)
+        check_options(_Dynamic.fit, logdet=logdet)
         design, prepared = self.design, _fit_checks.prepared
         lagged = _lags.identified(design, self.durbin, self.effects)
         Z, where = self._regressors(lagged)
@@ -395,6 +425,7 @@ class DynamicSpatialDurbin(_Dynamic):
     _model_name: ClassVar[str] = "Dynamic spatial Durbin model"
     _chooses_lags: ClassVar[bool] = True
 
+    @shared_options(DynamicSpecification)
     def __init__(
         self,
         y: pd.Series,
@@ -402,15 +433,9 @@ class DynamicSpatialDurbin(_Dynamic):
         graph: Any,
         *,
         durbin: Sequence[str] | None = None,
-        effects: Effects | None = "twoway",
-        correction: Literal["lee-yu", "none", "bias-corrected"] = "lee-yu",
-        time_lag: bool = True,
-        space_time_lag: bool = True,
+        **options: Unpack[DynamicSpecification],
     ) -> None:
-        self._check_options(effects, correction, time_lag, space_time_lag)
-        sample = Sample.of(y=y, x=x, needs=["x"])
-        self._specify(sample, graph, durbin=durbin, effects=effects, correction=correction)
-        self._lose_first_period()
+        self._begin(y, x, graph, durbin, options)
 
 
 class DynamicSpatialLag(_Dynamic):
@@ -422,18 +447,8 @@ class DynamicSpatialLag(_Dynamic):
     _model_name: ClassVar[str] = "Dynamic spatial lag model"
     _chooses_lags: ClassVar[bool] = False
 
+    @shared_options(DynamicSpecification)
     def __init__(
-        self,
-        y: pd.Series,
-        x: pd.DataFrame,
-        graph: Any,
-        *,
-        effects: Effects | None = "twoway",
-        correction: Literal["lee-yu", "none", "bias-corrected"] = "lee-yu",
-        time_lag: bool = True,
-        space_time_lag: bool = True,
+        self, y: pd.Series, x: pd.DataFrame, graph: Any, **options: Unpack[DynamicSpecification]
     ) -> None:
-        self._check_options(effects, correction, time_lag, space_time_lag)
-        sample = Sample.of(y=y, x=x, needs=["x"])
-        self._specify(sample, graph, durbin=[], effects=effects, correction=correction)
-        self._lose_first_period()
+        self._begin(y, x, graph, [], options)

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from nqp_spatial.models.spatial.model import Correction, SpatialEffects, SpatialModel, Unbalanced
+from nqp_spatial.models.spatial.model import SpatialModel, Specification
 from nqp_spatial.panel.sample import Sample
+from nqp_spatial.shared.options import Unpack, shared_options
 
 
 class _WithLags(SpatialModel):
@@ -23,6 +24,7 @@ class _WithLags(SpatialModel):
 
     _chooses_lags: ClassVar[bool] = True
 
+    @shared_options(Specification)
     def __init__(
         self,
         y: pd.Series,
@@ -30,20 +32,9 @@ class _WithLags(SpatialModel):
         graph: Any,
         *,
         durbin: Sequence[str] | None = None,
-        effects: SpatialEffects | None = "twoway",
-        correction: Correction = "lee-yu",
-        unbalanced: Unbalanced = "error",
-        observation_weights: pd.Series | None = None,
+        **options: Unpack[Specification],
     ) -> None:
-        self._specify(
-            Sample.of(y=y, x=x, needs=["x"]),
-            graph,
-            durbin=durbin,
-            effects=effects,
-            correction=correction,
-            unbalanced=unbalanced,
-            observation_weights=observation_weights,
-        )
+        self._specify(Sample.of(y=y, x=x, needs=["x"]), graph, durbin, options)
 
 
 class _WithoutLags(SpatialModel):
@@ -51,26 +42,11 @@ class _WithoutLags(SpatialModel):
 
     _chooses_lags: ClassVar[bool] = False
 
+    @shared_options(Specification)
     def __init__(
-        self,
-        y: pd.Series,
-        x: pd.DataFrame,
-        graph: Any,
-        *,
-        effects: SpatialEffects | None = "twoway",
-        correction: Correction = "lee-yu",
-        unbalanced: Unbalanced = "error",
-        observation_weights: pd.Series | None = None,
+        self, y: pd.Series, x: pd.DataFrame, graph: Any, **options: Unpack[Specification]
     ) -> None:
-        self._specify(
-            Sample.of(y=y, x=x, needs=["x"]),
-            graph,
-            durbin=[],
-            effects=effects,
-            correction=correction,
-            unbalanced=unbalanced,
-            observation_weights=observation_weights,
-        )
+        self._specify(Sample.of(y=y, x=x, needs=["x"]), graph, [], options)
 
 
 class SpatialDurbin(_WithLags):

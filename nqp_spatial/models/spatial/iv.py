@@ -23,7 +23,7 @@ import nqp_spatial.models.spatial.checks as _fit_checks
 import nqp_spatial.models.spatial.iv_instruments as _iv
 import nqp_spatial.panel.lags as _lags
 from nqp_spatial.core.linear import iv
-from nqp_spatial.core.linear.within import EFFECTS, demean
+from nqp_spatial.core.linear.within import demean
 from nqp_spatial.core.spatial import kelejian_prucha
 from nqp_spatial.core.spatial.ml import scale_of
 from nqp_spatial.core.spatial.multiplier import Multiplier
@@ -39,7 +39,7 @@ from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.panel.sample import INSTRUMENTED, Sample
 from nqp_spatial.results import Results
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import Count, Effects, Unpack, check_option, shared_options
+from nqp_spatial.shared.options import Count, Effects, Unpack, check_options, shared_options
 from nqp_spatial.shared.provenance import versions
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class SpatialIV:
         instrument_orders: Count = 2,
         effects: Effects | None = "twoway",
     ) -> None:
-        check_option("effects", effects, EFFECTS)
+        check_options(SpatialIV, effects=effects)
         _check_orders(instrument_orders)
         self.effects, self.lag, self.error = effects, lag, error
         self.instrument_orders = instrument_orders
@@ -209,7 +209,7 @@ class SpatialIV:
             If rho is outside its interval, where no effect is defined, or lambda at its bound.
         """
         options = CovarianceOptions(cov, equal="asymptotic")
-        check_option("estimator", estimator, iv.ESTIMATORS)
+        check_options(SpatialIV.fit, estimator=estimator)
         if estimator == "gmm" and options.equal_variances:
             raise OptionError(
                 "With equal variances two-step GMM is 2SLS. Give the covariance that GMM shall "

@@ -16,7 +16,7 @@ from nqp_spatial.core.linear.iv import Solution, System
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.iv.strength import FirstStage
-from nqp_spatial.models.spatial.results import _NAMES, SpatialResults
+from nqp_spatial.models.spatial.results import NESTED, SpatialResults
 from nqp_spatial.results import Frame, TestResult
 from nqp_spatial.shared.messages import first
 
@@ -149,7 +149,7 @@ class SpatialIVResults(SpatialResults):
             has = ("rho" in self.params, bool(self.lagged))
             plain = [(False, has[1]), (has[0], False)]
             kept = {
-                _NAMES[*nested, True]: found[_NAMES[*nested, False]]
+                NESTED[*nested, True]: found[NESTED[*nested, False]]
                 for nested, present in zip(plain, has, strict=True)
                 if present
             }

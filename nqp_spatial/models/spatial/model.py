@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,8 @@ import nqp_spatial.models.spatial.checks as _fit_checks
 import nqp_spatial.models.spatial.random_effects as _random_effects
 import nqp_spatial.panel.lags as _lags
 from nqp_spatial.core.linear.orthogonal import Basis
-from nqp_spatial.core.linear.within import EFFECTS
 from nqp_spatial.core.spatial import stacked
-from nqp_spatial.core.spatial.ml import CORRECTIONS, Estimate, estimate
+from nqp_spatial.core.spatial.ml import Estimate, estimate
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import METHODS, Logdet, Spectrum
 from nqp_spatial.exceptions import OptionError
@@ -32,8 +31,8 @@ from nqp_spatial.panel.absorbed import LEVELS
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.sample import Sample
-from nqp_spatial.panel.stacked import UNBALANCED, StackedDesign
-from nqp_spatial.shared.options import Unpack, check_option, shared_options
+from nqp_spatial.panel.stacked import StackedDesign
+from nqp_spatial.shared.options import Default, Unpack, check_option, complete, shared_options
 from nqp_spatial.shared.provenance import versions
 
 if TYPE_CHECKING:
@@ -46,6 +45,17 @@ Array = npt.NDArray[np.float64]
 SpatialEffects = Literal["twoway", "entity", "time", "random"]
 Correction = Literal["lee-yu", "none", "bias-corrected", "adjusted-score"]
 Unbalanced = Literal["error", "submatrix", "renormalised"]
+
+
+class Specification(TypedDict, total=False):
+    """Options of the family, which `SpatialDurbin` explains."""
+
+    effects: Annotated[SpatialEffects | None, Default("twoway")]
+    correction: Annotated[Correction, Default("lee-yu")]
+    unbalanced: Annotated[Unbalanced, Default("error")]
+    observation_weights: pd.Series | None
+
+
 ADJUSTED = "adjusted-score"  # where periods differ: see core/stacked.py
 
 _KEEP = 1_000_000  # numbers of a design that are kept between fits
@@ -71,23 +81,18 @@ class SpatialModel:
         self,
         sample: Sample,
         graph: Any,
-        *,
         durbin: Sequence[str] | None,
-        effects: str | None,
-        correction: str,
-        unbalanced: str = "error",
-        observation_weights: pd.Series | None = None,
+        options: Specification,
     ) -> None:
-        check_option("effects", effects, (*EFFECTS, "random"))
-        check_option("correction", correction, (*CORRECTIONS, ADJUSTED))
-        check_option("unbalanced", unbalanced, UNBALANCED)
-        self.effects, self.correction = effects, correction
-        self.unbalanced, self.observation_weights = unbalanced, observation_weights
+        asked = complete(Specification, options)
+        self.effects, self.correction = asked["effects"], asked["correction"]
+        self.unbalanced = asked["unbalanced"]
+        self.observation_weights = asked["observation_weights"]
         self.sample = sample
         self.design = self._make_design(graph)
         self._kept: tuple[Design, tuple[str, ...], Array, Basis] | None = None
         self.durbin = _lags.durbin_names(durbin, self.design.x_names)
-        _fit_checks.check_periods(self.design, effects)
+        _fit_checks.check_periods(self.design, self.effects)
         self.design.check_rank(self._removed)
         self._check_weights()
 

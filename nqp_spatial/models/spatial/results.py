@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 # (rho, theta, lambda) in the model: its name
-_NAMES: dict[tuple[bool, ...], str] = {
+NESTED: dict[tuple[bool, ...], str] = {
     (False, False, False): "ols",
     (True, False, False): "sar",
     (False, True, False): "slx",
@@ -278,7 +278,7 @@ class SpatialResults(Results):
         for i, restriction in enumerate(restrictions):
             if has[i]:
                 nested = tuple(present and i != j for j, present in enumerate(has))
-                found[_NAMES[nested]] = self.wald_test(restriction)
+                found[NESTED[nested]] = self.wald_test(restriction)
         if has == (True, True, False):
             found["sem"] = self._common_factor()
         found["moran"] = residual_moran(self.design.cross_sections(self.resids))
