@@ -13,7 +13,7 @@ from nqp_spatial.exceptions import DataError, DuplicateKeysError, MissingValuesE
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_option, check_options
 
 
 def by_entity(frame: pd.DataFrame, column: str) -> pd.Series:
@@ -175,7 +175,7 @@ def aggregate(
     MissingValuesError
         A member without a value, under ``missing="error"``.
     """
-    check_option("missing", missing, ("error", "missing", "skip"))
+    check_options(aggregate, missing=missing)
     if not isinstance(how, Mapping) or not how:
         raise OptionError(
             f"how={how!r} names no column. Type how={{'gdp': 'sum', 'rate': 'mean'}}, with yours."
