@@ -308,14 +308,15 @@ class Heterogeneity(ResultSet):
         lang: str = "en",
     ) -> Axes:
         """Forest plot of one variable's coefficient by group; default the first."""
-        from nqp_spatial.plots import coefficients
+        from nqp_spatial.plots.forest import forest
 
         name = self._known(self.variables[0] if variable is None else variable)
         frame = self.estimates(name, level=level).xs(name, level="variable")
         notes = self._test_notes(lang, name)
-        return coefficients.forest(
+        figure = forest(
             frame, variable=name, level=level, ax=ax, notes=[*notes, *self.notes], lang=lang
         )
+        return figure.axes[0] if ax is None else ax
 
     def cite(self) -> str:
         """The works to cite for the tests, then those for the regressions."""

@@ -356,11 +356,11 @@ class Robustness(ResultSet):
 
     def _forest(self, *, level: float = 0.95, ax: Axes | None = None, lang: str = "en") -> Axes:
         """Forest plot of the parameter followed; the dashed line is the base's estimate."""
-        from nqp_spatial.plots import coefficients
+        from nqp_spatial.plots.forest import forest
 
         frame, others = self.to_frame(level=level), self._other_units
         told = [note("robustness.units", names=", ".join(others))] if others else []
-        return coefficients.forest(
+        figure = forest(
             frame.drop(index=others),
             variable=self.focus,
             reference=float(frame["estimate"].iloc[0]),
@@ -369,6 +369,7 @@ class Robustness(ResultSet):
             notes=[*told, *self.notes],
             lang=lang,
         )
+        return figure.axes[0] if ax is None else ax
 
     @property
     def _other_units(self) -> list[str]:

@@ -174,12 +174,12 @@ class WeightComparison(ResultSet):
 
         The first panel is returned; options are those of `effects`.
         """
-        from nqp_spatial.plots import figures
+        from nqp_spatial.plots.forest import forest
 
         frame = self.effects(**options).xs(variable or self.variable, level="variable")
         if effect is not None or ax is not None:
             frame = frame.loc[frame.index.get_level_values("effect") == (effect or "total")]
-        figure = figures.forest(frame, ax=ax, notes=self.notes, title=title, lang=lang)
+        figure = forest(frame, ax=ax, notes=self.notes, title=title, lang=lang)
         return figure.axes[0] if ax is None else ax
 
     def summary(self) -> str:

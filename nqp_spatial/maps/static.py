@@ -16,7 +16,7 @@ from nqp_spatial.maps import geometry, page
 from nqp_spatial.maps.classes import Classes, classify
 from nqp_spatial.maps.data import LAYERS, MapData, gather
 from nqp_spatial.maps.spillovers import significance
-from nqp_spatial.plots import figures
+from nqp_spatial.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def spillovers_figure(
     Returns
     -------
     Figure
-        Four panels, each with its own legend. `nqp_spatial.plots.figures.save` writes it.
+        Four panels, each with its own legend. `nqp_spatial.plots.save` writes it.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def spillovers_figure(
     land = geometry.outline(shapes) if background is None else background.geometry
     land, shapes = land.to_crs(crs), shapes.to_crs(crs)
     layers = _Layers.of(shapes, land, outlines, data)
-    with figures.fonts():
+    with style.fonts():
         figure, axes = plt.subplots(2, 2, figsize=figsize or _figsize(shapes), layout="constrained")
         for ax, key in zip(axes.flat, LAYERS, strict=True):
             values = data.effects[key].to_numpy(dtype=float)
@@ -82,8 +82,8 @@ def spillovers_figure(
             ax.set_title(text[key], loc="left")
             ax.text(0, 1, significance(data, key, text), transform=ax.transAxes, va="top", size=7.5)
         figure.suptitle(title or text["spillovers"].format(variable=variable))
-        figures.write_notes(figure, data.notes)
-        figures.check_glyphs(figure)
+        style.write_notes(figure, data.notes)
+        style.check_glyphs(figure)
     return figure
 
 

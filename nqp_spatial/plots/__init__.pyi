@@ -1,7 +1,9 @@
-from .figures import check_glyphs as check_glyphs
-from .figures import effects as effects
-from .figures import fonts as fonts
-from .figures import forest as forest
-from .figures import moran_by_period as moran_by_period
-from .figures import save as save
-from .figures import write_notes as write_notes
+from .forest import effects as effects
+from .forest import forest as forest
+from .lines import Reference as Reference
+from .lines import lines as lines
+from .lines import moran_by_period as moran_by_period
+from .style import check_glyphs as check_glyphs
+from .style import fonts as fonts
+from .style import save as save
+from .style import write_notes as write_notes

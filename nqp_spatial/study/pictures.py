@@ -18,17 +18,17 @@ from nqp_spatial.study.schema import CHINA, Study
 
 def write_plots(study: Study, found: Found, folder: Folder) -> None:
     """Effects under each W, and Moran's I by period."""
-    from nqp_spatial.plots import figures
+    from nqp_spatial import plots
 
     if not study.output.plots:
         return
     notes, lang = found.data.panel.notes, study.language
     for key, effects in found.effects.items():
         frame = effects.xs(study.variable_of(key.split("/")[1]), level="variable")
-        figure = figures.forest(frame, notes=notes, title=_label(study, key), lang=lang)
+        figure = plots.forest(frame, notes=notes, title=_label(study, key), lang=lang)
         _save(figure, folder, _file("forest", key, study), study)
     for outcome, moran in found.moran.items():
-        drawn = figures.moran_by_period(moran, notes=notes, lang=lang).get_figure()
+        drawn = plots.moran_by_period(moran, notes=notes, lang=lang).get_figure()
         _save(drawn, folder, _file("moran", f"{outcome}/", study), study)
     for name, figure in _figures(study, found):
         _save(figure, folder, name, study)
@@ -73,10 +73,10 @@ def _file(name: str, key: str, study: Study) -> str:
 def _save(figure: Any, folder: Folder, name: str, study: Study) -> None:
     import matplotlib.pyplot as plt
 
-    from nqp_spatial.plots import figures
+    from nqp_spatial import plots
 
     for suffix in study.output.plots:
-        figures.save(figure, folder.new("plots", f"{name}.{suffix}"))
+        plots.save(figure, folder.new("plots", f"{name}.{suffix}"))
     plt.close(figure)
 
 
@@ -115,14 +115,13 @@ def _map(
 ) -> None:
     import matplotlib.pyplot as plt
 
-    from nqp_spatial import maps
-    from nqp_spatial.plots import figures
+    from nqp_spatial import maps, plots
 
     options = {"lang": study.language, **_context(study)}
     page = maps.spillovers(result, polygons, variable, **options)
     figure = maps.spillovers_figure(result, polygons, variable, **options)
     page.save(str(folder.new("maps", f"spillovers-{name}.html")))
-    figures.save(figure, folder.new("maps", f"spillovers-{name}.png"))
+    plots.save(figure, folder.new("maps", f"spillovers-{name}.png"))
     plt.close(figure)
 
 

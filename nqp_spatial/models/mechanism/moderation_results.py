@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.results import Frame, Named, Results, TestResult
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_level, check_option
@@ -260,15 +261,18 @@ class ModerationResults(Results):
         self, *, level: float = 0.95, ax: Axes | None = None, lang: str = "en"
     ) -> Axes:
         """The effect of x over the moderator with its band, and the moderator's distribution."""
-        from nqp_spatial.plots import marginal
+        from nqp_spatial.plots.lines import ZERO, Reference, lines
 
+        text = words("marginal_effects", lang)
         numeric = self._m.kind == "numeric"
-        return marginal.marginal_effects(
+        bounds = self.johnson_neyman(1 - level).attrs["bounds"] if numeric else ()
+        return lines(
             self.marginal_effects(level=level),
-            variable=self.treatment,
-            values=self._m.values if numeric else None,
-            bounds=self.johnson_neyman(1 - level).attrs["bounds"] if numeric else (),
-            level=level,
+            y=text["effect"].format(self.treatment),
+            label=text["band"].format(100 * level),
+            reference=[ZERO, *(Reference(b, text["bound"], "x", "dotted") for b in bounds)],
+            kind="line" if numeric else "points",
+            observed=self._m.values if numeric else None,
             ax=ax,
             notes=self.notes,
             lang=lang,

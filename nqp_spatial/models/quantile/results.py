@@ -12,7 +12,7 @@ import pandas as pd
 
 from nqp_spatial.core.linear.quantile import check_loss
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.language.catalogue import note
+from nqp_spatial.language.catalogue import note, words
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import (
     Frame,
@@ -214,17 +214,28 @@ class PanelQuantileResults(ResultSet):
         lang: str = "en",
     ) -> Axes:
         """The coefficient of a variable by quantile with its band, and that of the mean."""
-        from nqp_spatial.plots import quantiles as quantile_plots
+        from nqp_spatial.plots.lines import ZERO, Reference, lines
 
+        text = words("quantiles", lang)
         if variable is None:
             variable = next(name for name in self.params.index if name != "const")
         check_option("variable", variable, list(self.params.index))
         frame = self.to_frame(level).xs(variable, level="variable")
-        other = None
+        reference = [ZERO]
         if mean and variable in self.mean.params.index:
             other = self.mean.to_frame(level).loc[variable]
-        return quantile_plots.coefficients(
-            frame, other, variable=variable, level=level, ax=ax, notes=self.notes, lang=lang
+            reference.append(Reference(other["estimate"], text["mean"].format(100 * level)))
+            reference += [Reference(other[end], line="dotted") for end in ("lower", "upper")]
+        return lines(
+            frame,
+            x=text["quantile"],
+            y=text["coefficient"].format(variable),
+            label=text["band"].format(100 * level),
+            reference=reference,
+            kind="marks",
+            ax=ax,
+            notes=self.notes,
+            lang=lang,
         )
 
     @property

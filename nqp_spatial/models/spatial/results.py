@@ -315,10 +315,10 @@ class SpatialResults(Results):
         **options: Any,
     ) -> Axes:
         """Effects of one regressor or of all; options are those of `effects`."""
-        from nqp_spatial.plots import figures
+        from nqp_spatial.plots.forest import effects
 
         frame = self.effects(**options)
-        return figures.effects(frame, variable=variable, ax=ax, notes=self.notes, lang=lang)
+        return effects(frame, variable=variable, ax=ax, notes=self.notes, lang=lang)
 
     @property
     def maps(self) -> Mapping[str, Callable[..., folium.Map]]:

@@ -16,13 +16,13 @@ import pandas as pd
 
 from nqp_spatial.core.linear import threshold as core
 from nqp_spatial.exceptions import FileFormatError, OptionError, OutputError, UnbalancedPanelError
-from nqp_spatial.language.catalogue import note, word
+from nqp_spatial.language.catalogue import note, word, words
 from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.threshold.search import ORDINALS, ThresholdSearch
 from nqp_spatial.results import Findings, Frame, Named, Results, TestResult
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Count, Seed, check_option
+from nqp_spatial.shared.options import Count, Seed, check_level, check_option
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
@@ -142,15 +142,25 @@ class PanelThresholdResults(Results):
         lang: str = "en",
     ) -> Axes:
         """The likelihood ratio of each threshold, or of one, with the critical value of its set."""
-        from nqp_spatial.plots import thresholds as threshold_plots
+        from nqp_spatial.plots.lines import Reference, lines
 
+        check_level(level)
+        text = words("likelihood_ratio", lang)
         every = range(1, len(self._search.values) + 1)
         numbers = every if number is None and ax is None else [1 if number is None else number]
-        profiles = {number: self.lr(number) for number in numbers}
-        return threshold_plots.likelihood_ratio(
-            profiles,
-            [self._search.values[number - 1] for number in numbers],
-            level=level,
+        estimates = {number: self._search.values[number - 1] for number in numbers}
+        titles = {n: text["title"].format(n, f"{value:.6g}") for n, value in estimates.items()}
+        critical = core.critical_value(level)
+        return lines(
+            pd.concat({titles[n]: self.lr(n).to_frame("estimate") for n in numbers}),
+            x=str(self._search.q.name),
+            y=text["ratio"],
+            band=(),
+            reference=[
+                Reference(critical, text["line"].format(100 * level, critical)),
+                *(Reference(v, None, "x", "solid", titles[n]) for n, v in estimates.items()),
+            ],
+            bottom=0,
             ax=ax,
             notes=self.notes,
             lang=lang,

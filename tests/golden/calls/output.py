@@ -13,7 +13,7 @@ import openpyxl
 import pandas as pd
 
 import nqp_spatial as nqp
-from nqp_spatial.plots import figures
+from nqp_spatial.plots import style
 from nqp_spatial.tables import Row, Table
 
 from ..ground import (
@@ -226,6 +226,18 @@ def _() -> Any:
     return {"en": p.forest(frame, notes=["N"], title="T"), "zh": p.forest(frame, lang="zh")}
 
 
+@case("plots/lines")
+def _() -> Any:
+    frame = did().effects().xs(POLICY, level="variable")
+    reference = [p.Reference(0.1, "R"), p.Reference(1, axis="x", line="dotted")]
+    years = frame.reset_index(drop=True)
+    return {
+        "points": p.lines(frame, y="Y", kind="points", notes=["N"]),
+        "line": p.lines(years, x="X", label="L", reference=reference, lang="zh"),
+        "panels": p.lines(pd.concat({"a": years, "b": years}), band=(), bottom=0).figure,
+    }
+
+
 @case("plots/effects")
 def _() -> Any:
     _, ax = plt.subplots()
@@ -260,12 +272,12 @@ def _() -> Any:
 
 @case("plots/helpers")
 def _() -> Any:
-    with figures.fonts():
+    with style.fonts():
         figure, ax = plt.subplots()
     ax.set_title("plain")
-    figures.write_notes(figure, ["A note of several words.", "Another."])
-    figures.check_glyphs(figure)
-    return {"figure": figure, "none": figures.installed(["No Such Font"])}
+    style.write_notes(figure, ["A note of several words.", "Another."])
+    style.check_glyphs(figure)
+    return {"figure": figure, "none": style.installed(["No Such Font"])}
 
 
 # ------------------------------------------------------------- maps
