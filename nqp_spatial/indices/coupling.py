@@ -18,10 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
-from nqp_spatial.indices._columns import indicator_columns
-from nqp_spatial.indices._panels import floats
+from nqp_spatial.indices.system import indicator_columns
 from nqp_spatial.language.catalogue import words
-from nqp_spatial.shared.checks import columns_exist
+from nqp_spatial.shared.checks import columns_exist, usable_column
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_options
 
@@ -129,7 +128,8 @@ def _largest(u: Array) -> Array:
 
 
 def _score(values: pd.Series, name: str) -> pd.Series:
-    score = floats(values, name)
+    usable_column(values, name, may_be_constant=True)
+    score = values.astype(float)
     outside = ~score.between(0, 1)
     if outside.any():
         raise DataError(

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import ConstantColumnError, DataError, OptionError
-from nqp_spatial.indices._panels import panel_columns, refuse
+from nqp_spatial.panel.sample import panel_columns
+from nqp_spatial.shared.checks import refuse
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Positive, check_options
 

@@ -20,8 +20,7 @@ import pandas as pd
 from scipy.special import xlogy
 
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.indices._columns import check_varies, indicator_columns
-from nqp_spatial.indices.system import IndicatorSystem
+from nqp_spatial.indices.system import IndicatorSystem, check_varies, indicator_columns
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import NonNegative, check_options
 
@@ -261,12 +260,14 @@ def _stack(
     """Periods one under another: scores in the table's own row order, weights by period."""
     names = [index.names[1] or "period"]
     results = list(parts.values())
+    period = pd.factorize(index.get_level_values(1), sort=True)[0]
+    place = np.argsort(np.argsort(period, kind="stable"))  # of each row in those of all periods
     return IndexResult(
-        score=pd.concat([r.score for r in results]).reindex(index),
+        score=pd.concat([r.score for r in results]).take(place),
         weights=pd.concat({p: r.weights for p, r in parts.items()}, names=names),
         group_weights=pd.concat({p: r.group_weights for p, r in parts.items()}, names=names),
-        group_scores=pd.concat([r.group_scores for r in results]).reindex(index),
-        contributions=pd.concat([r.contributions for r in results]).reindex(index),
+        group_scores=pd.concat([r.group_scores for r in results]).take(place),
+        contributions=pd.concat([r.contributions for r in results]).take(place),
         system=system,
         by="period",
         shift=shift,

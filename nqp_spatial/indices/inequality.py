@@ -20,8 +20,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import xlog1py
 
-from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.indices._panels import by_group, one_column, one_group_each, refuse
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.panel.groups import by_group, one_group_each
+from nqp_spatial.panel.sample import column_beside, one_column
+from nqp_spatial.shared.checks import refuse
 from nqp_spatial.shared.options import check_options
 
 Array = npt.NDArray[np.float64]
@@ -232,8 +234,6 @@ def _positive(values: pd.Series, weights: pd.Series | None) -> pd.DataFrame:
     table = y.to_frame("y")
     if weights is None:
         return table.assign(p=1.0)
-    p = one_column(weights, role="weights")
+    p = column_beside(table, weights, "values", "weights")
     refuse(p, p <= 0, str(p.name), "zero or negative")
-    if len(table.index.symmetric_difference(p.index)):
-        raise DataError("values and weights do not have the same rows. Take both from one frame.")
-    return table.assign(p=p.loc[table.index])
+    return table.assign(p=p)

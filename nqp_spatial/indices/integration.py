@@ -10,8 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError, UnbalancedPanelError
-from nqp_spatial.indices._panels import one_group_each, panel_columns, refuse
-from nqp_spatial.panel.groups import members
+from nqp_spatial.panel.groups import members, one_group_each
+from nqp_spatial.panel.keys import keys_of
+from nqp_spatial.panel.sample import Sample, panel_columns
+from nqp_spatial.shared.checks import refuse
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights.convert import is_graph
@@ -74,12 +76,18 @@ def market_integration(
        世界经济 (2), 20-30.
     """
     check_options(market_integration, kind=kind, ddof=ddof)
-    table = panel_columns(prices, role="prices").sort_index()
+    sample = Sample.of_columns(prices, role="prices")
+    table, keys = sample.frame("prices"), sample.keys
     if table.shape[1] < 2:
         raise DataError(f"A variance over goods needs two or more, got {first(table.columns)}.")
     for name in table:
         refuse(table[name], table[name] <= 0, str(name), "zero or negative, which is no price,")
-    entities, times = _balanced(table)
+    if not keys.balanced:
+        raise UnbalancedPanelError(
+            f"{len(keys.absent)} (entity, time) pairs of prices are missing, first "
+            f"{first(keys.absent, 3)}. Complete them, or leave those cities out in all periods."
+        )
+    entities, times = keys.entities, keys.periods
     levels = changes = np.log(table.to_numpy().reshape(len(entities), len(times), -1))
     if kind == "level":
         if len(times) < 2:
@@ -174,26 +182,17 @@ def krugman_pairs(sectors: pd.DataFrame) -> pd.Series:
     ``krugman``
     """
     table, total = _sectors(sectors)
-    share = table.div(total, axis=0).sort_index()
+    keys = keys_of(table, "sectors")
+    share = keys.take(table.div(total, axis=0), "sectors").to_numpy()
     found = {}
-    for time, part in share.groupby(level=1, sort=True):
-        values, names = part.to_numpy(), part.index.get_level_values(0)
-        for a, b in combinations(range(len(part)), 2):
-            found[names[a], names[b], time] = float(np.abs(values[a] - values[b]).sum())
+    for code, time in enumerate(keys.periods):
+        rows = np.flatnonzero(keys.period == code)
+        names = keys.entities[keys.entity[rows]]
+        for (a, one), (b, other) in combinations(zip(rows, names, strict=True), 2):
+            found[one, other, time] = float(np.abs(share[a] - share[b]).sum())
     entity, time = table.index.names[0] or "entity", table.index.names[1] or "time"
     index = pd.MultiIndex.from_tuples(list(found), names=[entity, "other", time])
     return pd.Series(list(found.values()), index, name="krugman", dtype=float)
-
-
-def _balanced(table: pd.DataFrame) -> tuple[pd.Index, pd.Index]:
-    entities, times = (table.index.get_level_values(i).unique().sort_values() for i in (0, 1))
-    absent = pd.MultiIndex.from_product([entities, times]).difference(table.index)
-    if len(absent):
-        raise UnbalancedPanelError(
-            f"{len(absent)} (entity, time) pairs of prices are missing, first {first(absent, 3)}. "
-            "Complete them, or leave those cities out in all periods."
-        )
-    return entities, times
 
 
 def _pairs(

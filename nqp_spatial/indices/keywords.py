@@ -338,8 +338,9 @@ def _result(
 ) -> KeywordResult:
     """Frequencies on all city-years, and the table of hits."""
     there = reports.index[~blank.to_numpy()]
-    n_words = pd.Series([n for n, _, _ in counts], there, dtype=float, name="n_words")
-    wordless = there[(n_words == 0).to_numpy()]
+    n_words = pd.Series(np.nan, reports.index, name="n_words")
+    n_words[~blank] = [float(n) for n, _, _ in counts]
+    wordless = n_words.index[n_words == 0]
     if len(wordless):
         raise DataError(
             f"Reports without a single word: {first(wordless, 3)}. Only punctuation is left."
@@ -352,16 +353,17 @@ def _result(
         if normalised(word) in in_text
     ]
     hits = pd.DataFrame(rows, columns=["entity", "time", "group", "word", "count", "in_text"])
-    totals = pd.DataFrame(0.0, index=there, columns=list(lexicon.groups))
-    if len(hits):
-        sums = hits.groupby(["entity", "time", "group"])["count"].sum().unstack()
-        totals = sums.reindex(index=there, columns=totals.columns).fillna(0.0)
-    by_group = (totals.div(n_words, axis=0) * per).reindex(reports.index)
+    by_group = pd.DataFrame(np.nan, reports.index, list(lexicon.groups))
+    by_group[~blank] = [
+        [sum(found.get(normalised(word), 0) for word in words) for words in lexicon.groups.values()]
+        for _, found, _ in counts
+    ]
+    by_group = by_group.div(n_words, axis=0) * per
     found = set(hits.loc[hits["count"] > 0, "word"])
     return KeywordResult(
         frequency=by_group.sum(axis=1, skipna=False).rename("keyword_frequency"),
         by_group=by_group,
-        n_words=n_words.reindex(reports.index),
+        n_words=n_words,
         hits=hits,
         never=tuple(word for word in lexicon.words if word not in found),
         missing=reports.index[blank.to_numpy()],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, MissingValuesError
-from nqp_spatial.indices._panels import by_group, one_column, one_group_each, panel_columns, refuse
+from nqp_spatial.panel.groups import by_group, one_group_each
+from nqp_spatial.panel.sample import column_beside, one_column, panel_columns
+from nqp_spatial.shared.checks import refuse
 from nqp_spatial.shared.messages import first
 
 
@@ -48,14 +50,7 @@ def location_quotient(
             raise DataError("One activity needs whole=, such as GDP or all employment.")
         total = table.sum(axis=1).rename("the sum of the columns")
     else:
-        total = one_column(whole, role="whole")
-        if not total.index.sort_values().equals(table.index.sort_values()):
-            lacking = table.index.symmetric_difference(total.index)
-            raise DataError(
-                f"part and whole do not have the same rows: {len(lacking)} are in one only, first "
-                f"{first(lacking, 3)}. Take both from one frame."
-            )
-        total = total.loc[table.index]
+        total = column_beside(table, whole, "part", "whole")
     refuse(
         total, total <= 0, str(total.name), "zero or negative, so that shares of it mean nothing,"
     )

@@ -22,8 +22,10 @@ import pandas as pd
 
 from nqp_spatial.core.linear import dea as _dea
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError, UnbalancedPanelError
-from nqp_spatial.indices._panels import panel_columns, refuse
+from nqp_spatial.panel.keys import Keys, keys_of
+from nqp_spatial.panel.sample import Sample, chosen
 from nqp_spatial.shared import parallel
+from nqp_spatial.shared.checks import refuse
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Jobs, check_options
 
@@ -74,13 +76,11 @@ class MalmquistResult:
 
     def cumulative(self) -> pd.DataFrame:
         """Changes chained from the first period, which is 1 and has a row of its own."""
-        entities = self.changes.index.get_level_values(0).unique()
-        times = self.efficiency.index.get_level_values(1).unique().sort_values()
-        rows = pd.MultiIndex.from_product([entities, times], names=self.changes.index.names)
-        start = rows.get_level_values(1) == times[0]
-        filled = self.changes.reindex(rows)
-        filled.loc[start] = 1.0
-        return filled.groupby(level=0, sort=False).cumprod(skipna=False)
+        keys = keys_of(self.efficiency, "efficiency")
+        shape = (len(keys.entities), len(keys.periods) - 1, -1)
+        changes = self.changes.to_numpy().reshape(shape)
+        chained = np.cumprod(np.insert(changes, 0, 1.0, axis=1), axis=1)
+        return pd.DataFrame(chained.reshape(len(keys.index), -1), keys.index, self.changes.columns)
 
     def summary(self) -> str:
         """What was computed, and geometric means by period, as text."""
@@ -135,16 +135,17 @@ def dea(
        in data envelopment analysis. Management Science 30, 1078-1092.
     """
     check_options(dea, orientation=orientation, by=by)
-    table = _production(frame, inputs, outputs)
-    parts = [table] if by == "pooled" else [rows for _, rows in table.groupby(level=1)]
-    found = []
-    for rows in parts:
-        x, y = rows[list(inputs)].to_numpy(), rows[list(outputs)].to_numpy()
-        output = orientation == "output"
-        crs = _dea.own_scores(x, y, output=output)
-        vrs = _dea.own_scores(x, y, output=output, variable=True)
-        found.append(pd.DataFrame({"crs": crs, "vrs": vrs, "scale": crs / vrs}, rows.index))
-    return pd.concat(found).loc[table.index]
+    sample = _production(frame, inputs, outputs)
+    x, y = sample.array("inputs"), sample.array("outputs")
+    frontier = np.zeros_like(sample.keys.period) if by == "pooled" else sample.keys.period
+    found = pd.DataFrame(np.nan, sample.index, ["crs", "vrs"])
+    for one in np.unique(frontier):
+        rows = frontier == one
+        for name, variable in (("crs", False), ("vrs", True)):
+            found.loc[rows, name] = _dea.own_scores(
+                x[rows], y[rows], output=orientation == "output", variable=variable
+            )
+    return sample.keys.as_given(found.assign(scale=found["crs"] / found["vrs"]))
 
 
 def malmquist(
@@ -199,11 +200,11 @@ def malmquist(
     check_options(malmquist, orientation=orientation, returns=returns)
     if not isinstance(n_jobs, int | np.integer) or n_jobs == 0:
         raise OptionError(f"n_jobs={n_jobs!r} is not a number of processes. Type n_jobs=2.")
-    table = _production(frame, inputs, outputs).sort_index()
-    entities, times = _balanced(table)
-    shape = (len(entities), len(times), -1)
-    x = table[list(inputs)].to_numpy().reshape(shape)
-    y = table[list(outputs)].to_numpy().reshape(shape)
+    sample = _production(frame, inputs, outputs)
+    keys = sample.keys
+    _check_periods(keys)
+    entities, times = keys.entities, keys.periods
+    x, y = (np.moveaxis(sample.cells(role), 0, 1) for role in ("inputs", "outputs"))
     found = _distances(x, y, orientation == "output", returns == "vrs", n_jobs)
     efficiency = pd.DataFrame(
         {
@@ -211,14 +212,14 @@ def malmquist(
             "vrs": found["vrs"].ravel(),
             "scale": (found["crs"] / found["vrs"]).ravel(),
         },
-        table.index,
+        keys.index,
     )
-    later = table.index[np.tile(np.arange(len(times)) > 0, len(entities))]
+    later = keys.index[np.tile(np.arange(len(times)) > 0, len(entities))]
     result = MalmquistResult(
         changes=pd.DataFrame(
             {name: part.ravel() for name, part in _changes(found, returns).items()}, later
         ),
-        efficiency=efficiency.loc[frame.index],
+        efficiency=keys.as_given(efficiency),
         infeasible=_infeasible(found, entities, times, returns),
         inputs=tuple(inputs),
         outputs=tuple(outputs),
@@ -229,36 +230,44 @@ def malmquist(
     return result
 
 
-def _production(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) -> pd.DataFrame:
+def _production(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) -> Sample:
     """Input and output columns, not negative, with something in and something out of each row."""
     for role, names in (("inputs", inputs), ("outputs", outputs)):
         if isinstance(names, str) or not len(names):
             raise OptionError(f"{role}={names!r} is not a list of columns. Type {role}=['gdp'].")
-    table = panel_columns(frame, [*inputs, *outputs])
-    for name in table:
-        refuse(table[name], table[name] < 0, str(name), "negative, which no frontier allows,")
-    for role, names in (("input", inputs), ("output", outputs)):
-        idle = ~(table[list(names)] > 0).any(axis=1)
+    table = chosen(frame, [*inputs, *outputs], "the data")
+    sample = Sample.of(
+        inputs=table[list(inputs)],
+        outputs=table[list(outputs)],
+        may_be_constant=("inputs", "outputs"),
+    )
+    for role in ("inputs", "outputs"):
+        columns = sample.frame(role)
+        for name in columns:
+            bad = columns[name] < 0
+            refuse(columns[name], bad, str(name), "negative, which no frontier allows,")
+        idle = ~(columns > 0).any(axis=1)
         if idle.any():
             raise DataError(
-                f"{int(idle.sum())} row(s) have no {role} above zero, first "
-                f"{first(table.index[idle], 3)}. Correct or drop them."
+                f"{int(idle.sum())} row(s) have no {role[:-1]} above zero, first "
+                f"{first(columns.index[idle], 3)}. Correct or drop them."
             )
-    return table
+    return sample
 
 
-def _balanced(table: pd.DataFrame) -> tuple[pd.Index, pd.Index]:
-    entities, times = (table.index.get_level_values(i).unique().sort_values() for i in (0, 1))
-    if len(times) < 2:
-        raise DataError(f"There is only one period, {first(times)}: nothing changes. Use dea().")
-    absent = pd.MultiIndex.from_product([entities, times]).difference(table.index)
-    if len(absent):
-        raise UnbalancedPanelError(
-            f"{len(absent)} of {len(entities) * len(times)} (entity, time) pairs are missing, "
-            f"first {first(absent, 3)}. A frontier without some of its cities is another frontier: "
-            "complete the panel or drop those entities in all periods."
+def _check_periods(keys: Keys) -> None:
+    """Two periods at least, and every entity in each."""
+    if len(keys.periods) < 2:
+        raise DataError(
+            f"There is only one period, {first(keys.periods)}: nothing changes. Use dea()."
         )
-    return entities, times
+    if not keys.balanced:
+        n_entities, n_periods = keys.shape
+        raise UnbalancedPanelError(
+            f"{len(keys.absent)} of {n_entities * n_periods} (entity, time) pairs are missing, "
+            f"first {first(keys.absent, 3)}. A frontier without some of its cities is another "
+            "frontier: complete the panel or drop those entities in all periods."
+        )
 
 
 @dataclass(frozen=True)

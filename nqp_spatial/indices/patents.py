@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
-from nqp_spatial.indices._panels import one_column, refuse
 from nqp_spatial.panel.groups import members
+from nqp_spatial.panel.sample import one_column
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.checks import refuse
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_options

@@ -12,8 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
-from nqp_spatial.indices._columns import check_frame, indicator_columns
-from nqp_spatial.indices.system import IndicatorSystem
+from nqp_spatial.indices.system import IndicatorSystem, check_frame, indicator_columns
 from nqp_spatial.shared.options import Positive
 
 Array = npt.NDArray[np.float64]

@@ -11,7 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
-from nqp_spatial.indices._panels import by_group, one_column, panel_columns, refuse
+from nqp_spatial.panel.groups import by_group
+from nqp_spatial.panel.sample import one_column, panel_columns
+from nqp_spatial.shared.checks import refuse
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Between, check_options
 
@@ -104,11 +106,11 @@ def primacy(size: pd.Series, groups: pd.Series | pd.DataFrame) -> pd.DataFrame:
     """
     rows: dict[tuple[object, object], dict[str, object]] = {}
     for key, part in _groups(size, groups):
-        p = part["size"].sort_index().sort_values(ascending=False, kind="stable")
-        values = p.to_numpy()
+        values = np.sort(part["size"].to_numpy())[::-1]
+        largest = part.index[part["size"] == values[0]]
         rows[key] = {
-            "n_cities": len(p),
-            "leader": p.index[0][0],
+            "n_cities": len(part),
+            "leader": largest.get_level_values(0).min(),
             "primacy2": _ratio(values, 2),
             "primacy4": _ratio(values, 4),
             "primacy11": 2 * _ratio(values, 11),

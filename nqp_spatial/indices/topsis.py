@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.indices._columns import indicator_columns
 from nqp_spatial.indices.entropy import entropy, minmax
-from nqp_spatial.indices.system import IndicatorSystem
+from nqp_spatial.indices.system import IndicatorSystem, indicator_columns
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import NonNegative, check_options
 

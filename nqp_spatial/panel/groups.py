@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -9,10 +10,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nqp_spatial.exceptions import DataError, DuplicateKeysError, MissingValuesError, OptionError
+from nqp_spatial.exceptions import (
+    DataError,
+    DataWarning,
+    DuplicateKeysError,
+    MissingValuesError,
+    OptionError,
+)
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import type_hint
-from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import check_option, check_options
 
 
@@ -81,6 +88,85 @@ def members(groups: pd.Series | pd.DataFrame) -> pd.Series:
             "one row per (entity, group)."
         )
     return groups
+
+
+def one_group_each(groups: pd.Series | pd.DataFrame, index: pd.MultiIndex) -> pd.Series:
+    """The group of every row, for what needs each entity in exactly one group.
+
+    Raises
+    ------
+    DuplicateKeysError
+        An entity is in several groups.
+    MissingValuesError
+        An entity of the data has no group.
+    """
+    labels = members(groups)
+    entities = index.get_level_values(0)
+    labels = labels[labels.index.isin(entities)]
+    if not labels.index.is_unique:
+        twice = labels.index[labels.index.duplicated()].unique()
+        raise DuplicateKeysError(
+            f"{len(twice)} entities are in more than one group: {first(twice)}. Shares within and "
+            "between groups need one group each: keep the rows of one definition."
+        )
+    absent = entities.unique().difference(labels.index, sort=False)
+    if len(absent):
+        hint = type_hint(entities, members(groups).index)
+        raise MissingValuesError(
+            f"{len(absent)} entities of the data have no group: {first(absent)}. "
+            + (hint or "Label them, or take them out of the data.")
+        )
+    return pd.Series(labels.reindex(entities).to_numpy(), index=index, name=labels.name)
+
+
+def by_group(frame: pd.DataFrame, groups: pd.Series | pd.DataFrame) -> pd.DataFrame:
+    """Rows repeated for every group of their entity, with the label in the column ``group``.
+
+    Entities in no group are not part of any and have no row.
+
+    Raises
+    ------
+    MissingValuesError
+        A member of a group has no row in some period, or none at all.
+
+    Warns
+    -----
+    DataWarning
+        Groups without any city in the data.
+    """
+    labels = members(groups)
+    entities = frame.index.get_level_values(0)
+    present = labels[labels.index.isin(entities)]
+    if present.empty:
+        raise DataError(
+            f"No entity of groups is in the data: groups have {first(labels.index, 3)}, the data "
+            f"{first(entities.unique(), 3)}. " + type_hint(entities.unique(), labels.index)
+        )
+    elsewhere = labels[~labels.isin(present)]
+    if len(elsewhere):
+        warnings.warn(
+            f"{elsewhere.nunique()} group(s) have no city in the data and no row in the answer: "
+            f"{first(elsewhere.unique())}.",
+            DataWarning,
+            stacklevel=outside(),
+        )
+        labels = labels[labels.isin(present)]
+    times = frame.index.get_level_values(1).unique()
+    wanted = pd.MultiIndex.from_arrays(
+        [np.repeat(labels.index, len(times)), np.tile(times, len(labels))]
+    )
+    absent = wanted[~wanted.isin(frame.index)].unique()
+    if len(absent):
+        raise MissingValuesError(
+            f"{len(absent)} (member, time) pairs of the groups are not in the data, first "
+            f"{first(absent, 3)}. A group without some of its members is another group: complete "
+            "the data, or leave these members out in all periods, on record: "
+            "groups[groups['adcode'].isin(panel.entities)]."
+        )
+    rows = frame.loc[wanted].copy()
+    rows.index = rows.index.set_names(frame.index.names)
+    rows.insert(0, "group", np.repeat(labels.to_numpy(), len(times)))
+    return rows
 
 
 Rule = str | tuple[str, str]

@@ -105,6 +105,17 @@ class Keys:
         """Whether every entity has every period."""
         return len(self.index) == len(self.entities) * len(self.periods)
 
+    @property
+    def absent(self) -> pd.MultiIndex:
+        """Pairs that a balanced panel of these entities and periods would have besides."""
+        full = pd.MultiIndex.from_product([self.entities, self.periods], names=self.index.names)
+        return full.difference(self.index)
+
+    def as_given(self, values: Labelled) -> Labelled:
+        """Values on these rows, in the order in which the rows came."""
+        found = values if self.order is None else values.take(np.argsort(self.order))
+        return found.set_axis(self.given, axis=0)
+
     def take(self, values: Labelled, role: str, own_role: str = "y") -> Labelled:
         """Values of ``role`` on these rows, matched by label.
 

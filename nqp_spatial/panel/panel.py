@@ -178,10 +178,7 @@ class PanelData(Verbs):
 
     def missing_pairs(self) -> pd.MultiIndex:
         """The (entity, time) pairs that a balanced panel would have and this one has not."""
-        full = pd.MultiIndex.from_product(
-            [self.entities, self.periods], names=self.frame.index.names
-        )
-        return full.difference(self.frame.index)
+        return self.keys.absent
 
     def missing_cells(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Empty cells as a table of entity, time and column."""

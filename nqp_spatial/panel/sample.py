@@ -129,6 +129,18 @@ class Sample:
         array = column.to_numpy(dtype=float)[:, None]
         return cls(keys, array, (name,), {"y": (name,)}, notes_of(values))
 
+    @classmethod
+    def of_columns(cls, data: Any, columns: Sequence[str] | None = None, *, role: str) -> Sample:
+        """Columns of one table, all or those named, which may be constant.
+
+        Raises
+        ------
+        DataError
+            As `of`; or a column is absent, or is there or given twice.
+        """
+        frame = chosen(data, columns, role)
+        return cls.of(may_be_constant=(role,), **{role: frame})
+
     def __contains__(self, role: str) -> bool:
         return role in self.roles
 
@@ -222,6 +234,66 @@ def single(values: Any, role: str) -> pd.Series:
     checks.panel_index(values, role)
     found: pd.Series = values
     return found
+
+
+def chosen(data: Any, columns: Sequence[str] | None, role: str) -> pd.DataFrame:
+    """Columns of a table on an (entity, time) index, each once; a Series is a table of one.
+
+    Raises
+    ------
+    DataError
+        There is no column, one is absent, or is there or given twice; another index.
+    """
+    checks.panel_index(data, role)
+    frame = data.to_frame(data.name or "value") if isinstance(data, pd.Series) else data
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()].unique()
+        raise DataError(f"More than one column is named {first(twice)}. Rename or drop one.")
+    if columns is not None:
+        checks.columns_exist(frame, columns)
+        twice = sorted({c for c in columns if list(columns).count(c) > 1})
+        if twice:
+            raise DataError(f"The column {first(twice)} is given twice. Name each once.")
+        frame = frame[list(columns)]
+    if not frame.shape[1]:
+        raise DataError(f"{role} has no columns. Give at least one.")
+    return frame
+
+
+def panel_columns(
+    data: pd.Series | pd.DataFrame, columns: Sequence[str] | None = None, *, role: str = "the data"
+) -> pd.DataFrame:
+    """Columns as numbers, checked as by `Sample.of_columns`, on the rows as they came."""
+    sample = Sample.of_columns(data, columns, role=role)
+    labels = chosen(data, columns, role).columns
+    return sample.keys.as_given(pd.DataFrame(sample.array(role), sample.index, labels))
+
+
+def one_column(data: pd.Series | pd.DataFrame, *, role: str) -> pd.Series:
+    """The only column, checked as by `panel_columns`; without a name it has that of its role."""
+    column = single(data, role)
+    name = str(role if column.name is None else column.name)
+    return panel_columns(column.rename(name), role=role)[name]
+
+
+def column_beside(
+    table: pd.DataFrame, data: pd.Series | pd.DataFrame, own_role: str, role: str
+) -> pd.Series:
+    """The only column of ``data`` on the rows of a table, as they came.
+
+    Raises
+    ------
+    DataError
+        As `one_column`, or rows that only one of both has.
+    """
+    column = one_column(data, role=role)
+    other = table.index.symmetric_difference(column.index)
+    if len(other):
+        raise DataError(
+            f"{own_role} and {role} do not have the same rows: {len(other)} are in one only, first "
+            f"{first(other, 3)}. Take both from one frame."
+        )
+    return column.loc[table.index]
 
 
 def labels_of(

@@ -128,6 +128,16 @@ def numeric(values: pd.Series, name: str) -> None:
     )
 
 
+def refuse(values: pd.Series, bad: pd.Series, name: str, why: str) -> None:
+    """Raise `DataError` naming the rows that are marked as bad, if any is."""
+    marked = np.asarray(bad, dtype=bool)
+    if marked.any():
+        raise DataError(
+            f"{name!r} is {why} in {int(marked.sum())} row(s), first "
+            f"{first(values.index[marked], 3)} ({values[marked].iloc[0]:g})."
+        )
+
+
 def balanced(index: pd.MultiIndex) -> None:
     """Raise `UnbalancedPanelError` naming the first pairs that are absent."""
     levels = [index.get_level_values(i).unique().sort_values() for i in (0, 1)]
