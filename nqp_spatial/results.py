@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "Calculation",
     "Findings",
     "Frame",
     "Named",
@@ -373,6 +374,73 @@ class Results(Findings, ForMaketables):
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         title = f"<p><b>{escape(self.model_name)}</b>: {escape(str(self.dependent))}</p>"
         return title + notes + self.to_frame().to_html(float_format=lambda v: f"{v:.6g}")
+
+    def cite(self) -> str:
+        """The works to cite for the method."""
+        return self.citation
+
+
+class Calculation(Findings):
+    """Numbers computed without a model, such as an index, and how they came about.
+
+    A class of this kind has its numbers in `to_frame` and says what it is in ``what``; the rest
+    follows from them.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What a reader of these numbers must be told, such as that data are simulated.
+    """
+
+    what: ClassVar[str] = "Index"
+    citation: ClassVar[str] = ""
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The numbers, on their rows."""
+        raise NotImplementedError
+
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """What is said of it in one row: moments of its first column, unless it says otherwise."""
+        moments = self.to_frame().iloc[:, 0].agg(["mean", "std", "min", "max"])
+        return {str(name): float(value) for name, value in moments.items()}
+
+    def tidy(self) -> pd.DataFrame:
+        """One row a number: the labels of its row, then term and value."""
+        frame = self.to_frame()
+        names = [name or f"level_{i}" for i, name in enumerate(frame.index.names)]
+        rows = frame.rename_axis(index=names).reset_index()
+        return rows.melt(id_vars=names, var_name="term", value_name="value")
+
+    def glance(self) -> pd.DataFrame:
+        """One row: what it is, `facts`, and the number of rows."""
+        return pd.DataFrame([{"index": self.what, **self.facts, "nobs": len(self.to_frame())}])
+
+    def _titled(self, frames: Mapping[str, pd.DataFrame]) -> Mapping[str, Frame]:
+        """Tables under their names, with the notes of the whole."""
+        return Named((name, Frame(title(name), one, self.notes)) for name, one in frames.items())
+
+    def summary(self) -> str:
+        """What it is, its notes, facts and tables, as text."""
+        return "\n".join([self.headline, *self.notes, self._told()])
+
+    def _told(self) -> str:
+        """What a summary tells below its head."""
+        facts = ", ".join(f"{name} {value:.4f}" for name, value in self.facts.items())
+        tables = (one.frame.round(4).to_string() for one in self.frames.values())
+        return "\n\n".join([facts, *tables])
+
+    @property
+    def headline(self) -> str:
+        """What was computed from what, in a line."""
+        return f"{self.what}: {len(self.to_frame())} rows"
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(float_format=lambda value: f"{value:.6g}"))
 
     def cite(self) -> str:
         """The works to cite for the method."""

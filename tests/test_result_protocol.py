@@ -24,11 +24,11 @@ from nqp_spatial import tables
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.models.linear.least_squares import LeastSquaresResults
-from nqp_spatial.results import Findings, Frame, Results, ResultSet, TestResult
+from nqp_spatial.results import Calculation, Findings, Frame, Results, ResultSet, TestResult
 from nqp_spatial.shared.notes import Note
 
 SIDE, PERIODS = 4, 8
-BASES = {ResultSet, LeastSquaresResults}  # of which there are only subclasses
+BASES = {ResultSet, LeastSquaresResults, Calculation}  # of which there are only subclasses
 TIDY = ["term", "estimate", "std_error", "statistic", "pvalue", "lower", "upper"]
 
 
@@ -118,7 +118,35 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             nqp.compare_weights(durbin, {"queen": queen, "far": lattice(polygons.index, order=2)}),
             nqp.comparison.specification_path(y, x, queen),
         ]
+        found += calculations(f)
     return {type(result): result for result in found}
+
+
+def calculations(f: pd.DataFrame) -> list[Calculation]:
+    """An index of each kind; two of three cities produce from nothing in one period."""
+    levels = f[["x", "z", "q"]].abs()
+    levels.attrs = dict(f.attrs)
+    vrs = pd.DataFrame(
+        {"labour": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "gdp": [1.0, 4.0, 3.0, 9.0, 4.0, 8.0]},
+        index=pd.MultiIndex.from_product([list("abc"), [1, 2]], names=["city", "year"]),
+    )
+    vrs.attrs = dict(f.attrs)
+    joint = pd.DataFrame(
+        {"application": [1, 1, 2, 2], "city": list("abac"), "year": [2010, 2010, 2011, 2011]}
+    )
+    joint.attrs = dict(f.attrs)
+    years = pd.MultiIndex.from_product([["甲", "乙"], [2010]], names=["city", "year"])
+    reports = pd.Series(["发展大数据。", "推进云计算，发展大数据。"], years)
+    reports.attrs = dict(f.attrs)
+    directions = {"x": "positive", "z": "positive", "q": "negative"}
+    return [
+        nqp.indices.entropy(levels, directions),
+        nqp.indices.topsis(levels, directions),
+        nqp.indices.pca(levels, directions, n_components=2),
+        nqp.indices.malmquist(vrs, ["labour"], ["gdp"], returns="vrs"),
+        nqp.indices.co_patents(joint),
+        nqp.indices.keyword_frequency(reports, {"数字": ["大数据", "云计算"]}),
+    ]
 
 
 def test_there_is_one_of_every_class(results):
@@ -221,6 +249,24 @@ def test_tidy_and_glance_have_the_same_columns_everywhere(results):
         assert {*last.fit_statistics.index, "dependent", "cov_type"} <= set(glance), kind
         row = tidy.iloc[-1]
         assert row["estimate"] == last.params.iloc[-1] and row["statistic"] == last.tstats.iloc[-1]
+
+
+def test_calculations_say_what_they_are_and_have_no_parts(results):
+    found = [result for result in results.values() if isinstance(result, Calculation)]
+    assert len(found) == 6
+    for result in found:
+        name = type(result).__name__
+        frame, tidy, glance = result.to_frame(), result.tidy(), result.glance()
+        assert not result.parts and result.frames and result.notes == ("simulated",), name
+        assert list(tidy)[-2:] == ["term", "value"] and len(tidy) == frame.size, name
+        assert list(tidy)[:-2] == list(frame.index.names), name
+        last = frame.iloc[-1]
+        assert tidy["term"].iloc[-1] == last.index[-1] and tidy["value"].iloc[-1] == last.iloc[-1]
+        assert len(glance) == 1 and glance["nobs"].iloc[0] == len(frame), name
+        assert glance["index"].iloc[0] == result.what, name
+        assert result.summary() == repr(result) and "\nsimulated\n" in repr(result), name
+        assert "<table" in result._repr_html_() and isinstance(result.cite(), str), name
+        assert all(one.notes == result.notes for one in result.frames.values()), name
 
 
 def test_containers_answer_as_results_do(results):

@@ -10,7 +10,7 @@ For indicator j over the m rows i, with z_ij in [0, 1] the min-max value by dire
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Literal
 
@@ -21,14 +21,16 @@ from scipy.special import xlogy
 
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices.system import IndicatorSystem, check_varies, indicator_columns
+from nqp_spatial.results import Calculation, Frame
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import NonNegative, check_options
 
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class IndexResult:
+class IndexResult(Calculation):
     """An entropy index and how it came about.
 
     Attributes
@@ -46,7 +48,15 @@ class IndexResult:
         Sub-indices in [0, 1]: the entropy index of the group's indicators alone.
     contributions : DataFrame, shape (nobs, n_top_groups)
         Weight of each top group times its sub-index; a row sums to the score.
+    notes : tuple of str
+        What the data say that readers must be told.
     """
+
+    what = "Entropy index"
+    citation = (
+        "Shannon, C. E. (1948). A mathematical theory of communication. Bell System Technical "
+        "Journal 27."
+    )
 
     score: pd.Series
     weights: pd.DataFrame
@@ -57,26 +67,25 @@ class IndexResult:
     by: str
     shift: float
     standardise: str
+    notes: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """The index and its sub-indices side by side, shape (nobs, 1 + n_groups)."""
         return pd.concat([self.score, self.group_scores], axis=1)
 
-    def summary(self) -> str:
-        """Method, moments of the index, and the weights, as text."""
-        moments = ", ".join(
-            f"{name} {value:.4f}"
-            for name, value in self.score.agg(["mean", "std", "min", "max"]).items()
-        )
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Weights of groups, and of indicators."""
+        return self._titled({"group-weights": self.group_weights, "index-weights": self.weights})
+
+    @property
+    def headline(self) -> str:
+        """Method and size."""
         return (
             f"Entropy index {self.score.name!r}: {len(self.system.indicators)} indicators, "
             f"{len(self.score)} rows, by={self.by!r}, standardise={self.standardise!r}, "
-            f"shift={self.shift:g}\n{moments}\n\n{self.group_weights.round(4).to_string()}"
-            f"\n\n{self.weights.round(4).to_string()}"
+            f"shift={self.shift:g}"
         )
-
-    def __repr__(self) -> str:
-        return self.summary()
 
 
 def entropy(
@@ -130,13 +139,14 @@ def entropy(
     table = indicator_columns(frame, system.columns)
     if standardise == "none":
         _refuse_negative(table)
+    notes = notes_of(frame)
     if by == "pooled":
-        return _index(table, system, by, shift, standardise)
+        return replace(_index(table, system, by, shift, standardise), notes=notes)
     parts: dict[object, IndexResult] = {
         period: _period(rows, period, system, shift, standardise)
         for period, rows in table.groupby(level=_time_level(table), sort=True)
     }
-    return _stack(parts, table.index, system, shift, standardise)
+    return replace(_stack(parts, table.index, system, shift, standardise), notes=notes)
 
 
 def minmax(table: pd.DataFrame, directions: Mapping[str, str]) -> pd.DataFrame:

@@ -25,8 +25,10 @@ from nqp_spatial.exceptions import (
     StudyFileError,
 )
 from nqp_spatial.panel.keys import keys_of
+from nqp_spatial.results import Calculation, Frame
 from nqp_spatial.shared import checks, parallel
 from nqp_spatial.shared.messages import first, missing_dependency
+from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import Jobs, Positive
 
 _Counted = tuple[int, dict[str, int], dict[str, int]]  # words, hits, occurrences as characters
@@ -115,7 +117,7 @@ class Lexicon:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class KeywordResult:
+class KeywordResult(Calculation):
     """Keyword frequencies, and every hit behind them.
 
     Attributes
@@ -133,7 +135,11 @@ class KeywordResult:
         Words of the lexicon that are in no report.
     missing : MultiIndex
         City-years without a report, or with a blank one.
+    notes : tuple of str
+        What the reports say that readers must be told.
     """
+
+    what = "Keyword frequency"
 
     frequency: pd.Series
     by_group: pd.DataFrame
@@ -143,6 +149,16 @@ class KeywordResult:
     missing: pd.MultiIndex
     lexicon: Lexicon
     per: float
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Frequency, in all and by group of words, and the words of each report."""
+        return pd.concat([self.frequency, self.by_group, self.n_words], axis=1)
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Hits of each word."""
+        return self._titled({"keywords": self.hits_by_word()})
 
     def hits_by_word(self) -> pd.DataFrame:
         """Hits of each word over all reports: group, count, in_text, and reports that have it."""
@@ -154,13 +170,19 @@ class KeywordResult:
         table["reports"] = self.hits[self.hits["count"] > 0].groupby(["group", "word"]).size()
         return table.reindex(words).astype(float).fillna(0.0).astype(int)
 
-    def __repr__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """What was looked for and found."""
         found = self.frequency.notna().sum()
         return (
             f"Keyword frequency per {self.per:g} words: {len(self.lexicon.words)} words in "
             f"{len(self.lexicon.groups)} groups, {found} reports, {len(self.missing)} missing, "
-            f"{len(self.never)} words never found\n{self.hits_by_word().to_string()}"
+            f"{len(self.never)} words never found"
         )
+
+    def _told(self) -> str:
+        """Hits of each word."""
+        return str(self.hits_by_word().to_string())
 
 
 def keyword_frequency(
@@ -369,4 +391,5 @@ def _result(
         missing=reports.index[blank.to_numpy()],
         lexicon=lexicon,
         per=per,
+        notes=notes_of(reports),
     )

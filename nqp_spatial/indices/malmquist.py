@@ -12,9 +12,9 @@ where a prime marks the later period. Values above one are progress.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +22,23 @@ import pandas as pd
 
 from nqp_spatial.core.linear import dea as _dea
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError, UnbalancedPanelError
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.panel.keys import Keys, keys_of
 from nqp_spatial.panel.sample import Sample, chosen
+from nqp_spatial.results import Calculation, Frame, Named
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.checks import refuse
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Jobs, check_options
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MalmquistResult:
+class MalmquistResult(Calculation):
     """Productivity change of every entity between neighbouring periods.
 
     Attributes
@@ -49,7 +54,16 @@ class MalmquistResult:
         ``frontier`` (period of the frontier), ``returns``. Changes that need them are nan.
     inputs, outputs : tuple of str
     orientation, returns : str
+    notes : tuple of str
+        What the data say that readers must be told.
     """
+
+    what = "Malmquist index"
+    citation = (
+        "Färe, R., Grosskopf, S., Norris, M. and Zhang, Z. (1994). Productivity growth, technical "
+        "progress, and efficiency change in industrialized countries. American Economic Review "
+        "84, 66-83."
+    )
 
     changes: pd.DataFrame
     efficiency: pd.DataFrame
@@ -58,6 +72,44 @@ class MalmquistResult:
     outputs: tuple[str, ...]
     orientation: str
     returns: str
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The changes."""
+        return self.changes
+
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """Geometric means of the changes over all rows."""
+        return {str(name): float(v) for name, v in self.means("all").iloc[0].items()}
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Mean changes by period; efficiency; programmes without a solution, if there are any."""
+        frames = {"productivity": self.means(), "efficiency": self.efficiency}
+        lost = {"infeasible": self.infeasible} if len(self.infeasible) else {}
+        return self._titled(frames | lost)
+
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """Productivity over time."""
+        return Named({"productivity": self._productivity})
+
+    def _productivity(self, *, ax: Axes | None = None, lang: str = "en") -> Axes:
+        """The geometric mean over entities of productivity chained from the first period."""
+        from nqp_spatial.plots.lines import Reference, lines
+
+        chained = np.log(self.cumulative()["tfp_change"]).groupby(level=1).mean()
+        return lines(
+            np.exp(chained).to_frame("estimate"),
+            y=word("productivity.chained", lang),
+            band=(),
+            reference=[Reference(1.0, line="solid")],
+            kind="marks",
+            ax=ax,
+            notes=self.notes,
+            lang=lang,
+        )
 
     def means(self, by: Literal["time", "entity", "all"] = "time") -> pd.DataFrame:
         """Geometric means of the changes, nan where one of them is nan.
@@ -82,19 +134,20 @@ class MalmquistResult:
         chained = np.cumprod(np.insert(changes, 0, 1.0, axis=1), axis=1)
         return pd.DataFrame(chained.reshape(len(keys.index), -1), keys.index, self.changes.columns)
 
-    def summary(self) -> str:
-        """What was computed, and geometric means by period, as text."""
+    @property
+    def headline(self) -> str:
+        """What was computed."""
         lost = (
             f"; {len(self.infeasible)} programmes without solution" if len(self.infeasible) else ""
         )
         return (
             f"Malmquist index, {self.orientation} orientation, returns {self.returns}: inputs "
-            f"{', '.join(self.inputs)}; outputs {', '.join(self.outputs)}{lost}\n\n"
-            f"{self.means().round(4).to_string()}"
+            f"{', '.join(self.inputs)}; outputs {', '.join(self.outputs)}{lost}"
         )
 
-    def __repr__(self) -> str:
-        return self.summary()
+    def _told(self) -> str:
+        """Geometric means by period."""
+        return f"\n{self.means().round(4).to_string()}"
 
 
 def dea(
@@ -225,6 +278,7 @@ def malmquist(
         outputs=tuple(outputs),
         orientation=orientation,
         returns=returns,
+        notes=sample.notes,
     )
     _warn(result, times)
     return result

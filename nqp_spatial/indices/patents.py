@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,15 +12,17 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
 from nqp_spatial.panel.groups import members
 from nqp_spatial.panel.sample import one_column
+from nqp_spatial.results import Calculation, Frame
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.checks import refuse
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import check_options
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CoPatents:
+class CoPatents(Calculation):
     """Co-patents of cities and what was counted.
 
     Attributes
@@ -36,12 +38,32 @@ class CoPatents:
         ``repeated rows`` (a city named more than once in one application; counted once).
     left_out : Index
         Cities of the table that are not among ``entities``.
+    notes : tuple of str
+        What the table says that readers must be told.
     """
+
+    what = "Co-patents"
 
     counts: pd.Series
     flows: pd.DataFrame
     report: pd.Series
     left_out: pd.Index
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The counts."""
+        return self.counts.to_frame()
+
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """What was counted."""
+        return {str(name): float(number) for name, number in self.report.items()}
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """What was counted, and flows between cities over all periods."""
+        counted = self.report.rename("number").rename_axis("co-patents").to_frame()
+        return self._titled({"co-patents": counted, "flows": self.flow_table()})
 
     def per_head(self, population: pd.Series, *, scale: float = 1.0) -> pd.Series:
         """Counts over population, times ``scale``; on the rows of the counts.
@@ -79,8 +101,14 @@ class CoPatents:
         total = rows.groupby(["origin", "destination"], sort=True)["value"].sum()
         return total.reset_index()
 
-    def __repr__(self) -> str:
-        return f"Co-patents of {self.counts.index.levels[0].size} cities\n{self.report.to_string()}"
+    @property
+    def headline(self) -> str:
+        """Whose they are."""
+        return f"Co-patents of {self.counts.index.levels[0].size} cities"
+
+    def _told(self) -> str:
+        """What was counted."""
+        return str(self.report.to_string())
 
 
 def co_patents(
@@ -165,6 +193,7 @@ def co_patents(
             }
         ),
         left_out=pd.Index(once["city"].unique()).difference(cities),
+        notes=notes_of(table),
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,13 @@ from scipy import stats
 
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.indices.system import IndicatorSystem, check_frame, indicator_columns
+from nqp_spatial.language.catalogue import words
+from nqp_spatial.results import Calculation, Frame, Named, TestResult
+from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import Positive
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Array = npt.NDArray[np.float64]
 
@@ -28,7 +35,7 @@ class Bartlett:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PCAResult:
+class PCAResult(Calculation):
     """A principal-component index and how it came about.
 
     Attributes
@@ -48,8 +55,15 @@ class PCAResult:
     kmo : Series, shape (k + 1,)
         Kaiser-Meyer-Olkin measure, ``overall`` first, then by indicator.
     bartlett : Bartlett
+    notes : tuple of str
+        What the data say that readers must be told.
     """
 
+    what = "Principal-component index"
+    citation = (
+        "Jolliffe, I. T. (2002). Principal Component Analysis. Springer, ch. 2; Kaiser, H. F. "
+        "(1974). An index of factorial simplicity. Psychometrika 39, 31-36."
+    )
     score: pd.Series
     weights: pd.DataFrame
     loadings: pd.DataFrame
@@ -58,6 +72,7 @@ class PCAResult:
     explained: pd.DataFrame
     kmo: pd.Series
     bartlett: Bartlett
+    notes: tuple[str, ...] = ()
 
     @property
     def unit_score(self) -> pd.Series:
@@ -82,19 +97,57 @@ class PCAResult:
         """The index and its components side by side, shape (nobs, 1 + n_components)."""
         return pd.concat([self.score, self.components], axis=1)
 
-    def summary(self) -> str:
-        """Adequacy, variance shares and loadings, as text."""
-        test = self.bartlett
+    @property
+    def tests(self) -> Mapping[str, TestResult]:
+        """Bartlett's test that the indicators have nothing in common."""
+        null, own = "the correlations of the indicators are zero", self.bartlett
+        return {"bartlett": TestResult("Bartlett", null, own.statistic, own.df, own.pvalue)}
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Weights of the indicators, variance and loadings of the components, their adequacy."""
+        frames = {"index-weights": self.weights, "components": self.explained}
+        return self._titled(frames | {"loadings": self.loadings, "adequacy": self.adequacy})
+
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """Eigenvalues of the components."""
+        return Named({"components": self._scree})
+
+    def _scree(self, *, ax: Axes | None = None, lang: str = "en") -> Axes:
+        """Eigenvalues; those above one carry more than one indicator does."""
+        from nqp_spatial.plots.lines import Reference, lines
+
+        text = words("components", lang)
+        values = self.explained["eigenvalue"].set_axis(range(1, len(self.explained) + 1))
+        return lines(
+            values.to_frame("estimate"),
+            x=text["component"],
+            y=text["eigenvalue"],
+            band=(),
+            reference=[Reference(1.0)],
+            kind="marks",
+            ax=ax,
+            notes=self.notes,
+            lang=lang,
+        )
+
+    @property
+    def headline(self) -> str:
+        """Method and size."""
         return (
             f"Principal-component index {self.score.name!r}: {len(self.weights)} indicators, "
-            f"{len(self.score)} rows, {self.components.shape[1]} component(s)\n"
+            f"{len(self.score)} rows, {self.components.shape[1]} component(s)"
+        )
+
+    def _told(self) -> str:
+        """Adequacy, variance shares and loadings."""
+        test = self.bartlett
+        return (
             f"KMO {self.kmo['overall']:.4f}; Bartlett chi2({test.df}) = {test.statistic:.2f}, "
             f"p = {test.pvalue:.4f}\n\n{self.explained.round(4).to_string()}"
             f"\n\n{self.loadings.round(4).to_string()}"
         )
-
-    def __repr__(self) -> str:
-        return self.summary()
 
 
 def pca(
@@ -171,6 +224,7 @@ def pca(
         explained=explained,
         kmo=kmo,
         bartlett=bartlett,
+        notes=notes_of(frame),
     )
 
 

@@ -17,12 +17,14 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices.entropy import entropy, minmax
 from nqp_spatial.indices.system import IndicatorSystem, indicator_columns
+from nqp_spatial.results import Calculation, Frame
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import NonNegative, check_options
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TopsisResult:
+class TopsisResult(Calculation):
     """A TOPSIS index and how it came about.
 
     Attributes
@@ -35,29 +37,37 @@ class TopsisResult:
         By indicator: column, direction, weight (they sum to one), and the weighted normalised
         values that count as ``best`` and ``worst``.
     normalise : str
+    notes : tuple of str
+        What the data say that readers must be told.
     """
 
+    what = "TOPSIS index"
+    citation = (
+        "Hwang, C.-L. and Yoon, K. (1981). Multiple Attribute Decision Making. Springer, "
+        "pp. 128-140."
+    )
     score: pd.Series
     distances: pd.DataFrame
     weights: pd.DataFrame
     normalise: str
+    notes: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """Closeness and both distances side by side, shape (nobs, 3)."""
         return pd.concat([self.score, self.distances], axis=1)
 
-    def summary(self) -> str:
-        """Moments of the index, and the weights, as text."""
-        moments = self.score.agg(["mean", "std", "min", "max"])
-        words = ", ".join(f"{name} {value:.4f}" for name, value in moments.items())
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Weights of the indicators."""
+        return self._titled({"index-weights": self.weights})
+
+    @property
+    def headline(self) -> str:
+        """Method and size."""
         return (
             f"TOPSIS index {self.score.name!r}: {len(self.weights)} indicators, "
-            f"{len(self.score)} rows, normalise={self.normalise!r}\n{words}\n\n"
-            f"{self.weights.round(4).to_string()}"
+            f"{len(self.score)} rows, normalise={self.normalise!r}"
         )
-
-    def __repr__(self) -> str:
-        return self.summary()
 
 
 def topsis(
@@ -131,6 +141,7 @@ def topsis(
             index=labels,
         ),
         normalise=normalise,
+        notes=notes_of(frame),
     )
 
 

@@ -140,6 +140,13 @@ def _line(ax: Axes, part: pd.DataFrame, band: Sequence[str], label: str | None, 
         ax.fill_between(part.index, *ends, color=COLOURS[0], alpha=0.18, lw=0, zorder=2)
     ax.plot(part.index, part["estimate"], marks, ms=4, lw=1.4, color=COLOURS[0], zorder=4,
             label=label)  # fmt: skip
+    _whole_ticks(ax, part.index)
+
+
+def _whole_ticks(ax: Axes, places: pd.Index) -> None:
+    """No ticks between places that are whole numbers."""
+    if pd.api.types.is_integer_dtype(places.dtype):
+        ax.xaxis.set_major_locator(few_ticks(8, integer=True))
 
 
 def _points(ax: Axes, part: pd.DataFrame, band: Sequence[str], label: str | None) -> None:
@@ -223,8 +230,7 @@ def moran_by_period(
             part = group.droplevel("weights").sort_index()
             _marked_line(ax, part, statistic, level, COLOURS[i % len(COLOURS)], str(name))
         _significance_key(ax, text, level)
-        if pd.api.types.is_integer_dtype(frame.index.unique("period")):
-            ax.xaxis.set_major_locator(few_ticks(8, integer=True))
+        _whole_ticks(ax, frame.index.unique("period"))
         ax.set_xlabel(text["period"])
         ax.set_ylabel({"I": "Moran's I", "C": "Geary's C"}[statistic])
         ax.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.3)
