@@ -27,7 +27,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
-from nqp_spatial.language.catalogue import word
+from nqp_spatial.language.catalogue import both
 from nqp_spatial.shared.bundled import bundled
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_option
@@ -108,7 +108,7 @@ def load_cities() -> gpd.GeoDataFrame:
             "Install the package again, or run shapefiles/china_cities/build.py."
         )
     cities = gpd.GeoDataFrame(table, geometry=shapes.reindex(table.index), crs=shapes.crs)
-    cities.attrs = {"note": word("cities.base_map", "en"), "source": SOURCE}
+    cities.attrs = {"note": both("cities.base_map"), "source": SOURCE}
     return cities
 
 

@@ -11,10 +11,10 @@ import pandas as pd
 from nqp_spatial import weights
 from nqp_spatial.cities import layers
 from nqp_spatial.cities.matching import CityMatch, match_cities
+from nqp_spatial.datasets import packaged
 from nqp_spatial.exceptions import DataError, FileFormatError, IdMismatchError, OptionError
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.study.data import bundled_polygons
 from nqp_spatial.study.graphs import Ground, raw_weights
 from nqp_spatial.study.keys import BAD, Checker, Entry, dotted
 from nqp_spatial.study.registry import ROWS, WEIGHTS, command_options
@@ -64,7 +64,7 @@ def ground(
 
 def _layer(name: str, column: str | None) -> Any:
     if name.startswith("bundled:"):
-        return bundled_polygons(name, "en")
+        return packaged.polygons(name)
     if column is None:
         raise OptionError("A layer of your own needs --polygon-id, the column with the ids.")
     return layers.read_polygons(name, column)

@@ -19,6 +19,7 @@ from scipy.special import expit, logit
 
 from nqp_spatial.datasets.durbin import DurbinTruth, draw_errors, durbin_mean, multiplier
 from nqp_spatial.exceptions import EstimationError, IslandWarning
+from nqp_spatial.language.catalogue import both
 
 Array = npt.NDArray[np.float64]
 
@@ -245,19 +246,13 @@ def _attrs(truth: DurbinTruth, seed: int) -> dict[str, object]:
     effects = {str(name): dict(row) for name, row in truth.effects.to_dict("index").items()}
     return {
         "simulated": True,
-        "note": (
-            "Simulated outcomes, controls and indicators on real cities, years and pilots: "
-            "for learning and testing, not for statements about any city."
-        ),
+        "note": both("datasets.clusters"),
         "truth": {
             "rho": truth.rho,
             "beta": truth.beta.to_dict(),
             "theta": truth.theta.to_dict(),
             "sigma": truth.sigma,
-            "W": (
-                "queen contiguity of the 277 cities; Zhoushan, an island, joined to its nearest "
-                "city Ningbo; row-normalised"
-            ),
+            "W": both("datasets.truth_w"),
             "variable": "did",
             **effects["did"],
             "effects": effects,

@@ -36,6 +36,12 @@ def words(section: str, lang: str) -> Mapping[str, str]:
     return known[section]
 
 
+def known(section: str, lang: str) -> Mapping[str, str]:
+    """The words of a section that not everything has, such as the rows of one table."""
+    check_option("lang", lang, LANGUAGES)
+    return _sections(lang).get(section, {})
+
+
 def word(key: str, lang: str) -> str:
     """One word or sentence in one language, its placeholders not yet filled.
 

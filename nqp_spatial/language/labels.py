@@ -1,4 +1,4 @@
-"""Printed names of parameters, statistics, standard errors and frames."""
+"""Printed names of parameters, statistics, standard errors, frames and models."""
 
 from __future__ import annotations
 
@@ -55,3 +55,16 @@ def covariance(cov_type: str, lang: str, labels: Mapping[str, str]) -> str:
 def title(name: str) -> Note:
     """The title of a frame of a result; its name where there is none."""
     return both(f"frames.{name}") if name in words("frames", "en") else Note(name)
+
+
+def model(name: str, lang: str = "en") -> str:
+    """The printed name of a model of a study; a name of the user's own stays as it is."""
+    return label(name, {}, words("models", lang))
+
+
+def mediation_part(name: str, lang: str) -> str:
+    """The printed name of a regression of a mediation, such as that of its mediator."""
+    known = words("mediation_parts", lang)
+    kind, _, mediator = name.partition(" ")
+    form = known.get(name) or known.get(kind.rstrip(":"), name)
+    return form.format(name=mediator)

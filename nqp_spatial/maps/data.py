@@ -11,7 +11,6 @@ import pandas as pd
 from geopandas import GeoDataFrame
 
 from nqp_spatial.exceptions import IdMismatchError, MissingValuesError, OptionError
-from nqp_spatial.language.catalogue import word
 from nqp_spatial.maps import geometry
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import in_language, notes_of
@@ -152,12 +151,6 @@ def label_column(gdf: GeoDataFrame, name: str | None, lang: str) -> pd.Series:
 
 
 def notes(res: Any, *frames: GeoDataFrame | None, lang: str = "en") -> tuple[str, ...]:
-    """Notes of the result, then those of the polygons (``gdf.attrs["note"]``), each once.
-
-    The note of the bundled cities is given in the language of the map.
-    """
-    found = [in_language(note, lang) for note in getattr(res, "notes", ())]
-    for frame in frames:
-        found += notes_of(frame)
-    said = {word("cities.base_map", "en"): word("cities.base_map", lang)}
-    return tuple(dict.fromkeys(said.get(str(note), str(note)) for note in found))
+    """Notes of the result, then those of the polygons (``gdf.attrs["note"]``), each once."""
+    found = (*getattr(res, "notes", ()), *notes_of(*frames))
+    return tuple(dict.fromkeys(str(in_language(note, lang)) for note in found))

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial import tables
+from nqp_spatial.language import labels as printed
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.language.headings import frame_label, headed
-from nqp_spatial.language.study import ANSWERS, model_label
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.record import Answer, Found
 from nqp_spatial.study.schema import Study
@@ -25,7 +26,7 @@ def counterfactual_tables(study: Study, found: Found, noted: dict[str, Any]) -> 
     for file, counter in found.counter.items():
         name, lang = f"counterfactual-{file}", study.language
         options = {**noted, "title": frame_label(name, lang)}
-        own = [_said(study, counter), ANSWERS[lang]["means"]]
+        own = [_said(study, counter), words("answers", lang)["means"]]
         if "lower" in counter.said["means"]:
             own.append(_interval("mean_interval", counter, lang))
         found.tables[name] = tables.from_frame(
@@ -44,20 +45,20 @@ def counterfactual_tables(study: Study, found: Found, noted: dict[str, Any]) -> 
 
 def _said(study: Study, counter: Answer) -> str:
     """What would have been another, in which model."""
-    labels, words = study.labels, ANSWERS[study.language]
+    labels, known = study.labels, words("answers", study.language)
     parts = [
         f"{labels.get(n, n)} = {labels.get(str(v), v)}" for n, v in counter.said["values"].items()
     ]
-    return words["counter"].format(
+    return known["counter"].format(
         outcome=labels.get(counter.outcome, counter.outcome),
-        values=words["and"].join(parts),
-        model=model_label(counter.model, study.language),
+        values=known["and"].join(parts),
+        model=printed.model(counter.model, study.language),
         weights=counter.weights,
     )
 
 
 def _interval(key: str, counter: Answer, lang: str) -> str:
-    return ANSWERS[lang][key].format(level=100 * counter.said["level"])
+    return words("answers", lang)[key].format(level=100 * counter.said["level"])
 
 
 # ---------------------------------------------------------------- effects
@@ -71,12 +72,12 @@ def order_tables(study: Study, found: Found, noted: dict[str, Any]) -> None:
         variable = study.variable_of(model)
         own = frame.xs(variable, level="variable")
         labels = study.labels
-        said = ANSWERS[lang]["orders"].format(
+        said = words("answers", lang)["orders"].format(
             variable=labels.get(variable, variable),
             outcome=labels.get(outcome, outcome),
-            model=model_label(model, lang),
+            model=printed.model(model, lang),
         )
-        run = [ANSWERS[lang]["short"]] if study.fitted[model].has("time_lag") else []
+        run = [words("answers", lang)["short"]] if study.fitted[model].has("time_lag") else []
         parts = ["effects-by-order", *([outcome] if outcome != study.outcome_names[0] else [])]
         last = [k for k in found.by_order if k.startswith(f"{outcome}/")][-1]
         parts += [] if key == last else [model]
@@ -89,25 +90,25 @@ def order_tables(study: Study, found: Found, noted: dict[str, Any]) -> None:
 
 def group_tables(study: Study, found: Found, noted: dict[str, Any]) -> None:
     """What groups send to each other: a matrix, or of many groups the largest effects."""
-    lang, words, labels = study.language, ANSWERS[study.language], study.labels
+    lang, known, labels = study.language, words("answers", study.language), study.labels
     for file, between in found.between.items():
         name, frame = f"group-effects-{file}", between.frame
-        said = words["groups"].format(
+        said = known["groups"].format(
             variable=labels.get(between.said["variable"], between.said["variable"]),
             outcome=labels.get(between.outcome, between.outcome),
-            model=model_label(between.model, lang),
+            model=printed.model(between.model, lang),
             weights=between.weights,
         )
         notes = [
             said,
-            *([] if between.said["horizon"] is None else [words[between.said["horizon"]]]),
+            *([] if between.said["horizon"] is None else [known[between.said["horizon"]]]),
         ]
         groups = list(dict.fromkeys(frame.index.get_level_values("sender")))
         if len(groups) <= _WIDE:
             found.tables[name] = _matrix(frame, groups, name, study, (*notes, *noted["notes"]))
             continue
         shown, n = _largest(frame)
-        notes.append(words["largest"].format(n=n, of=len(frame) - len(groups)))
+        notes.append(known["largest"].format(n=n, of=len(frame) - len(groups)))
         found.tables[name] = tables.from_frame(
             headed(shown, "group-effects", lang),
             title=frame_label(name, lang),
@@ -119,7 +120,7 @@ def _matrix(
     frame: pd.DataFrame, groups: list[Any], name: str, study: Study, notes: tuple[str, ...]
 ) -> tables.Table:
     """Senders in rows, receivers in columns, errors below."""
-    lang, words = study.language, ANSWERS[study.language]
+    lang, known = study.language, words("answers", study.language)
     shown = [label_text(group, lang, study.labels, {}) for group in groups]
     rows = []
     for group, label in zip(groups, shown, strict=True):
@@ -129,12 +130,12 @@ def _matrix(
     return tables.Table(
         title=frame_label(name, lang),
         header=(
-            ("", words["receiver"], *[None] * (len(groups) - 1)),
-            (words["sender"], *shown),
+            ("", known["receiver"], *[None] * (len(groups) - 1)),
+            (known["sender"], *shown),
         ),
         rows=tuple(rows),
         align=("l", *["c"] * len(groups)),
-        notes=(notes[0], words["errors"], *notes[1:]),
+        notes=(notes[0], known["errors"], *notes[1:]),
         lang=lang,
     )
 

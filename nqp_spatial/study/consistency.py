@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nqp_spatial.language.headings import TITLES
+from nqp_spatial.datasets import packaged
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.messages import suggest
-from nqp_spatial.study import packaged
 from nqp_spatial.study.keys import Entry, Key, Problem, either
 from nqp_spatial.study.registry import MODELS, TESTED, VARIED
 from nqp_spatial.study.rows import REGRESSORS
 from nqp_spatial.study.schema import (
-    BUNDLED_POLYGONS,
     BUNDLED_SYSTEM,
-    BUNDLED_TABLES,
     IndexOutcome,
     Robustness,
     Study,
@@ -53,8 +51,8 @@ def not_one_of(name: str, names: Sequence[str], what: str) -> str:
 def _bundled(study: Study) -> Iterator[Problem]:
     data = study.data
     places: list[tuple[Key, str | None, tuple[str, ...]]] = [
-        (("data", "table"), data.table, BUNDLED_TABLES),
-        (("data", "polygons"), data.polygons, BUNDLED_POLYGONS),
+        (("data", "table"), data.table, packaged.PANELS),
+        (("data", "polygons"), data.polygons, packaged.POLYGONS),
     ]
     for key, value, known in places:
         if value and value.startswith("bundled:") and value not in known:
@@ -322,7 +320,7 @@ _RESERVED = (
 
 def _is_taken(name: str) -> bool:
     """Whether a table that is made anyhow may have this name, such as ``thresholds-fe``."""
-    begins = (own for own in (*_RESERVED, *TITLES) if own != "robustness")
+    begins = (own for own in (*_RESERVED, *words("frames", "en")) if own != "robustness")
     return name in _RESERVED or any(name.startswith(f"{own}-") for own in begins)
 
 

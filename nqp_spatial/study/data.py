@@ -8,28 +8,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import pandas as pd
 
 from nqp_spatial import did, indices
 from nqp_spatial.cities import layers
+from nqp_spatial.datasets import packaged
 from nqp_spatial.exceptions import (
     DataWarning,
     MissingValuesError,
     UnbalancedPanelError,
 )
-from nqp_spatial.language.catalogue import word
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
-from nqp_spatial.shared.bundled import bundled
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
 from nqp_spatial.study import inputs, steps
 from nqp_spatial.study.file import Source
 from nqp_spatial.study.inputs import Inputs, check_columns
 from nqp_spatial.study.keys import Key
 from nqp_spatial.study.registry_steps import how
-from nqp_spatial.study.schema import BUNDLED_POLYGONS, IndexOutcome, Study, aggregated
+from nqp_spatial.study.schema import IndexOutcome, Study, aggregated
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,22 +175,12 @@ def _with_polygons(
         return panel
     with source.at(*key):
         if name.startswith("bundled:"):
-            layer = bundled_polygons(name, study.language)
+            layer = packaged.polygons(name)
         else:
             path = files[name] = source.file(key, name)
             assert study.data.polygon_id is not None  # `loading` asks for it
             layer = layers.read_polygons(path, study.data.polygon_id, crs=study.data.polygon_crs)
         return panel.with_polygons(layer)
-
-
-def bundled_polygons(name: str, lang: str) -> gpd.GeoDataFrame:
-    """A layer of the package, with its note in the language."""
-    check_option("polygons", name, BUNDLED_POLYGONS)
-    if name == "bundled:us-states":
-        return gpd.read_file(bundled("us_states", "states.shp")).set_index("state")
-    layer = layers.load_cities()
-    layer.attrs["note"] = word("cities.base_map", lang)
-    return layer
 
 
 def _window(panel: PanelData, study: Study, source: Source) -> PanelData:

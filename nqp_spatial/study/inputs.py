@@ -11,13 +11,13 @@ import pandas as pd
 
 from nqp_spatial import indices
 from nqp_spatial.cities.matching import with_adcodes
+from nqp_spatial.datasets import packaged
 from nqp_spatial.datasets.load import load_castle
 from nqp_spatial.exceptions import IdMismatchError, MatchError
 from nqp_spatial.indices.system import IndicatorSystem
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.study import packaged
 from nqp_spatial.study.file import Source
 from nqp_spatial.study.keys import Entry, Key
 from nqp_spatial.study.schema import BUNDLED_SYSTEM, Study
@@ -82,10 +82,10 @@ class Inputs:
                 key, f"expected a path or one of {', '.join(known)}; found {text!r}."
                 + (packaged.renamed(text) or suggest(text, known))
             )  # fmt: skip
-        frame = packaged.table(text, seed=self.study.seed, lang=self.study.language)
+        frame = packaged.table(text, seed=self.study.seed)
         attrs = dict(frame.attrs)
         if attrs.get("simulated"):
-            self.simulated.append(str(attrs["note"]))
+            self.simulated.append(attrs["note"])
         frame = frame.reset_index() if any(frame.index.names) else frame
         frame.attrs = attrs
         return frame
@@ -134,7 +134,7 @@ def _table(inputs: Inputs) -> PanelData:
     if data.table == "bundled:castle":
         return _same_keys(load_castle(), study, source)  # with its polygons
     if data.table.startswith("bundled:"):
-        frame = packaged.table(data.table, seed=study.seed, lang=study.language)
+        frame = packaged.table(data.table, seed=study.seed)
         return _same_keys(PanelData.from_frame(frame), study, source)
     frame = inputs.read(("data", "table"), data.table, data.encoding)
     check_columns(

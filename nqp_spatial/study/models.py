@@ -22,7 +22,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     NqpError,
 )
-from nqp_spatial.language.study import model_label
+from nqp_spatial.language import labels
 from nqp_spatial.models import SpatialResults
 from nqp_spatial.panel import instruments, transform
 from nqp_spatial.panel.panel import PanelData
@@ -208,8 +208,8 @@ def constant(column: pd.Series, level: int, problem: str, hint: str) -> pd.Serie
 def fit(study: Study, found: Found, outcome: str, model: str, log: RunLog, n_jobs: int) -> None:
     """One model of one outcome; what it gives is put into ``found``."""
     options, key = study.fitted[model], f"{outcome}/{model}"
-    label = f"{model_label(model)}: {outcome}"
-    data = restricted(found.data, options.where, model_label(model, study.language))
+    label = f"{labels.model(model)}: {outcome}"
+    data = restricted(found.data, options.where, labels.model(model, study.language))
     asked = call(study, data, outcome, options, n_jobs)
     if options.row.spatial:
         check_entities(found.data, data)

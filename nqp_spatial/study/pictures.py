@@ -6,14 +6,14 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from nqp_spatial.cities.layers import load_agglomerations
+from nqp_spatial.cities.layers import load_agglomerations, load_cities
+from nqp_spatial.datasets.packaged import CHINA
 from nqp_spatial.exceptions import DataWarning, MissingValuesError, UnstableModelError
-from nqp_spatial.study.data import bundled_polygons
 from nqp_spatial.study.file import Source
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.record import Found
-from nqp_spatial.study.schema import CHINA, Study
+from nqp_spatial.study.schema import Study
 
 
 def write_plots(study: Study, found: Found, folder: Folder) -> None:
@@ -129,5 +129,5 @@ def _context(study: Study) -> dict[str, Any]:
     """What the bundled cities bring along: outlines of agglomerations, and the other units."""
     if study.data.polygons != CHINA:
         return {}
-    background = bundled_polygons(CHINA, study.language)
+    background = load_cities()
     return {"agglomerations": load_agglomerations(), "background": background}

@@ -66,7 +66,7 @@ def results_record(study: Study, found: Found) -> dict[str, Any]:
     if data.indices:
         record["indices"] = {n: _nested(i.weights) for n, i in data.indices.items()}
     if data.truth is not None:
-        record["truth"] = data.truth
+        record["truth"] = {n: in_language(v, study.language) for n, v in data.truth.items()}
     return record
 
 

@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial.comparison.weights import WeightComparison
-from nqp_spatial.language.study import WORDS, model_label
+from nqp_spatial.language import labels
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
+from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.text import stars
 from nqp_spatial.shared.width import lines_of, width
 from nqp_spatial.study.data import truth_applies
@@ -108,45 +110,46 @@ class StudyResult(Found):
 
     def summary(self, lang: str | None = None) -> str:
         """What was run, the effects under each W, and where the files are."""
-        words = WORDS[lang or self.study.language]
-        parts = [self._head(words)]
-        parts += [self._block(key, words) for key in self.comparisons]
+        lang = lang or self.study.language
+        said = words("study", lang)
+        parts = [self._head(said)]
+        parts += [self._block(key, said, lang) for key in self.comparisons]
         if not self.comparisons:
-            parts.append(self._regressions(words))
-        parts += [self._varied(name, words) for name in self.robustness]
-        parts += [self._grouped(name, words) for name in self.heterogeneity]
-        parts.append(self._tail(words))
+            parts.append(self._regressions(said))
+        parts += [self._varied(name, said) for name in self.robustness]
+        parts += [self._grouped(name, said) for name in self.heterogeneity]
+        parts.append(self._tail(said, lang))
         return "\n\n".join(parts)
 
     def __repr__(self) -> str:
         return self.summary()
 
-    def _head(self, words: Mapping[str, str]) -> str:
+    def _head(self, said: Mapping[str, str]) -> str:
         panel, treated = self.panel, ""
         if self.study.policy is not None:
             on = panel[self.variable].groupby(level=0).max()
-            treated = words["treated"].format(name=self.variable, n=int(on.sum()))
-        sample = words["sample"].format(
+            treated = said["treated"].format(name=self.variable, n=int(on.sum()))
+        sample = said["sample"].format(
             n=panel.n_entities, t=panel.n_periods, first=panel.periods[0], last=panel.periods[-1]
         )
-        lines = [self.study.title or words["untitled"], f"{sample}{treated}"]
+        lines = [self.study.title or said["untitled"], f"{sample}{treated}"]
         if self.simulated:
-            lines.insert(1, words["simulated"])
+            lines.insert(1, said["simulated"])
         return "\n".join(lines)
 
-    def _block(self, key: str, words: Mapping[str, str]) -> str:
+    def _block(self, key: str, said: Mapping[str, str], lang: str) -> str:
         """One model: a line for each W, and one for the truth of simulated data."""
         outcome, model = key.split("/")
         variable = self.study.variable_of(model)
-        title = words["effects"].format(
-            variable=variable, outcome=outcome, model=model_label(model, words["lang"])
+        title = said["effects"].format(
+            variable=variable, outcome=outcome, model=labels.model(model, lang)
         )
-        header = ["W", *(words[e] for e in EFFECTS), "rho", "R2"]
+        header = ["W", *(said[e] for e in EFFECTS), "rho", "R2"]
         rows = [self._row(key, name) for name in self.comparisons[key].results]
         if truth_applies(self.truth, outcome, variable):
             assert self.truth is not None
             values = [f"{self.truth[e]:.4f}" for e in (*EFFECTS, "rho")]
-            rows.append([words["truth"], *values, ""])
+            rows.append([said["truth"], *values, ""])
         return "\n".join([title, *aligned([header, *rows])])
 
     def _row(self, key: str, name: str) -> list[str]:
@@ -156,7 +159,7 @@ class StudyResult(Found):
         cells = [_cell(effects.loc[e]) for e in EFFECTS]
         return [name, *cells, f"{result.rho:.4f}", _plain(result.rsquared.get("within"))]
 
-    def _regressions(self, words: Mapping[str, str]) -> str:
+    def _regressions(self, said: Mapping[str, str]) -> str:
         rows = []
         for key, result in self.results.items():
             variable = self.study.variable_of(key.split("/")[1])
@@ -165,37 +168,37 @@ class StudyResult(Found):
                     told = key if name == self.variable else f"{key}, {name}"
                     rows.append([told, _cell(result.to_frame().loc[name])])
         lines = aligned(rows) if rows else []
-        return "\n".join([words["coefficients"].format(variable=self.variable), *lines])
+        return "\n".join([said["coefficients"].format(variable=self.variable), *lines])
 
-    def _varied(self, name: str, words: Mapping[str, str]) -> str:
+    def _varied(self, name: str, said: Mapping[str, str]) -> str:
         varied = self.robustness[name]
-        head = words["robustness"].format(name=name, variable=varied.focus)
+        head = said["robustness"].format(name=name, variable=varied.focus)
         rows = [[label, _cell(row)] for label, row in varied.to_frame().iterrows()]
         return "\n".join([head, *aligned([[str(a), b] for a, b in rows])])
 
-    def _grouped(self, name: str, words: Mapping[str, str]) -> str:
+    def _grouped(self, name: str, said: Mapping[str, str]) -> str:
         groups = self.heterogeneity[name]
         variable = groups.variables[0]
-        head = words["heterogeneity"].format(name=name, variable=variable)
+        head = said["heterogeneity"].format(name=name, variable=variable)
         frame = groups.estimates(variable).droplevel("variable")
         return "\n".join([head, *aligned([[str(g), _cell(row)] for g, row in frame.iterrows()])])
 
-    def _tail(self, words: Mapping[str, str]) -> str:
-        lines = [words["stars"]]
+    def _tail(self, said: Mapping[str, str], lang: str) -> str:
+        lines = [said["stars"]]
         outcomes = self.study.outcome_names
         if self.truth is not None and any(
             truth_applies(self.truth, outcome, self.variable) for outcome in outcomes
         ):
-            lines.append(words["drawn"].format(W=self.truth["W"]))
+            lines.append(said["drawn"].format(W=in_language(self.truth["W"], lang)))
         if self.warnings:
-            lines.append(words["warned"].format(n=len(self.warnings)))
-        lines += ["", words["written"].format(n=len(self.files), folder=self.output)]
-        lines += aligned(self._first(words))
-        notes = self.map_notes()
+            lines.append(said["warned"].format(n=len(self.warnings)))
+        lines += ["", said["written"].format(n=len(self.files), folder=self.output)]
+        lines += aligned(self._first(said))
+        notes = [in_language(note, lang) for note in self.map_notes()]
         text = [*lines, *(["", *notes] if notes else [])]
         return "\n".join(part for line in text for part in (_wrapped(line) or [""]))
 
-    def _first(self, words: Mapping[str, str]) -> list[tuple[str, str]]:
+    def _first(self, said: Mapping[str, str]) -> list[tuple[str, str]]:
         """The files to open first."""
         relative = [path.relative_to(self.output).as_posix() for path in self.files]
         kinds = (
@@ -210,7 +213,7 @@ class StudyResult(Found):
             own = [name for name in relative if name.startswith(start)]
             own.sort(key=lambda name: not name.endswith(".html"))
             if own:
-                found.append((own[0], words[key]))
+                found.append((own[0], said[key]))
         return found
 
     def map_notes(self) -> list[str]:

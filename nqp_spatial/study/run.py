@@ -14,8 +14,8 @@ from nqp_spatial import comparison, diagnostics, models
 from nqp_spatial.comparison.robustness import Variation, robustness
 from nqp_spatial.diagnostics.autocorrelation import side_by_side
 from nqp_spatial.exceptions import DataWarning
-from nqp_spatial.language.catalogue import word
-from nqp_spatial.language.study import ROOTS, model_label
+from nqp_spatial.language import labels
+from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.panel.formula import quoted
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.results import TestResult
@@ -192,7 +192,7 @@ def _robustness(
 ) -> comparison.Robustness:
     name = study.base_model(block.model)
     options = study.fitted[name]
-    data = restricted(found.data, options.where, model_label(name, study.language))
+    data = restricted(found.data, options.where, labels.model(name, study.language))
     specification, fit = _split(options, data)
     if options.row.spatial:
         specification["graph"] = found.graphs[block.weights or study.graphs_of(options)[0]]
@@ -275,7 +275,7 @@ def _heterogeneity(
 ) -> comparison.Heterogeneity:
     model = study.base_model(asked.model)
     options = study.fitted[model]
-    data = restricted(found.data, options.where, model_label(model, study.language))
+    data = restricted(found.data, options.where, labels.model(model, study.language))
     data = restricted(data, asked.where, name)
     made = call(study, data, study.outcomes_of(options)[0], options, n_jobs)
     own = {"variable": study.regressors_of(options)[0], "seed": study.seed}
@@ -317,7 +317,7 @@ def files(study: Study, name: str, asked: Entry) -> dict[str, str]:
 def _counterfactual(study: Study, found: Found, outcome: str, asked: Entry) -> Answer:
     model, weights = study.model_of(asked), study.weights_of(asked)
     result, where = found.fits[f"{outcome}/{model}/{weights}"], study.fitted[model].where
-    label = model_label(model, study.language)
+    label = labels.model(model, study.language)
     panel = restricted(found.data, where, label).panel
     named = study.values_of(asked)
     values = {n: panel[v] if isinstance(v, str) else v for n, v in named.items()}
@@ -378,16 +378,16 @@ def _unit_roots(study: Study, found: Found, asked: Entry) -> pd.DataFrame:
     parts = {t: diagnostics.unit_root_table(x, trend=t, **given) for t in trends}
     several = len(parts) > 1
     frame = pd.concat(parts, names=["trend"]) if several else parts[trends[0]]
-    words, most = ROOTS[study.language], asked.max_lags
-    notes = [words["lags"].format(lags=asked.lags)]
+    known, most = words("unit_roots", study.language), asked.max_lags
+    notes = [known["lags"].format(lags=asked.lags)]
     if isinstance(asked.lags, str):
-        bound = words["schwert"] if most is None else words["at most"].format(n=most)
-        notes = [words["chosen"].format(lags=asked.lags.upper(), most=bound)]
+        bound = known["schwert"] if most is None else known["at most"].format(n=most)
+        notes = [known["chosen"].format(lags=asked.lags.upper(), most=bound)]
     if list(asked.tests) == ["hadri"]:  # which has no lags
         notes = []
-    notes += [words["demeaned"]] if asked.demean else []
-    notes += [words["hadri"]] if {"hadri"} < set(asked.tests) else []
-    notes += [words["D"]] if 1 in asked.differences else []
+    notes += [known["demeaned"]] if asked.demean else []
+    notes += [known["hadri"]] if {"hadri"} < set(asked.tests) else []
+    notes += [known["D"]] if 1 in asked.differences else []
     frame.attrs["notes"] = notes
     return frame
 

@@ -23,15 +23,11 @@ from nqp_spatial.study.keys import (
     OneOf,
     columns,
 )
-from nqp_spatial.study.packaged import PANELS
 from nqp_spatial.study.registry import MODELS, ROWS, Matching, Names, Where, Window
 from nqp_spatial.study.registry_steps import how
 from nqp_spatial.study.rows import Column, Interaction, Numbers
 from nqp_spatial.study.variations import Variation
 
-CHINA = "bundled:china-cities"
-BUNDLED_TABLES = PANELS
-BUNDLED_POLYGONS = (CHINA, "bundled:us-states")
 BUNDLED_SYSTEM = "bundled:nqp"
 
 # What is said besides where a key is missing.

@@ -10,8 +10,9 @@ import pandas as pd
 
 from nqp_spatial import tables
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.language import labels as printed
+from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.language.headings import frame_label, headed
-from nqp_spatial.language.study import WORDS, model_label, step_label
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import in_language
@@ -70,7 +71,7 @@ def make_tables(study: Study, source: Source, found: Found) -> None:
 def _changing(study: Study, panel: PanelData) -> list[str]:
     """Notes of the panel, and which weights change over time."""
     names = [name for name in study.weights if study.changes(name)]
-    said = WORDS[study.language]["changing"].format(names=", ".join(names))
+    said = word("study.changing", study.language).format(names=", ".join(names))
     return [*([said] if names else []), *panel.notes]
 
 
@@ -119,13 +120,16 @@ def _effects(study: Study, found: Found, outcome: str, shared: dict[str, Any]) -
             found.tables[name] = _long_run(study, found, key, shared)
     truth = found.data.truth
     if spatial and truth is not None and _true(study, truth, spatial[-1]):
-        words = WORDS[study.language]
+        said = words("study", study.language)
         found.tables["truth"] = tables.from_frame(
             _truth_frame(study, found, spatial[-1], truth),
-            title=words["truth_title"],
+            title=said["truth_title"],
             lang=study.language,
-            labels={**shared["labels"], "rho": "ρ", "truth": words["true_value"]},
-            notes=(words["drawn"].format(W=truth["W"]), *found.data.panel.notes),
+            labels={**shared["labels"], "rho": "ρ", "truth": said["true_value"]},
+            notes=(
+                said["drawn"].format(W=in_language(truth["W"], study.language)),
+                *found.data.panel.notes,
+            ),
         )
 
 
@@ -135,15 +139,15 @@ def _true(study: Study, truth: Mapping[str, Any], key: str) -> bool:
 
 
 def _long_run(study: Study, found: Found, key: str, shared: dict[str, Any]) -> tables.Table:
-    comparison, words = found.comparisons[key], WORDS[study.language]
+    comparison, said = found.comparisons[key], words("study", study.language)
     results = stationary(comparison)
     lacking = [name for name in comparison.results if name not in results]
-    notes = (words["not_stationary"].format(names=", ".join(lacking)),) if lacking else ()
+    notes = (said["not_stationary"].format(names=", ".join(lacking)),) if lacking else ()
     return tables.effects(
         results,
         study.variable_of(key.split("/")[1]),
         horizon="long",
-        title=words["long_run_title"],
+        title=said["long_run_title"],
         notes=notes,
         **shared,
     )
@@ -350,7 +354,7 @@ def _entry(study: Study, found: Found, outcome: str, entry: str, alone: bool) ->
 
 def _column(study: Study, model: str, part: str = "") -> str:
     """``SDM: adjacency``."""
-    label = model_label(model, study.language)
+    label = printed.model(model, study.language)
     return ": ".join([label, *([_part(study, model, part)] if part else [])])
 
 
@@ -358,16 +362,16 @@ def _part(study: Study, model: str, part: str) -> str:
     """A part in the language of the study; most are names of the user's, or numbers."""
     if study.fitted[model].kind != "mediation":
         return part
-    return step_label(part, study.language)
+    return printed.mediation_part(part, study.language)
 
 
 def _stages(study: Study, found: Found, outcome: str, model: str) -> _Columns:
     """First stages of instrumental variables, one for each endogenous regressor."""
     fit = found.fits.get(f"{study.fitted[model].outcome or outcome}/{model}")
     stages = getattr(getattr(fit, "first_stage", None), "parts", {})
-    word = frame_label(_STAGES, study.language)
+    title = frame_label(_STAGES, study.language)
     one = len(stages) == 1
-    return {word if one else f"{word}, {name}": stage for name, stage in stages.items()}
+    return {title if one else f"{title}, {name}": stage for name, stage in stages.items()}
 
 
 def _table(study: Study, columns: _Columns, options: Mapping[str, Any]) -> tables.Table:

@@ -19,7 +19,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnstableModelError,
 )
-from nqp_spatial.language.catalogue import word
+from nqp_spatial.language.catalogue import both, word
 from nqp_spatial.maps import footprints, spillovers, spillovers_figure
 from nqp_spatial.maps import geometry as _geometry
 from nqp_spatial.maps.data import LAYERS, gather
@@ -90,7 +90,7 @@ def test_notes_of_result_and_polygons_are_on_the_map(lattice, result):
 
 
 def test_the_note_of_the_bundled_cities_is_in_the_language_of_the_map(lattice, result):
-    lattice.attrs["note"] = word("cities.base_map", "en")
+    lattice.attrs["note"] = both("cities.base_map")  # as `load_cities` has it
     assert panel_data(spillovers(result, lattice, "did", lang="zh"))["notes"][1:] == [
         word("cities.base_map", "zh")
     ]

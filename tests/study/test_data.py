@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 
 import nqp_spatial as nqp
 from nqp_spatial import indices
+from nqp_spatial.datasets import packaged as bundled
 from nqp_spatial.datasets.studies.study import STUDIES
 from nqp_spatial.exceptions import (
     DataError,
@@ -22,7 +23,6 @@ from nqp_spatial.exceptions import (
     StudyFileError,
 )
 from nqp_spatial.shared.notes import in_language
-from nqp_spatial.study import packaged as bundled
 from nqp_spatial.study import run_study
 from tests.study.data_project import (
     CITIES,
@@ -48,8 +48,8 @@ def test_the_names_of_the_tables_of_the_package():
     for name in bundled.PANELS:
         assert bundled.table(name).index.nlevels == 2, name
     for name in bundled.FURTHER:
-        table = bundled.table(name, lang="zh")
-        assert table.attrs["note"].startswith("模拟数据"), name
+        table = bundled.table(name)
+        assert in_language(table.attrs["note"], "zh").startswith("模拟数据"), name
         assert table.index.names == [None], name
 
 

@@ -14,11 +14,6 @@ from nqp_spatial.datasets.clusters import LEFT_OUT
 from nqp_spatial.datasets.studies.study import Array
 
 YEARS = range(2006, 2021)
-NOTE = (
-    "SIMULATED: cities and regions are real, every number is drawn at random; the signs of the "
-    "effects are those of the study's abstract, their sizes are not. For learning and testing, not "
-    "for statements about any city."
-)
 # gap = city + year + slope * collab + controls + (SPREAD + SPREAD_SLOPE * collab) * e, e normal:
 # the slope at quantile tau is slope + SPREAD_SLOPE * q(tau), negative where the gap is small
 # and positive where it is large
@@ -56,7 +51,7 @@ def simulate(rng: np.random.Generator) -> _studies.SimulatedStudy:
         panel[name] = (level + MECHANISMS[name] * collab + noise).ravel()
     panel[SECTORS] = _sectors(rng, collab)
     prices = _prices(rng, collab, panel.index)
-    return _studies.told(panel, _truth(), note=NOTE, cities=cities, prices=prices)
+    return _studies.told(panel, _truth(), note="signs", cities=cities, prices=prices)
 
 
 def _truth() -> dict[str, object]:

@@ -13,17 +13,13 @@ import pandas as pd
 
 from nqp_spatial.datasets.clusters import bounded, persistent
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.language.catalogue import both
 from nqp_spatial.shared.options import check_option
 
 Array = npt.NDArray[np.float64]
 
 _STREAMS = {"collaboration": 97, "regional_gap": 98, "coagglomeration": 99, "digital": 100}
 STUDIES = tuple(_STREAMS)  # each a module of this folder, imported when it is drawn
-NOTE = (
-    "SIMULATED: cities, agglomerations and years are real, every number is drawn at random with "
-    "moments and effects near those that the study prints. For learning and testing, not for "
-    "statements about any city."
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,10 +87,10 @@ def load_simulated_study(name: str, seed: int = 0) -> SimulatedStudy:
 
 
 def told(
-    panel: pd.DataFrame, truth: Mapping[str, Any], *, note: str = NOTE, **tables: Any
+    panel: pd.DataFrame, truth: Mapping[str, Any], *, note: str = "studies", **tables: Any
 ) -> SimulatedStudy:
-    """A study whose frames all say that they are simulated."""
-    attrs = {"simulated": True, "note": note, "truth": dict(truth)}
+    """A study whose frames all say that they are simulated, by a note of the catalogue."""
+    attrs = {"simulated": True, "note": both(f"datasets.{note}"), "truth": dict(truth)}
     for frame in (panel, *tables.values()):
         frame.attrs = dict(attrs)
     return SimulatedStudy(panel, tables)
