@@ -171,6 +171,22 @@ def theil_decomposition(
     return frame.rename_axis(index=table.index.names[1] or "time")
 
 
+def period_means(table: pd.DataFrame) -> pd.DataFrame:
+    """Values by (entity or group, time) as means by time; those by time as they are."""
+    return table if table.index.nlevels == 1 else table.groupby(level=1).mean()
+
+
+def contributions(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What `theil_decomposition` gives in two: by period, and by group the share of each."""
+    start = "within: "
+    parts = table[[name for name in table if str(name).startswith(start)]]
+    by_group = parts.rename(columns=lambda name: str(name).removeprefix(start)).T
+    return {
+        "theil-decomposition": table.drop(columns=parts.columns),
+        "theil-contributions": by_group.rename_axis("group"),
+    }
+
+
 def gap(
     values: pd.Series,
     groups: pd.Series | pd.DataFrame,

@@ -85,6 +85,12 @@ class CoPatents(Calculation):
         per = self.counts / people.loc[self.counts.index].to_numpy() * scale
         return per.rename("co_patents_per_head")
 
+    def tally(self) -> pd.DataFrame:
+        """The report as a frame, with how many cities were left out."""
+        outside = pd.Series({"cities outside the panel": len(self.left_out)})
+        counts = pd.concat([self.report, outside])
+        return counts.rename("number").rename_axis("co-patents").to_frame()
+
     def flow_table(self, window: tuple[object, object] | None = None) -> pd.DataFrame:
         """Flows summed over the periods of a window, both ends included, or over all.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,6 +125,32 @@ class IndicatorSystem:
         indicators = [{"name": c, "direction": d} for c, d in directions.items()]
         group = {"name": "all", "indicators": indicators}
         return _system({"name": name, "groups": [group]}, _Source("directions", None))
+
+    @classmethod
+    def of(
+        cls, given: Sequence[str] | Mapping[str, Any], *, name: str = "index"
+    ) -> IndicatorSystem:
+        """A system from what is shorter to write than its file.
+
+        Parameters
+        ----------
+        given : sequence of str, or mapping
+            Columns, all of them positive; column -> direction; group -> (column -> direction); or
+            the keys of a file.
+        name : str
+            Where ``given`` has none.
+        """
+        if not isinstance(given, Mapping):
+            return cls.from_directions(dict.fromkeys(given, "positive"), name=name)
+        if isinstance(given.get("groups"), list):
+            return cls.from_dict({"name": name, **given})
+        if not any(isinstance(value, Mapping) for value in given.values()):
+            return cls.from_directions(given, name=name)
+        groups = [
+            {"name": group, "indicators": [{"name": c, "direction": d} for c, d in own.items()]}
+            for group, own in given.items()
+        ]
+        return cls.from_dict({"name": name, "groups": groups})
 
     @property
     def indicators(self) -> tuple[Indicator, ...]:

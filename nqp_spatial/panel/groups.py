@@ -59,6 +59,26 @@ def _one_each(frame: pd.DataFrame, column: str, level: int, problem: str) -> pd.
     return values.first()
 
 
+def on_rows(
+    frame: pd.DataFrame, values: pd.Series | pd.DataFrame, column: str = ""
+) -> pd.DataFrame:
+    """What was computed of groups or of periods, on the (entity, time) rows that it is about.
+
+    Parameters
+    ----------
+    values : Series or DataFrame
+        Index (group, time), or group alone; index time if no column is named.
+    column : str
+        The group of each row; empty cells get empty ones.
+    """
+    table = values.to_frame() if isinstance(values, pd.Series) else values
+    times = frame.index.get_level_values(1)
+    wanted: pd.Index = pd.Index(frame[column].array) if column else times
+    if column and table.index.nlevels == 2:
+        wanted = pd.MultiIndex.from_arrays([wanted, times])
+    return table.reindex(wanted).set_axis(frame.index)
+
+
 def members(groups: pd.Series | pd.DataFrame) -> pd.Series:
     """Group labels indexed by entity; an entity in several groups occurs several times.
 

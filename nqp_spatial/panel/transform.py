@@ -12,7 +12,7 @@ Every function returns ``Transformed(values, report)``, so that nothing happens 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Annotated, Literal, NamedTuple
@@ -87,6 +87,44 @@ class Transformed(NamedTuple):
 
     values: pd.Series | pd.DataFrame
     report: Report
+
+
+_COUNTS = ("rows", "missing_before", "missing_after", "cells")
+
+
+def of_new(values: pd.DataFrame, what: str, options: Mapping[str, object]) -> Report:
+    """The report of new columns: rows, empty cells, and moments of those that are numbers."""
+    rows: dict[str, dict[str, float]] = {}
+    for name, column in values.items():
+        rows[str(name)] = {"rows": len(column), "missing_after": int(column.isna().sum())}
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            moments = column.astype(float).agg(["mean", "std", "min", "max"])
+            rows[str(name)] |= {str(k): float(v) for k, v in moments.items()}
+    nothing = pd.DataFrame(columns=["column", "row", "before", "after", "what"])
+    return Report(what, options, pd.DataFrame.from_dict(rows, orient="index"), nothing)
+
+
+def counts(reports: Sequence[Report]) -> pd.DataFrame:
+    """What each of several steps did to each column, in numbers: index (step, column)."""
+    parts = {f"{i} {report.transform}": report.columns for i, report in enumerate(reports, 1)}
+    table = pd.concat(parts, names=["step", "column"])
+    return table.astype(dict.fromkeys([n for n in _COUNTS if n in table], "Int64"))
+
+
+def cells(reports: Sequence[Report]) -> pd.DataFrame:
+    """Every cell that several steps touched: step, transform, column, entity, time, and what."""
+    parts = [
+        r.cells.assign(step=i, transform=r.transform)[["step", "transform", *r.cells.columns]]
+        for i, r in enumerate(reports, 1)
+        if len(r.cells)
+    ]
+    if not parts:
+        return pd.DataFrame(columns=["step", "transform", "column", "entity", "time", "what"])
+    found = pd.concat(parts, ignore_index=True)
+    rows = pd.MultiIndex.from_tuples(list(found.pop("row")))
+    for place, (name, level) in enumerate({"entity": 0, "time": 1}.items(), 3):
+        found.insert(place, name, rows.get_level_values(level))
+    return found
 
 
 def float_columns(data: pd.Series | pd.DataFrame) -> pd.DataFrame:

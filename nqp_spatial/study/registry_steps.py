@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from nqp_spatial.shared.messages import suggest
 from nqp_spatial.shared.options import Positive
-from nqp_spatial.study.keys import ColumnOf, Entry, Items, KeysError
-from nqp_spatial.study.rows import Column, Columns, Labels, Step, over_all, own
+from nqp_spatial.study.keys import Check, ColumnOf, Entry, Items, KeysError
+from nqp_spatial.study.rows import Column, Columns, Labels, Step, found, over_all, own
 
 Text = str | None
 VERB = "panel.panel:PanelData"
@@ -16,10 +17,34 @@ Two = Annotated[list[str], Items(2), ColumnOf()]
 Parts = Annotated[dict[str, str], Items(1)]
 Rules = Annotated[dict[str, str | list[str]], Items(1)]
 _INTO = own(into=str | Parts)
+
+
+def _directions(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A direction for each column, in groups or all without; or the keys of a file of a system."""
+    if isinstance(given.get("groups"), list):
+        return given
+    grouped = any(isinstance(value, Mapping) for value in given.values())
+    for name, value in given.items():
+        if grouped and not isinstance(value, Mapping):
+            raise KeysError(
+                f"expected a group such as {{wage: positive}}, found {value!r}: give groups "
+                "throughout, or none",
+                name,
+            )
+        for column, direction in value.items() if grouped else [(name, value)]:
+            if direction not in ("positive", "negative"):
+                raise KeysError(
+                    f"expected positive or negative, found {direction!r}."
+                    + suggest(direction, ("positive", "negative")),
+                    *((name, column) if grouped else (name,)),
+                )
+    return given
+
+
 # Indicators: a file, bundled:nqp, {column: positive}, or {group: {column: positive}}. With group
 # they are attributes of groups: the rows that share a group and a period count once.
 _INDEX = _INTO | own(
-    indicators=str | Annotated[list[str], Items(1)] | dict[str, Any],
+    indicators=str | Annotated[list[str], Items(1)] | Annotated[dict[str, Any], Check(_directions)],
     group=(Labels | None, None),
 )
 _PLACE = own(entity=(Text, None), time=(Text, None))  # of a table of data.tables
@@ -96,6 +121,22 @@ def _has_a_whole(entry: Entry) -> None:
         )
 
 
+def _scores(step: Entry, found: Any) -> Any:
+    """The score under the name of the column, and those of groups of indicators after it."""
+    scores = found.score.to_frame(step.into)
+    more = found.group_scores.add_prefix(f"{step.into}_") if step.sub_indices else None
+    return scores if more is None else scores.join(more)
+
+
+def _of_period(step: Entry, table: Any) -> Any:
+    """By group where it is of one period, which holds for all."""
+    return table if step.period is None else table.droplevel(1)
+
+
+def _means(table: Any) -> Any:
+    return found("indices.inequality:period_means")(table)
+
+
 def _change(name: str, suffix: bool = True, **more: Any) -> Step:
     """A function of `panel.transform`, of each of some columns."""
     keys = own(columns=Columns) | (own(suffix=(str, "")) if suffix else {})
@@ -135,14 +176,18 @@ STEPS: Mapping[str, Step] = {
     ),
     "entropy": _made(  # sub_indices: columns of groups of indicators too, INTO_GROUP
         "indices:entropy", own=_INDEX | own(sub_indices=(bool, False)), names={"system": ""},
-        over_study=over_all, rule=_directed,
+        over_study=over_all, rule=_directed, values=_scores,
+        beside=lambda step, answer: {"entropy": answer.group_weights},
     ),
     "pca": _made(  # range: unit puts the score on 0 to 1
         "indices:pca", own=_INDEX | own(range=(Literal["unit"] | None, None)),
         names={"directions": ""}, over_study=over_all, rule=_counts_components,
+        values=lambda step, answer: answer.unit_score if step.range == "unit" else answer.score,
+        beside=lambda step, answer: {"pca": answer.explained, "kmo-bartlett": answer.adequacy},
     ),
     "topsis": _made(
-        "indices:topsis", own=_INDEX, names={"system": ""}, over_study=over_all, rule=_directed
+        "indices:topsis", own=_INDEX, names={"system": ""}, over_study=over_all, rule=_directed,
+        values=lambda step, answer: answer.score,
     ),
     "coupling": _made(
         "indices:coupling", parts=("D", "C", "T", "level"), **_TWO,
@@ -154,36 +199,45 @@ STEPS: Mapping[str, Step] = {
     "krugman": _made("indices:krugman", **_TWO),
     "gap": _made("indices:gap", parts=("log_gap", "ratio", "reference")),
     "inequality": _made(
-        "indices:inequality", named=True, parts=("theil_t", "theil_l", "gini", "cv", "n_cities")
+        "indices:inequality", named=True, parts=("theil_t", "theil_l", "gini", "cv", "n_cities"),
+        of_groups=True,
+        beside=lambda step, table: {"inequality": _means(table).drop(columns="n_cities")},
     ),
     "theil_decomposition": _made(
         "indices:theil_decomposition", named=True, names={"groups": "group", "kind": "form"},
         parts=("total", "within", "between", "within_share"),
+        beside=lambda step, table: found("indices.inequality:contributions")(table),
     ),
     "relative_to_leader": _made(
         "indices:relative_to_leader", own=_INTO | own(leaders=(dict[str, Any] | None, None)),
         takes={"values": Columns}, parts="values", rule=_leads,
     ),
     "primacy": _made(
-        "indices:primacy", own=_PERIOD, named=True,
+        "indices:primacy", own=_PERIOD, named=True, of_groups=True, values=_of_period,
+        beside=lambda step, table: {"primacy": table},
         parts=("primacy2", "primacy4", "primacy11", "n_cities", "leader"),
     ),
     "rank_size": _made(
-        "indices:rank_size", own=_PERIOD, named=True,
+        "indices:rank_size", own=_PERIOD, named=True, of_groups=True, values=_of_period,
+        beside=lambda step, table: {"rank-size": table},
         parts=("exponent", "structure", "n_cities", "std_error", "rsquared"),
     ),
     "group": Step(
         "indices:aggregate", own=AGGREGATE | own(suffix=(Annotated[str, Items(1)], "_group")),
-        names={"groups": "", "how": ""}, rule=has_rules,
+        names={"groups": "", "how": ""}, rule=has_rules, of_groups=True,
+        values=lambda step, answer: answer.values,
     ),
     "dea": _made(
         "indices:dea", parts=("crs", "vrs", "scale"), **_LISTED,
         over_study=lambda entry: entry.by == "pooled",
+        beside=lambda step, table: {"dea": _means(table)},
     ),
     "malmquist": _made(  # cumulative chains the changes from the first period on
         "indices:malmquist", own=_INTO | own(cumulative=(bool, False)), **_LISTED, series=True,
         gaps=True, parts=("tfp_change", "efficiency_change", "technical_change",
                           "pure_efficiency_change", "scale_efficiency_change"),
+        values=lambda step, answer: answer.cumulative() if step.cumulative else answer.changes,
+        beside=lambda step, answer: {"malmquist": answer.means()},
     ),
     "market_integration": _made(
         "indices:market_integration", names={"prices": "", "pairs": "", "kind": "form"},
@@ -195,9 +249,13 @@ STEPS: Mapping[str, Step] = {
         "indices:co_patents", names={"entities": "", "periods": "", "groups": "group"},
         own=_INTO | own(table=str, group=(Labels | None, None), per=(Column | None, None),
                         scale=(Positive, 1.0)),
+        values=lambda step, answer: answer.counts,
+        beside=lambda step, answer: {"co-patents": answer.tally()},
     ),
     "keyword_frequency": _made(  # lexicon: a table with the columns group and word, or a file
         "indices:keyword_frequency", names={"reports": "", "expected": ""}, gaps=True,
         own=_INTO | own(table=str, lexicon=str, report=(str, "report")) | _PLACE,
+        values=lambda step, answer: answer.frequency,
+        beside=lambda step, answer: {"keywords": answer.hits_by_word()},
     ),
 }  # fmt: skip

@@ -299,10 +299,6 @@ class Weights(Row):
         return entry.has("window") and entry.window == PERIOD
 
 
-def _over_none(entry: Entry) -> bool:
-    return False
-
-
 def over_all(entry: Entry) -> bool:
     """It is computed over the periods of the study."""
     return True
@@ -318,6 +314,12 @@ class Step(Row):
         Whether it is computed over the periods of the study, rather than the whole table.
     series : bool
         It looks at other periods of the entity.
+    values : callable
+        What of the answer the new columns are.
+    beside : callable
+        Frames that the answer has besides, by name.
+    of_groups : bool
+        The answer is by group, where there is one, and period.
     parts : tuple of str, or str
         Of the answer, which ``into`` may name, the first if it is text; or the key whose columns
         they are; none where there is a single answer.
@@ -327,8 +329,11 @@ class Step(Row):
         Rows without an answer are expected, or told by the function.
     """
 
-    over_study: Callable[[Entry], bool] = _over_none
+    over_study: Callable[[Entry], bool] = lambda entry: False
     series: bool = False
+    values: Callable[[Entry, Any], Any] = lambda entry, answer: answer
+    beside: Callable[[Entry, Any], Mapping[str, Any]] = lambda entry, answer: {}
+    of_groups: bool = False
     parts: tuple[str, ...] | str = ()
     named: bool = False
     gaps: bool = False
@@ -349,6 +354,8 @@ class Step(Row):
 
     def into(self, entry: Entry) -> dict[str, str]:
         """Parts of the answer and the columns that they become."""
+        if not entry.has("into"):
+            return {name: f"{name}{entry.suffix}" for name in entry.columns}
         if not isinstance(entry.into, str):
             return dict(entry.into)
         parts = self.parts_of(entry)

@@ -1,27 +1,32 @@
 """Steps of ``data.transforms``: columns changed or made, in the order of the file.
 
-What is in a new column is made in `makers`; here it is put beside the others, with a report.
+Each is one call of the function that its row names: columns of the panel stand where that takes
+data, a column of labels where it takes groups. What a few steps need besides, such as a further
+table, is in the functions at the end.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from nqp_spatial.exceptions import DataWarning
-from nqp_spatial.panel import expressions
+from nqp_spatial import indices
+from nqp_spatial.exceptions import DataError, DataWarning, OptionError, StudyFileError
+from nqp_spatial.indices.system import IndicatorSystem
+from nqp_spatial.panel import expressions, groups, transform
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.study.inputs import Inputs
-from nqp_spatial.study.keys import Entry, Key, columns
-from nqp_spatial.study.makers import Ground, made, new_names
+from nqp_spatial.shared.options import parameters
+from nqp_spatial.study.inputs import Inputs, check_columns
+from nqp_spatial.study.keys import Entry, Key, columns, members
+from nqp_spatial.study.registry_steps import how
 from nqp_spatial.study.schema import aggregated
-
-Values: TypeAlias = pd.Series | pd.DataFrame
 
 
 @dataclass
@@ -65,13 +70,20 @@ def apply(whole: PanelData, sample: pd.Index, inputs: Inputs) -> Steps:
         theirs. Other rows keep their values, or are empty in a new column.
     """
     done = Steps(whole)
-    for i, step in enumerate(inputs.study.data.transforms):
+    for i, entry in enumerate(inputs.study.data.transforms):
         key: Key = ("data", "transforms", i)
-        _check(step, done, len(sample) < whole.nobs, inputs, key)
-        if step.row.changes:
-            _change(step, done, sample, inputs, key)
-        else:
-            _make(step, done, sample, inputs, key)
+        with inputs.source.at(*key, "formula"):
+            used = _uses(entry)
+        over_study = entry.row.over_study(entry)
+        if not entry.row.changes:
+            over_study |= any(name in done.changed for _, name in used)
+        rows = done.panel.frame.loc[sample] if over_study else done.panel.frame
+        step = _Step(entry, rows if len(rows) < whole.nobs else done.panel.frame, inputs, key)
+        step.check(used, done.panel)
+        _check_order(step, used, done, len(sample) < whole.nobs)
+        new = _changed(step, done) if entry.row.changes else _made(step, done)
+        done.changed |= set(new) if over_study else set()
+        done.panel = done.panel.with_columns(**new)
     return done
 
 
@@ -81,69 +93,117 @@ def _uses(step: Entry) -> list[tuple[Key, str]]:
         return [(("formula",), name) for name in expressions.names(step.formula)]
     if step.kind == "group":
         return list(aggregated(step, ()))
+    if step.kind == "combine":
+        return [(("columns", i), name) for i, name in enumerate(step.columns)]
     return [(key, name) for key, name, _ in columns(step)]
 
 
-def _check(step: Entry, done: Steps, earlier: bool, inputs: Inputs, key: Key) -> None:
-    """Columns are there, and no lag mixes cells that were winsorised with cells that were not."""
-    with inputs.source.at(*key, "formula"):
-        used = _uses(step)
-    if step.kind != "compute":  # its own error names the formula
-        known = list(done.panel.columns)
-        if step.kind == "combine":
-            used = [(("columns", i), name) for i, name in enumerate(step.columns)]
-            known += ["entity", "time", *map(str, done.panel.frame.index.names)]
-        problems = [
-            ((*key, *at), f"there is no column {name!r}." + suggest(name, known))
-            for at, name in used
-            if name not in known
-        ]
-        if problems:
-            raise inputs.source.errors(problems)
+def _check_order(step: _Step, used: list[tuple[Key, str]], done: Steps, earlier: bool) -> None:
+    """No lag mixes cells that were winsorised with cells that were not."""
     mixed = list(dict.fromkeys(name for _, name in used if name in done.changed))
-    if step.row.series and earlier and mixed:
-        raise inputs.source.error(
-            key,
+    if step.said.row.series and earlier and mixed:
+        raise step.error(
             f"{first(mixed)} was winsorised or standardised over the periods of the study, or is "
-            f"an index of them, and {step.kind} needs earlier ones too. Put this step first.",
+            f"an index of them, and {step.said.kind} needs earlier ones too. Put this step first."
         )
 
 
-def _change(step: Entry, done: Steps, sample: pd.Index, inputs: Inputs, key: Key) -> None:
-    """A function of `nqp_spatial.panel.transform`."""
-    whole, over_study = done.panel, step.row.over_study(step)
-    part = whole.frame.loc[sample] if over_study else whole.frame
-    with inputs.source.at(*key):
-        values, report = step.row.function(part[step.columns], **step.row.given(step))
+@dataclass(frozen=True)
+class _Step:
+    """A step with its place, the rows that it is computed from, and further tables."""
+
+    said: Entry
+    frame: pd.DataFrame
+    inputs: Inputs
+    key: Key
+
+    @property
+    def panel(self) -> PanelData:
+        """The rows, with the verbs of a panel."""
+        return PanelData(self.frame)
+
+    @property
+    def title(self) -> str:
+        """The first new column."""
+        return next(iter(self.said.row.into(self.said).values()))
+
+    def error(self, text: str, *key: str) -> StudyFileError:
+        """What is wrong with the step, or with one of its keys."""
+        return self.inputs.source.error((*self.key, *key), text)
+
+    def check(self, used: list[tuple[Key, str]], panel: PanelData) -> None:
+        """Columns are there; the error of a formula says so itself."""
+        known = [*panel.columns]
+        known += ["entity", "time", *panel.frame.index.names] * (self.said.kind == "combine")
+        problems = [
+            ((*self.key, *at), f"there is no column {name!r}.{suggest(name, known)}")
+            for at, name in used
+            if name not in known and self.said.kind != "compute"
+        ]
+        if problems:
+            raise self.inputs.source.errors(problems)
+
+    def refuse_taken(self, names: list[str], panel: PanelData) -> None:
+        """New columns have names of their own."""
+        taken = [n for n in names if n in panel.columns or n in panel.frame.index.names]
+        if taken:
+            raise self.error(f"there is a column {first(taken)} already. Rename it.")
+
+    def groups(self, column: str | None) -> pd.Series | None:
+        """The group of each entity that is in one; None without a column."""
+        return None if column is None else self.panel.by_entity(column).dropna()
+
+    def call(self, **more: Any) -> Any:
+        """The function of the row, with columns where it takes data, and groups of entities."""
+        given = self.said.row.given(self.said) | more
+        for name, parameter in parameters(self.said.row.function).items():
+            if name in more:
+                continue
+            kinds = {getattr(member, "__name__", "") for member, _ in members(parameter.hint)}
+            if name in ("frame", "data"):
+                given[name] = self.frame
+            elif name == "groups" and self.said.has("group"):
+                given[name] = self.groups(self.said.group)
+            elif given.get(name) is not None and kinds & {"Series", "DataFrame"}:
+                own = given[name]  # one column as a Series where that is taken
+                one = isinstance(own, list) and len(own) == 1 and "Series" in kinds
+                given[name] = self.frame[own[0] if one else own]
+        return self.said.row.function(**given)
+
+    def on_rows(self, values: Any) -> pd.DataFrame:
+        """What was computed of rows, groups or periods, on the rows."""
+        group = self.said.by if self.said.kind == "group" else getattr(self.said, "group", None)
+        counted_once = self.said.has("indicators")  # by group and period where there is a group
+        if (self.said.row.of_groups or counted_once) and group is not None:
+            return groups.on_rows(self.frame, values, group)
+        if values.index.nlevels == 1:
+            return groups.on_rows(self.frame, values)
+        return values.to_frame(self.title) if isinstance(values, pd.Series) else values
+
+
+# ---------------------------------------------------------------- columns that are changed
+
+
+def _changed(step: _Step, done: Steps) -> dict[str, pd.Series]:
+    """The columns of a function of `nqp_spatial.panel.transform`; other rows keep their cells."""
+    said, whole = step.said, done.panel
+    with step.inputs.source.at(*step.key):
+        values, report = said.row.function(step.frame[said.columns], **said.row.given(said))
     done.reports.append(report)
-    names = list(values.columns)
-    if step.has("suffix"):
-        names = [f"{name}{step.suffix}" for name in step.columns]
-    taken = [n for n in names if n in whole.columns and n not in step.columns]
-    if taken:
-        raise inputs.source.error(key, f"there is a column {taken[0]!r} already. Rename it.")
-    done.changed |= set(names) if over_study else set()
-    done.panel = whole.with_columns(
-        **{name: _on_all_rows(values.iloc[:, j], whole, name) for j, name in enumerate(names)}
-    )
-
-
-def _on_all_rows(values: pd.Series, whole: PanelData, name: str) -> pd.Series:
-    """The values, with those that the column has in the other rows."""
-    index = whole.frame.index
-    if len(values) == len(index):
-        return values
-    out = values.reindex(index)
-    if name in whole.columns:
-        others = ~index.isin(values.index)
-        out = out.where(~others, whole[name].astype(float))
-    return out
+    if said.has("suffix"):
+        values = values.set_axis([f"{name}{said.suffix}" for name in said.columns], axis=1)
+    step.refuse_taken([n for n in values if n not in said.columns], whole)
+    if len(values) == whole.nobs:
+        return dict(values.items())
+    rest = whole.frame.reindex(columns=values.columns).astype(float)
+    others = ~whole.frame.index.isin(values.index)
+    return {n: rest[n].where(others, values[n].reindex(rest.index)) for n in values}
 
 
 # ---------------------------------------------------------------- new columns
 
 
-def _make(step: Entry, done: Steps, sample: pd.Index, inputs: Inputs, key: Key) -> None:
+def _made(step: _Step, done: Steps) -> dict[str, pd.Series]:
     """The new columns of a step, computed from some rows and empty in the others.
 
     Raises
@@ -156,86 +216,179 @@ def _make(step: Entry, done: Steps, sample: pd.Index, inputs: Inputs, key: Key) 
     DataWarning
         Rows for which there is no answer, such as entities in no group.
     """
-    panel, source = done.panel, inputs.source
-    over_study = step.row.over_study(step) or any(name in done.changed for _, name in _uses(step))
-    rows = sample if over_study else panel.frame.index
-    ground = Ground(panel.frame.loc[rows] if len(rows) < panel.nobs else panel.frame, inputs, key)
-    names = new_names(step)
-    _refuse_taken(list(names.values()), panel, inputs, key)
-    with source.at(*key):
-        answer = made(step, ground)
-        values = answer.values
-        table = values.to_frame(next(iter(names))) if isinstance(values, pd.Series) else values
-        if step.kind == "entropy":
-            names = {str(name): str(name) for name in table}
-            _refuse_taken(list(names), panel, inputs, key)
-        table = table.reindex(ground.frame.index)[list(names)].rename(columns=names)
-        _tell_gaps(step, table, inputs, key)
-    new = {str(name): table[name].reindex(panel.frame.index) for name in table}
-    title = next(iter(new))
-    done.reports.append(_report(step, table))
-    done.frames |= answer.frames
-    done.indices |= {} if answer.index is None else {title: answer.index}
-    done.flows |= {} if answer.flows is None else {title: answer.flows}
-    done.changed |= set(new) if over_study else set()
-    done.panel = panel.with_columns(**new)
+    said, source = step.said, step.inputs.source
+    names = said.row.into(said)
+    step.refuse_taken(list(names.values()), done.panel)
+    with source.at(*step.key):
+        answer = SPECIAL.get(said.kind, _Step.call)(step)
+        values = said.row.values(said, answer)
+        if said.kind == "co_patents" and said.per is not None:
+            values = answer.per_head(step.frame[said.per], scale=said.scale)
+        if isinstance(values, pd.DataFrame) and said.kind == "entropy":  # of its groups too
+            names = {str(name): str(name) for name in values}
+            step.refuse_taken(list(names), done.panel)
+        table = step.on_rows(values)
+        if isinstance(values, pd.Series):
+            table = table.set_axis(list(names), axis=1)
+        lacking = [name for name in names if name not in table]
+        if lacking:  # of the parts of a Malmquist index
+            raise step.error(f"{lacking[0]} needs returns: crs, not {said.returns}.", "into")
+        table = table.reindex(step.frame.index)[list(names)].rename(columns=names)
+        _tell_gaps(step, table)
+    title = str(table.columns[0])
+    options = {n: value for n, value in said.record().items() if value is not None and n != "kind"}
+    done.reports.append(transform.of_new(table, said.kind, options))
+    done.frames |= {f"{n}-{step.title}": f for n, f in said.row.beside(said, answer).items()}
+    if said.kind == "rta":
+        rows = indices.rta_rows(step.frame, **said.row.given(said))
+        done.frames[f"rta-{step.title}"] = rows
+    done.indices |= {title: answer} if said.has("indicators") else {}
+    done.flows |= {title: answer} if said.kind == "co_patents" else {}
+    return {str(n): table[n].reindex(done.panel.frame.index) for n in table}
 
 
-def _refuse_taken(names: list[str], panel: PanelData, inputs: Inputs, key: Key) -> None:
-    taken = [n for n in names if n in panel.columns or n in panel.frame.index.names]
-    if taken:
-        raise inputs.source.error(key, f"there is a column {first(taken)} already. Rename it.")
-
-
-def _tell_gaps(step: Entry, table: pd.DataFrame, inputs: Inputs, key: Key) -> None:
+def _tell_gaps(step: _Step, table: pd.DataFrame) -> None:
     empty = table.index[table.isna().any(axis=1)]
-    if len(empty) and not step.row.gaps:
+    if len(empty) and not step.said.row.gaps:
         warnings.warn(
-            f"{inputs.source.where(key)}: {first(table.columns)} is empty in {len(empty)} of "
-            f"{len(table)} rows, first {first(empty, 3)}, such as entities in no group.",
+            f"{step.inputs.source.where(step.key)}: {first(table.columns)} is empty in "
+            f"{len(empty)} of {len(table)} rows, first {first(empty, 3)}, such as entities in no "
+            "group.",
             DataWarning,
             stacklevel=2,
         )
 
 
-def _report(step: Entry, table: pd.DataFrame) -> Report:
-    """Rows, empty cells, and moments of numbers."""
-    rows: dict[str, dict[str, float]] = {}
-    for name, values in table.items():
-        rows[str(name)] = {"rows": len(values), "missing_after": int(values.isna().sum())}
-        if pd.api.types.is_numeric_dtype(values.dtype):
-            moments = values.astype(float).agg(["mean", "std", "min", "max"])
-            rows[str(name)] |= {str(k): float(v) for k, v in moments.items()}
-    options = {name: value for name, value in step.record().items() if value is not None}
-    del options["kind"]
-    nothing = pd.DataFrame(columns=["column", "row", "before", "after", "what"])
-    return Report(step.kind, options, pd.DataFrame.from_dict(rows, orient="index"), nothing)
+# ---------------------------------------------------------------- what some need besides
 
 
-# ---------------------------------------------------------------- what was done, as tables
-
-_COUNTS = ("rows", "missing_before", "missing_after", "cells")
-
-
-def cells(reports: list[Report]) -> pd.DataFrame:
-    """Every cell that was touched: step, transform, column, row, before, after, what."""
-    parts = [
-        r.cells.assign(step=i, transform=r.transform)[["step", "transform", *r.cells.columns]]
-        for i, r in enumerate(reports, 1)
-        if len(r.cells)
-    ]
-    if not parts:
-        return pd.DataFrame(columns=["step", "transform", "column", "entity", "time", "what"])
-    found = pd.concat(parts, ignore_index=True)
-    rows = pd.MultiIndex.from_tuples(list(found.pop("row")))
-    found.insert(3, "entity", rows.get_level_values(0))
-    found.insert(4, "time", rows.get_level_values(1))
-    return found
+def _compute(step: _Step) -> pd.Series:
+    with step.inputs.source.at(*step.key, "formula"):
+        made: pd.Series = step.panel.assign({step.title: step.said.formula})[step.title]
+        return made
 
 
-def counts(reports: list[Report]) -> pd.DataFrame:
-    """What each step did to each column, in numbers: index (step, column)."""
-    parts = {f"{i} {report.transform}": report.columns for i, report in enumerate(reports, 1)}
-    table = pd.concat(parts, names=["step", "column"])
-    names = [name for name in _COUNTS if name in table]
-    return table.astype(dict.fromkeys(names, "Int64"))
+def _verb(step: _Step) -> pd.Series:
+    """A verb of the panel that makes one column."""
+    said = step.said
+    try:
+        made = said.row.function(step.panel, **said.row.given(said), name=step.title)
+    except (DataError, OptionError) as error:
+        if said.kind != "recode":
+            raise
+        place = (getattr(error, "option", None) or "values").split(".", 1)
+        raise step.error(str(error), *place) from error
+    column: pd.Series = made[step.title]
+    return column
+
+
+def _index(step: _Step) -> Any:
+    """An index of all rows; with ``group`` those that share a group and a period count once."""
+    system = _system(step)
+    at: Key = (*step.key, "indicators")
+    wanted: dict[Key, Any] = {(*at, name): name for name in system.columns}
+    check_columns(step.inputs.source, step.frame.columns, wanted)
+    rows = step.frame
+    if step.said.group is not None:
+        same = dict.fromkeys(system.columns, "same")
+        once = step.panel.aggregate(step.said.group, same, missing="skip").frame
+        rows = once.dropna(how="all")  # a group without a row in a period is none there
+    if step.said.kind == "pca":
+        n = step.said.n_components
+        return step.call(frame=rows, directions=system, n_components=n if n < 1 else int(n))
+    return step.call(frame=rows, system=system)
+
+
+def _system(step: _Step) -> IndicatorSystem:
+    """The indicators of a step, inline or in a file."""
+    given, at = step.said.indicators, (*step.key, "indicators")
+    if isinstance(given, str):
+        return step.inputs.indicators(at, given)
+    try:
+        return IndicatorSystem.of(given, name=step.title)
+    except StudyFileError as error:  # of the files of systems, which know no place
+        raise step.inputs.source.error(at, str(error)) from error
+
+
+def _relative_to_leader(step: _Step) -> pd.DataFrame:
+    said = step.said
+    leaders = None if said.leaders is None else pd.Series(said.leaders)
+    found: pd.DataFrame = step.call(values=step.frame[said.values], leaders=leaders)
+    return found.droplevel("group")
+
+
+def _of_groups(step: _Step) -> pd.DataFrame:
+    """Values of groups in each period, or in one that holds for all."""
+    size, period = step.frame[step.said.size], step.said.period
+    times = step.frame.index.get_level_values(1)
+    if period is not None:
+        size = size[[time == period for time in times]]
+        if size.empty:
+            raise step.error(
+                f"no row is of {period!r}. The periods are {first(times.unique())}.", "period"
+            )
+    table: pd.DataFrame = step.call(size=size)
+    return table
+
+
+def _group(step: _Step) -> Any:
+    return step.call(groups=step.groups(step.said.by), how=how(step.said.columns))
+
+
+def _market_integration(step: _Step) -> Any:
+    goods: dict[Key, str] = {("goods", i): name for i, name in enumerate(step.said.goods or [])}
+    return step.call(prices=_by_place(step, goods), pairs=step.groups(step.said.group))
+
+
+def _by_place(step: _Step, names: dict[Key, str]) -> pd.DataFrame:
+    """Columns of a further table on its (entity, time) index, of the entities of the panel."""
+    said, levels = step.said, step.frame.index.names
+    entity, time = said.entity or str(levels[0]), said.time or str(levels[1])
+    table = _further(step, {("entity",): entity, ("time",): time} | names)
+    indexed = table.set_index([entity, time])
+    indexed = indexed[list(names.values())] if names else indexed
+    return indexed[indexed.index.get_level_values(0).isin(step.frame.index.get_level_values(0))]
+
+
+def _further(step: _Step, names: Mapping[Key, str]) -> pd.DataFrame:
+    """The further table of a step, which has these columns."""
+    table = step.inputs.further(step.said.table, (*step.key, "table"))
+    wanted: dict[Key, Any] = {(*step.key, *at): name for at, name in names.items()}
+    check_columns(step.inputs.source, table.columns, wanted)
+    return table
+
+
+def _co_patents(step: _Step) -> Any:
+    table = _further(step, {(n,): getattr(step.said, n) for n in ("application", "city", "time")})
+    entities, periods = (step.frame.index.get_level_values(i).unique() for i in (0, 1))
+    return step.call(table=table, entities=entities, periods=periods)
+
+
+def _keyword_frequency(step: _Step) -> Any:
+    reports = _by_place(step, {("report",): step.said.report})[step.said.report]
+    return step.call(reports=reports, lexicon=_lexicon(step), expected=step.frame.index)
+
+
+def _lexicon(step: _Step) -> indices.Lexicon:
+    """A further table with the columns group and word, or a file."""
+    inputs, key, name = step.inputs, (*step.key, "lexicon"), step.said.lexicon
+    is_file = Path(name).suffix in (".csv", ".yaml", ".yml")
+    if name not in inputs.study.data.tables and is_file:
+        path = inputs.files[name] = inputs.file(key, name)
+        return indices.Lexicon.read(path)
+    table = inputs.further(name, key)
+    check_columns(inputs.source, table.columns, {(*key, n): n for n in ("group", "word")})
+    return indices.Lexicon.from_frame(table, source=name)
+
+
+SPECIAL: Mapping[str, Callable[[_Step], Any]] = {
+    "compute": _compute,
+    **dict.fromkeys(("recode", "combine", "interact"), _verb),
+    **dict.fromkeys(("entropy", "pca", "topsis"), _index),
+    "relative_to_leader": _relative_to_leader,
+    **dict.fromkeys(("primacy", "rank_size"), _of_groups),
+    "group": _group,
+    "market_integration": _market_integration,
+    "co_patents": _co_patents,
+    "keyword_frequency": _keyword_frequency,
+}

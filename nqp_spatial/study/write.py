@@ -13,10 +13,10 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language import labels as printed
 from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.language.headings import frame_label, headed
+from nqp_spatial.panel import transform
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import in_language
-from nqp_spatial.study import steps
 from nqp_spatial.study.answers import counterfactual_tables, group_tables, order_tables, write_rows
 from nqp_spatial.study.data import truth_applies
 from nqp_spatial.study.file import Source
@@ -59,7 +59,7 @@ def make_tables(study: Study, source: Source, found: Found) -> None:
         )
     if found.data.transforms:
         found.tables["transforms"] = _printed(
-            steps.counts(found.data.transforms), "transforms", study, noted
+            transform.counts(found.data.transforms), "transforms", study, noted
         )
     for outcome, index in found.data.indices.items():
         name = "index-weights" if len(found.data.indices) == 1 else f"index-weights-{outcome}"
@@ -82,14 +82,14 @@ def _printed(
     title = f"{head}{frame_label(name, study.language)}"
     shown = headed(frame, name, study.language)
     own = shown.attrs.get("notes", ())  # which `from_frame` prints too
-    notes = [note for note in options["notes"] if note not in own]
+    notes = [note for note in options["notes"] if in_language(note, study.language) not in own]
     return tables.from_frame(shown, title=title, **{**options, "notes": notes})
 
 
 def write_tables(study: Study, found: Found, folder: Folder) -> None:
     """Each table in each format, every cell that was transformed, every outcome of other worlds."""
     if found.data.transforms:
-        cells = steps.cells(found.data.transforms)
+        cells = transform.cells(found.data.transforms)
         cells.to_csv(folder.new("transforms.csv"), index=False, encoding="utf-8-sig")
     write_rows(found, folder)
     for name, table in found.tables.items():

@@ -48,6 +48,8 @@ PROTOCOL = {
 LATER = {
     "PanelData": "tests/panel/test_verbs.py and test_columns.py",
     "StudyResult": "tests/study",
+    "IndicatorSystem.of": "tests/indices/test_system.py",
+    "CoPatents.tally": "tests/indices/test_patents.py",
     "AggregateReport": "tests/panel/test_aggregate.py",
     "Lexicon": "tests/indices/test_keywords.py",
     "PCAResult": "tests/indices/test_pca.py",

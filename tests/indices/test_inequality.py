@@ -13,7 +13,14 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
-from nqp_spatial.indices.inequality import gap, gini, inequality, theil_decomposition
+from nqp_spatial.indices.inequality import (
+    contributions,
+    gap,
+    gini,
+    inequality,
+    period_means,
+    theil_decomposition,
+)
 from nqp_spatial.indices.location import location_quotient
 from nqp_spatial.indices.structure import primacy
 from tests import panels
@@ -79,6 +86,22 @@ def test_small_inequality_keeps_its_digits():
 def two(values, groups, names=("甲", "乙", "丙")):
     index = pd.MultiIndex.from_product([names, [2020]], names=["city", "year"])
     return pd.Series(values, index, dtype=float, name="y"), pd.Series(groups, list(names))
+
+
+def test_a_decomposition_in_two_frames():
+    y, groups = two([1, 3, 8], [1, 1, 2])
+    table = theil_decomposition(y, groups)
+    parts = contributions(table)
+    assert list(parts["theil-decomposition"]) == ["total", "within", "between", "within_share"]
+    assert parts["theil-contributions"].index.tolist() == ["1", "2"]
+    assert_allclose(parts["theil-contributions"].sum(), table["within"], rtol=1e-14)
+
+
+def test_means_by_period():
+    y, groups = two([1, 3, 8], [1, 1, 2])
+    table = inequality(y, groups=groups)
+    assert_allclose(period_means(table).loc[2020], table.mean(), rtol=1e-15)
+    assert period_means(inequality(y)) is not None and len(period_means(inequality(y))) == 1
 
 
 def test_by_hand():

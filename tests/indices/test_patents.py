@@ -91,6 +91,9 @@ def test_the_panel_of_the_counts_is_yours(table):
     assert result.counts.loc[("无锡", 2019)] == 0 and len(result.counts) == 6
     assert result.counts.loc[("南京", 2020)] == 2  # P3 was with 武汉 only
     assert list(result.left_out) == ["上海", "武汉"]
+    tally = result.tally()
+    assert tally.loc["cities outside the panel", "number"] == 2
+    assert tally["number"].iloc[:-1].to_dict() == result.report.to_dict()
 
 
 def test_per_head_and_flows_to_weights(table):

@@ -142,3 +142,16 @@ def test_directions_alone_make_a_system():
     assert system.directions == {"专利": "positive", "so2": "negative"}
     with pytest.raises(StudyFileError, match=r"'postive' .* Did you mean 'positive'\?"):
         IndicatorSystem.from_directions({"专利": "postive"})
+
+
+def test_short_forms_of_a_system():
+    """Columns alone, columns with a direction, groups of these, and the keys of a file."""
+    plain = IndicatorSystem.of(["专利", "so2"], name="s")
+    assert plain.name == "s" and set(plain.directions.values()) == {"positive"}
+    assert IndicatorSystem.of({"a": "positive", "b": "negative"}).directions["b"] == "negative"
+    grouped = IndicatorSystem.of({"up": {"a": "positive"}, "down": {"b": "negative"}})
+    assert [group.name for group in grouped.groups] == ["up", "down"]
+    keys = {"groups": [{"name": "g", "indicators": [{"name": "a", "direction": "positive"}]}]}
+    assert IndicatorSystem.of(keys, name="s") == IndicatorSystem.from_dict({"name": "s", **keys})
+    with pytest.raises(StudyFileError, match=r"'postive' .* Did you mean 'positive'\?"):
+        IndicatorSystem.of({"g": {"a": "postive"}})
