@@ -29,7 +29,7 @@ _SCRIPT = """
  const bytes=s=>Uint8Array.from(atob(s),c=>c.charCodeAt(0)).buffer;
  const ptr=new Uint32Array(bytes(D.ptr)), idx=new Uint32Array(bytes(D.idx)),
   val=new Float64Array(bytes(D.val));
- const names=[]; layer.eachLayer(l=>{names[l.feature.properties.i]=l.feature.properties.name;});
+ const names=[]; layer.eachLayer(l=>{const p=l.feature.properties; names[p.i]=D.names[p.at];});
  const mul=(x,t)=>{const y=new Float64Array(N);
   for(let i=0;i<N;i++) for(let k=ptr[i];k<ptr[i+1];k++){
    if(t) y[idx[k]]+=val[k]*x[i]; else y[i]+=val[k]*x[idx[k]];} return y;};
@@ -66,7 +66,7 @@ _SCRIPT = """
    l.setStyle({fillColor:i===chosen?D.mark:colour(shown[i],top)});}); legend(shown,top);}
  layer.on('click',e=>{L.DomEvent.stopPropagation(e); const i=e.layer.feature.properties.i;
   if(i>=0){chosen=i; draw();}});
- layer.eachLayer(l=>{const i=l.feature.properties.i, name=l.feature.properties.name;
+ layer.eachLayer(l=>{const i=l.feature.properties.i, name=D.names[l.feature.properties.at];
   l.bindTooltip(()=>{const d=el('div','nqp nqp-tip'); d.append(el('b','',name));
    if(i<0) d.append(el('span','',T.no_data));
    else if(shown){const v=el('span','nqp-value',show(shown[i]));
@@ -130,11 +130,12 @@ def footprints(
     page = _page.base_map(
         shapes, background, title, said, simplify_km=simplify_km, decimals=decimals
     )
-    labels = pd.DataFrame({"name": label_column(gdf, name, lang), "i": ids.get_indexer(gdf.index)})
-    layer = _page.city_layer(shapes, labels).add_to(page)
+    places = pd.DataFrame({"i": ids.get_indexer(gdf.index), "at": range(len(gdf))}, gdf.index)
+    layer = _page.city_layer(shapes, places).add_to(page)
     payload = {
         **operator,
         "title": title,
+        "names": list(label_column(gdf, name, lang)),
         "notes": said,
         "text": {
             key: text[key]

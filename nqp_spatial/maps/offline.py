@@ -95,8 +95,9 @@ def _image(match: re.Match[str]) -> str:
 
 
 def script_json(value: object) -> str:
-    """JSON that may stand inside a ``<script>`` element, whatever text it holds."""
+    """JSON that may stand inside a ``<script>`` element and a template, whatever text it holds."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    # folium runs text as a template twice. A brace that another of these follows is within a text.
+    return re.sub(r"\{(?=[{%#])", r"\\u007b", text)

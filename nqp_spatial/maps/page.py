@@ -11,6 +11,7 @@ import pandas as pd
 from branca.element import MacroElement
 from folium.template import Template
 from geopandas import GeoDataFrame, GeoSeries
+from pandas.api.types import is_numeric_dtype
 
 from nqp_spatial.maps import geometry as _geometry
 from nqp_spatial.maps.offline import OfflineMap, script_json
@@ -120,7 +121,14 @@ def base_map(
 
 
 def polygons(frame: GeoDataFrame, style: Mapping[str, object], **options: Any) -> folium.GeoJson:
-    """A frame in longitude and latitude as one GeoJSON layer, its columns as properties."""
+    """A frame in longitude and latitude as one GeoJSON layer, its columns as properties.
+
+    Numbers alone: folium runs what a layer holds as a template, so that a name in it would be
+    code. Names go through the `Panel`, which sends them as text.
+    """
+    text = [c for c in frame.columns.drop("geometry") if not is_numeric_dtype(frame[c])]
+    if text:
+        raise TypeError(f"A layer holds numbers; {text} must go to the panel.")
     data = json.loads(frame.to_json(drop_id=True))
     data.pop("crs", None)
     return folium.GeoJson(
@@ -129,7 +137,7 @@ def polygons(frame: GeoDataFrame, style: Mapping[str, object], **options: Any) -
 
 
 def city_layer(shapes: GeoSeries, properties: pd.DataFrame) -> folium.GeoJson:
-    """The polygons, as yet without colour; property ``i`` is their place in the panel's lists."""
+    """The polygons, as yet without colour; properties are places in the panel's lists and values."""
     frame = GeoDataFrame(properties, geometry=shapes)
     style = {"className": "nqp-place", "fillColor": NO_DATA, "fillOpacity": 1}
     return polygons(frame, {**style, "color": BORDER, "weight": 0.5})
@@ -140,4 +148,4 @@ def outline_layer(outlines: GeoDataFrame | None) -> folium.GeoJson | None:
     if outlines is None:
         return None
     style = {"className": "nqp-outline", "fill": False, "color": OUTLINE, "weight": 1.5}
-    return polygons(outlines, style, interactive=False)
+    return polygons(GeoDataFrame(geometry=outlines.geometry), style, interactive=False)

@@ -41,7 +41,7 @@ _SCRIPT = """
   label.append(input,T.agglomerations); panel.append(label); overlay.addTo(map);}
  panel.append(legend);
  function tip(l){const p=l.feature.properties, d=el('div','nqp nqp-tip');
-  d.append(el('b','',p.name));
+  d.append(el('b','',D.names[p.i]));
   if(D.layers[0].codes[p.i]===null){d.append(el('span','',T.no_data)); return d;}
   const t=el('table'); for(const k of D.layers){const r=el('tr',k.key===on?'nqp-on':'');
    r.append(el('td','',k.name),el('td','',show(p[k.key])+' ('+show(p[k.key+'_std_error'])+')'));
@@ -155,9 +155,9 @@ def _values(data: MapData, key: str) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def _properties(data: MapData) -> pd.DataFrame:
-    """Label and values of every polygon; null where there is no result."""
+    """Values of every polygon, null where there is no result, and its place among the labels."""
     values = data.effects.reindex(data.labels.index)
-    return values.assign(name=data.labels, i=range(len(values)))
+    return values.assign(i=range(len(values)))
 
 
 def _layer(key: str, data: MapData, classes: Classes, text: Mapping[str, str]) -> dict[str, object]:
@@ -186,6 +186,7 @@ def _payload(
     shown = ("treated", "no_data", "values", "classes", "agglomerations")
     return {
         "title": title,
+        "names": list(data.labels),
         "layers": layers,
         "treated": np.flatnonzero(data.labels.index.isin(data.treated)).tolist(),
         "n_no_data": len(data.without_result),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import escape
 
 import geopandas as gpd
 import numpy as np
@@ -23,6 +24,7 @@ from nqp_spatial.language.catalogue import both, word
 from nqp_spatial.maps import footprints, spillovers, spillovers_figure
 from nqp_spatial.maps import geometry as _geometry
 from nqp_spatial.maps.data import LAYERS, gather
+from nqp_spatial.maps.page import polygons
 from nqp_spatial.maps.static import paths
 
 DRAW = pytest.mark.parametrize("draw", [spillovers, spillovers_figure], ids=["web", "print"])
@@ -48,7 +50,7 @@ def test_values_and_classes_follow_the_polygons_not_the_result_order(lattice, re
     for i, (entity, feature) in enumerate(zip(lattice.index, features(page), strict=True)):
         properties = feature["properties"]
         assert properties["i"] == i
-        assert properties["name"] == lattice.name_en[entity]
+        assert data["names"][i] == lattice.name_en[entity]
         assert properties["direct"] == S.loc[entity, entity]
         sent = S[entity].drop(entity).sum()
         received = S.loc[entity].drop(entity).sum()
@@ -77,7 +79,29 @@ def test_chinese_labels_and_names(lattice, result):
     assert names == ["直接效应", "溢出(送出)", "溢出(接收)", "总效应"]
     assert data["title"] == "《政策》"
     page = spillovers(result, lattice, "did", lang="zh")
-    assert features(page)[1]["properties"]["name"] == "城1"
+    assert panel_data(page)["names"][1] == "城1"
+
+
+TEMPLATES = ["{{ 7 * 7 }}", "{% raw %}", "{# a #}", "{{{", "a </script> & b", "{{ this.tools }}"]
+
+
+@pytest.mark.parametrize("draw", [spillovers, footprints])
+@pytest.mark.parametrize("text", TEMPLATES)
+def test_names_and_titles_are_text_and_no_template(lattice, result, draw, text):
+    """folium runs what it is given as a template, twice: data must come out as they were."""
+    lattice["name_en"] = [text, *lattice["name_en"].iloc[1:]]
+    lattice.attrs["note"] = text
+    page = draw(result, lattice, "did", title=text)
+    data = panel_data(page)
+    assert data["names"][0] == data["title"] == text
+    assert text in data["notes"]
+    assert f"<title>{escape(text)}</title>" in page.get_root().render()
+
+
+def test_no_text_enters_a_layer(lattice):
+    """A layer's properties are a template to folium: the next map must not try."""
+    with pytest.raises(TypeError, match=r"\['name_en'\] must go to the panel"):
+        polygons(lattice[["name_en", "geometry"]], {})
 
 
 def test_notes_of_result_and_polygons_are_on_the_map(lattice, result):
