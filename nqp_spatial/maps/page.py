@@ -137,7 +137,7 @@ def polygons(frame: GeoDataFrame, style: Mapping[str, object], **options: Any) -
 
 
 def city_layer(shapes: GeoSeries, properties: pd.DataFrame) -> folium.GeoJson:
-    """The polygons, as yet without colour; properties are places in the panel's lists and values."""
+    """The polygons, as yet without colour; properties are values, and places in the lists."""
     frame = GeoDataFrame(properties, geometry=shapes)
     style = {"className": "nqp-place", "fillColor": NO_DATA, "fillOpacity": 1}
     return polygons(frame, {**style, "color": BORDER, "weight": 0.5})
