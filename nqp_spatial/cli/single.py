@@ -14,6 +14,7 @@ from nqp_spatial.cities.matching import CityMatch, match_cities
 from nqp_spatial.datasets import packaged
 from nqp_spatial.exceptions import DataError, FileFormatError, IdMismatchError, OptionError
 from nqp_spatial.panel.reading import read_table
+from nqp_spatial.shared.files import replacing, write_sheet
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.study.graphs import Ground, raw_weights
 from nqp_spatial.study.keys import BAD, Checker, Entry, dotted
@@ -169,9 +170,10 @@ def save_report(found: CityMatch, path: Path) -> None:
     report = found.report.copy()
     for name in ("candidates", "suggestions"):
         report[name] = ["; ".join(map(str, items)) for items in report[name]]
-    if path.suffix.lower() == ".xlsx":
-        report.to_excel(path, index=False)
-    elif path.suffix.lower() == ".csv":
-        report.to_csv(path, index=False, encoding="utf-8-sig")
-    else:
+    if path.suffix.lower() not in (".csv", ".xlsx"):
         raise FileFormatError(f"{path.name!r}: a report is written as .csv or .xlsx.")
+    with replacing(path) as part:
+        if path.suffix.lower() == ".xlsx":
+            write_sheet(report, part, name="cities", index=False)
+        else:
+            report.to_csv(part, index=False, encoding="utf-8-sig")

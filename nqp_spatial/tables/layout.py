@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.language.catalogue import LANGUAGES, word
+from nqp_spatial.shared.files import printable
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.width import width
@@ -67,8 +68,13 @@ class Grid:
 
     def __post_init__(self) -> None:
         check_option("lang", self.lang, LANGUAGES)
-        said = tuple(in_language(note, self.lang) for note in self.notes)
+        said = tuple(printable(in_language(note, self.lang)) for note in self.notes)
         object.__setattr__(self, "notes", said)
+        object.__setattr__(self, "title", printable(self.title))
+        header = tuple(tuple(c and printable(c) for c in line) for line in self.header)
+        object.__setattr__(self, "header", header)
+        rows = tuple(replace(row, cells=tuple(map(printable, row.cells))) for row in self.rows)
+        object.__setattr__(self, "rows", rows)
         for letter in self.align:
             check_option("align", letter, ALIGNMENTS)
         for row in self.rows:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nqp_spatial.language.catalogue import word
+from nqp_spatial.shared.files import as_text
 from nqp_spatial.tables.layout import Grid, Row, column_widths, spans
 
 LATIN, CHINESE = "Times New Roman", "宋体"
@@ -285,8 +286,7 @@ def _excel_cell(
         cell.value = float(content) if decimals else int(content)
         cell.number_format = "0." + "0" * decimals if decimals else "0"
     elif content:
-        cell.value = content
-        cell.data_type = "s"  # text that begins with "=" is not a formula
+        as_text(cell, content)
     sides = {"l": "left", "c": "center", "r": "right"}
     cell.alignment = Alignment(horizontal=sides[align])
     cell.font = font or Font(name=LATIN, size=SIZE)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from nqp_spatial.exceptions import OptionError, OutputError
+from nqp_spatial.shared.files import replacing
 from nqp_spatial.shared.messages import suggest
 from nqp_spatial.tables import office, plain
 from nqp_spatial.tables.layout import Grid
@@ -126,13 +127,9 @@ def _write(path: str | Path, writer: Callable[[Path], None]) -> Path:
         The folder does not exist, or the file cannot be written there.
     """
     target = Path(path)
-    if not target.parent.is_dir():
-        raise OutputError(
-            f"The table cannot be written to {str(target)!r}: the folder {str(target.parent)!r} "
-            "does not exist. Create it, or give a path in an existing folder."
-        )
     try:
-        writer(target)
+        with replacing(target) as part:
+            writer(part)
     except OSError as error:
         raise OutputError(
             f"The table cannot be written to {str(target)!r} ({error.strerror or error}). "

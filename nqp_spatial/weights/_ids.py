@@ -109,6 +109,7 @@ def build_graph(W: Any, ids: pd.Index, *, transformation: str = "O") -> Graph:
     """
     from libpysal.graph import Graph  # brings numba and sklearn along
 
+    check_real(W)
     W = sparse.csr_array(W, dtype=float, copy=True)
     W.sum_duplicates()
     W.eliminate_zeros()
@@ -128,6 +129,12 @@ def build_graph(W: Any, ids: pd.Index, *, transformation: str = "O") -> Graph:
     return Graph(pd.Series(weight, index=index, name="weight"), transformation, is_sorted=True)
 
 
+def check_real(weights: Any) -> None:
+    """Complex numbers would lose half of themselves without a word."""
+    if getattr(weights, "dtype", np.dtype(float)).kind == "c":
+        raise WeightsError("The weights are complex numbers. Give real ones, such as W.real.")
+
+
 def graph_ids(graph: Graph) -> pd.Index:
     """The ids of a Graph in its order, without a name."""
     return pd.Index(graph.unique_ids).rename(None)
@@ -140,6 +147,7 @@ def graph_matrix(graph: Graph) -> sparse.csr_array:
         ids.get_indexer(level)[codes]
         for level, codes in zip(index.levels, index.codes, strict=True)
     )
+    check_real(graph.adjacency)
     weight = graph.adjacency.to_numpy(dtype=float)
     W = sparse.csr_array((weight, (row, col)), shape=(len(ids), len(ids)))
     W.eliminate_zeros()

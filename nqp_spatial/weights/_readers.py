@@ -43,12 +43,15 @@ class Content:
         Whether the format tells text from integers.
     complete : bool
         Whether every entity is in the file (a matrix), or islands may be absent (triplets).
+    declared : int, optional
+        How many entities the file says it has.
     """
 
     W: sparse.csr_array
     ids: pd.Index | None
     typed: bool
     complete: bool
+    declared: int | None = None
 
 
 def arrange(content: Content, wanted: pd.Index, name: str) -> Graph:
@@ -116,7 +119,7 @@ def _gwt(file: Path, id_column: str | None) -> Content:
         raise FileFormatError(
             f"{file.name}: {len(content.ids)} ids occur, but the first line says {n}."
         )
-    return content
+    return replace(content, declared=n)
 
 
 def _csv(file: Path, id_column: str | None) -> Content:
@@ -178,11 +181,16 @@ def _parquet(file: Path, id_column: str | None) -> Content:
 
 def _npz(file: Path, id_column: str | None) -> Content:
     try:
-        W = sparse.csr_array(sparse.load_npz(file))
+        stored = sparse.load_npz(file)
+        if stored.format in ("csr", "csc", "bsr"):  # places out of range would end the program
+            stored.check_format(full_check=True)
+        W = sparse.csr_array(stored)
         with np.load(file, allow_pickle=False) as arrays:
             ids = pd.Index(arrays["ids"].tolist()) if "ids" in arrays else None
     except (KeyError, ValueError, OSError) as error:
         raise FileFormatError(f"{file.name} is not a scipy sparse matrix: {error}.") from None
+    if W.dtype.kind not in "fiub":
+        raise FileFormatError(f"{file.name} holds weights of type {W.dtype}, not real numbers.")
     return _matrix(W, ids, file, typed=True)
 
 
@@ -207,7 +215,16 @@ def _decoded(file: Path) -> str:
 
 
 def _text_lines(file: Path) -> tuple[str, str]:
-    header, _, body = _decoded(file).partition("\n")
+    """The first line, and the others."""
+    text = _decoded(file)
+    if not text.endswith(("\n", "\r")):
+        warnings.warn(
+            f"{file.name} does not end with a line break, as a file that was cut off does: check "
+            f"its last line, {text.splitlines()[-1][:60] if text else ''!r}.",
+            DataWarning,
+            stacklevel=5,
+        )
+    header, _, body = text.partition("\n")
     return header, body
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from nqp_spatial.shared.files import write_sheet
+
 if TYPE_CHECKING:
     from libpysal.graph import Graph
 
@@ -63,7 +65,7 @@ def _csv_dense(W: sparse.csr_array, ids: pd.Index, file: Path) -> None:
 
 
 def _xlsx(W: sparse.csr_array, ids: pd.Index, file: Path) -> None:
-    pd.DataFrame(W.toarray(), ids, ids).to_excel(file, sheet_name="W")
+    write_sheet(pd.DataFrame(W.toarray(), ids, ids), file, name="W", index=True)
 
 
 def _dta_dense(W: sparse.csr_array, ids: pd.Index, file: Path) -> None:

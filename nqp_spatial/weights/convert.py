@@ -15,6 +15,7 @@ from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.weights._ids import (
     build_graph,
+    check_real,
     check_weights,
     entity_ids,
     graph_ids,
@@ -88,7 +89,9 @@ def _reorder(graph: Graph, ids: pd.Index) -> Graph:
 def _from_frame(frame: pd.DataFrame) -> Graph:
     rows, columns = entity_ids(frame.index, "the rows"), entity_ids(frame.columns, "the columns")
     match_ids(columns, rows, "the columns", "the rows")
-    return build_graph(frame.loc[:, rows].to_numpy(dtype=float), rows)
+    cells = frame.loc[:, rows].to_numpy()
+    check_real(cells)
+    return build_graph(cells.astype(float), rows)
 
 
 def _from_array(weights: Any, ids: pd.Index | None) -> Graph:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from nqp_spatial.exceptions import FileFormatError, OptionError, WeightsError
+from nqp_spatial.shared.files import replacing
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights import _readers, _writers
@@ -85,6 +86,12 @@ def read(
             )
         return as_graph(content.W, ids)
     if ids is None:
+        if content.declared and content.declared > len(content.ids):
+            raise FileFormatError(
+                f"The first line of {file.name} says {content.declared} entities, and "
+                f"{len(content.ids)} occur below: the others have no neighbour, or the file was "
+                "cut off. Pass ids= with the ids of all."
+            )
         return as_graph(content.W, content.ids)
     return _readers.arrange(content, entity_ids(ids, "ids"), file.name)
 
@@ -135,10 +142,11 @@ def write(
             f"{file.name} would lose the weights: .gal holds neighbours only. Write .gwt, .csv, "
             ".parquet or .npz, or pass binary=True to keep who is a neighbour of whom."
         )
-    if (layout or layouts[0]) == "triplets":
-        _writers.TRIPLETS[suffix](_writers.triplets(graph), len(ids), file)
-    else:
-        _writers.DENSE[suffix](graph_matrix(graph), ids, file)
+    with replacing(file) as part:
+        if (layout or layouts[0]) == "triplets":
+            _writers.TRIPLETS[suffix](_writers.triplets(graph), len(ids), part)
+        else:
+            _writers.DENSE[suffix](graph_matrix(graph), ids, part)
 
 
 def check_suffix(file: Path, known: Iterable[str]) -> None:
