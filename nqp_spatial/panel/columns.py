@@ -244,7 +244,7 @@ def joined(
         what = f"pairs of {_listed(keys)}" if len(keys) > 1 else f"of the panel's {first(keys)}"
         raise IdMismatchError(
             f"For {first(columns)} the table lacks {len(lacking)} {what}, first "
-            f"{first(lacking, 3)}. "
+            f"{first(lacking, 3)}; its own begin {first(known.unique(), 2)}. "
             + _kinds_hint(own, theirs)
             + "Complete it, or leave the cells of these rows empty with unmatched='missing'."
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Callable
+
 import pandas as pd
 
 from nqp_spatial.exceptions import IdMismatchError
@@ -25,20 +28,6 @@ def same_ids(ours: pd.Index, theirs: pd.Index, our_name: str, their_name: str) -
     raise IdMismatchError(". ".join(parts) + ". " + hint)
 
 
-def type_hint(ours: pd.Index, theirs: pd.Index) -> str:
-    """What to type when ids differ only in being text or numbers, else nothing."""
-    overlap = pd.Index(ours.map(str)).isin(pd.Index(theirs.map(str)))
-    if not overlap.any() or ours.isin(theirs).any():
-        return ""
-    kinds = [
-        "text" if isinstance(index[0], str) else type(index[0]).__name__ for index in (ours, theirs)
-    ]
-    return (
-        f"The ids are the same but their types differ ({kinds[0]} and {kinds[1]}): "
-        "convert one side, for example frame['city'] = frame['city'].astype(int)."
-    )
-
-
 def match_ids(
     have: pd.Index, want: pd.Index, have_name: str, want_name: str, *, more_ok: bool = False
 ) -> None:
@@ -52,18 +41,59 @@ def match_ids(
     parts = []
     if len(lacking):
         parts.append(f"{len(lacking)} ids of {want_name} are not in {have_name}: {first(lacking)}.")
-    if len(extra) and not more_ok:
+    if len(extra) and (not more_ok or type_hint(lacking, extra)):
         parts.append(f"{len(extra)} ids of {have_name} are not in {want_name}: {first(extra)}.")
     parts.append(_remedy(lacking, extra, have_name, want_name))
     raise IdMismatchError(" ".join(parts))
 
 
 def _remedy(lacking: pd.Index, extra: pd.Index, have_name: str, want_name: str) -> str:
-    if len(lacking) and set(lacking.map(str)) <= set(extra.map(str)):
-        return (
-            "They differ in type only, text against integer: convert one side, for example "
-            "frame.index = frame.index.astype(int)."
-        )
+    if hint := type_hint(lacking, extra):
+        return hint
     if len(lacking):
         return f"Add them to {have_name}, or drop them from {want_name}; ids must match exactly."
     return f"Take subset(graph, ids) to keep only those of {want_name}."
+
+
+def _without_zeros(label: str) -> str:
+    return label.lstrip("0") or "0" if label.isdigit() else label
+
+
+# In which respect ids may be alike and yet not equal: what hides it, and what to do about it.
+_FORMS: tuple[tuple[Callable[[str], str], str, str], ...] = (
+    (str, "their types differ", "convert one side, text ids for example by .astype(int) before "
+     "the frame or the weights are made"),
+    (lambda s: " ".join(unicodedata.normalize("NFKC", s).split()), "blanks or full-width "
+     "characters differ", "write them alike, for example by "
+     ".str.normalize('NFKC').str.strip()"),
+    (_without_zeros, "leading zeros differ", "write them alike, for example by "
+     ".astype(int) on both sides"),
+    (str.casefold, "upper and lower case differ", "write them alike, for example by "
+     ".str.title() on both sides"),
+)  # fmt: skip
+
+
+def type_hint(ours: pd.Index, theirs: pd.Index) -> str:
+    """What to type when ids differ only in their form - type, blanks, zeros, case - else nothing.
+
+    It shows one id as both sides have it.
+    """
+    a, b = ours[~ours.isin(theirs)], theirs[~theirs.isin(ours)]
+    if not len(a) or not len(b):
+        return ""
+    keys, other = a.map(str), b.map(str)
+    for form, what, todo in _FORMS:
+        keys, other = keys.map(form), other.map(form)
+        alike = keys.isin(other)
+        if alike.any():
+            at = int(alike.argmax())
+            pair = a[at], b[int((other == keys[at]).argmax())]
+            kinds = [_kind(value) for value in pair]
+            said = f"{first([pair[0]])} and {first([pair[1]])}"
+            shown = f"{kinds[0]} and {kinds[1]}" if form is str else said
+            return f"The ids are the same but {what} ({shown}): {todo}."
+    return ""
+
+
+def _kind(value: object) -> str:
+    return "text" if isinstance(value, str) else type(value).__name__

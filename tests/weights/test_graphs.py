@@ -227,7 +227,7 @@ def test_sparse_for_names_both_sides():
     with pytest.raises(IdMismatchError, match=r"1 ids of the graph.*: 'd'.*subset\(graph, ids\)"):
         w.sparse_for(g, list("abc"))
     numbered = graph(ids=[110000, 120000, 310000, 500000])
-    with pytest.raises(IdMismatchError, match="text against integer.*astype"):
+    with pytest.raises(IdMismatchError, match=r"types differ \(.*astype"):
         w.sparse_for(numbered, ["110000", "120000", "310000", "500000"])
 
 
@@ -239,7 +239,7 @@ def test_subset_keeps_weights_as_they_are():
     assert not w.row_normalised(part)
     with pytest.raises(IdMismatchError, match="not in the graph: 'z'"):
         w.subset(rows, ["a", "z"])
-    with pytest.raises(IdMismatchError, match="text against integer"):
+    with pytest.raises(IdMismatchError, match=r"types differ \("):
         w.subset(graph(ids=[1, 2, 3, 4]), ["1", "2"])
 
 

@@ -229,7 +229,7 @@ def test_undecodable_text_and_foreign_parquet(tmp_path):
 
 def test_ids_that_do_not_match(tmp_path):
     file = _written(tmp_path / "w.parquet")
-    with pytest.raises(IdMismatchError, match="text against integer"):
+    with pytest.raises(IdMismatchError, match=r"types differ \("):
         w.read(file, [str(i) for i in NUMBERS])
     file = _written(tmp_path / "w.npz")
     with pytest.raises(IdMismatchError, match="1 ids of ids are not in w.npz: 5|not in"):
