@@ -7,20 +7,49 @@ from nqp_spatial.exceptions import IdMismatchError
 from nqp_spatial.shared.ids import match_ids, same_ids, type_hint
 
 PAIRS = {
-    "types": ([1, 2], ["1", "2"], "types differ \\((int64 and text|text and int64)\\)", lambda i: i.astype(int)),
-    "zeros": (["010", "2"], ["10", "002"], "leading zeros differ \\('0?10' and '0?10'\\)",
-              lambda i: i.astype(int)),
-    "typed zeros": ([1, 2], ["01", "02"], "leading zeros differ \\((1 and '01'|'01' and 1)\\)",
-                    lambda i: i.astype(int)),
-    "blanks": (["c1 ", "c2"], ["c1", "c2"], "blanks or full-width .* differ \\('c1 ?' and 'c1 ?'\\)",
-               lambda i: i.str.normalize("NFKC").str.strip()),
-    "no-break": (["c\u00a01", "c2"], ["c 1", "c2"], "blanks or full-width",
-                 lambda i: i.str.normalize("NFKC").str.strip()),
-    "full width": (["北京３", "b"], ["北京3", "b"], "blanks or full-width",
-                   lambda i: i.str.normalize("NFKC").str.strip()),
-    "case": (["Alabama", "ohio"], ["ALABAMA", "ohio"], "upper and lower case differ",
-             lambda i: i.str.title()),
-}  # fmt: skip
+    "types": (
+        [1, 2],
+        ["1", "2"],
+        "types differ \\((int64 and text|text and int64)\\)",
+        lambda i: i.astype(int),
+    ),
+    "zeros": (
+        ["010", "2"],
+        ["10", "002"],
+        "leading zeros differ \\('0?10' and '0?10'\\)",
+        lambda i: i.astype(int),
+    ),
+    "typed zeros": (
+        [1, 2],
+        ["01", "02"],
+        "leading zeros differ \\((1 and '01'|'01' and 1)\\)",
+        lambda i: i.astype(int),
+    ),
+    "blanks": (
+        ["c1 ", "c2"],
+        ["c1", "c2"],
+        "blanks or full-width .* differ \\('c1 ?' and 'c1 ?'\\)",
+        lambda i: i.str.normalize("NFKC").str.strip(),
+    ),
+    "no-break": (
+        ["c\u00a01", "c2"],
+        ["c 1", "c2"],
+        "blanks or full-width",
+        lambda i: i.str.normalize("NFKC").str.strip(),
+    ),
+    "full width": (
+        ["北京３", "b"],
+        ["北京3", "b"],
+        "blanks or full-width",
+        lambda i: i.str.normalize("NFKC").str.strip(),
+    ),
+    "case": (
+        ["Alabama", "ohio"],
+        ["ALABAMA", "ohio"],
+        "upper and lower case differ",
+        lambda i: i.str.title(),
+    ),
+}
 
 
 @pytest.mark.parametrize("name", list(PAIRS))
