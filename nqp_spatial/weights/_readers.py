@@ -23,7 +23,9 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.options import check_option
 from nqp_spatial.weights._ids import build_graph, entity_ids
+from nqp_spatial.weights._writers import OURS
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -45,6 +47,8 @@ class Content:
         Whether every entity is in the file (a matrix), or islands may be absent (triplets).
     declared : int, optional
         How many entities the file says it has.
+    ours : bool
+        Whether `write` made it, so that its numbers are weights.
     """
 
     W: sparse.csr_array
@@ -52,6 +56,7 @@ class Content:
     typed: bool
     complete: bool
     declared: int | None = None
+    ours: bool = False
 
 
 def arrange(content: Content, wanted: pd.Index, name: str) -> Graph:
@@ -119,16 +124,61 @@ def _gwt(file: Path, id_column: str | None) -> Content:
         raise FileFormatError(
             f"{file.name}: {len(content.ids)} ids occur, but the first line says {n}."
         )
-    return replace(content, declared=n)
+    return replace(content, declared=n, ours=header.split()[2:3] == [OURS])
+
+
+def weights_of(content: Content, values: str | None, name: str) -> Content:
+    """The third column of a .gwt as weights: as it stands, one for each link, or one over it."""
+    check_option("values", values, (None, "weights", "binary", "inverse"))
+    W = content.W.copy()
+    if values is None and not content.ours and (W.data > 1).any():
+        warnings.warn(
+            f"{name} has numbers up to {W.data.max():g}, taken as weights. In GeoDa's files of a "
+            "distance band or of nearest neighbours they are distances, so that the far would "
+            "weigh most. Say values='binary' (what GeoDa itself does), 'inverse' or 'weights'.",
+            DataWarning,
+            stacklevel=3,
+        )
+    if values in ("binary", "inverse"):
+        links = W.tocoo()
+        other = links.row != links.col  # a link to itself is how an island is written
+        row, col, distance = links.row[other], links.col[other], links.data[other]
+        if values == "inverse" and not (distance > 0).all():
+            raise FileFormatError(
+                f"{name} has distances of zero, which have no inverse. Say values='binary'."
+            )
+        weight = np.ones(len(row)) if values == "binary" else 1.0 / distance
+        W = sparse.csr_array((weight, (row, col)), shape=W.shape)
+    return replace(content, W=W)
 
 
 def _csv(file: Path, id_column: str | None) -> Content:
     text = _decoded(file)
-    try:
-        cells = pd.read_csv(io.StringIO(text), header=None, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise FileFormatError(f"{file.name} is not a table: {error}.") from None
-    return _from_cells(cells, file, typed=False)
+    count, _, rest = text.lstrip().partition("\n")
+    if count.strip().isdigit() and rest.strip():  # Stata's spmatrix export begins with n
+        text = rest
+    return _from_cells(_cells(text, file), file, typed=False)
+
+
+def _cells(text: str, file: Path) -> pd.DataFrame:
+    """Separated by commas, semicolons, tabs or blanks: the first that leaves no line short."""
+    for separator in (",", ";", "\t", r"\s+"):
+        try:
+            cells = pd.read_csv(
+                io.StringIO(text), sep=separator, header=None, dtype=str, keep_default_na=False
+            )
+        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            reason = str(error)
+            continue
+        if separator == "," and cells.shape[1] > 1:
+            return cells
+        if cells.shape[1] > 1 and not (cells.isna() | (cells == "")).iloc[1:].any(axis=None):
+            return cells.replace(r"^\s*(-?\d+),(\d+)\s*$", r"\1.\2", regex=True)
+        reason = "its lines do not have the same number of cells"
+    raise FileFormatError(
+        f"{file.name} is not a table: {reason}. Expected cells separated by commas, semicolons, "
+        "tabs or blanks, as many in each line."
+    )
 
 
 def _xlsx(file: Path, id_column: str | None) -> Content:
@@ -136,7 +186,7 @@ def _xlsx(file: Path, id_column: str | None) -> Content:
 
 
 def _dta(file: Path, id_column: str | None) -> Content:
-    frame = pd.read_stata(file)
+    frame = _stata(file)
     if set(_TRIPLET) <= set(frame.columns):
         return _from_triplets(frame[list(_TRIPLET)], file, typed=True)
     name = _stata_id(frame, id_column, file)
@@ -144,6 +194,19 @@ def _dta(file: Path, id_column: str | None) -> Content:
     values = _numbers(matrix.to_numpy(), file, matrix.columns)
     ids = None if name is None else _labels(frame[name], typed=True)
     return _matrix(values, ids, file, typed=True)
+
+
+def _stata(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_stata(file)
+    except ValueError:  # two codes with one label
+        frame = pd.read_stata(file, convert_categoricals=False)
+    warnings.warn(
+        f"{file.name} has one value label for several codes; its ids are the codes.",
+        DataWarning,
+        stacklevel=4,
+    )
+    return frame
 
 
 def _stata_id(frame: pd.DataFrame, id_column: str | None, file: Path) -> str | None:
@@ -244,17 +307,37 @@ def _from_cells(cells: pd.DataFrame, file: Path, *, typed: bool) -> Content:
     header = [str(cell).strip().lower() for cell in cells.iloc[0]]
     if sorted(header) == sorted(_TRIPLET):
         return _from_triplets(cells.iloc[1:].set_axis(header, axis=1), file, typed=typed)
+    n, width = cells.shape
+    if _is_number(cells.iat[0, 0]) and width == n + 1 and cells[0].is_unique:
+        values = _numbers(cells.iloc[:, 1:].to_numpy(), file)
+        if not values.diagonal().any():  # ids, and no heading
+            return _matrix(values, _labels(cells[0], typed=typed), file, typed=typed)
     if _is_number(cells.iat[0, 0]):
         return _matrix(_numbers(cells.to_numpy(), file), None, file, typed=typed)
+    if n == width + 1 and _is_number(cells.iat[1, 0]):  # a heading, no ids beside the rows
+        values = _numbers(cells.iloc[1:].to_numpy(), file, cells.iloc[0])
+        names = list(cells.iloc[0])
+        ids = None if _numbered(names) else _labels(names, typed=typed)
+        return _matrix(values, ids, file, typed=typed)
     rows = _labels(cells.iloc[1:, 0], typed=typed)
     columns = _labels(cells.iloc[0, 1:], typed=typed)
     if len(rows) != len(columns):
         raise _not_square(file, (len(rows), len(columns)))
     entity_ids(rows, f"the rows of {file.name}")
     entity_ids(columns, f"the columns of {file.name}")
+    if not columns.isin(rows).any() and _numbered(list(columns)):
+        columns = rows
     match_ids(columns, rows, "the first row", "the first column")
     values = _numbers(cells.iloc[1:, 1:].to_numpy(), file, columns)
     return _matrix(values[:, columns.get_indexer(rows)], rows, file, typed=typed)
+
+
+def _numbered(names: list[Any]) -> bool:
+    """Whether names are m1, m2, ...: of columns in the order of the rows, and nobody's ids."""
+    found = [re.fullmatch(r"(\D+)(\d+)", str(name).strip()) for name in names]
+    return all(found) and [(m[1], int(m[2])) for m in found if m] == [
+        (found[0][1], i + 1) for i in range(len(names)) if found[0]
+    ]
 
 
 def _from_triplets(
@@ -330,6 +413,7 @@ READERS: dict[str, Callable[[Path, str | None], Content]] = {
     ".gal": _gal,
     ".gwt": _gwt,
     ".csv": _csv,
+    ".txt": _csv,
     ".xlsx": _xlsx,
     ".dta": _dta,
     ".parquet": _parquet,

@@ -15,6 +15,7 @@ from nqp_spatial.shared.files import write_sheet
 if TYPE_CHECKING:
     from libpysal.graph import Graph
 
+OURS = "nqp_spatial"  # where a header names its layer: what we wrote are weights, no distances
 LAYOUTS: dict[str, tuple[str, ...]] = {
     ".gal": ("triplets",),
     ".gwt": ("triplets",),
@@ -42,7 +43,7 @@ def _gal(table: pd.DataFrame, n: int, file: Path) -> None:
 
 
 def _gwt(table: pd.DataFrame, n: int, file: Path) -> None:
-    lines = [f"0 {n} unknown id"]
+    lines = [f"0 {n} {OURS} id"]
     for focal, neighbor, weight in table.itertuples(index=False):
         lines.append(f"{focal} {neighbor} {float(weight)!r}")  # repr: the shortest exact form
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -5,7 +5,9 @@ suffix     what is in the file
 =========  ==========================================================================
 .gal       ids and neighbours, no weights
 .gwt       triplets: focal, neighbor, weight; an island is a link to itself of weight 0
-.csv       a matrix with ids in the first row and column, or triplets
+.csv       a matrix with ids in the first row and column, or triplets; read with commas,
+           semicolons, tabs or blanks between, and ids beside the rows alone or not at all
+.txt       as .csv; Stata's spmatrix export with n in its first line (read only)
 .xlsx      a matrix with ids in the first row and column
 .dta       a matrix of variables w1 ... wn with a variable ``id``, or triplets
 .parquet   triplets
@@ -33,11 +35,15 @@ if TYPE_CHECKING:
     from libpysal.graph import Graph
 
 
+Values = Literal["weights", "binary", "inverse"]
+
+
 def read(
     path: str | Path,
     ids: Iterable[Hashable] | None = None,
     *,
     id_column: str | None = None,
+    values: Values | None = None,
 ) -> Graph:
     """A graph from a file; the suffix says which kind, triplets or matrix is found out.
 
@@ -52,6 +58,11 @@ def read(
         warning names them.
     id_column : str, optional
         The variable that holds the ids of a .dta matrix, if it is not called id.
+    values : {"weights", "binary", "inverse"}, optional
+        What is made of the third column of a .gwt. GeoDa's files of a distance band or of nearest
+        neighbours have distances there, which GeoDa itself does not use: "binary" gives every
+        link the weight one, as GeoDa does, "inverse" one over the distance. Without it the numbers
+        are weights, with a warning where they may be distances.
 
     Returns
     -------
@@ -78,11 +89,23 @@ def read(
     if not file.is_file():
         raise FileFormatError(f"There is no file {str(file)!r}. Check the name and the folder.")
     content = _readers.READERS[file.suffix.lower()](file, id_column)
+    if file.suffix.lower() == ".gwt":
+        content = _readers.weights_of(content, values, file.name)
+    elif values is not None:
+        raise OptionError("values= is about .gwt files only. Leave it out.", option="values")
     if content.ids is None:
         if ids is None:
             raise WeightsError(
                 f"{file.name} holds a {content.W.shape[0]} x {content.W.shape[1]} matrix without "
                 "ids, which could be in any order. Pass ids= in the order of its rows."
+            )
+        ids = list(ids)
+        n = content.W.shape[0]
+        if ids and n > len(ids) and n % len(ids) == 0:
+            raise FileFormatError(
+                f"{file.name} holds a matrix of {n} rows, {n // len(ids)} for each of {len(ids)} "
+                "ids: one of entities and periods together. Give the block of one period, "
+                f"{len(ids)} x {len(ids)}; models repeat it for every period."
             )
         return as_graph(content.W, ids)
     if ids is None:
