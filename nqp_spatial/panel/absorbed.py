@@ -65,7 +65,14 @@ class Absorbed:
     @cached_property
     def groups(self) -> dict[str, Codes]:
         """Codes of the category of each row, by kind of effects."""
-        return groups(self.keys.index, self.effects, self.others)
+        found = {name: self.keys.places()[name] for name in LEVELS[self.effects]}
+        for name, column in ({} if self.others is None else self.others).items():
+            if str(name) in ("entity", "time"):
+                raise OptionError(
+                    f"other_effects {name!r} has the name of the panel's own. Rename it."
+                )
+            found[str(name)] = as_codes(column.cat.codes)
+        return found
 
     @cached_property
     def slopes(self) -> tuple[tuple[Codes, Array], ...]:
@@ -112,9 +119,18 @@ class Absorbed:
         Raises
         ------
         EstimationError
-            As `demeaned`.
+            If iterations, which only very many categories need, do not converge.
         """
-        return demeaned(columns, self.groups, self.absorber)
+        values = columns.to_numpy(dtype=float)
+        if self.absorber is None:
+            return np.asarray(values - values.mean(axis=0))
+        try:
+            return self.absorber(values)
+        except NotConvergedError as error:
+            raise EstimationError(
+                f"Removing the effects {', '.join(self.groups)} did not converge ({error}): their "
+                "categories hardly meet. Combine or leave out one kind."
+            ) from None
 
     @cached_property
     def singletons(self) -> npt.NDArray[np.bool_]:
@@ -173,19 +189,6 @@ def _trend_labels(trends: str | pd.Series | None, keys: Keys) -> pd.Series | Non
     return labels
 
 
-def groups(
-    index: pd.MultiIndex, effects: str | None, others: pd.DataFrame | None
-) -> dict[str, Codes]:
-    """Codes of the category of each row, by kind of effects."""
-    places = {"entity": 0, "time": 1}
-    groups = {name: np.asarray(index.codes[places[name]]) for name in LEVELS[effects]}
-    for name, column in ({} if others is None else others).items():
-        if str(name) in ("entity", "time"):
-            raise OptionError(f"other_effects {name!r} has the name of the panel's own. Rename it.")
-        groups[str(name)] = column.cat.codes.to_numpy()
-    return {name: as_codes(codes) for name, codes in groups.items()}
-
-
 def as_codes(labels: Any) -> Codes:
     """Whole numbers from zero, each used."""
     return np.asarray(np.unique(labels, return_inverse=True)[1], dtype=np.int64)
@@ -206,27 +209,3 @@ def contained(fine: Codes, coarse: Codes) -> bool:
 def rank(groups: Mapping[str, Codes], trends: Sequence[tuple[Codes, Array]] = ()) -> int:
     """Rank of the dummies of all kinds, and of the trends."""
     return Absorber(list(groups.values()), trends).rank if groups else 0
-
-
-def demeaned(
-    columns: pd.DataFrame, groups: Mapping[str, Codes], absorber: Absorber | None = None
-) -> Array:
-    """Columns free of all effects; in deviations from their means where there are none.
-
-    Raises
-    ------
-    EstimationError
-        If iterations, which only very many categories need, do not converge.
-    """
-    values = columns.to_numpy(dtype=float)
-    if absorber is None:
-        if not groups:
-            return np.asarray(values - values.mean(axis=0))
-        absorber = Absorber(list(groups.values()))
-    try:
-        return absorber(values)
-    except NotConvergedError as error:
-        raise EstimationError(
-            f"Removing the effects {', '.join(groups)} did not converge ({error}): their "
-            "categories hardly meet. Combine or leave out one kind."
-        ) from None

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 import nqp_spatial.models.bootstrap as _boot
-import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear import bootstrap
 from nqp_spatial.core.linear import mediation as core
 from nqp_spatial.exceptions import OptionError
@@ -101,7 +100,8 @@ class Mediation:
             self.sample.series(), every, effects=effects, other_effects=other_effects
         )
         self.effects, self.other_effects = effects, other_effects
-        self.y, self._frame, self._others = whole.y, whole.x, whole.other_effects
+        self.y, self._frame = whole.y, whole.x
+        self._kinds = list(whole.absorbed.groups.values())
 
     @classmethod
     def from_formula(
@@ -186,11 +186,9 @@ class Mediation:
         return model.fit_as(how)
 
     def _statistic(self) -> _Statistic:
-        kinds = list(_fx.groups(self.y.index, self.effects, self._others).values())
-        entity = np.unique(np.asarray(self.y.index.codes[0]), return_inverse=True)[1]
         d = self._frame[self.treatment].to_numpy()
         M, X = (self._frame[list(n)].to_numpy() for n in (self.mediators, self.controls))
-        return _Statistic(self.y.to_numpy(), d, M, X, kinds, entity)
+        return _Statistic(self.y.to_numpy(), d, M, X, self._kinds, self.sample.keys.entity)
 
     def _draws(
         self, statistic: _Statistic, replications: int, seed: int, n_jobs: int

@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pandas as pd
 
 import nqp_spatial.models.bootstrap as _boot
-import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear import bootstrap
 from nqp_spatial.core.linear import quantile as panel_quantile
 from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
@@ -180,8 +179,7 @@ class PanelQuantile:
         )
 
     def _data(self) -> _Data:
-        index = self.y.index
-        kinds = list(_fx.groups(index, self.effects, None).values())
+        kinds = list(self._mean.absorbed.groups.values())
         return _Data(self.y.to_numpy(), self.x.to_numpy(), kinds)
 
     def _halves(self, data: _Data) -> list[tuple[bootstrap.Rows, bootstrap.Rows]]:

@@ -165,9 +165,7 @@ class PanelThreshold:
         """Thresholds, and all that tests and confidence sets need."""
         q = self.threshold.to_numpy()
         found = self._candidates(q, options)
-        entity, period = (np.asarray(self.y.index.codes[level], dtype=np.int64) for level in (0, 1))
-        entity = np.unique(entity, return_inverse=True)[1]
-        period = np.unique(period, return_inverse=True)[1]
+        entity, period = self.sample.keys.entity, self.sample.keys.period
         free = projection(self.effects, entity, period)
         others = self.x.drop(columns=self.regime).to_numpy()
         others = others - others.mean(axis=0)  # a constant is absorbed in any case
