@@ -1,8 +1,10 @@
-"""Specification of dynamic panel GMM: options, rows, regressors and instruments."""
+"""Specification of dynamic panel GMM: options, cells of a grid, regressors and instruments."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
 from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict
 
 import numpy as np
@@ -10,7 +12,6 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-import nqp_spatial.panel.grid as _data
 from nqp_spatial.core.linear import gmm, gmm_instruments
 from nqp_spatial.core.linear.collinear import dependent
 from nqp_spatial.exceptions import (
@@ -21,10 +22,11 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared import checks
-from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import listed
 from nqp_spatial.shared.options import (
     Count,
@@ -42,6 +44,126 @@ _CONDITION = 2e4  # of transformed regressors of one size, beyond which GMM has 
 CONSTANT = "const"
 
 LagRange = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Columns on the full grid of entities and periods, NaN where a row is absent.
+
+    Attributes
+    ----------
+    index : MultiIndex
+        The rows that were given, sorted.
+    entities, periods : Index
+        Labels; a period that no entity has keeps its place, labelled None.
+    place : tuple of array of int
+        Positions of the rows of ``index``.
+    """
+
+    index: pd.MultiIndex
+    entities: pd.Index
+    periods: list[Any]
+    place: tuple[Any, Any]
+
+    @classmethod
+    def of(cls, keys: Keys) -> Grid:
+        """The grid of the rows of a sample.
+
+        Raises
+        ------
+        DataError
+            If period labels are not multiples of one step.
+        """
+        where, even = keys.clock.position, keys.clock.even
+        if even and len(keys.periods) > 1:  # by place alone, where no distance is known
+            keys.clock.check_spacing()
+        periods: list[Any] = [None] * (int(where[-1]) + 1)
+        for label, position in zip(keys.periods, where, strict=True):
+            periods[position] = label
+        return cls(keys.index, keys.entities, periods, (keys.entity, where[keys.period]))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_entities, n_periods)."""
+        return len(self.entities), len(self.periods)
+
+    def spread(self, values: pd.Series) -> Array:
+        """A column on the grid, shape (n_entities, n_periods)."""
+        grid = np.full(self.shape, np.nan)
+        grid[self.place] = values.to_numpy(dtype=float)
+        return grid
+
+    def labels(self, entity: Any, period: Any, names: list[Any]) -> pd.MultiIndex:
+        """Labels of positions."""
+        times = pd.Index([self.periods[t] for t in period])
+        return pd.MultiIndex.from_arrays([self.entities[entity], times], names=names)
+
+
+def lagged(grid: Array, lag: int) -> Array:
+    """Values ``lag`` periods before, shape as given."""
+    moved = np.full_like(grid, np.nan)
+    moved[:, lag:] = grid[:, : grid.shape[1] - lag]
+    return moved
+
+
+def lag_name(name: str, lag: int) -> str:
+    """``L2.y``: the second lag of y."""
+    return f"L{lag}.{name}"
+
+
+def whole(name: str, value: object, least: int) -> int:
+    """A whole number, or an error that says so."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise OptionError(f"{name}={value!r} must be a whole number of at least {least}.")
+    return int(value)
+
+
+def lag_orders(x_lags: Mapping[str, int] | int | None, columns: pd.Index) -> dict[str, int]:
+    """How many lags each regressor gets."""
+    if x_lags is None:
+        return dict.fromkeys(columns, 0)
+    if not isinstance(x_lags, Mapping):
+        return dict.fromkeys(columns, whole("x_lags", x_lags, 0))
+    known_columns(list(x_lags), columns, "x_lags")
+    return {name: whole(f"x_lags[{name!r}]", x_lags.get(name, 0), 0) for name in columns}
+
+
+def known_columns(names: list[Any], columns: pd.Index, option: str) -> None:
+    """Raise `OptionError` for names that are not regressors."""
+    for name in names:
+        if name not in columns:
+            raise OptionError(
+                f"{option} names {name!r}, which is not in x. x has {first(columns, 12)}."
+                + suggest(name, columns)
+            )
+
+
+def lag_range(name: str, value: object, least: int) -> tuple[int, int | None]:
+    """First and last lag of GMM-style instruments.
+
+    Raises
+    ------
+    OptionError
+        If it is not a pair, is inverted, or begins before the first valid lag.
+    """
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise OptionError(
+            f"gmm_lags for {name!r} is {value!r}. Give first and last lag: (2, 4), or (2, None) "
+            "for all there are."
+        )
+    begin = whole(f"The first of gmm_lags for {name!r}", value[0], 1)
+    end = None if value[1] is None else whole(f"The last of gmm_lags for {name!r}", value[1], 1)
+    if end is not None and end < begin:
+        raise OptionError(
+            f"gmm_lags={(begin, end)} for {name!r} ends before it begins. Type ({end}, {begin})."
+        )
+    if begin < least:
+        kind = {1: "a predetermined regressor", 2: "the outcome or an endogenous regressor"}[least]
+        raise OptionError(
+            f"gmm_lags={(begin, end)} for {name!r} begins at lag {begin}; lag {least} is the first "
+            f"that is uncorrelated with the transformed error for {kind}. Type ({least}, ...)."
+        )
+    return begin, end
 
 
 class Specification(TypedDict, total=False):
@@ -83,14 +205,14 @@ class DynamicGMMModel:
         )
         self.y = self.sample.series()
         self.x, self.iv = self.sample.frame("x"), self.sample.frame("iv")
-        self.lags = _data.whole("lags", asked["lags"], 1)
-        self.x_lags = _data.lag_orders(asked["x_lags"], self.x.columns)
+        self.lags = whole("lags", asked["lags"], 1)
+        self.x_lags = lag_orders(asked["x_lags"], self.x.columns)
         self.predetermined = self._named("predetermined", asked["predetermined"])
         self.endogenous = self._named("endogenous", asked["endogenous"])
         self._check_roles()
         self.gmm_lags = self._lag_ranges(asked["gmm_lags"])
         self.collapse = self._collapsed(asked["collapse"])
-        self._grid = _data.Grid.of(self.sample.keys)
+        self._grid = Grid.of(self.sample.keys)
         self._check_periods()
         self._make_cells()
         self._make_system()
@@ -120,15 +242,15 @@ class DynamicGMMModel:
             raise OptionError(
                 f"{option} names the outcome: its lags are instrumented by themselves."
             )
-        _data.known_columns(list(names), self.x.columns, option)
+        known_columns(list(names), self.x.columns, option)
         return names
 
     def _check_roles(self) -> None:
         both = [name for name in self.endogenous if name in self.predetermined]
         if both:
             raise OptionError(f"{both[0]!r} is both endogenous and predetermined. Choose one.")
-        made = [_data.lag_name(str(self.y.name), lag) for lag in range(1, self.lags + 1)]
-        made += [_data.lag_name(n, lag) for n, k in self.x_lags.items() for lag in range(1, k + 1)]
+        made = [lag_name(str(self.y.name), lag) for lag in range(1, self.lags + 1)]
+        made += [lag_name(n, lag) for n, k in self.x_lags.items() for lag in range(1, k + 1)]
         for name in [CONSTANT, *made]:
             if name in self.x:
                 raise OptionError(
@@ -148,8 +270,8 @@ class DynamicGMMModel:
                         f"those of {first(least)}; see endogenous= and predetermined=."
                     )
             given = {name: gmm_lags.get(name, (low, None)) for name, low in least.items()}
-            return {name: _data.lag_range(name, given[name], low) for name, low in least.items()}
-        begin, end = _data.lag_range(str(self.y.name), gmm_lags, 2)
+            return {name: lag_range(name, given[name], low) for name, low in least.items()}
+        begin, end = lag_range(str(self.y.name), gmm_lags, 2)
         return {
             name: (begin, end) if low == 2 else (begin - 1, None if end is None else end - 1)
             for name, low in least.items()
@@ -187,13 +309,13 @@ class DynamicGMMModel:
         self._values = {str(self.y.name): y}
         self._values |= {name: self._grid.spread(self.x[name]) for name in self.x}
         own = str(self.y.name)
-        columns = {_data.lag_name(own, k): _data.lagged(y, k) for k in range(1, self.lags + 1)}
+        columns = {lag_name(own, k): lagged(y, k) for k in range(1, self.lags + 1)}
         for name, orders in self.x_lags.items():
             columns[name] = self._values[name]
             for lag in range(1, orders + 1):
-                columns[_data.lag_name(name, lag)] = _data.lagged(self._values[name], lag)
+                columns[lag_name(name, lag)] = lagged(self._values[name], lag)
         self._columns = columns
-        self._own_lags = {_data.lag_name(own, k) for k in range(1, self.lags + 1)}
+        self._own_lags = {lag_name(own, k) for k in range(1, self.lags + 1)}
         self._outside = {name: self._grid.spread(self.iv[name]) for name in self.iv}
         everything = np.stack([y, *columns.values(), *self._outside.values()])
         self._usable: gmm_instruments.Mask = np.asarray(~np.isnan(everything).any(axis=0))
@@ -311,7 +433,7 @@ class DynamicGMMModel:
         built = []
         instrumented = set(self._own_lags)
         for name in (*self.endogenous, *self.predetermined):
-            instrumented |= {_data.lag_name(name, k) for k in range(1, self.x_lags[name] + 1)}
+            instrumented |= {lag_name(name, k) for k in range(1, self.x_lags[name] + 1)}
             instrumented.add(name)
         own = {name: grid for name, grid in self._columns.items() if name not in instrumented}
         for group, grids in (("exogenous", own), ("external", self._outside)):

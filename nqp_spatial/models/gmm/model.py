@@ -19,11 +19,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-import nqp_spatial.panel.grid as _data
 from nqp_spatial.core.linear import gmm
 from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.language.catalogue import note
-from nqp_spatial.models.gmm.base import DynamicGMMModel, Specification
+from nqp_spatial.models.gmm.base import DynamicGMMModel, Specification, whole
 from nqp_spatial.models.gmm.results import DynamicGMMResults, statistics, tests_of
 from nqp_spatial.shared.messages import outside
 from nqp_spatial.shared.notes import listed
@@ -87,7 +86,7 @@ class _Fits(DynamicGMMModel):
         cov_type = "unadjusted" if cov_type == "asymptotic" else cov_type
         if self.system.n_groups < 2:
             raise EstimationError("GMM needs at least two entities with usable rows.")
-        orders = _data.whole("ar_orders", ar_orders, 1)
+        orders = whole("ar_orders", ar_orders, 1)
         try:
             found = gmm.estimate(self.system, steps=steps, robust=cov_type == "robust")
         except np.linalg.LinAlgError as error:
