@@ -24,8 +24,7 @@ from nqp_spatial.core.linear import iv, weak_iv
 from nqp_spatial.core.linear.within import demean
 from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.models.iv import fixed
-from nqp_spatial.models.scores import prepare
-from nqp_spatial.panel.rows import Rows
+from nqp_spatial.models.scores import Rows, prepare
 from nqp_spatial.shared import parallel
 
 Array = npt.NDArray[np.float64]

@@ -194,11 +194,6 @@ def as_codes(labels: Any) -> Codes:
     return np.asarray(np.unique(labels, return_inverse=True)[1], dtype=np.int64)
 
 
-def periods(index: pd.MultiIndex) -> Codes:
-    """The period of each row in the order of time, from zero, whatever the order of levels."""
-    return np.asarray(pd.factorize(index.get_level_values(1), sort=True)[0], dtype=np.int64)
-
-
 def contained(fine: Codes, coarse: Codes) -> bool:
     """Whether each category of ``fine`` lies in one category of ``coarse``."""
     one = np.empty(int(fine.max()) + 1, np.int64)

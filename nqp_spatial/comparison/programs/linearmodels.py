@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import nqp_spatial.panel.rows as _rows
 from nqp_spatial.comparison.programs.numbers import Comparison, Reason, run, together
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import note
+from nqp_spatial.models.linear.least_squares import plain_index
 from nqp_spatial.shared.notes import Note
 
 _TOLERANCE, _ITERATED = 1e-8, 1e-6  # it removes other_effects by iteration, until 1e-8
@@ -216,7 +216,7 @@ def _covariance(result: Any, rows: pd.MultiIndex | None = None) -> dict[str, Any
     if kind in ("unadjusted", "robust"):
         return {"cov_type": kind}
     if kind == "clustered":
-        codes = result.clusters.set_axis(_rows.plain_index(result.clusters.index))
+        codes = result.clusters.set_axis(plain_index(result.clusters.index))
         if rows is not None:
             by_entity = codes.groupby(level=0)
             if (by_entity.nunique() > 1).any(axis=None):
@@ -247,7 +247,7 @@ def _fit_options(result: Any) -> dict[str, Any]:
 
 def _columns(y: pd.Series, x: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
     """On an index whose periods are numbers or dates."""
-    index = _rows.plain_index(y.index)
+    index = plain_index(y.index)
     return y.set_axis(index), x.set_axis(index)
 
 
@@ -273,7 +273,7 @@ def _without_effects(columns: pd.DataFrame, model: Any) -> pd.DataFrame:
     """What linearmodels leaves of the columns."""
     from linearmodels.panel.data import PanelData
 
-    columns = columns.set_axis(_rows.plain_index(columns.index))
+    columns = columns.set_axis(plain_index(columns.index))
     effects, panel = model.effects, PanelData(columns)
     if model.other_effects is not None:
         groups = _codes(model.other_effects).set_axis(columns.index)

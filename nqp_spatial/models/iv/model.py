@@ -32,9 +32,8 @@ from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.iv.results import IV2SLSResults
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
-from nqp_spatial.models.scores import Prepared, check_variances, prepare
+from nqp_spatial.models.scores import Prepared, Rows, check_variances, prepare
 from nqp_spatial.panel.formula import split_iv_formula
-from nqp_spatial.panel.rows import Rows
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.notes import listed
 from nqp_spatial.shared.options import Effects, Unpack, check_options, shared_options

@@ -18,12 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 import nqp_spatial.panel.absorbed as _fx
-import nqp_spatial.panel.rows as _rows
 from nqp_spatial.core.linear.orthogonal import Basis
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
-from nqp_spatial.models.scores import Prepared, check_variances, prepare
+from nqp_spatial.models.scores import Prepared, Rows, check_variances, prepare
 from nqp_spatial.panel.formula import split_formula
-from nqp_spatial.panel.rows import Rows
 from nqp_spatial.results import Results
 from nqp_spatial.shared.options import Unpack, shared_options
 from nqp_spatial.shared.provenance import versions
@@ -233,10 +231,26 @@ def by_linearmodels(model: PanelModel[Any], asked: Mapping[str, Any]) -> Any:
     from linearmodels.panel import PanelOLS
 
     equation = model.equation()
-    index = _rows.plain_index(equation.y.index)
+    index = plain_index(equation.y.index)
     y, x = equation.y.set_axis(index), _orthogonal(equation)[1].set_axis(index)
     options = dict(asked)
     if "clusters" in options:
         options["clusters"] = options["clusters"].set_axis(index)
     regression = PanelOLS(y, x, check_rank=False)  # checked in a way that units do not matter to
     return regression.fit(debiased=False, auto_df=False, count_effects=False, **options)
+
+
+def plain_index(index: pd.MultiIndex) -> pd.MultiIndex:
+    """The index, text and categorical periods as 0, 1, ...: linearmodels takes numbers or dates.
+
+    Its Driscoll-Kraay lags follow the codes of the level, which are in the order of time only if
+    the level is; rows that were left out may have left it in the order of appearance.
+    """
+    periods = index.levels[1]
+    text = pd.api.types.is_object_dtype(periods) or pd.api.types.is_string_dtype(periods)
+    text = text or isinstance(periods.dtype, pd.CategoricalDtype)
+    if not text and periods.is_monotonic_increasing:
+        return index
+    labels = index.get_level_values(1)
+    codes = pd.factorize(labels, sort=True)[0] if text else labels
+    return pd.MultiIndex.from_arrays([index.get_level_values(0), codes], names=index.names)

@@ -17,9 +17,8 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.mechanism.mediation_results import MediationResults
-from nqp_spatial.models.scores import Prepared, prepare
+from nqp_spatial.models.scores import Prepared, Rows, prepare
 from nqp_spatial.panel.formula import split_treatment
-from nqp_spatial.panel.rows import Rows
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.options import Count, Effects, Seed, Unpack, shared_options
 

@@ -16,8 +16,7 @@ from nqp_spatial.exceptions import DataWarning, EstimationError, IdMismatchError
 from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.models.iv.model import IV2SLS
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
-from nqp_spatial.models.scores import prepare
-from nqp_spatial.panel.rows import Rows
+from nqp_spatial.models.scores import Rows, prepare
 
 CITIES, YEARS, LAGS = 36, 8, 2
 Z = ["z1", "z2", "z3"]
