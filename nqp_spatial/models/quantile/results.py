@@ -55,10 +55,6 @@ def _name(method: str, jackknife: bool) -> str:
     return _NAMES[method] + (", half-panel jackknife" if jackknife else "")
 
 
-def _cite(method: str, jackknife: bool) -> str:
-    return "\n".join([_CITATIONS[method], *([_JACKKNIFE] if jackknife else [])])
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class QuantileResults(Results):
     """Estimates at one quantile, or of the location or the scale.
@@ -71,7 +67,8 @@ class QuantileResults(Results):
 
     def cite(self) -> str:
         """The work to cite for the method."""
-        return _cite(self.method, self.provenance["options"]["jackknife"])
+        jackknife = self.provenance["options"]["jackknife"]
+        return "\n".join([_CITATIONS[self.method], *([_JACKKNIFE] if jackknife else [])])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -249,18 +246,9 @@ class PanelQuantileResults(ResultSet):
         return self.mean.nobs
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of these numbers must be told, such as that data are simulated."""
-        return self.mean.notes
-
-    @property
     def provenance(self) -> Mapping[str, Any]:
         """What the estimates were made from."""
         return next(iter(self.by_quantile.values())).provenance
-
-    def cite(self) -> str:
-        """The work to cite for the method."""
-        return _cite(self.method, self.jackknife)
 
     def summary(self) -> str:
         """What was fitted, and estimates by quantile."""
