@@ -50,7 +50,7 @@ LATER = {
     "StudyResult": "tests/study",
     "IndicatorSystem.of": "tests/indices/test_system.py",
     "CoPatents.tally": "tests/indices/test_patents.py",
-    "AggregateReport": "tests/panel/test_aggregate.py",
+    "AggregateReport": "tests/panel/test_groups.py",
     "Lexicon": "tests/indices/test_keywords.py",
     "PCAResult": "tests/indices/test_pca.py",
     "rta_rows": "tests/indices/test_diversity.py",
