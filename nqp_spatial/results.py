@@ -21,7 +21,7 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.labels import title
 from nqp_spatial.shared.maketables import ForMaketables
 from nqp_spatial.shared.notes import Note, in_language
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_level, check_option
 from nqp_spatial.shared.restrictions import restrictions
 from nqp_spatial.shared.tests import TestResult, Tests, tests_frame, wald
 from nqp_spatial.shared.text import format_frame
@@ -261,8 +261,7 @@ class Results(Findings, ForMaketables):
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Confidence intervals, columns ``lower`` and ``upper``."""
-        if not 0 < level < 1:
-            raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
+        check_level(level)
         width = self._distribution().ppf(0.5 + level / 2) * self.std_errors
         return pd.DataFrame({"lower": self.params - width, "upper": self.params + width})
 

@@ -20,13 +20,12 @@ import pandas as pd
 
 from nqp_spatial.diagnostics.lagrange import lm_tests
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
-from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import note, word, words
 from nqp_spatial.models import SLX, SpatialDurbin, SpatialError, SpatialLag, SpatialResults
 from nqp_spatial.models.spatial.model import Correction
 from nqp_spatial.results import Frame, ResultSet, TestResult, Tests, tests_frame
 from nqp_spatial.shared.notes import Note
-from nqp_spatial.shared.options import Effects
+from nqp_spatial.shared.options import Effects, check_level
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
@@ -164,8 +163,7 @@ def specification_path(
     .. [2] Florax, R. J. G. M., Folmer, H. and Rey, S. J. (2003). Specification searches in spatial
        econometrics. Regional Science and Urban Economics 33, 557-579.
     """
-    if not 0 < level < 1:
-        raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.05.")
+    check_level(level, example=0.05)
     given: dict[str, Any] = {"effects": effects, "correction": correction}
     of_residuals = lm_tests(
         y, x, graph, effects=effects, correction="lee-yu" if correction == "lee-yu" else "none"

@@ -21,11 +21,10 @@ from nqp_spatial.effects.parameters import (
     KINDS,
     Parameters,
     average_weights,
-    check_level,
     standard_errors,
 )
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.shared.options import Between, Level, Seed, check_options
+from nqp_spatial.shared.options import Between, Level, Seed, check_level, check_options
 
 Array = npt.NDArray[np.float64]
 

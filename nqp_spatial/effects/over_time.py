@@ -32,12 +32,11 @@ from nqp_spatial.core.spatial.dynamic import Dynamics
 from nqp_spatial.effects.parameters import (
     KINDS,
     Parameters,
-    check_level,
     check_list,
     standard_errors,
 )
 from nqp_spatial.exceptions import OptionError, UnstableModelError
-from nqp_spatial.shared.options import Between, Level, check_options
+from nqp_spatial.shared.options import Between, Level, check_level, check_options
 
 Array = npt.NDArray[np.float64]
 

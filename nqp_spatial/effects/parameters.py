@@ -141,9 +141,3 @@ def check_list(name: str, value: object) -> None:
     """Raise `OptionError` if one name was given where a list of them belongs."""
     if isinstance(value, str):
         raise OptionError(f"{name}={value!r} is text. Give a list: {name}=[{value!r}].")
-
-
-def check_level(level: float) -> None:
-    """Raise `OptionError` unless a level of confidence is between 0 and 1."""
-    if not 0 < level < 1:
-        raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")

@@ -20,14 +20,13 @@ from nqp_spatial.effects.parameters import (
     KINDS,
     Parameters,
     average_weights,
-    check_level,
     check_list,
     standard_errors,
 )
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Level, check_options
+from nqp_spatial.shared.options import Level, check_level, check_options
 
 Array = npt.NDArray[np.float64]
 

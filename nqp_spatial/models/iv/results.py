@@ -18,7 +18,7 @@ from nqp_spatial.models.iv.strength import FirstStage, WeakInstruments
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
 from nqp_spatial.results import Frame, Results, TestResult
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_options
+from nqp_spatial.shared.options import check_level, check_options
 from nqp_spatial.shared.text import format_frame
 
 
@@ -174,8 +174,7 @@ class IV2SLSResults(Results):
         EstimationError
             If the covariance of the moments has no inverse.
         """
-        if not 0 < level < 1:
-            raise OptionError(f"level={level!r} is not between 0 and 1. Type level=0.95.")
+        check_level(level)
         if len(self.endogenous) > 1:
             raise OptionError(
                 f"The set has as many dimensions as endogenous regressors, "
