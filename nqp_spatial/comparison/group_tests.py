@@ -7,7 +7,7 @@ and for several variables ("all", "all").
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -32,7 +32,6 @@ Key = tuple[str, str]
 
 ALL = "all"
 LEAST = 20  # permutations that must be identified
-_BLOCK = 20  # permutations in one task
 _TIE = 1e-9  # relative; a permutation that gives the groups themselves must count as equal
 
 
@@ -164,13 +163,9 @@ def permutation(
     of_entity = np.empty(int(entity.max()) + 1, dtype=np.int64)
     of_entity[entity] = groups.codes
     keys = [*what.pairs, *what.joint]
-    seeds = np.random.SeedSequence(seed).spawn(replications)
-    blocks = [seeds[i : i + _BLOCK] for i in range(0, replications, _BLOCK)]
-    task = partial(_block, statistic, entity, of_entity)
-    rows = [
-        row for block in parallel.run(task, blocks, n_jobs=n_jobs, label="permuting entities")
-        for row in block
-    ]  # fmt: skip
+    draw = partial(_permuted, statistic, entity, of_entity)
+    label = "permuting entities"
+    rows = parallel.seeded(draw, replications, seed=seed, n_jobs=n_jobs, label=label)
     draws = np.array(_identified(rows))
     tests, differences = {}, {}
     for j, key in enumerate(keys):
@@ -212,13 +207,10 @@ class _Statistic:
         return float(row @ found[0].ravel())
 
 
-def _block(
-    statistic: _Statistic,
-    entity: Codes,
-    of_entity: Codes,
-    seeds: Sequence[np.random.SeedSequence],
-) -> list[Array | None]:
-    return [statistic(core.permuted(entity, of_entity, seed)) for seed in seeds]
+def _permuted(
+    statistic: _Statistic, entity: Codes, of_entity: Codes, seed: np.random.SeedSequence
+) -> Array | None:
+    return statistic(core.permuted(entity, of_entity, seed))
 
 
 def _identified(rows: list[Array | None]) -> list[Array]:

@@ -19,7 +19,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     WeightsError,
 )
-from nqp_spatial.models.spatial.moran import residual_moran
+from nqp_spatial.models.spatial.results import residual_moran
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult

@@ -40,7 +40,7 @@ def lm_tests(
     *,
     effects: Effects | None = "twoway",
     durbin: Sequence[str] | None = (),
-    correction: Literal["lee-yu", "none"] = "lee-yu",
+    correction: Literal["none", "lee-yu"] = "lee-yu",
 ) -> dict[str, TestResult]:
     r"""Lagrange multiplier tests of a spatial lag and a spatial error in a panel.
 

@@ -18,7 +18,6 @@ from nqp_spatial.shared.messages import outside
 Array = npt.NDArray[np.float64]
 Statistic = Callable[[Array], Array | None]  # of the weights of rows; None where not identified
 
-_BLOCK = 20  # draws in one task
 LEAST = 20  # draws that must succeed
 
 
@@ -63,12 +62,8 @@ def bootstrap(
     DataWarning
         Counts the draws that do not identify the model and were left out.
     """
-    seeds = np.random.SeedSequence(seed).spawn(replications)
-    blocks = [seeds[i : i + _BLOCK] for i in range(0, replications, _BLOCK)]
-    task = partial(_block, statistic, entity)
-    rows = [
-        row for block in parallel.run(task, blocks, n_jobs=n_jobs, label=label) for row in block
-    ]
+    draw = partial(_draw, statistic, entity)
+    rows = parallel.seeded(draw, replications, seed=seed, n_jobs=n_jobs, label=label)
     good = [row for row in rows if row is not None]
     failed = len(rows) - len(good)
     if len(good) < min(LEAST, replications):
@@ -86,9 +81,7 @@ def bootstrap(
     return np.array(good)
 
 
-def _block(
-    statistic: Statistic,
-    entity: npt.NDArray[np.int64],
-    seeds: list[np.random.SeedSequence],
-) -> list[Array | None]:
-    return [statistic(core.draw(entity, seed)) for seed in seeds]
+def _draw(
+    statistic: Statistic, entity: npt.NDArray[np.int64], seed: np.random.SeedSequence
+) -> Array | None:
+    return statistic(core.draw(entity, seed))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
 from tqdm import tqdm
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
+
+_BLOCK = 20  # replications in one task
 
 
 def progress(tasks: Sequence[Task], label: str) -> Any:
@@ -60,6 +64,25 @@ def run(
             warnings.warn(message, category, stacklevel=2)
         answers.append(answer)
     return answers
+
+
+def seeded(
+    function: Callable[[np.random.SeedSequence], Answer],
+    replications: int,
+    *,
+    seed: int,
+    n_jobs: int,
+    label: str,
+) -> list[Answer]:
+    """Answers of a random function that can be pickled; more replications extend fewer."""
+    seeds = np.random.SeedSequence(seed).spawn(replications)
+    blocks = [seeds[i : i + _BLOCK] for i in range(0, replications, _BLOCK)]
+    found = run(partial(_each, function), blocks, n_jobs=n_jobs, label=label)
+    return [answer for block in found for answer in block]
+
+
+def _each(function: Callable[[Task], Answer], tasks: Sequence[Task]) -> list[Answer]:
+    return [function(task) for task in tasks]
 
 
 def _with_warnings(

@@ -24,6 +24,7 @@ from nqp_spatial.exceptions import DataWarning, EstimationError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.gmm.base import DynamicGMMModel, Specification, whole
 from nqp_spatial.models.gmm.results import DynamicGMMResults, statistics, tests_of
+from nqp_spatial.models.linear.least_squares import exact_fit
 from nqp_spatial.shared.messages import outside
 from nqp_spatial.shared.notes import listed
 from nqp_spatial.shared.options import (
@@ -191,10 +192,7 @@ class _Fits(DynamicGMMModel):
 
     def _check_fit(self, found: gmm.Estimate) -> None:
         if np.linalg.norm(found.one.resid) <= 1e-10 * np.linalg.norm(self.system.outcome):
-            raise EstimationError(
-                f"The regressors fit {self.y.name!r} exactly, so that nothing can be inferred. Is "
-                "the outcome among the regressors, or built from them?"
-            )
+            raise exact_fit(self.y.name)
 
     def _warn(self, found: gmm.Estimate) -> None:
         L, groups = self.system.Z.shape[1], self.system.n_groups

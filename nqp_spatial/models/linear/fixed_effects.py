@@ -192,10 +192,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         slopes = np.linalg.lstsq(within[:, 1:] / size[1:], within[:, 0] / size[0], rcond=None)[0]
         left = within[:, 0] / size[0] - within[:, 1:] / size[1:] @ slopes
         if np.linalg.norm(left) <= 1e-10:
-            raise EstimationError(
-                f"The regressors fit {self.y.name!r} exactly, so that nothing can be inferred. "
-                "Is the outcome among the regressors, or built from them?"
-            )
+            raise _ls.exact_fit(self.y.name)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,6 +19,7 @@ import pandas as pd
 
 import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.linear.orthogonal import Basis
+from nqp_spatial.exceptions import EstimationError
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.scores import Prepared, Rows, check_variances, prepare
 from nqp_spatial.panel.formula import split_formula
@@ -173,6 +174,14 @@ class PanelModel(ABC, Generic[R]):
             "clusters": found.asked.get("clusters"),
             "model": self,
         }
+
+
+def exact_fit(name: object) -> EstimationError:
+    """That the regressors leave nothing of an outcome."""
+    return EstimationError(
+        f"The regressors fit {name!r} exactly, so that nothing can be inferred. Is the outcome "
+        "among the regressors, or built from them?"
+    )
 
 
 def estimate(equation: Equation, how: Prepared) -> Estimate:

@@ -164,7 +164,7 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
                 "within entities. Fit PooledOLS to one row of each."
             )
         if found.sigma2_e * found.df_within <= 1e-20 * float(around @ around):
-            raise _exact(self.y)
+            raise _ls.exact_fit(self.y.name)
 
     @cached_property
     def _theta(self) -> pd.Series:
@@ -269,7 +269,7 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
         if np.linalg.norm(moved) <= 1e-12 * np.linalg.norm(self.y):
             raise ConstantColumnError(f"{self.y.name!r} does not vary once differenced.")
         if np.linalg.norm(left) <= 1e-10 * np.linalg.norm(moved):
-            raise _exact(self.y)
+            raise _ls.exact_fit(self.y.name)
 
     def _differenced(self) -> tuple[pd.Series, pd.DataFrame]:
         index, keys = self.y.index, self.sample.keys
@@ -308,13 +308,6 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
             model_name="First differences",
             extra_statistics={"n_entities": y.index.get_level_values(0).nunique()},
         )
-
-
-def _exact(y: pd.Series) -> EstimationError:
-    return EstimationError(
-        f"The regressors fit {y.name!r} exactly, so that nothing can be inferred. Is the outcome "
-        "among the regressors, or built from them?"
-    )
 
 
 def _correlations(y: pd.Series, fitted: pd.Series) -> dict[str, float]:

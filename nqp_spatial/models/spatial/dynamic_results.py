@@ -17,8 +17,7 @@ from nqp_spatial.core.spatial.dynamic import Dynamics
 from nqp_spatial.core.spatial.ml import lag
 from nqp_spatial.effects.response import DynamicResponse, answer
 from nqp_spatial.effects.scenarios import reduced_form
-from nqp_spatial.models.spatial.moran import residual_moran
-from nqp_spatial.models.spatial.results import SpatialResults
+from nqp_spatial.models.spatial.results import SpatialResults, residual_moran
 from nqp_spatial.panel.clock import without_first
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.results import Frame, TestResult

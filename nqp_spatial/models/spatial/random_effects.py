@@ -20,8 +20,6 @@ from nqp_spatial.models.spatial.covariance import Inference, between, check_size
 from nqp_spatial.shared.messages import outside
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
-
     from nqp_spatial.core.spectrum.eigen import Spectrum
     from nqp_spatial.panel.design import Design
 
@@ -60,7 +58,7 @@ def fit(
             BoundaryWarning,
             stacklevel=outside(),
         )
-    return _common(found, design.y, design.W), found
+    return _common(found, design.y), found
 
 
 def covariance(
@@ -117,7 +115,7 @@ def _without_phi(found: RandomEffectsEstimate) -> list[int]:
     return [*range(k), *(k + i for i, name in enumerate(found.names) if name != "phi")]
 
 
-def _common(found: RandomEffectsEstimate, y: Array, W: sp.csr_array) -> Estimate:
+def _common(found: RandomEffectsEstimate, y: Array) -> Estimate:
     """Without the row and column of phi; residuals are mu + u."""
     kept = _without_phi(found)
     scale = Scale(y.size, len(y))

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import scipy.sparse as sp
+from scipy import stats
 
+from nqp_spatial.core.spatial import moran
 from nqp_spatial.core.spatial.ml import Estimate, lag
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import Spectrum
 from nqp_spatial.effects.response import Response, answer
 from nqp_spatial.effects.scenarios import by_name, reduced_form
 from nqp_spatial.exceptions import DataError
-from nqp_spatial.models.spatial.moran import residual_moran
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.results import Named, Results, TestResult, wald
 from nqp_spatial.shared import checks
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from libpysal.graph import Graph
     from matplotlib.axes import Axes
 
+Array = npt.NDArray[np.float64]
 
 # (rho, theta, lambda) in the model: its name
 NESTED: dict[tuple[bool, ...], str] = {
@@ -360,3 +365,15 @@ def _target(variable: str, value: object, index: pd.MultiIndex, shape: tuple[int
     if missing.any():
         raise DataError(f"{variable!r} is empty at {first(aligned.index[missing], 3)}.")
     return aligned.to_numpy(dtype=float).reshape(shape[1], shape[0]).T
+
+
+def residual_moran(parts: Iterable[tuple[Array, sp.csr_array]]) -> TestResult:
+    """Moran's I of residuals, pooled over periods; see `diagnostics.moran_residuals`."""
+    found = moran.pooled(parts)
+    return TestResult(
+        name=f"Moran's I of residuals (I = {found.statistic:.4f})",
+        null=note("hypotheses.spatial"),
+        statistic=found.z,
+        df=0,
+        pvalue=float(2 * stats.norm.sf(abs(found.z))),
+    )
