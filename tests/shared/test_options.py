@@ -8,7 +8,14 @@ import pytest
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.shared import options
-from nqp_spatial.shared.options import Between, Level, Unpack, parameters, shared_options
+from nqp_spatial.shared.options import (
+    Between,
+    Default,
+    Level,
+    Unpack,
+    parameters,
+    shared_options,
+)
 
 
 class Interval(TypedDict, total=False):
@@ -79,6 +86,28 @@ def test_a_declaration_checks_a_value_without_data(name, value, message):
     with pytest.raises(OptionError, match=message) as caught:
         parameters(interval)[name].check(value)
     assert caught.value.option == name
+
+
+def test_options_of_a_call_are_checked_by_its_signature():
+    options.check_options(interval, level=0.5, method=None)
+    with pytest.raises(
+        OptionError, match="method='delat' is not known. Use one of 'delta', 's"
+    ) as e:
+        options.check_options(interval, draws=1, method="delat")
+    assert e.value.option == "method"
+    with pytest.raises(OptionError, match="Did you mean 'entity'"):
+        options.check_options(nqp.FixedEffects, effects="entitiy")
+
+
+def test_options_that_were_not_given_have_their_declared_defaults():
+    class Search(TypedDict, total=False):
+        how: Annotated[Literal["grid", "line"], Default("grid")]
+        steps: Annotated[int, Default(5)]
+        start: float | None
+
+    assert options.complete(Search, {"steps": 2}) == {"how": "grid", "steps": 2, "start": None}
+    with pytest.raises(OptionError, match="how='gird' is not known.*Did you mean 'grid'"):
+        options.complete(Search, {"how": "gird"})
 
 
 def test_values_that_a_declaration_allows():

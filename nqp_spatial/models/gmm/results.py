@@ -197,7 +197,14 @@ def tests_of(
 ) -> tuple[dict[str, TestResult], list[str]]:
     """All tests by name, and the groups of instruments that the others imply."""
     tests = _specification(found, orders)
-    tests["wald"] = _wald(params.drop("const", errors="ignore"), cov, df)
+    names = list(params.index.drop("const", errors="ignore"))
+    tests["wald"] = wald(
+        params[names].to_numpy(),
+        cov.loc[names, names].to_numpy(),
+        null=note("hypotheses.zero", names=listed(names)),
+        name="Wald" if df is None else "F",
+        df_resid=df,
+    )
     differences, implied = _differences(found, instruments)
     return tests | differences, implied
 
@@ -231,17 +238,6 @@ def _differences(
         else:
             tests[_DIFFERENCE + group] = test
     return tests, implied
-
-
-def _wald(params: pd.Series, cov: pd.DataFrame, df: float | None) -> TestResult:
-    names = list(params.index)
-    null = note("hypotheses.zero", names=listed(names))
-    found = wald(params.to_numpy(), cov.loc[names, names].to_numpy(), null=null)
-    if df is None:
-        return found
-    count = len(names)
-    F = found.statistic / count
-    return TestResult("F", null, F, (float(count), df), float(stats.f.sf(F, count, df)))
 
 
 def statistics(found: gmm.Estimate, tests: Mapping[str, TestResult]) -> dict[str, float]:
