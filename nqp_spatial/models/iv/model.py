@@ -97,21 +97,20 @@ class IV2SLS:
     ) -> None:
         self.sample = _iv_fixed.sample_of(y, x, endog, instruments)
         self.effects = effects
-        self._removed: dict[str, Any] = {
-            "effects": effects,
-            "other_effects": other_effects,
-            "trends": trends,
-        }
         roles = self.sample.roles
         self.endogenous, self.instruments = roles["endog"], roles["instruments"]
         self.exogenous = roles.get("x", ())
         self._ols = FixedEffects(
-            self.sample.series(), self.sample.frame("x", "endog"), **self._removed
+            self.sample.series(),
+            self.sample.frame("x", "endog"),
+            effects=effects,
+            other_effects=other_effects,
+            trends=trends,
         )
         self._stage_x = self.sample.frame("x", "instruments")
         self._data = self._demeaned()
         endogenous = self._ols.x[self.endogenous[0]]
-        self._stage = FixedEffects(endogenous, self._stage_x, **self._removed)
+        self._stage = self._ols.with_columns(endogenous, self._stage_x)
 
     @classmethod
     def from_formula(cls, formula: str, data: Any, **options: Any) -> Self:
@@ -187,24 +186,30 @@ class IV2SLS:
 
     def _regressions(self, how: Prepared) -> _Regressions:
         """Least squares of each endogenous regressor and of the outcome; the endogeneity test."""
-        effects = self._removed
         y, x = self._ols.y, self._ols.x
         stages = {
-            name: _least_squares(
-                f"the first stage of {name!r}", x[name], self._stage_x, effects, how
-            )
+            name: self._on_instruments(f"the first stage of {name!r}", x[name], how)
             for name in self.endogenous
         }
-        reduced = _least_squares("the reduced form", y, self._stage_x, effects, how)
+        reduced = self._on_instruments("the reduced form", y, how)
         names = [f"resid of {name}" for name in self.endogenous]
         residuals = pd.DataFrame({n: s.resids for n, s in zip(names, stages.values(), strict=True)})
         try:
-            more = FixedEffects(y, pd.concat([x, residuals], axis=1), **effects).fit_as(how)
+            more = self._ols.with_columns(y, pd.concat([x, residuals], axis=1)).fit_as(how)
         except EstimationError:  # no degrees of freedom are left for it
             return _Regressions(stages, reduced, np.nan, np.nan)
         beta, cov = more.params[names].to_numpy(), more.cov.loc[names, names].to_numpy()
         statistic = weak_iv.quadratic(beta, cov) / len(names)
         return _Regressions(stages, reduced, statistic, float(more.df_resid or np.nan))
+
+    def _on_instruments(
+        self, what: str, column: pd.Series, how: Prepared
+    ) -> _fixed.FixedEffectsResults:
+        """Its regression on all exogenous columns, named in what it may raise."""
+        try:
+            return self._ols.with_columns(column, self._stage_x).fit_as(how)
+        except EstimationError as error:
+            raise EstimationError(f"In {what}: {error}") from None
 
     def _covariance(self, how: Prepared) -> _iv_fixed.Covariance:
         own, stage = (model.equation().small_sample(how) for model in (self._ols, self._stage))
@@ -325,16 +330,6 @@ class _Regressions:
     reduced: _fixed.FixedEffectsResults
     endogeneity: float
     df: float
-
-
-def _least_squares(
-    what: str, y: pd.Series, x: pd.DataFrame, effects: dict[str, Any], how: Prepared
-) -> _fixed.FixedEffectsResults:
-    """A regression of its own, named in what it may raise."""
-    try:
-        return FixedEffects(y, x, **effects).fit_as(how)
-    except EstimationError as error:
-        raise EstimationError(f"In {what}: {error}") from None
 
 
 def _overidentification(found: iv.Solution, label: str) -> TestResult:

@@ -32,6 +32,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.absorbed import Absorbed
 from nqp_spatial.panel.sample import Sample
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Effects, check_options
 
@@ -88,11 +89,23 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         singletons: Literal["keep", "drop"] = "keep",
     ) -> None:
         check_options(FixedEffects, effects=effects, singletons=singletons)
-        self.sample = Sample.of(y=y, x=x, needs=["x"])
-        self.absorbed = Absorbed.of(self.sample.keys, effects, other_effects, trends)
-        self.notes = self.sample.notes
-        self._rows, self._singletons = self.sample.index, self.sample.index[:0]
-        if singletons == "drop":
+        sample = Sample.of(y=y, x=x, needs=["x"])
+        absorbed = Absorbed.of(sample.keys, effects, other_effects, trends)
+        self._specify(sample, absorbed, drop=singletons == "drop")
+
+    def with_columns(self, y: pd.Series, x: pd.DataFrame) -> FixedEffects:
+        """The regression of other columns on the same rows, with the same effects removed."""
+        sample = Sample.of(y=y, x=x, needs=["x"])
+        if not sample.index.equals(self.sample.index):
+            checks.same_rows(self.sample.index, sample.index, "the model", "y")
+        model = FixedEffects.__new__(FixedEffects)
+        FixedEffects._specify(model, sample, self.absorbed)
+        return model
+
+    def _specify(self, sample: Sample, absorbed: Absorbed, *, drop: bool = False) -> None:
+        self.sample, self.absorbed, self.notes = sample, absorbed, sample.notes
+        self._rows, self._singletons = sample.index, sample.index[:0]
+        if drop:
             self._drop_singletons()
         self.y, self.x = self.sample.series(), self.sample.frame("x")
         self.absorbed.check()

@@ -504,3 +504,15 @@ def test_errors_keep_their_digits_where_columns_are_nearly_collinear(cov_type):
     assert_allclose(mixed.params["near"], plain.params["z"], rtol=1e-6)
     assert_allclose(mixed.std_errors["near"], plain.std_errors["z"], rtol=1e-6)
     assert_allclose(mixed.std_errors["x"], 1e7 * plain.std_errors["z"], rtol=1e-6)
+
+
+def test_other_columns_on_the_same_rows_have_the_same_effects(frame):
+    zone = pd.Series(np.arange(len(frame)) % 7, frame.index, name="zone")
+    removed = {"effects": "twoway", "other_effects": zone, "trends": "entity"}
+    base = FixedEffects(frame["y"], frame[["a"]], **removed)
+    found = base.with_columns(frame["a"], frame[["y"]])
+    own = FixedEffects(frame["a"], frame[["y"]], **removed)
+    assert found.absorbed is base.absorbed and found.rank == own.rank
+    pd.testing.assert_frame_equal(found.fit().cov, own.fit().cov, rtol=1e-14)
+    with pytest.raises(IdMismatchError, match="the model and y do not have the same"):
+        base.with_columns(frame["a"].iloc[1:], frame[["y"]].iloc[1:])
