@@ -13,9 +13,8 @@ from nqp_spatial.language.headings import frame_label, headed
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.record import Answer, Found
 from nqp_spatial.study.schema import Study
-from nqp_spatial.tables.frames import label_text
 from nqp_spatial.tables.layout import Row
-from nqp_spatial.tables.numbers import number
+from nqp_spatial.tables.style import Style, number
 
 _WIDE = 8  # groups above which a matrix does not fit on a page
 _SHOWN = 40  # effects on other groups that are shown then
@@ -121,7 +120,7 @@ def _matrix(
 ) -> tables.Table:
     """Senders in rows, receivers in columns, errors below."""
     lang, known = study.language, words("answers", study.language)
-    shown = [label_text(group, lang, study.labels, {}) for group in groups]
+    shown = [Style(study.labels, lang, 4).text(group) for group in groups]
     rows = []
     for group, label in zip(groups, shown, strict=True):
         own = frame.loc[[(group, other) for other in groups]]

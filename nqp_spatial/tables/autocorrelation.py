@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DuplicateKeysError
-from nqp_spatial.language.catalogue import LANGUAGES, word, words
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.language.labels import label
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option
-from nqp_spatial.shared.text import stars as stars_of
-from nqp_spatial.tables import numbers
-from nqp_spatial.tables.frames import as_notes, label_text, own_notes
+from nqp_spatial.shared.options import Unpack, shared_options
 from nqp_spatial.tables.layout import Row
+from nqp_spatial.tables.style import PLAIN, Printing, Style, made, number, own_notes, pvalue
 from nqp_spatial.tables.table import Table
 
-Column = tuple[str, str]  # statistic (I or C) and what of it: "value", "starred", "z" or "p"
+Column = tuple[str, str]  # statistic (I or C) and what of it: "value", "z" or "p"
 
 
+@shared_options(Printing, **PLAIN)
 def autocorrelation(
     frame: pd.DataFrame,
     path: str | Path | None = None,
     *,
-    labels: Mapping[str, str] | None = None,
-    title: str | None = None,
-    notes: Sequence[str] = (),
-    lang: str = "en",
-    digits: int = 4,
     stars: bool = True,
     pvalues: bool = False,
+    **printing: Unpack[Printing],
 ) -> Table:
     """Moran's I and Geary's C by period, the weight matrices side by side.
 
@@ -41,14 +37,12 @@ def autocorrelation(
     frame : DataFrame
         Index (weights, period), or period alone; columns I, z_I, p_I and C, z_C, p_C, or those
         of one statistic. Columns z and pvalue belong to the only statistic in the frame.
-    labels : mapping of str to str, optional
-        Printed names of the weight matrices, periods and statistics (I, C, z, p).
+    path : str or Path, optional
+        As for `from_frame`.
     stars : bool
         Stars on I and C by their p-values.
     pvalues : bool
         A column of p-values after each z.
-    path, title, notes, lang, digits
-        As for `from_frame`.
 
     Returns
     -------
@@ -61,19 +55,19 @@ def autocorrelation(
     DuplicateKeysError
         A pair (weights, period) occurs twice.
     """
-    check_option("lang", lang, LANGUAGES)
-    numbers.check_digits(digits)
-    named = labels or {}
+    lang = printing["lang"]
+    style = Style.of(printing, known=words("autocorrelation", lang), stars=stars)
     values = _statistics_frame(frame)
-    shown = _shown(values, stars=stars, pvalues=pvalues)
+    kinds = ("value", "z", "p") if pvalues else ("value", "z")
+    shown = [(name, kind) for name in ("I", "C") if name in values for kind in kinds]
     groups = list(dict.fromkeys(values.index.get_level_values(0)))
     periods = list(dict.fromkeys(values.index.get_level_values(1)))
     rows = tuple(
         Row(
             (
-                label_text(period, lang, named, {}),
+                replace(style, known={}).text(period),
                 *(
-                    _autocorrelation_cell(values, (group, period), *column, digits=digits)
+                    _cell(values, (group, period), *column, style)
                     for group in groups
                     for column in shown
                 ),
@@ -81,18 +75,16 @@ def autocorrelation(
         )
         for period in periods
     )
-    reading = [word("tables.stars", lang), word("tables.stars_on", lang)] if stars else []
-    table = Table(
-        title=word("tables.title_autocorrelation", lang) if title is None else title,
-        header=_autocorrelation_header(groups, shown, lang, named),
+    return made(
+        path,
+        printing,
+        style.word("title_autocorrelation"),
+        header=_header(groups, shown, style),
         rows=rows,
         align=("l", *["c"] * (len(groups) * len(shown))),
-        notes=(*reading, *as_notes(notes), *own_notes(frame)),
-        lang=lang,
+        reading=[style.word("stars"), style.word("stars_on")] if stars else [],
+        own=own_notes(frame),
     )
-    if path is not None:
-        table.save(path)
-    return table
 
 
 def _statistics_frame(frame: pd.DataFrame) -> pd.DataFrame:
@@ -127,40 +119,27 @@ def _statistics_frame(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[f"{kind}{name}" for name in found for kind in ("", "z_", "p_")]]
 
 
-def _shown(values: pd.DataFrame, *, stars: bool, pvalues: bool) -> list[Column]:
-    kinds = ["starred" if stars else "value", "z", *(["p"] if pvalues else [])]
-    return [(name, kind) for name in ("I", "C") if name in values for kind in kinds]
-
-
-def _autocorrelation_cell(
-    values: pd.DataFrame, key: tuple[Any, Any], name: str, kind: str, *, digits: int
-) -> str:
+def _cell(values: pd.DataFrame, key: tuple[Any, Any], name: str, kind: str, style: Style) -> str:
     """One cell; empty where that matrix has no such period."""
     if key not in values.index:
         return ""
     line = values.loc[key]
     if kind == "p":
-        return numbers.pvalue(line[f"p_{name}"])
+        return pvalue(line[f"p_{name}"])
     if kind == "z":
-        return numbers.number(line[f"z_{name}"], digits)
-    mark = stars_of(line[f"p_{name}"]) if kind == "starred" else ""
-    return numbers.number(line[name], digits) + mark
+        return number(line[f"z_{name}"], style.digits)
+    return style.estimate(line[name], line[f"p_{name}"])
 
 
-def _autocorrelation_header(
-    groups: Sequence[Any], shown: Sequence[Column], lang: str, labels: Mapping[str, str]
-) -> tuple[tuple[str | None, ...], ...]:
+def _header(
+    groups: Sequence[Any], shown: Sequence[Column], style: Style
+) -> list[Sequence[str | None]]:
     """Names of the matrices over their columns, unless there is one without a name."""
-    known = words("autocorrelation", lang)
-    below = [
-        label(name if kind in ("value", "starred") else kind, labels, known)
-        for _ in groups
-        for name, kind in shown
-    ]
-    last = (labels.get("period", word("tables.period", lang)), *below)
+    below = [style.name(name if kind == "value" else kind) for _ in groups for name, kind in shown]
+    last = (style.labels.get("period", style.word("period")), *below)
     if groups == [""]:
-        return (last,)
+        return [last]
     above: list[str | None] = [""]
     for group in groups:
-        above += [label(group, labels, {}), *[None] * (len(shown) - 1)]
-    return tuple(above), last
+        above += [label(group, style.labels, {}), *[None] * (len(shown) - 1)]
+    return [above, last]

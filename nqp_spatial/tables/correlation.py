@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,19 +12,18 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValuesError
-from nqp_spatial.language.catalogue import LANGUAGES, word, words
-from nqp_spatial.language.labels import label
+from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import check_option, check_options
-from nqp_spatial.shared.text import stars as stars_of
-from nqp_spatial.tables import numbers
-from nqp_spatial.tables.frames import as_notes, numeric_columns, own_notes
+from nqp_spatial.shared.options import Unpack, check_options, shared_options
+from nqp_spatial.tables.frames import numeric_columns
 from nqp_spatial.tables.layout import Row
+from nqp_spatial.tables.style import PLAIN, Printing, Style, made, number, own_notes, pvalue
 from nqp_spatial.tables.table import Table
 
 Array = npt.NDArray[np.float64]
 
 
+@shared_options(Printing, **(PLAIN | {"digits": 3}))
 def correlation(
     data: Any,
     path: str | Path | None = None,
@@ -33,17 +32,15 @@ def correlation(
     method: Literal["pearson", "spearman"] = "pearson",
     stars: bool = True,
     pvalues: bool = False,
-    labels: Mapping[str, str] | None = None,
-    title: str | None = None,
-    notes: Sequence[str] = (),
-    lang: str = "en",
-    digits: int = 3,
+    **printing: Unpack[Printing],
 ) -> Table:
     """Correlations of each two columns, over the rows that are complete in all of them.
 
     Parameters
     ----------
     data : DataFrame or PanelData
+    path : str or Path, optional
+        As for `from_frame`.
     columns : sequence of str, optional
         All columns by default; two or more, each numeric.
     method : {"pearson", "spearman"}
@@ -52,10 +49,6 @@ def correlation(
         independent, which those of one city hardly are.
     pvalues : bool
         p-values below the correlations.
-    path, labels, title, notes, lang
-        As for `from_frame`.
-    digits : int
-        Decimals of the correlations.
 
     Returns
     -------
@@ -68,39 +61,34 @@ def correlation(
         A column does not exist or is not numeric, there are fewer than two, or fewer than three
         complete rows; a column has infinite cells, or does not vary.
     """
-    check_option("lang", lang, LANGUAGES)
     check_options(correlation, method=method)
-    numbers.check_digits(digits)
+    style = Style.of(printing, stars=stars)
     frame: pd.DataFrame = data if isinstance(data, pd.DataFrame) else data.frame
     _check_unique(frame.columns if columns is None else _listed(columns))
     chosen = numeric_columns(frame, columns).astype(float)
     complete = _complete(chosen)
     found, tails = _correlations(complete, method)
-    texts = [label(name, labels or {}, {}) for name in complete.columns]
+    texts = [style.name(name) for name in complete.columns]
     rows: list[Row] = []
     for i, text in enumerate(texts):
-        marks = [stars_of(tails[i, j]) if stars and j < i else "" for j in range(i + 1)]
-        cells = [numbers.number(found[i, j], digits) + marks[j] for j in range(i + 1)]
+        cells = [style.estimate(found[i, j], tails[i, j]) for j in range(i)]
+        cells.append(number(found[i, i], style.digits))
         blank = [""] * (len(texts) - i - 1)
         rows.append(Row((f"({i + 1}) {text}", *cells, *blank), "coefficient"))
         if pvalues and i:
-            below = [f"({numbers.pvalue(tails[i, j])})" for j in range(i)]
+            below = [f"({pvalue(tails[i, j])})" for j in range(i)]
             rows.append(Row(("", *below, "", *blank), "std_error"))
-    table = Table(
-        title=word("correlation.title", lang) if title is None else title,
-        header=((word("tables.variable", lang), *(f"({i + 1})" for i in range(len(texts)))),),
-        rows=tuple(rows),
+    used, lang = (len(complete), len(chosen)), style.lang
+    return made(
+        path,
+        printing,
+        word("correlation.title", lang),
+        header=[(style.word("variable"), *(f"({i + 1})" for i in range(len(texts))))],
+        rows=rows,
         align=("l", *["c"] * len(texts)),
-        notes=(
-            *_notes(len(complete), len(chosen), method, lang, stars=stars, pvalues=pvalues),
-            *as_notes(notes),
-            *own_notes(data),
-        ),
-        lang=lang,
+        reading=_notes(*used, method, lang, stars=stars, pvalues=pvalues),
+        own=own_notes(data),
     )
-    if path is not None:
-        table.save(path)
-    return table
 
 
 def _notes(

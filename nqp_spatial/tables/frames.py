@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +10,17 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, InfiniteValuesError, NotNumericError, OptionError
-from nqp_spatial.language.catalogue import LANGUAGES, word, words
-from nqp_spatial.language.labels import label
+from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.notes import in_language, notes_of
-from nqp_spatial.shared.options import check_option
-from nqp_spatial.tables import numbers
+from nqp_spatial.shared.options import Unpack, shared_options
 from nqp_spatial.tables.layout import Row
+from nqp_spatial.tables.style import PLAIN, Printing, Style, made, own_notes, pvalue
 from nqp_spatial.tables.table import Table
 
-Names = Mapping[str, str]
 
-
+@shared_options(Printing, **PLAIN)
 def from_frame(
-    frame: pd.DataFrame,
-    path: str | Path | None = None,
-    *,
-    title: str = "",
-    notes: Sequence[str] = (),
-    labels: Mapping[str, str] | None = None,
-    lang: str = "en",
-    digits: int = 4,
+    frame: pd.DataFrame, path: str | Path | None = None, **printing: Unpack[Printing]
 ) -> Table:
     """A frame as a printed table.
 
@@ -44,13 +34,6 @@ def from_frame(
         too.
     path : str or Path, optional
         Where to save the table: .docx, .tex, .html, .xlsx or .md.
-    title : str
-    notes : sequence of str
-    labels : mapping of str to str, optional
-        Printed names of columns and rows.
-    lang : {"en", "zh"}
-    digits : int
-        Decimals of numbers that are not whole by type.
 
     Returns
     -------
@@ -65,30 +48,26 @@ def from_frame(
     OutputError
         The file cannot be written.
     """
-    names = {**words("effects", lang), **words("inference", lang)}
-    return _from_frame(frame, path, title, notes, labels or {}, lang, digits, names)
+    return _from_frame(frame, path, printing, "", "effects", "inference")
 
 
+@shared_options(Printing, **PLAIN)
 def descriptive(
     data: Any,
     path: str | Path | None = None,
     *,
     columns: Sequence[str] | None = None,
-    labels: Mapping[str, str] | None = None,
-    title: str | None = None,
-    notes: Sequence[str] = (),
-    lang: str = "en",
-    digits: int = 4,
+    **printing: Unpack[Printing],
 ) -> Table:
     """Observations, mean, standard deviation, minimum and maximum of each column.
 
     Parameters
     ----------
     data : DataFrame or PanelData
+    path : str or Path, optional
+        As for `from_frame`.
     columns : sequence of str, optional
         All columns by default; each must be numeric.
-    path, labels, title, notes, lang, digits
-        As for `from_frame`.
 
     Returns
     -------
@@ -109,98 +88,64 @@ def descriptive(
             "ratio of zero taken?"
         )
     summary = chosen.astype(float).describe().T[["count", "mean", "std", "min", "max"]]
-    summary = summary.astype({"count": int}).rename_axis(index=word("tables.variable", lang))
-    notes = (*as_notes(notes), *own_notes(data))
-    summary.attrs = {}  # pandas hands some of them on, and notes would be printed twice
-    title = word("tables.title_descriptive", lang) if title is None else title
-    names = words("description", lang)
-    return _from_frame(summary, path, title, notes, labels or {}, lang, digits, names)
+    variable = word("tables.variable", printing["lang"])
+    summary = summary.astype({"count": int}).rename_axis(index=variable)
+    summary.attrs = {"notes": own_notes(data)}  # pandas hands on some of the others
+    return _from_frame(summary, path, printing, "title_descriptive", "description")
 
 
+@shared_options(Printing, **PLAIN)
 def weights(
-    description: pd.DataFrame,
-    path: str | Path | None = None,
-    *,
-    labels: Mapping[str, str] | None = None,
-    title: str | None = None,
-    notes: Sequence[str] = (),
-    lang: str = "en",
-    digits: int = 4,
+    description: pd.DataFrame, path: str | Path | None = None, **printing: Unpack[Printing]
 ) -> Table:
     """The description of weight matrices, as ``weights.describe`` returns it.
 
-    Parameters and errors are those of `from_frame`.
+    Errors are those of `from_frame`.
     """
-    title = word("tables.title_weights", lang) if title is None else title
-    names = words("weights", lang)
-    return _from_frame(description, path, title, notes, labels or {}, lang, digits, names)
+    return _from_frame(description, path, printing, "title_weights", "weights")
 
 
+@shared_options(Printing, **PLAIN)
 def index_weights(
-    frame: pd.DataFrame,
-    path: str | Path | None = None,
-    *,
-    labels: Mapping[str, str] | None = None,
-    title: str | None = None,
-    notes: Sequence[str] = (),
-    lang: str = "en",
-    digits: int = 4,
+    frame: pd.DataFrame, path: str | Path | None = None, **printing: Unpack[Printing]
 ) -> Table:
     """Indicators of an index with their weights, as ``entropy(...).weights`` has them.
 
-    Parameters and errors are those of `from_frame`.
+    Errors are those of `from_frame`.
     """
-    title = word("tables.title_index_weights", lang) if title is None else title
-    names = words("index_weights", lang)
-    return _from_frame(frame, path, title, notes, labels or {}, lang, digits, names)
+    return _from_frame(frame, path, printing, "title_index_weights", "index_weights")
 
 
 # ---------------------------------------------------------------- any frame
 
 
 def _from_frame(
-    frame: pd.DataFrame,
-    path: str | Path | None,
-    title: str,
-    notes: Sequence[str],
-    labels: Mapping[str, str],
-    lang: str,
-    digits: int,
-    names: Names,
+    frame: pd.DataFrame, path: str | Path | None, printing: Printing, title: str, *sections: str
 ) -> Table:
-    """The frame as a table, with fixed words from ``names``."""
-    check_option("lang", lang, LANGUAGES)
-    numbers.check_digits(digits)
+    """The frame as a table, with the fixed words of some sections."""
+    lang = printing["lang"]
+    known = {key: text for section in sections for key, text in words(section, lang).items()}
+    style = Style.of(printing, known=known)
     if frame.empty:
         raise DataError(f"The frame has shape {frame.shape}: there is nothing to print.")
-    stubs = _stub_columns(frame, lang, labels, names)
+    stubs = _stub_columns(frame, style)
     draws = frame["draws"].tolist() if "draws" in frame else [None] * len(frame)
-    body = [
-        _column(frame.iloc[:, i], draws, digits, lang, labels, names) for i in range(frame.shape[1])
-    ]
-    sides = ["r" if _has_numbers(frame.iloc[:, i]) else "l" for i in range(frame.shape[1])]
-    table = Table(
-        title=title,
-        header=_frame_header(frame, len(stubs), lang, labels, names),
-        rows=tuple(Row(cells) for cells in zip(*stubs, *body, strict=True)),
-        align=(*["l"] * len(stubs), *sides),
-        notes=(*as_notes(notes), *own_notes(frame)),
-        lang=lang,
+    columns = [frame.iloc[:, i] for i in range(frame.shape[1])]
+    body = [_column(column, draws, style) for column in columns]
+    return made(
+        path,
+        printing,
+        style.word(title) if title else "",
+        header=_header(frame, len(stubs), style),
+        rows=(Row(cells) for cells in zip(*stubs, *body, strict=True)),
+        align=(*["l"] * len(stubs), *("r" if _has_numbers(c) else "l" for c in columns)),
+        own=own_notes(frame),
     )
-    if path is not None:
-        table.save(path)
-    return table
 
 
-def _has_stub(frame: pd.DataFrame) -> bool:
-    return not (isinstance(frame.index, pd.RangeIndex) and frame.index.name is None)
-
-
-def _stub_columns(
-    frame: pd.DataFrame, lang: str, labels: Mapping[str, str], names: Names
-) -> list[list[str]]:
+def _stub_columns(frame: pd.DataFrame, style: Style) -> list[list[str]]:
     """Labels of the rows, one list a level; an outer label is printed where it changes."""
-    if not _has_stub(frame):
+    if isinstance(frame.index, pd.RangeIndex) and frame.index.name is None:
         return []
     keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
     columns = []
@@ -209,30 +154,16 @@ def _stub_columns(
         for i, key in enumerate(keys):
             inner = level == frame.index.nlevels - 1
             repeats = i > 0 and not inner and keys[i - 1][: level + 1] == key[: level + 1]
-            column.append("" if repeats else label_text(key[level], lang, labels, names))
+            column.append("" if repeats else style.text(key[level]))
         columns.append(column)
     return columns
 
 
-def _column(
-    values: pd.Series,
-    draws: Sequence[Any],
-    digits: int,
-    lang: str,
-    labels: Mapping[str, str],
-    names: Names,
-) -> list[str]:
+def _column(values: pd.Series, draws: Sequence[Any], style: Style) -> list[str]:
     last = values.name[-1] if isinstance(values.name, tuple) else values.name
     if _is_pvalue(str(last)) and pd.api.types.is_float_dtype(values.dtype):
-        return [numbers.pvalue(*pair) for pair in zip(values, draws, strict=True)]
-    return [_cell(value, lang, labels, names, digits) for value in values]
-
-
-def _cell(value: Any, lang: str, labels: Mapping[str, str], names: Names, digits: int) -> str:
-    """A value of the body; a number keeps its digits whatever else its column holds."""
-    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        return numbers.number(value, digits)
-    return label_text(value, lang, labels, names)
+        return [pvalue(*pair) for pair in zip(values, draws, strict=True)]
+    return [style.cell(value) for value in values]
 
 
 def _has_numbers(values: pd.Series) -> bool:
@@ -246,39 +177,21 @@ def _is_pvalue(name: str) -> bool:
     return name in ("p", "pvalue", "p-value") or name.startswith("p_") or name.endswith("_pvalue")
 
 
-def _frame_header(
-    frame: pd.DataFrame, n_stubs: int, lang: str, labels: Mapping[str, str], names: Names
-) -> tuple[tuple[str | None, ...], ...]:
+def _header(frame: pd.DataFrame, n_stubs: int, style: Style) -> list[list[str | None]]:
     """One line a level of the columns; equal neighbours of an outer level share a cell."""
     keys = [key if isinstance(key, tuple) else (key,) for key in frame.columns]
     levels = frame.columns.nlevels
-    lines: list[tuple[str | None, ...]] = []
+    lines: list[list[str | None]] = []
     for level in range(levels):
         cells: list[str | None] = []
         for i, key in enumerate(keys):
             same = i > 0 and level < levels - 1 and keys[i - 1][: level + 1] == key[: level + 1]
-            cells.append(None if same else label_text(key[level], lang, labels, names))
+            cells.append(None if same else style.text(key[level]))
         stub = [""] * n_stubs
         if level == levels - 1 and n_stubs:
-            stub = [
-                "" if name is None else label(name, labels, names) for name in frame.index.names
-            ]
-        lines.append((*stub, *cells))
-    return tuple(lines)
-
-
-def label_text(value: Any, lang: str, labels: Mapping[str, str], names: Names) -> str:
-    """A label: dates without midnight, 2011.0 as 2011; a note in its language."""
-    value = in_language(value, lang)
-    if isinstance(value, (bool, np.bool_)):
-        return word("tables.yes" if value else "tables.no", lang)
-    if value is None or value is pd.NA or value != value:
-        return numbers.MISSING
-    if isinstance(value, pd.Timestamp):
-        return str(value.date()) if value == value.normalize() else str(value)
-    if isinstance(value, (float, np.floating)):
-        return label(numbers.count(value), labels, names)
-    return label(value, labels, names)
+            stub = ["" if name is None else style.name(name) for name in frame.index.names]
+        lines.append([*stub, *cells])
+    return lines
 
 
 # ---------------------------------------------------------------- input
@@ -319,13 +232,3 @@ def numeric_columns(frame: pd.DataFrame, columns: Sequence[str] | None) -> pd.Da
             "Name the columns to describe with columns=[...]."
         )
     return chosen
-
-
-def as_notes(notes: Sequence[str]) -> tuple[str, ...]:
-    """Notes as a tuple, also where a single text was given."""
-    return (notes,) if isinstance(notes, str) else tuple(notes)
-
-
-def own_notes(data: Any) -> tuple[str, ...]:
-    """What the data themselves say must be told, such as that they are simulated."""
-    return notes_of(data) if isinstance(data, pd.DataFrame) else as_notes(data.notes)

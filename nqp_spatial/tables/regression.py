@@ -9,12 +9,10 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.language.labels import label
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.tables.frames import as_notes
 from nqp_spatial.tables.layout import Row
 from nqp_spatial.tables.rows import (
-    Style,
     coefficient_rows,
     column_numbers,
     controls_row,
@@ -26,6 +24,7 @@ from nqp_spatial.tables.rows import (
     result_notes,
     statistics_rows,
 )
+from nqp_spatial.tables.style import Printing, Style, as_notes, made
 from nqp_spatial.tables.table import Table
 
 PROTOCOL = (
@@ -111,15 +110,14 @@ def regression(
     OutputError
         The file cannot be written.
     """
-    style = Style(labels or {}, lang, digits, stars, std_errors)
-    title = style.word("title_regression") if title is None else title
+    printing = Printing(labels=labels, title=title, notes=notes, lang=lang, digits=digits)
+    style = Style.of(printing, stars=stars, std_errors=std_errors)
     models, columns = _models(results, columns)
     shown, hidden = _choose(models, keep, drop, order)
     rows = coefficient_rows(models, shown, style)
-    rows += controls_row(models, hidden, style)
-    rows += fixed_effects_rows(models, style) if effects_rows else []
-    rows += statistics_rows(models, _statistics(models, statistics), style)
-    return _finish(models, columns, rows, hidden, style, title, notes, path)
+    rows += _rows_below(models, hidden, statistics, style, effects_rows=effects_rows)
+    header = _header(models, columns, style)
+    return _made(path, printing, "title_regression", header, rows, models, hidden, style)
 
 
 def effects(
@@ -165,8 +163,11 @@ def effects(
     OptionError
         A result without effects, an unknown variable, parameter or option.
     """
-    style = Style(labels or {}, lang, digits, stars, std_errors)
-    title = style.word("title_effects") if title is None else title
+    if "method" in options:
+        told = word("tables.method", lang).format(word(f"tables.{options['method']}", lang))
+        notes = (told, *as_notes(notes))
+    printing = Printing(labels=labels, title=title, notes=notes, lang=lang, digits=digits)
+    style = Style.of(printing, stars=stars, std_errors=std_errors)
     models, columns = _models(results, columns)
     wanted = [variables] if isinstance(variables, str) else list(variables)
     frames = [_effects_of(m, i, wanted, options) for i, m in enumerate(models, 1)]
@@ -178,12 +179,9 @@ def effects(
     rows = coefficient_rows(models, coefficients, style)
     rows += effect_blocks(frames, wanted, style)
     rows += coefficient_rows(models, spatial, style)
-    rows += controls_row(models, hidden, style)
-    rows += fixed_effects_rows(models, style) if effects_rows else []
-    rows += statistics_rows(models, _statistics(models, statistics), style)
-    if "method" in options:
-        notes = (style.word("method").format(style.word(str(options["method"]))), *as_notes(notes))
-    return _finish(models, columns, rows, hidden, style, title, notes, path)
+    rows += _rows_below(models, hidden, statistics, style, effects_rows=effects_rows)
+    header = _header(models, columns, style)
+    return _made(path, printing, "title_effects", header, rows, models, hidden, style)
 
 
 # ---------------------------------------------------------------- input
@@ -311,33 +309,45 @@ def _statistics(models: Sequence[Any], asked: Sequence[str] | None) -> list[str]
     return [key for key in dict.fromkeys(["nobs", *squared, "loglik"]) if key in known]
 
 
-def _finish(
+def _rows_below(
     models: Sequence[Any],
-    columns: Sequence[str] | None,
-    rows: Sequence[Row],
     hidden: Sequence[str],
+    statistics: Sequence[str] | None,
     style: Style,
-    title: str,
-    notes: Sequence[str],
-    path: str | Path | None,
-) -> Table:
-    """The whole table, saved if a path is given."""
-    dependents = [label(m.dependent, style.labels, {}) for m in models]
+    *,
+    effects_rows: bool,
+) -> list[Row]:
+    rows = controls_row(models, hidden, style)
+    rows += fixed_effects_rows(models, style) if effects_rows else []
+    return [*rows, *statistics_rows(models, _statistics(models, statistics), style)]
+
+
+def _header(
+    models: Sequence[Any], columns: Sequence[str] | None, style: Style
+) -> list[tuple[str, ...]]:
+    dependents = [style.name(m.dependent) for m in models]
     lines = [dependents, *([list(columns)] if columns is not None else []), column_numbers(models)]
     stubs = [""] * (len(lines) - 1) + [style.word("variable")]
-    table = Table(
-        title=title,
-        header=tuple((stub, *line) for stub, line in zip(stubs, lines, strict=True)),
-        rows=tuple(rows),
+    return [(stub, *line) for stub, line in zip(stubs, lines, strict=True)]
+
+
+def _made(
+    path: str | Path | None,
+    printing: Printing,
+    title: str,
+    header: Sequence[Sequence[str]],
+    rows: Sequence[Row],
+    models: Sequence[Any],
+    hidden: Sequence[str],
+    style: Style,
+) -> Table:
+    return made(
+        path,
+        printing,
+        style.word(title),
+        header=header,
+        rows=rows,
         align=("l", *["c"] * len(models)),
-        notes=(
-            *reading_notes(models, style),
-            *hidden_note(models, hidden, style),
-            *as_notes(notes),
-            *result_notes(models, style),
-        ),
-        lang=style.lang,
+        reading=(*reading_notes(models, style), *hidden_note(models, hidden, style)),
+        own=result_notes(models, style),
     )
-    if path is not None:
-        table.save(path)
-    return table

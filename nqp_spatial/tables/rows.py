@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from nqp_spatial.language import labels as printed
-from nqp_spatial.language.catalogue import LANGUAGES, word, words
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.notes import in_language
-from nqp_spatial.shared.options import check_option
-from nqp_spatial.shared.text import stars as stars_of
-from nqp_spatial.tables import numbers
 from nqp_spatial.tables.layout import Row
+from nqp_spatial.tables.style import Style, count, number, pvalue
 
-BELOW = {"parentheses": "({})", "brackets": "[{}]", "tstats": "({})", "none": ""}
 EFFECTS = ("direct", "indirect", "total")
 NOT_CONTROLS = frozenset({"rho", "lambda", "sigma2", "Intercept", "const"})
-
-
-@dataclass(frozen=True)
-class Style:
-    """How cells are printed, and in which words."""
-
-    labels: Mapping[str, str]
-    lang: str
-    digits: int
-    stars: bool
-    std_errors: str
-
-    def __post_init__(self) -> None:
-        check_option("lang", self.lang, LANGUAGES)
-        check_option("std_errors", self.std_errors, BELOW)
-        numbers.check_digits(self.digits)
-
-    def word(self, key: str) -> str:
-        """A fixed word in the language of the table."""
-        return word(f"tables.{key}", self.lang)
-
-    def join(self, items: Iterable[str]) -> str:
-        """A list in words."""
-        return self.word("and").join(items)
-
-    def estimate(self, value: Any, pvalue: Any) -> str:
-        """An estimate with its stars."""
-        mark = stars_of(pvalue) if self.stars else ""
-        return numbers.number(value, self.digits) + mark
-
-    def below(self, value: Any, std_error: Any) -> str:
-        """What stands in brackets below an estimate."""
-        shown = value / std_error if self.std_errors == "tstats" else std_error
-        if pd.isna(value):  # the dash above it says enough
-            return ""
-        return BELOW[self.std_errors].format(numbers.number(shown, self.digits))
 
 
 def parameter_names(models: Sequence[Any]) -> list[str]:
@@ -148,18 +108,18 @@ def statistics_rows(models: Sequence[Any], names: Sequence[str], style: Style) -
 
 def _statistic(name: str, value: Any, digits: int) -> str:
     if name.endswith(("pvalue", "_p")):
-        return numbers.pvalue(value)
+        return pvalue(value)
     if name == "nobs" or name.startswith("n_"):
-        return numbers.count(value)
-    return numbers.number(value, digits)
+        return count(value)
+    return number(value, digits)
 
 
 def _grouped(models: Sequence[Any], values: Sequence[Iterable[str]]) -> dict[str, list[str]]:
     """Value -> numbers of the columns that have it, in order of first appearance."""
     groups: dict[str, list[str]] = {}
-    for number, own in zip(column_numbers(models), values, strict=True):
+    for column, own in zip(column_numbers(models), values, strict=True):
         for value in dict.fromkeys(own):
-            groups.setdefault(value, []).append(number)
+            groups.setdefault(value, []).append(column)
     return groups
 
 

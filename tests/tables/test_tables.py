@@ -1,6 +1,7 @@
 """Tables: every number and note arrives in every format, and the layout is a three-line table."""
 
 import dataclasses
+import inspect
 import re
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.results import Results
 from nqp_spatial.shared.width import width
-from nqp_spatial.tables import numbers
+from nqp_spatial.tables import style as numbers
 from nqp_spatial.tables.regression import PROTOCOL
 
 COLON = "\uff1a"  # the full-width colon of Chinese text
@@ -914,3 +915,16 @@ def test_maketables_takes_our_results_beside_others(two_models):
     assert "0.2500" in printed
     assert re.search(r"Observations\s*&\s*3,?324\s*&\s*100", printed)
     assert re.search(r"time\s*&\s*x\s*&\s*-", printed)
+
+
+# ---------------------------------------------------------------- options
+
+
+def test_what_all_tables_share_is_seen_in_their_signatures():
+    for make, digits in ((tables.weights, 4), (tables.autocorrelation, 4), (tables.correlation, 3)):
+        shown = inspect.signature(make).parameters
+        assert {"labels", "title", "notes", "lang", "digits"} <= set(shown), make
+        assert shown["digits"].default == digits and shown["lang"].default == "en"
+        assert "Decimals of numbers" in make.__doc__
+    with pytest.raises(TypeError, match="'label'.*Did you mean 'labels'"):
+        tables.from_frame(pd.DataFrame({"a": [1.0]}), label={})
