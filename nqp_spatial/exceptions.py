@@ -145,7 +145,3 @@ class DroppedLagWarning(NqpWarning):
 
 class DataWarning(NqpWarning):
     """The data are usable but unusual (encoding guessed, entities always treated, ...)."""
-
-
-class BoundarySourceWarning(NqpWarning):
-    """Polygons are for analysis, not an approved base map."""

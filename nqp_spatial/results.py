@@ -19,11 +19,9 @@ from scipy import stats
 
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.labels import title
-from nqp_spatial.shared.maketables import ForMaketables
 from nqp_spatial.shared.notes import Note, in_language
 from nqp_spatial.shared.options import check_level, check_option
-from nqp_spatial.shared.restrictions import restrictions
-from nqp_spatial.shared.tests import TestResult, Tests, tests_frame, wald
+from nqp_spatial.shared.tests import TestResult, Tests, restrictions, tests_frame, wald
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
@@ -187,7 +185,7 @@ class Findings:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Results(Findings, ForMaketables):
+class Results(Findings):
     """Estimates and what can be said about them; frozen, and the same for every model.
 
     Attributes
@@ -377,6 +375,39 @@ class Results(Findings, ForMaketables):
     def cite(self) -> str:
         """The works to cite for the method."""
         return self.citation
+
+    # What maketables asks a model for: its ETable takes ours beside other libraries' models.
+
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        names = {"estimate": "b", "std_error": "se", "tstat": "t", "pvalue": "p"}
+        return self.to_frame()[list(names)].rename(columns=names)
+
+    def __maketables_stat__(self, key: str) -> float | int | None:
+        if key == "N":
+            return self.nobs
+        value = self.fit_statistics.get(key)
+        return None if value is None else float(value)
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self.dependent
+
+    @property
+    def __maketables_fixef_string__(self) -> str:
+        return "+".join(self.effects_included)  # no blanks: maketables splits at the bare plus sign
+
+    @property
+    def __maketables_vcov_info__(self) -> dict[str, str]:
+        return {"vcov_type": self.cov_type}
+
+    @property
+    def __maketables_stat_labels__(self) -> dict[str, str]:
+        return {"N": "Observations", "loglik": "Log-likelihood", "sigma2": "σ²", "aic": "AIC"}
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        return ["N", *(key for key in ("sigma2", "loglik", "aic") if key in self.fit_statistics)]
 
 
 class Calculation(Findings):

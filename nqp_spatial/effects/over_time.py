@@ -33,6 +33,7 @@ from nqp_spatial.effects.parameters import (
     KINDS,
     Parameters,
     check_list,
+    outcomes,
     standard_errors,
 )
 from nqp_spatial.exceptions import OptionError, UnstableModelError
@@ -216,12 +217,4 @@ def counterfactual(
             if position >= 0:
                 gradient[..., position] += slopes[..., column]
     error = standard_errors(gradient, response.cov)
-    width, without = response.critical(level) * error, y - effect
-    return {
-        "actual": y,
-        "counterfactual": without,
-        "effect": effect,
-        "std_error": error,
-        "lower": without - width,
-        "upper": without + width,
-    }
+    return outcomes(response, y, effect, error, level)

@@ -129,6 +129,21 @@ def standard_errors(gradient: Array, cov: Array) -> Array:
     return np.asarray(np.sqrt(variance))
 
 
+def outcomes(
+    response: Parameters, y: Array, effect: Array, error: Array, level: float
+) -> dict[str, Array]:
+    """Outcomes as they were and without an effect, the latter with its interval."""
+    width, without = response.critical(level) * error, y - effect
+    return {
+        "actual": y,
+        "counterfactual": without,
+        "effect": effect,
+        "std_error": error,
+        "lower": without - width,
+        "upper": without + width,
+    }
+
+
 def average_weights(response: Parameters) -> dict[str, Weights]:
     """Weights of (beta, theta) in the direct, indirect and total effect, at the estimate."""
     multiplier = response.multiplier()

@@ -21,6 +21,7 @@ from nqp_spatial.effects.parameters import (
     Parameters,
     average_weights,
     check_list,
+    outcomes,
     standard_errors,
 )
 from nqp_spatial.exceptions import DataError, OptionError
@@ -325,17 +326,7 @@ def counterfactual(
     check_level(level)
     shifts = {response.position(name): change.T for name, change in changes.items()}
     effect, gradient, cov = _joint(response, shifts)
-    effect, error = effect.T, standard_errors(gradient, cov).T
-    width = response.critical(level) * error
-    without = y - effect
-    return {
-        "actual": y,
-        "counterfactual": without,
-        "effect": effect,
-        "std_error": error,
-        "lower": without - width,
-        "upper": without + width,
-    }
+    return outcomes(response, y, effect.T, standard_errors(gradient, cov).T, level)
 
 
 def reduced_form(multiplier: Multiplier, trend: Array) -> Array:

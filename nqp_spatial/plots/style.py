@@ -19,7 +19,7 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError, OutputError
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import in_language
-from nqp_spatial.shared.width import lines_of
+from nqp_spatial.shared.text import lines_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

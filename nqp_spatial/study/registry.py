@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from nqp_spatial.shared.declared import declared
-from nqp_spatial.shared.options import Between, Parameter, Seed
+from nqp_spatial.shared.options import Between, Parameter, Seed, declared
 from nqp_spatial.study.keys import Check, ColumnOf, Entry, Items, KeysError, Of, OneOf
 from nqp_spatial.study.registry_steps import AGGREGATE, STEPS, VERB, Text, has_rules
 from nqp_spatial.study.rows import (

@@ -15,8 +15,7 @@ from nqp_spatial.language.catalogue import words
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
 from nqp_spatial.shared.notes import in_language
-from nqp_spatial.shared.text import stars
-from nqp_spatial.shared.width import lines_of, width
+from nqp_spatial.shared.text import lines_of, stars, width
 from nqp_spatial.study.data import truth_applies
 from nqp_spatial.study.record import Found
 from nqp_spatial.study.schema import Study

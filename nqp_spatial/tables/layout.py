@@ -10,7 +10,7 @@ from nqp_spatial.language.catalogue import LANGUAGES, word
 from nqp_spatial.shared.files import printable
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.options import check_option
-from nqp_spatial.shared.width import width
+from nqp_spatial.shared.text import width
 
 KINDS = ("coefficient", "std_error", "statistic", "heading", "rule")
 ALIGNMENTS = ("l", "c", "r")

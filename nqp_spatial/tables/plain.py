@@ -6,7 +6,7 @@ import re
 import unicodedata
 from html import escape
 
-from nqp_spatial.shared.width import width
+from nqp_spatial.shared.text import width
 from nqp_spatial.tables.layout import Grid, Row, one_line, pad, spans
 
 GAP = "  "

@@ -16,9 +16,9 @@ from nqp_spatial.exceptions import DataWarning, GeometryError, OptionError
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Count, NonNegative, check_options, whole, within
 from nqp_spatial.weights import _islands
-from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs, unit_km
 from nqp_spatial.weights._ids import build_graph
 from nqp_spatial.weights._islands import Islands
+from nqp_spatial.weights._points import POLYGONS, checked_geometry, needs_crs, unit_km
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph

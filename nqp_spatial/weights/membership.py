@@ -22,9 +22,9 @@ from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights import _islands
-from nqp_spatial.weights._geometry import POLYGONS, checked_geometry, needs_crs
 from nqp_spatial.weights._ids import build_graph, entity_ids, graph_ids, graph_matrix
 from nqp_spatial.weights._islands import Islands
+from nqp_spatial.weights._points import POLYGONS, checked_geometry, needs_crs
 from nqp_spatial.weights.contiguity import nearest_polygon
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from nqp_spatial.exceptions import (
     OutputError,
 )
 from nqp_spatial.results import Results
-from nqp_spatial.shared.width import width
+from nqp_spatial.shared.text import width
 from nqp_spatial.tables import style as numbers
 from nqp_spatial.tables.regression import PROTOCOL
 

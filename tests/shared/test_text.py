@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nqp_spatial.shared.width import lines_of, width
+from nqp_spatial.shared.text import lines_of, width
 
 
 @pytest.mark.parametrize(
