@@ -20,7 +20,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
-from nqp_spatial.shared import checks
+from nqp_spatial.panel.keys import cut
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 
@@ -184,9 +184,7 @@ def on_rows(options: Mapping[str, Any], index: pd.MultiIndex) -> dict[str, Any]:
     clusters = options.get("clusters")
     if not isinstance(clusters, pd.Series | pd.DataFrame):
         return dict(options)
-    checks.panel_index(clusters, "clusters")
-    checks.unique_keys(clusters.index, "clusters")
-    return {**options, "clusters": clusters.reindex(index)}
+    return {**options, "clusters": cut(clusters, index, "clusters")}
 
 
 def interacted_name(variable: str, label: str) -> str:

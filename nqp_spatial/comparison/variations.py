@@ -12,6 +12,7 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.panel import expressions
 from nqp_spatial.panel.formula import brackets, quoted, sides
+from nqp_spatial.panel.keys import cut
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report, Transformed
 from nqp_spatial.shared import checks
@@ -315,11 +316,7 @@ def on_sample(options: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]
             checks.columns_exist(frame, names)
             found[key] = frame[value] if isinstance(value, str) else frame[list(names)]
         elif isinstance(value, pd.Series | pd.DataFrame) and value.index.nlevels == 2:
-            checks.unique_keys(value.index, key)
-            checks.same_rows(
-                frame.index, value.index.intersection(frame.index), "the sample", f"{key}="
-            )
-            found[key] = value.reindex(frame.index)
+            found[key] = cut(value, frame.index, f"{key}=")
     return found
 
 

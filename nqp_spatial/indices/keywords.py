@@ -24,7 +24,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     StudyFileError,
 )
-from nqp_spatial.panel.keys import keys_of
+from nqp_spatial.panel.keys import keys_of, spread
 from nqp_spatial.results import Calculation, Frame
 from nqp_spatial.shared import checks, parallel
 from nqp_spatial.shared.messages import first, missing_dependency
@@ -306,7 +306,7 @@ def _reports(reports: pd.Series, expected: pd.MultiIndex | None) -> pd.Series:
             f"No report is about an expected city-year: reports have {first(reports.index, 2)}, "
             f"expected are {first(expected, 2)}. Match the cities with match_cities()."
         )
-    return reports.reindex(expected)
+    return spread(reports, expected)
 
 
 @lru_cache(maxsize=4)

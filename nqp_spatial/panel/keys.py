@@ -171,6 +171,25 @@ def _sorted_level(index: pd.MultiIndex, level: int) -> tuple[pd.Index, Codes]:
     return labels[order], rank[codes]
 
 
+def cut(values: Labelled, index: pd.MultiIndex, role: str) -> Labelled:
+    """Values on the rows of an index, in its order, where they may have more rows.
+
+    Raises
+    ------
+    DataError, DuplicateKeysError, IdMismatchError
+        They are not indexed by (entity, time), a pair occurs twice, or a row has none.
+    """
+    checks.panel_index(values, role)
+    checks.unique_keys(values.index, role)
+    checks.same_rows(index, values.index.intersection(index), "the sample", role)
+    return values.reindex(index)
+
+
+def spread(values: Labelled, index: pd.MultiIndex) -> Labelled:
+    """Values on the rows of an index, missing where they have none."""
+    return values.reindex(index)
+
+
 def keys_of(values: Any, role: str) -> Keys:
     """Keys of a pandas object; raise `DataError` unless it is on an (entity, time) index."""
     checks.panel_index(values, role)

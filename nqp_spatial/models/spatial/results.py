@@ -22,6 +22,7 @@ from nqp_spatial.effects.scenarios import by_name, reduced_form
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.design import LAG, Design
+from nqp_spatial.panel.keys import Keys
 from nqp_spatial.results import Named, Results, TestResult, wald
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
@@ -358,8 +359,7 @@ def _target(variable: str, value: object, index: pd.MultiIndex, shape: tuple[int
     if not isinstance(value, pd.Series):
         check_option("value", type(value).__name__, ("float", "int", "Series"))
     assert isinstance(value, pd.Series)
-    checks.same_rows(index, value.index, "the panel", f"the values of {variable!r}")
-    aligned = value.reindex(index)
+    aligned = Keys.of(index, "the panel").take(value, f"the values of {variable!r}", "the panel")
     checks.usable_column(aligned, variable, may_be_constant=True)
     missing = aligned.isna()
     if missing.any():
