@@ -55,8 +55,7 @@ def rta(
     if cap is not None and not (np.isfinite(cap) and cap > 0):
         raise OptionError(f"cap={cap!r} is not a finite number above zero.")
     table = panel_columns(frame, counts)
-    for name in table:
-        refuse(table[name], table[name] < 0, str(name), "negative")
+    refuse(table, table < 0, "negative")
     variance = table.var(axis=1, ddof=ddof)
     cells = table.to_numpy()
     equal = np.ptp(cells, axis=1) <= 1e-12 * cells.max(axis=1)  # shares differ by their rounding

@@ -246,10 +246,10 @@ def _deviations(y: Array, weights: Array | None) -> tuple[Array, Array]:
 def _positive(values: pd.Series, weights: pd.Series | None) -> pd.DataFrame:
     """Columns ``y`` and ``p``, both above zero."""
     y = one_column(values, role="values")
-    refuse(y, y <= 0, str(y.name), "zero or negative, which has no logarithm,")
+    refuse(y, y <= 0, "zero or negative, which has no logarithm,")
     table = y.to_frame("y")
     if weights is None:
         return table.assign(p=1.0)
     p = column_beside(table, weights, "values", "weights")
-    refuse(p, p <= 0, str(p.name), "zero or negative")
+    refuse(p, p <= 0, "zero or negative")
     return table.assign(p=p)

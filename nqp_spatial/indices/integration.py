@@ -80,8 +80,7 @@ def market_integration(
     table, keys = sample.frame("prices"), sample.keys
     if table.shape[1] < 2:
         raise DataError(f"A variance over goods needs two or more, got {first(table.columns)}.")
-    for name in table:
-        refuse(table[name], table[name] <= 0, str(name), "zero or negative, which is no price,")
+    refuse(table, table <= 0, "zero or negative, which is no price,")
     if not keys.balanced:
         raise UnbalancedPanelError(
             f"{len(keys.absent)} (entity, time) pairs of prices are missing, first "
@@ -236,10 +235,9 @@ def _sectors(sectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     table = panel_columns(sectors, role="sectors")
     if table.shape[1] < 2:
         raise DataError("Specialisation needs two sectors or more, one column each.")
-    for name in table:
-        refuse(table[name], table[name] < 0, str(name), "negative")
+    refuse(table, table < 0, "negative")
     total = table.sum(axis=1).rename("the sum of the sectors")
-    refuse(total, total <= 0, str(total.name), "zero")
+    refuse(total, total <= 0, "zero")
     return table, total
 
 

@@ -43,17 +43,14 @@ def location_quotient(
         A city without a group.
     """
     table = panel_columns(part, role="part")
-    for name in table:
-        refuse(table[name], table[name] < 0, str(name), "negative")
+    refuse(table, table < 0, "negative")
     if whole is None:
         if isinstance(part, pd.Series):
             raise DataError("One activity needs whole=, such as GDP or all employment.")
         total = table.sum(axis=1).rename("the sum of the columns")
     else:
         total = column_beside(table, whole, "part", "whole")
-    refuse(
-        total, total <= 0, str(total.name), "zero or negative, so that shares of it mean nothing,"
-    )
+    refuse(total, total <= 0, "zero or negative, so that shares of it mean nothing,")
     time = table.index.get_level_values(1)
     keys = [time] if groups is None else [time, one_group_each(groups, table.index).to_numpy()]
     sums = table.groupby(keys).transform("sum")

@@ -297,9 +297,7 @@ def _production(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[st
     )
     for role in ("inputs", "outputs"):
         columns = sample.frame(role)
-        for name in columns:
-            bad = columns[name] < 0
-            refuse(columns[name], bad, str(name), "negative, which no frontier allows,")
+        refuse(columns, columns < 0, "negative, which no frontier allows,")
         idle = ~(columns > 0).any(axis=1)
         if idle.any():
             raise DataError(

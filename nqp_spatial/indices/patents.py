@@ -74,12 +74,11 @@ class CoPatents(Calculation):
             Above zero; persons with ``scale=1e4`` give co-patents per 10 000 persons.
         """
         people = one_column(population, role="population")
-        name = str(people.name)
-        refuse(people, people <= 0, name, "zero or negative")
+        refuse(people, people <= 0, "zero or negative")
         absent = self.counts.index.difference(people.index)
         if len(absent):
             raise MissingValuesError(
-                f"{name!r} has no value for {len(absent)} (city, time) pairs, first "
+                f"{people.name!r} has no value for {len(absent)} (city, time) pairs, first "
                 f"{first(absent, 3)}. Complete it, or count with entities= and periods= of yours."
             )
         per = self.counts / people.loc[self.counts.index].to_numpy() * scale

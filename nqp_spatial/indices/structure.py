@@ -53,11 +53,10 @@ def industrial_structure(
     if isinstance(sectors, str) or len(sectors) < 2:
         raise OptionError(f"sectors={sectors!r}: name two columns or more, in order.")
     table = panel_columns(frame, sectors)
-    for name in table:
-        refuse(table[name], table[name] < 0, str(name), "negative")
+    refuse(table, table < 0, "negative")
     total = table.sum(axis=1).rename("the sum of the sectors")
     if values == "amounts":
-        refuse(total, total <= 0, str(total.name), "zero")
+        refuse(total, total <= 0, "zero")
         table = table.div(total, axis=0)
     else:
         wrong = (total - 1).abs() > tolerance
@@ -207,7 +206,7 @@ def _groups(
 ) -> list[tuple[tuple[object, object], pd.DataFrame]]:
     """(group, time) and the sizes of its cities."""
     sizes = one_column(size, role="size")
-    refuse(sizes, sizes <= 0, str(sizes.name), "zero or negative")
+    refuse(sizes, sizes <= 0, "zero or negative")
     rows = by_group(sizes.to_frame("size"), groups)
     time = rows.index.get_level_values(1)
     return list(rows.groupby([rows["group"].to_numpy(), time], sort=True))

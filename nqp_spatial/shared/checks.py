@@ -128,14 +128,16 @@ def numeric(values: pd.Series, name: str) -> None:
     )
 
 
-def refuse(values: pd.Series, bad: pd.Series, name: str, why: str) -> None:
-    """Raise `DataError` naming the rows that are marked as bad, if any is."""
-    marked = np.asarray(bad, dtype=bool)
-    if marked.any():
-        raise DataError(
-            f"{name!r} is {why} in {int(marked.sum())} row(s), first "
-            f"{first(values.index[marked], 3)} ({values[marked].iloc[0]:g})."
-        )
+def refuse(values: pd.Series | pd.DataFrame, bad: pd.Series | pd.DataFrame, why: str) -> None:
+    """Raise `DataError` naming the first column with cells that are marked as bad, and its rows."""
+    table, marks = pd.DataFrame(values), pd.DataFrame(bad)
+    for name in table:
+        marked = marks[name].to_numpy(dtype=bool)
+        if marked.any():
+            raise DataError(
+                f"{str(name)!r} is {why} in {int(marked.sum())} row(s), first "
+                f"{first(table.index[marked], 3)} ({table[name][marked].iloc[0]:g})."
+            )
 
 
 def balanced(index: pd.MultiIndex) -> None:
