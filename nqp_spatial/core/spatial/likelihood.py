@@ -105,8 +105,8 @@ class Residual:
     best: float
     curvature: float
 
-    def ssr(self, rho: float) -> float:
-        """Sum of squared residuals at rho."""
+    def ssr(self, rho: Any) -> Any:
+        """Sum of squared residuals at one rho, or at many."""
         return self.least + (rho - self.best) ** 2 * self.curvature
 
 
@@ -192,8 +192,17 @@ def jacobian_slope(spectrum: Jacobian, scale: Scale, rho: float) -> float:
     return -scale.n_periods * (spectrum.trace_g(rho) - unit)
 
 
-def gaussian(ssr: float, n: int) -> float:
-    """-(n/2) [ln(2 pi) + 1 + ln(ssr / n)]."""
+def log_jacobians(spectrum: Jacobian, scale: Scale, rhos: Array) -> Array:
+    """`log_jacobian` at many values of rho: at once from eigenvalues, else one by one."""
+    at_once = getattr(spectrum, "logdets", None)
+    if at_once is None:
+        return np.array([log_jacobian(spectrum, scale, float(rho)) for rho in rhos])
+    unit = scale.unit_roots * np.log1p(-rhos) if scale.unit_roots else 0.0
+    return np.asarray(scale.n_periods * (at_once(rhos) - unit))
+
+
+def gaussian(ssr: Any, n: int) -> Any:
+    """-(n/2) [ln(2 pi) + 1 + ln(ssr / n)], of a number or an array."""
     return -0.5 * n * (np.log(2 * np.pi) + 1 + np.log(ssr / n))
 
 
@@ -233,6 +242,7 @@ def maximise(
                 + jacobian_slope(spectrum, scale, rho)
             ),
             spectrum,
+            lambda rhos: gaussian(found.ssr(rhos), scale.n) + log_jacobians(spectrum, scale, rhos),
         )
 
     def profile(lambda_: float) -> float:
@@ -335,9 +345,15 @@ class _Found:
 
 
 def _search(
-    loglik: Callable[[float], float], score: Callable[[float], float], spectrum: Jacobian
+    loglik: Callable[[float], float],
+    score: Callable[[float], float],
+    spectrum: Jacobian,
+    logliks: Callable[[Array], Array] | None = None,
 ) -> _Found:
-    """Maximise over the admissible interval: brackets, Brent, then the root of the score."""
+    """Maximise over the admissible interval: brackets, Brent, then the root of the score.
+
+    ``logliks`` is ``loglik`` of many values, where that is quicker than one by one.
+    """
     low, high = spectrum.interval
     edge = 1e-9 * (high - low)
     low, high = low + edge, high - edge
@@ -348,7 +364,8 @@ def _search(
     if spectrum.cheap or high - low > 4 * r:
         grid = _grid(low, high, _GRID if spectrum.cheap else _COARSE)
         last = len(grid) - 1
-        peaks = _peaks(np.array([loglik(rho) for rho in grid]))
+        heights = np.array([loglik(rho) for rho in grid]) if logliks is None else logliks(grid)
+        peaks = _peaks(heights)
         brackets = [(grid[max(i - 1, 0)], grid[min(i + 1, last)]) for i in peaks]
     climb = _climb if spectrum.cheap else _climb_dear
     found = [climb(loglik, score, left, right) for left, right in brackets]
@@ -359,9 +376,9 @@ def _search(
 
     if len(found) == 1:
         return _Found(found[0], at_edge(found[0]))
-    heights = {value: loglik(value) for value in found}
-    best = max(found, key=heights.__getitem__)
-    others = [(v, heights[best] - heights[v]) for v in found if v != best and not at_edge(v)]
+    height = {value: loglik(value) for value in found}
+    best = max(found, key=height.__getitem__)
+    others = [(v, height[best] - height[v]) for v in found if v != best and not at_edge(v)]
     return _Found(best, at_edge(best), tuple(others))
 
 

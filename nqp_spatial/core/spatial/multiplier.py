@@ -39,10 +39,14 @@ class Multiplier:
     def __init__(self, W: sp.csr_array, rho: float, spectrum: Spectrum | None = None) -> None:
         self.W, self.rho, self.n = W, rho, W.shape[0]
         self._solver = getattr(spectrum, "solve", None)
+        self._known = getattr(spectrum, "factor", None)
         self._dense = W.nnz > _DENSE * self.n**2
 
     @cached_property
     def _factor(self) -> object:
+        known = None if self._known is None else self._known(self.rho)
+        if known is not None:
+            return known
         A = sp.csc_array(sp.eye_array(self.n) - self.rho * self.W)
         return lu_factor(A.toarray()) if self._dense else splu(A)
 
@@ -57,7 +61,7 @@ class Multiplier:
     def _solve(self, values: Array, *, transposed: bool) -> Array:
         if self._solver is not None:
             return np.asarray(self._solver(self.rho, values, transposed=transposed))
-        if self._dense:
+        if isinstance(self._factor, tuple) and not hasattr(self._factor, "solve"):
             return np.asarray(lu_solve(self._factor, values, trans=int(transposed)))
         trans = "T" if transposed else "N"
         values = np.ascontiguousarray(values)

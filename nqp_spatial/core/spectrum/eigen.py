@@ -8,8 +8,9 @@ entities, a series in estimated traces of powers, which alone is approximate and
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
-from typing import Literal, Protocol, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from scipy.linalg import eigvals, eigvalsh, lapack
 from nqp_spatial.core.spectrum.cholmod import CholmodSpectrum, cholmod
 from nqp_spatial.core.spectrum.lu import LUSpectrum, lu_options
 from nqp_spatial.core.spectrum.series import SeriesSpectrum
-from nqp_spatial.core.spectrum.structure import bounds, largest_row_sum, symmetriser
+from nqp_spatial.core.spectrum.structure import bounds, largest_row_sum, symmetric_form, symmetriser
 
 __all__ = [
     "METHODS",
@@ -42,6 +43,8 @@ METHODS = get_args(Logdet)
 _EIGEN_SPARSE, _EIGEN_DENSE = 2_000, 20_000  # entities up to which eigenvalues are found
 _EXACT = 1_000_000  # entities from which factorisations are too slow
 _SMALL = 1e-4  # rho below which (A^-1 - I) / rho loses digits
+_REMEMBERED = 16  # W whose eigenvalues are kept
+_DENSE_FACTOR = 400  # entities up to which a dense factor is as quick to make as a sparse one
 
 
 class Spectrum(Protocol):
@@ -128,6 +131,47 @@ def _choose(W: sp.csr_array, has_symmetric_form: bool) -> str:
     return "cholmod" if has_symmetric_form and cholmod() else "lu"
 
 
+class _Known(NamedTuple):
+    """What is the same for all fits with one W: its symmetriser and its eigenvalues."""
+
+    scale: Array | None
+    eigenvalues: npt.NDArray[np.float64] | npt.NDArray[np.complex128]
+
+
+_KEPT: dict[bytes, _Known] = {}  # by the content of W, the oldest first
+
+
+def forget() -> None:
+    """Find the eigenvalues of every W anew, as in a process that has seen none."""
+    _KEPT.clear()
+
+
+def _content(W: sp.csr_array) -> bytes:
+    digest = hashlib.sha1(np.array(W.shape).tobytes(), usedforsecurity=False)
+    for array in (W.indptr, W.indices, W.data):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.digest()
+
+
+def _keep(content: bytes, known: _Known) -> None:
+    _KEPT[content] = known
+    for oldest in list(_KEPT)[:-_REMEMBERED]:
+        _KEPT.pop(oldest, None)
+
+
+class Factor(NamedTuple):
+    """Cholesky of I - rho S, with the interface of SuperLU of A = D^-1/2 (I - rho S) D^1/2."""
+
+    L: Array
+    root: Array  # of D
+
+    def solve(self, values: Array, trans: str = "N") -> Array:
+        """A^-1 values, or A'^-1 values."""
+        root = self.root.reshape((-1,) + (1,) * (values.ndim - 1))
+        root = 1 / root if trans == "T" else root
+        return np.asarray(lapack.dpotrs(self.L, root * values, lower=1)[0] / root)
+
+
 class EigenSpectrum:
     """All eigenvalues of W, real whenever W is similar to a symmetric matrix."""
 
@@ -137,15 +181,28 @@ class EigenSpectrum:
     def __init__(self, W: sp.csr_array, scale: Array | None = None) -> None:
         self.n = W.shape[0]
         self._W = W
-        self._scale = symmetriser(W) if scale is None else scale
+        self._content = _content(W)
+        known = _KEPT.get(self._content)
+        if known is not None:
+            scale = known.scale
+            self.__dict__["eigenvalues"] = known.eigenvalues
+        elif scale is None:
+            scale = symmetriser(W)
+        self._scale = scale
 
     @cached_property
     def eigenvalues(self) -> npt.NDArray[np.float64] | npt.NDArray[np.complex128]:
-        """Eigenvalues of W, ascending when real."""
+        """Eigenvalues of W, ascending when real; kept for the next fit with the same W."""
+        found = self._find_eigenvalues()
+        found.flags.writeable = False
+        _keep(self._content, _Known(self._scale, found))
+        return found
+
+    def _find_eigenvalues(self) -> npt.NDArray[np.float64] | npt.NDArray[np.complex128]:
         if self._scale is None:
             values = eigvals(self._W.toarray())
-            return values.real if np.abs(values.imag).max() < 1e-12 else values
-        return np.asarray(eigvalsh(self._symmetric()))
+            return values.real.copy() if np.abs(values.imag).max() < 1e-12 else values
+        return np.asarray(eigvalsh(self._symmetric(), check_finite=False))
 
     def _symmetric(self) -> Array:
         """D^1/2 W D^-1/2, symmetric and with the eigenvalues of W."""
@@ -157,9 +214,15 @@ class EigenSpectrum:
 
     def _make_symmetric(self) -> Array:
         assert self._scale is not None
+        if self._W.nnz < 0.1 * self.n**2:
+            return np.asarray(symmetric_form(self._W, self._scale).toarray())
         root = np.sqrt(self._scale)
         S = root[:, None] * self._W.toarray() / root
         return 0.5 * (S + S.T)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the last factor, which is found again."""
+        return {name: value for name, value in self.__dict__.items() if name != "_last"}
 
     @cached_property
     def interval(self) -> tuple[float, float]:
@@ -169,6 +232,10 @@ class EigenSpectrum:
     def logdet(self, rho: float) -> float:
         """ln|I - rho W|, the sum of ln|1 - rho omega|."""
         return float(np.log(np.abs(1 - rho * self.eigenvalues)).sum())
+
+    def logdets(self, rhos: Array) -> Array:
+        """``logdet`` at many values of rho, shape (m,)."""
+        return np.asarray(np.log(np.abs(1 - np.outer(rhos, self.eigenvalues))).sum(axis=1))
 
     def error(self, rho: float) -> float:
         """Error of ``logdet``: zero."""
@@ -197,7 +264,7 @@ class EigenSpectrum:
             G = self._g(rho)
             return float(np.vdot(G, G if other == rho else self._g(other)))
         assert self._scale is not None
-        products = np.einsum("ij,ij->ij", g, h)  # of one triangle, each element for its mirror too
+        products = g * h  # of one triangle, each element for its mirror too
         own = float(np.einsum("ii->", products))
         np.fill_diagonal(products, 0.0)
         d = self._scale
@@ -208,14 +275,32 @@ class EigenSpectrum:
         """Lower triangle of (I - rho S)^-1 - I, S the symmetric form; None if that is imprecise."""
         if self._scale is None or abs(rho) < _SMALL:
             return None
-        A = -rho * self._symmetric()
-        A[np.diag_indices(self.n)] += 1
-        L, failed = lapack.dpotrf(A.T, lower=1, overwrite_a=1)
-        if failed:
+        factor = self._cholesky(rho)
+        if factor is None:
             return None
-        inverse = np.tril(lapack.dpotri(L, lower=1, overwrite_c=1)[0])
+        inverse = lapack.dpotri(factor.L, lower=1)[0]  # zeros above the diagonal stay
         inverse[np.diag_indices(self.n)] -= 1
         return np.asarray(inverse)
+
+    def factor(self, rho: float) -> Factor | None:
+        """For solutions with A, the one that the traces have too; None where LU is quicker."""
+        if self._scale is None or self.n > _DENSE_FACTOR or rho == 0:
+            return None
+        return self._cholesky(rho)
+
+    def _cholesky(self, rho: float) -> Factor | None:
+        """The last one is kept; None if I - rho S is not positive definite."""
+        kept: tuple[float, Factor | None] | None = self.__dict__.get("_last")
+        if kept is None or kept[0] != rho:
+            kept = self.__dict__["_last"] = rho, self._find_cholesky(rho)
+        return kept[1]
+
+    def _find_cholesky(self, rho: float) -> Factor | None:
+        assert self._scale is not None
+        A = -rho * self._symmetric()
+        A[np.diag_indices(self.n)] += 1
+        L, failed = lapack.dpotrf(A.T, lower=1, clean=1, overwrite_a=1)
+        return None if failed else Factor(L, np.sqrt(self._scale))
 
     def _g(self, rho: float) -> Array:
         """G as a dense matrix."""

@@ -35,29 +35,46 @@ def links_both_ways(W: sp.csr_array) -> bool:
     """Whether every link of a tidy W has a link back."""
     back = sp.csr_array(W.T)
     back.sort_indices()
+    return _same_links(W, back)
+
+
+def _same_links(W: sp.csr_array, back: sp.csr_array) -> bool:
     return np.array_equal(W.indptr, back.indptr) and np.array_equal(W.indices, back.indices)
 
 
 def symmetriser(W: sp.csr_array) -> Array | None:
     """Positive d with d_i w_ij = d_j w_ji for all pairs, or None if there is no such d.
 
-    Row-normalised symmetric weights always have one (the original row sums). It is summed, in
-    logarithms, along a spanning tree of each component and then checked on every link. Within a
-    component the logarithms of d have mean zero.
+    Row-normalised symmetric weights always have one (the original row sums). Where linked entities
+    had equal weights it is the inverse of any weight of the row; else it is summed, in logarithms,
+    along a spanning tree of each component. Either is checked on every link. Within a component the
+    logarithms of d have mean zero.
     """
-    W = tidy(W)
+    if not (W.format == "csr" and W.has_canonical_format and W.data.all()):
+        W = tidy(W)
     if W.nnz == W.shape[0] * (W.shape[0] - 1) > 0:
         return _complete_symmetriser(W.toarray())
-    if (W.nnz and W.data.min() <= 0) or not links_both_ways(W):
+    if W.nnz and W.data.min() <= 0:
         return None
     back = sp.csr_array(W.T)
     back.sort_indices()
-    gap = np.log(W.data) - np.log(back.data)  # ln d_j - ln d_i on the link i -> j
-    labels = connected_components(W, directed=False)[1]
-    log_d = _along_trees(W, sp.csr_array((gap, W.indices, W.indptr), W.shape), labels)
-    i = np.repeat(np.arange(W.shape[0]), np.diff(W.indptr))
-    if gap.size and np.abs(log_d[i] + gap - log_d[W.indices]).max() > _ROUNDING:
+    if not _same_links(W, back):
         return None
+    logs = np.log(W.data)
+    gap = logs - np.log(back.data)  # ln d_j - ln d_i on the link i -> j
+    links = np.diff(W.indptr)
+    i, linked = np.repeat(np.arange(W.shape[0]), links), links > 0
+    labels = connected_components(W, directed=False)[1]
+    log_d = np.zeros(W.shape[0])
+    log_d[linked] = -logs[W.indptr[:-1][linked]]
+
+    def holds() -> bool:
+        return not gap.size or bool(np.abs(log_d[i] + gap - log_d[W.indices]).max() <= _ROUNDING)
+
+    if not holds():
+        log_d = _along_trees(W, sp.csr_array((gap, W.indices, W.indptr), W.shape), labels)
+        if not holds():
+            return None
     means = np.bincount(labels, log_d) / np.bincount(labels)
     return np.exp(log_d - means[labels])
 
@@ -107,7 +124,8 @@ def _along_trees(W: sp.csr_array, gap: sp.csr_array, labels: npt.NDArray[np.int3
 def symmetric_form(W: sp.csr_array, scale: Array) -> sp.csr_array:
     """D^1/2 W D^-1/2, which is symmetric and has the eigenvalues of W."""
     root = np.sqrt(scale)
-    S = sp.csr_array(sp.diags_array(root) @ W @ sp.diags_array(1 / root))
+    i = np.repeat(np.arange(W.shape[0]), np.diff(W.indptr))
+    S = sp.csr_array((root[i] * W.data / root[W.indices], W.indices, W.indptr), W.shape)
     return sp.csr_array(0.5 * (S + S.T))
 
 

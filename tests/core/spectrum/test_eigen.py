@@ -140,3 +140,44 @@ def test_sparse_and_dense_algebra_agree():
     assert_allclose(multiplier.solve(vector), expected, rtol=1e-10)
     expected = np.linalg.solve((np.eye(200) - 0.6 * ring).T, vector)
     assert_allclose(multiplier.solve_transposed(vector), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["contiguity", "general", "islands", "gravity"])
+def test_many_log_determinants_are_those_one_by_one(kind):
+    found = core.prepare(sp.csr_array(ALL[kind](20, seed=4)))
+    rhos = np.linspace(*np.array(found.interval) * 0.9, 7)
+    assert_allclose(found.logdets(rhos), [found.logdet(rho) for rho in rhos], rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["contiguity", "blocks", "islands", "gravity"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_solutions_by_the_factor_that_traces_have(kind, transposed):
+    """Cholesky of the symmetric form, against numpy; a vector and several columns."""
+    W = ALL[kind](30, seed=5)
+    rho = 0.6 * core.prepare(sp.csr_array(W)).interval[1]
+    multiplier = Multiplier(sp.csr_array(W), rho, core.prepare(sp.csr_array(W)))
+    solve = multiplier.solve_transposed if transposed else multiplier.solve
+    A = np.eye(30) - rho * (W.T if transposed else W)
+    for b in np.random.default_rng(6).normal(size=(30, 3)), np.ones(30):
+        assert_allclose(solve(b), np.linalg.solve(A, b), rtol=1e-9, atol=1e-12)
+
+
+def test_eigenvalues_are_kept_by_what_w_holds():
+    """Another matrix with the same links has its own; one that was changed is another."""
+    core.forget()
+    W = sp.csr_array(panels.contiguity(25))
+    first = core.prepare(W)
+    values = first.eigenvalues
+    assert core.prepare(W.copy()).eigenvalues is values
+    W.data[:] *= 0.5
+    again = core.prepare(W)
+    assert_allclose(again.eigenvalues, values / 2, rtol=1e-12, atol=1e-14)
+    assert_allclose(again.interval, np.array(first.interval) * 2, rtol=1e-12)
+
+
+def test_few_matrices_are_kept():
+    core.forget()
+    matrices = [sp.csr_array(panels.contiguity(9) * scale) for scale in np.arange(1, 41)]
+    known = [core.prepare(W).eigenvalues for W in matrices]
+    assert core.prepare(matrices[-1]).eigenvalues is known[-1]
+    assert core.prepare(matrices[0]).eigenvalues is not known[0]
