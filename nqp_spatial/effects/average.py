@@ -28,6 +28,10 @@ from nqp_spatial.shared.options import Between, Level, Seed, check_level, check_
 
 Array = npt.NDArray[np.float64]
 
+# Labels that every frame has: made once, as pandas looks at each word of a new one.
+_KINDS = pd.Index(KINDS)
+_COLUMNS = pd.Index(["estimate", "std_error", "pvalue", "lower", "upper"])
+
 
 def average_effects(
     response: Parameters,
@@ -123,17 +127,17 @@ def _trace_errors(response: Parameters) -> dict[str, float]:
 def _frame(response: Parameters, values: Array) -> pd.DataFrame:
     """Values (3, k, 4) of estimate, std_error, lower, upper by kind and variable, with p-values."""
     n = len(response.variables)
-    index = pd.MultiIndex(  # the same for every fit: made of its codes, which costs nothing
-        [list(KINDS), list(response.variables)],
+    index = pd.MultiIndex(  # made of its codes, which costs nothing
+        [_KINDS, list(response.variables)],
         [np.repeat(np.arange(len(KINDS)), n), np.tile(np.arange(n), len(KINDS))],
         names=["effect", "variable"],
+        verify_integrity=False,
     )
     estimate, error, lower, upper = values.reshape(-1, 4).T
     with np.errstate(invalid="ignore", divide="ignore"):  # zero by construction: no p-value
         pvalue = response.pvalue(estimate / error)
     columns = np.column_stack([estimate, error, pvalue, lower, upper])
-    names = ["estimate", "std_error", "pvalue", "lower", "upper"]
-    return pd.DataFrame(columns, index=index, columns=names)
+    return pd.DataFrame(columns, index=index, columns=_COLUMNS)
 
 
 def _delta(response: Parameters, level: float) -> pd.DataFrame:

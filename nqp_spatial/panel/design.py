@@ -109,12 +109,17 @@ class Design:
     @cached_property
     def islands(self) -> pd.Index:
         """Entities whose row of W is zero."""
-        return self.entities[np.asarray(self.W.sum(axis=1)) == 0]
+        return self.entities[self.row_sums == 0]
+
+    @cached_property
+    def row_sums(self) -> Array:
+        """Sums of the rows of W, shape (n_entities,)."""
+        return np.asarray(self.W.sum(axis=1))
 
     @property
     def row_normalised(self) -> bool:
         """Whether every row of W sums to one."""
-        return bool(np.allclose(self.W.sum(axis=1), 1, rtol=0, atol=1e-9))
+        return bool((np.abs(self.row_sums - 1) <= 1e-9).all())
 
     @property
     def given_graph(self) -> Graph | Mapping[Hashable, Graph]:
@@ -278,8 +283,7 @@ def graph_on(graph: Any, entities: pd.Index) -> Graph:
 
 def checked_matrix(graph: Graph, entities: pd.Index) -> sp.csr_array:
     """W in the order of ``entities``; raise if it is empty, warn of islands."""
-    W = sp.csr_array(sparse_for(graph, entities), dtype=float, copy=True)
-    W.eliminate_zeros()
+    W = sparse_for(graph, entities)
     W.sort_indices()  # one form for the same weights, whatever order the graph had
     if not W.nnz:
         raise WeightsError(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nqp_spatial.core.linear.collinear import absorbed, dependent
+from nqp_spatial.core.linear.collinear import Triangle, absorbed, dependent
 from nqp_spatial.core.linear.orthogonal import Basis
 from nqp_spatial.core.spatial.ml import lag
 from nqp_spatial.exceptions import DroppedLagWarning, NotRowNormalisedError, OptionError
@@ -49,9 +49,8 @@ def orthogonal(
     DroppedLagWarning
         As `identified`.
     """
-    lagged = identified(design, wanted, effects)
-    Z = regressors(design, lagged, effects)
-    basis = Basis.of(design.demean(Z, effects))
+    lagged, Z, within, known = _identify(design, wanted, effects)
+    basis = Basis.of(within, known=known)
     return lagged, basis.columns(Z), basis
 
 
@@ -63,29 +62,40 @@ def identified(design: Design, wanted: Sequence[str], effects: str | None) -> tu
     DroppedLagWarning
         Names the lags that the model is fitted without.
     """
-    if not wanted:
-        return ()
+    return _identify(design, wanted, effects)[0] if wanted else ()
+
+
+def _identify(
+    design: Design, wanted: Sequence[str], effects: str | None
+) -> tuple[tuple[str, ...], Array, Array, Triangle]:
+    """The lags that are identified, their regressors, the same free of effects, and R of these."""
     Z = regressors(design, wanted, effects)
-    cleared = (design.whiten(Z), design.demean(Z, effects))
-    raw, within = (values.reshape(-1, Z.shape[-1]) for values in cleared)
+    within = design.demean(Z, effects).reshape(-1, Z.shape[-1])
+    known = Triangle.of(within)
     start = Z.shape[-1] - len(wanted)
-    gone = {j for j in absorbed(within, raw) if j >= start} | {j for j, _ in dependent(within)}
+    raw = design.whiten(Z[..., start:]).reshape(len(within), len(wanted))
+    gone = {start + j for j in absorbed(within[:, start:], raw)}
+    gone |= {j for j, _ in dependent(within, known)} if wanted else set()
+    if not gone:
+        return tuple(wanted), Z, within, known
     dropped = [wanted[j - start] for j in sorted(gone)]
-    if dropped:
-        warnings.warn(
-            f"The spatial lag of {first(dropped)} is collinear once the fixed effects are "
-            "removed; the model was fitted without it. Its effects use the remaining terms.",
-            DroppedLagWarning,
-            stacklevel=outside(),
-        )
-    return tuple(name for name in wanted if name not in dropped)
+    warnings.warn(
+        f"The spatial lag of {first(dropped)} is collinear once the fixed effects are "
+        "removed; the model was fitted without it. Its effects use the remaining terms.",
+        DroppedLagWarning,
+        stacklevel=outside(),
+    )
+    lagged = tuple(name for name in wanted if name not in dropped)
+    Z = regressors(design, lagged, effects)
+    within = design.demean(Z, effects).reshape(-1, Z.shape[-1])
+    return lagged, Z, within, Triangle.of(within)
 
 
 def check_row_normalised(design: Design, what: str, effects: str, otherwise: str) -> None:
     """Raise `NotRowNormalisedError` naming entities unless every row of W sums to one."""
     if design.row_normalised:
         return
-    sums = np.asarray(design.W.sum(axis=1))
+    sums = design.row_sums
     off = np.abs(sums - 1) > 1e-9
     islands = (
         " Islands have rows of zeros: join them with islands='nearest'."

@@ -158,7 +158,7 @@ class StackedDesign(Design):
     @cached_property
     def islands(self) -> pd.Index:
         """Cells whose row of W is zero."""
-        return self.cells[np.asarray(self.W.sum(axis=1)) == 0]
+        return self.cells[self.row_sums == 0]
 
     @property
     def response_W(self) -> sp.csr_array:  # noqa: N802

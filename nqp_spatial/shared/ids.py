@@ -13,6 +13,8 @@ from nqp_spatial.shared.messages import first
 
 def same_ids(ours: pd.Index, theirs: pd.Index, our_name: str, their_name: str) -> None:
     """Raise `IdMismatchError` naming ids that only one of two objects has."""
+    if ours.equals(theirs):
+        return
     lacking, extra = ours.difference(theirs), theirs.difference(ours)
     if lacking.empty and extra.empty:
         return
@@ -35,6 +37,8 @@ def match_ids(
 
     With ``more_ok``, ``have`` may hold ids that ``want`` lacks.
     """
+    if have.equals(want):
+        return
     lacking, extra = want.difference(have, sort=False), have.difference(want, sort=False)
     if lacking.empty and (more_ok or extra.empty):
         return

@@ -144,7 +144,7 @@ def graph_matrix(graph: Graph) -> sparse.csr_array:
     """The weights of a Graph, shape (n, n), rows and columns in the order of `graph_ids`."""
     ids, index = graph_ids(graph), graph.adjacency.index
     row, col = (
-        ids.get_indexer(level)[codes]
+        codes if level.equals(ids) else ids.get_indexer(level)[codes]
         for level, codes in zip(index.levels, index.codes, strict=True)
     )
     check_real(graph.adjacency)

@@ -136,10 +136,10 @@ def sparse_for(graph: Graph, ids: Iterable[Hashable]) -> sparse.csr_array:
     """
     wanted, have = entity_ids(ids, "ids"), graph_ids(graph)
     match_ids(have, wanted, "the graph", "the data")
-    order = have.get_indexer(wanted)
     W = graph_matrix(graph)
-    if np.array_equal(order, np.arange(len(order))):
+    if have.equals(wanted):
         return W
+    order = have.get_indexer(wanted)
     return sparse.csr_array(W[order][:, order])
 
 

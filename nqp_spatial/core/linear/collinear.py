@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,22 +12,60 @@ Array = npt.NDArray[np.float64]
 TOLERANCE = 1e-9  # residual norm over own norm below which a column adds nothing
 
 
+def norms(columns: Array) -> Array:
+    """Of columns, shape (k,); in one pass, where `numpy.linalg.norm` takes three."""
+    return np.asarray(np.sqrt(np.einsum("ij,ij->j", columns, columns)))
+
+
 def absorbed(within: Array, raw: Array) -> list[int]:
     """Columns that vary, but not once the fixed effects are removed; shapes (rows, k)."""
-    spread = np.linalg.norm(raw - raw.mean(axis=0), axis=0)
-    left = np.linalg.norm(within, axis=0)
-    size = np.maximum(spread, 1e-12 * np.linalg.norm(raw, axis=0))
+    spread, left = norms(raw - raw.mean(axis=0)), norms(within)
+    size = np.maximum(spread, 1e-12 * norms(raw))
     return [int(j) for j in np.flatnonzero(left <= TOLERANCE * size)]
 
 
-def dependent(Z: Array) -> list[tuple[int, list[int]]]:
+class Triangle(NamedTuple):
+    """Norms of columns, shape (k,), and R of the columns divided by them, shape (k, k)."""
+
+    norms: Array
+    R: Array
+
+    @classmethod
+    def of(cls, Z: Array) -> Triangle:
+        """Of columns ``Z`` (rows, k)."""
+        size = norms(Z)
+        return cls(size, np.asarray(np.linalg.qr(_scaled(Z, size), mode="r")))
+
+
+def _scaled(Z: Array, size: Array) -> Array:
+    return np.asarray(Z / np.where(size > 0, size, 1.0))
+
+
+def _clearly_independent(Z: Array) -> bool:
+    """Whether no combination of columns of norm one is short: enough of most Z, and quick.
+
+    The smallest eigenvalue of their products is the square of the smallest singular value, which no
+    element on the diagonal of R is below; 1e-10 is far from both rounding and the tolerance.
+    """
+    size = norms(Z)
+    if not Z.shape[1] or Z.shape[1] > len(Z) or not (size > 0).all():
+        return False
+    products = Z.T @ Z / np.outer(size, size)
+    return bool(np.isfinite(products).all() and np.linalg.eigvalsh(products)[0] > 1e-10)
+
+
+def dependent(Z: Array, known: Triangle | None = None) -> list[tuple[int, list[int]]]:
     """Columns of ``Z`` (rows, k) that depend on earlier ones, each with those it depends on."""
-    norms = np.linalg.norm(Z, axis=0)
-    scaled = Z / np.where(norms > 0, norms, 1.0)
-    diagonal = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
+    if known is None and _clearly_independent(Z):
+        return []
+    size, R = Triangle.of(Z) if known is None else known
+    diagonal = np.abs(np.diag(R))
     # exact as far as the first column that depends on others, meaningless after it
     kept = list(range(int(np.logical_and.accumulate(diagonal > TOLERANCE).sum())))
-    found = []
+    found: list[tuple[int, list[int]]] = []
+    if len(kept) == Z.shape[1]:
+        return found
+    scaled = _scaled(Z, size)
     for j in range(len(kept), Z.shape[1]):
         basis = scaled[:, kept]
         weights = np.linalg.lstsq(basis, scaled[:, j], rcond=None)[0] if kept else np.empty(0)

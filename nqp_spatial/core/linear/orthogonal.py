@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
 
+from nqp_spatial.core.linear.collinear import Triangle
 from nqp_spatial.core.spatial.ml import Estimate
 
 Array = npt.NDArray[np.float64]
@@ -27,12 +28,11 @@ class Basis:
     backward: Array
 
     @classmethod
-    def of(cls, within: Array, untouched: int = 0) -> Basis:
+    def of(cls, within: Array, untouched: int = 0, known: Triangle | None = None) -> Basis:
         """For columns free of fixed effects, (..., k), of which the last may stay as they are."""
         columns = within.reshape(-1, within.shape[-1])
         rows, k = len(columns), columns.shape[1] - untouched
-        size = np.linalg.norm(columns[:, :k], axis=0)
-        R = np.linalg.qr(columns[:, :k] / size, mode="r")
+        size, R = Triangle.of(columns[:, :k]) if known is None else known
         forward, backward = np.eye(columns.shape[1]), np.eye(columns.shape[1])
         forward[:k, :k] = solve_triangular(R, np.eye(k)) * np.sqrt(rows) / size[:, None]
         backward[:k, :k] = R * size / np.sqrt(rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypedDict
 
 import numpy as np
@@ -315,7 +316,7 @@ class SpatialModel:
         constant = ["const"] if self._removed is None else []
         spatial = {"rho": found.rho} if self._lag else {}
         spatial |= {"lambda": found.lambda_} if self._error else {}
-        names = [*constant, *design.x_names, *(LAG + name for name in lagged), *spatial]
+        names = pd.Index([*constant, *design.x_names, *(LAG + n for n in lagged), *spatial])
         params = pd.Series([*found.delta, *spatial.values()], index=names, name="estimate")
         cov = pd.DataFrame(covariance.values[:-1, :-1], index=names, columns=names)
         statistics = {
@@ -324,14 +325,17 @@ class SpatialModel:
             **spatial,
             "sigma2": found.sigma2,
         }
-        facts = self._provenance(spectrum, found.rho, cov_type, lagged)
-        notes = (*facts["notes"], *_fit_checks.tell_of_peaks(found))
+        peaks = _fit_checks.tell_of_peaks(found)
+        later: dict[str, Any] = {  # made when somebody looks
+            "resids": partial(design.series, resid, "resid"),
+            "fitted": partial(design.series, design.y - resid, "fitted"),
+            "provenance": partial(self._with_notes, peaks, spectrum, found.rho, cov_type, lagged),
+        }
         return self._results_class()(
+            **later,
             params=params,
             cov=cov,
             nobs=design.y.size,
-            resids=design.series(resid, "resid"),
-            fitted=design.series(design.y - resid, "fitted"),
             loglik=found.loglik + design.log_weights,
             rsquared=dict(rsquared),
             dependent=design.dependent,
@@ -340,11 +344,15 @@ class SpatialModel:
             df_resid=covariance.df,
             effects_included=LEVELS[self.effects],
             extra_statistics=statistics,
-            provenance=facts | {"notes": notes},
             raw=replace(found, resid=resid, multiplier=None),  # a factor cannot be pickled
             model=self,
             **self._results_fields(lagged, spectrum),
         )
+
+    def _with_notes(self, more: Sequence[str], *fitted: Any) -> dict[str, Any]:
+        """The provenance, with notes that only the fit knows."""
+        facts = self._provenance(*fitted)
+        return facts | {"notes": (*facts["notes"], *more)}
 
     def _results_class(self) -> type[SpatialResults]:
         return SpatialResults

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from nqp_spatial.exceptions import DataError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.keys import Keys
-from nqp_spatial.results import Named, Results, TestResult, wald
+from nqp_spatial.results import Named, OnDemand, Results, TestResult, wald
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Level, check_option
@@ -57,6 +57,11 @@ class SpatialResults(Results):
     the same with the fixed effects counted as explained; "squared_correlation", of y free of
     fixed effects with the reduced form (I - rho W)^-1 (X beta + W X theta) (Elhorst 2014, p. 60).
     """
+
+    # Series with labels, and the digest of the data, are made when somebody looks at them.
+    resids: pd.Series = cast(Any, OnDemand())
+    fitted: pd.Series = cast(Any, OnDemand())
+    provenance: Mapping[str, Any] = cast(Any, OnDemand())
 
     raw: Estimate
     design: Design
