@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,9 @@ from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Between, check_option
 from nqp_spatial.weights import as_graph, sparse_for
+
+if TYPE_CHECKING:
+    from libpysal.weights import W as LegacyW
 
 Array = npt.NDArray[np.float64]
 
@@ -329,7 +333,8 @@ def _by_period(
             f"{series.name!r} has {W.shape[0]} entities; autocorrelation needs four or more."
         )
     _check_uneven(W)
-    w = as_graph(W, ids=range(W.shape[0])).to_W()  # a copy: esda sets its transform
+    positions = (part.astype(np.int64).tobytes() for part in (W.indptr, W.indices))
+    w = _as_libpysal(W.shape[0], *positions, W.data.tobytes())
     rng = np.random.default_rng(seed)
     suffix = "rand" if assumption == "randomisation" else "norm"
     _check_constant(values, series, keys)
@@ -351,6 +356,13 @@ def _by_period(
     columns = [statistic, "expected", "variance", "z", "pvalue"]
     columns += ["pvalue_permutation"] if permutations else []
     return pd.DataFrame(rows, index=pd.Index(keys.periods, name="period"), columns=columns)
+
+
+@lru_cache(maxsize=8)
+def _as_libpysal(n: int, indptr: bytes, indices: bytes, data: bytes) -> LegacyW:
+    """W as esda takes it, a copy whose transform it may set: made once for all series and tests."""
+    positions = [np.frombuffer(part, np.int64) for part in (indices, indptr)]
+    return as_graph(sp.csr_array((np.frombuffer(data), *positions), (n, n)), ids=range(n)).to_W()
 
 
 def aligned(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,15 @@ def outline(shapes: GeoSeries) -> GeoSeries:
 
 
 def _union(shapes: GeoSeries) -> Any:
+    """The union of all polygons: of the web map, and of its printed twin after it, only once."""
     array = np.asarray(shapes.array)
+    return _union_of(tuple(shapely.to_wkb(array)), tuple(shapely.get_precision(array)))
+
+
+@lru_cache(maxsize=64)
+def _union_of(polygons: tuple[bytes, ...], grids: tuple[float, ...]) -> Any:
+    """Of polygons and the grids of their coordinates, on which those of the union are too."""
+    array = shapely.set_precision(shapely.from_wkb(polygons), grids, mode="pointwise")
     valid = shapely.is_valid(array)
     if not valid.all():  # rounding for display can fold a border onto itself
         array = np.where(valid, array, shapely.buffer(array, 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -129,8 +128,7 @@ def polygons(frame: GeoDataFrame, style: Mapping[str, object], **options: Any) -
     text = [c for c in frame.columns.drop("geometry") if not is_numeric_dtype(frame[c])]
     if text:
         raise TypeError(f"A layer holds numbers; {text} must go to the panel.")
-    data = json.loads(frame.to_json(drop_id=True))
-    data.pop("crs", None)
+    data = frame.to_geo_dict(drop_id=True)
     return folium.GeoJson(
         data, style_function=lambda _: dict(style), control=False, smooth_factor=0.5, **options
     )

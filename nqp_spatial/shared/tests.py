@@ -116,10 +116,19 @@ def _definite(correlation: npt.NDArray[np.float64]) -> bool:
     return bool(values[0] > len(values) * np.finfo(float).eps * values[-1])
 
 
+_SIMPLE = re.compile(r"\s*(?P<name>\S.*?)\s*=\s*(?P<value>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*")
+
+
 def restrictions(
     equations: Sequence[str], names: Sequence[str]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The matrix R and vector r of ``R params = r``."""
+    found = [_SIMPLE.fullmatch(text) for text in equations]
+    if found and all(match and _is_parameter(match["name"], names) for match in found):
+        matches = [match for match in found if match]  # nothing for formulaic, which loads slowly
+        matrix = np.zeros((len(matches), len(names)))
+        matrix[range(len(matches)), [names.index(match["name"]) for match in matches]] = 1.0
+        return matrix, np.array([float(match["value"]) for match in matches])
     from formulaic.errors import FormulaParsingError
     from formulaic.utils.constraints import LinearConstraints
 
@@ -131,6 +140,10 @@ def restrictions(
     if not len(parsed.constraint_matrix):
         raise _unreadable(equations, names)
     return np.asarray(parsed.constraint_matrix), np.asarray(parsed.constraint_values).ravel()
+
+
+def _is_parameter(name: str, names: Sequence[str]) -> bool:
+    return name in names and not name.isdigit()
 
 
 def _unreadable(equations: Sequence[str], names: Sequence[str]) -> OptionError:

@@ -199,13 +199,28 @@ def nearest_polygon(geometry: gpd.GeoSeries, i: int) -> tuple[int, float]:
     else:
         unit = unit_km(geometry.crs)
     borders = shapely.boundary(shapes)
-    km = shapely.distance(borders[i], borders) * unit
+    km = np.full(len(shapes), np.inf)
     if geometry.crs.is_geographic:
         xy, owner = shapely.get_coordinates(borders, return_index=True)
         closest = np.full(len(shapes), np.inf)
         np.minimum.at(closest, owner, np.hypot(*xy.T) * unit)
         far = closest > 10_000
         far[i] = True
-        km = np.where(far & ~far.all(), np.inf, km)
-    km[i] = np.inf
+        possible = np.flatnonzero(~far | far.all())
+    else:
+        possible = np.arange(len(shapes))
+    possible = _around(borders, i, possible[possible != i])
+    km[possible] = shapely.distance(borders[i], borders[possible]) * unit
     return int(np.argmin(km)), float(km.min())
+
+
+def _around(borders: np.ndarray, i: int, others: np.ndarray) -> np.ndarray:
+    """Those of ``others`` that may be nearest to ``i``: the boxes of the rest are too far away."""
+    bounds = shapely.bounds(borders)
+    own, theirs = bounds[i], bounds[others]
+    gaps = np.maximum(np.maximum(theirs[:, :2] - own[2:], own[:2] - theirs[:, 2:]), 0.0)
+    least = np.hypot(*gaps.T)
+    if not len(others):
+        return others
+    reached = float(shapely.distance(borders[i], borders[others[np.argmin(least)]]))
+    return others[least <= reached * (1 + 1e-12)]
