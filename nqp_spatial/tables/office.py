@@ -120,16 +120,23 @@ def _fill(cell: Any, content: str, align: str, size: float, kind: str = "statist
 @cache
 def _paragraph(align: str, size: float, kind: str) -> Any:
     """A paragraph without its text, made once: cells are many and of few kinds."""
-    from docx import Document
     from docx.enum.text import WD_ALIGN_PARAGRAPH as SIDE  # noqa: N814
     from docx.shared import Pt
 
-    paragraph = Document().add_paragraph()
+    paragraph = _blank().add_paragraph()
     paragraph.alignment = {"l": SIDE.LEFT, "c": SIDE.CENTER, "r": SIDE.RIGHT}[align]
     paragraph.paragraph_format.space_before = Pt(0 if kind == "std_error" else 2)
     paragraph.paragraph_format.space_after = Pt(1)
     _run(paragraph, "", size, italic=kind == "heading")
     return paragraph._p
+
+
+@cache
+def _blank() -> Any:
+    """The document in which paragraphs are made: to open one takes longer than to fill a table."""
+    from docx import Document
+
+    return Document()
 
 
 def _run(
