@@ -127,27 +127,27 @@ def _gwt(file: Path, id_column: str | None) -> Content:
     return replace(content, declared=n, ours=header.split()[2:3] == [OURS])
 
 
-def weights_of(content: Content, values: str | None, name: str) -> Content:
+def weights_of(content: Content, gwt: str | None, name: str) -> Content:
     """The third column of a .gwt as weights: as it stands, one for each link, or one over it."""
-    check_option("values", values, (None, "weights", "binary", "inverse"))
+    check_option("gwt", gwt, (None, "weights", "binary", "inverse"))
     W = content.W.copy()
-    if values is None and not content.ours and (W.data > 1).any():
+    if gwt is None and not content.ours and (W.data > 1).any():
         warnings.warn(
             f"{name} has numbers up to {W.data.max():g}, taken as weights. In GeoDa's files of a "
             "distance band or of nearest neighbours they are distances, so that the far would "
-            "weigh most. Say values='binary' (what GeoDa itself does), 'inverse' or 'weights'.",
+            "weigh most. Say gwt='binary' (what GeoDa itself does), 'inverse' or 'weights'.",
             DataWarning,
             stacklevel=3,
         )
-    if values in ("binary", "inverse"):
+    if gwt in ("binary", "inverse"):
         links = W.tocoo()
         other = links.row != links.col  # a link to itself is how an island is written
         row, col, distance = links.row[other], links.col[other], links.data[other]
-        if values == "inverse" and not (distance > 0).all():
+        if gwt == "inverse" and not (distance > 0).all():
             raise FileFormatError(
-                f"{name} has distances of zero, which have no inverse. Say values='binary'."
+                f"{name} has distances of zero, which have no inverse. Say gwt='binary'."
             )
-        weight = np.ones(len(row)) if values == "binary" else 1.0 / distance
+        weight = np.ones(len(row)) if gwt == "binary" else 1.0 / distance
         W = sparse.csr_array((weight, (row, col)), shape=W.shape)
     return replace(content, W=W)
 

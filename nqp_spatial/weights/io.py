@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from libpysal.graph import Graph
 
 
-Values = Literal["weights", "binary", "inverse"]
+Gwt = Literal["weights", "binary", "inverse"]
 
 
 def read(
@@ -43,7 +43,7 @@ def read(
     ids: Iterable[Hashable] | None = None,
     *,
     id_column: str | None = None,
-    values: Values | None = None,
+    gwt: Gwt | None = None,
 ) -> Graph:
     """A graph from a file; the suffix says which kind, triplets or matrix is found out.
 
@@ -58,7 +58,7 @@ def read(
         warning names them.
     id_column : str, optional
         The variable that holds the ids of a .dta matrix, if it is not called id.
-    values : {"weights", "binary", "inverse"}, optional
+    gwt : {"weights", "binary", "inverse"}, optional
         What is made of the third column of a .gwt. GeoDa's files of a distance band or of nearest
         neighbours have distances there, which GeoDa itself does not use: "binary" gives every
         link the weight one, as GeoDa does, "inverse" one over the distance. Without it the numbers
@@ -90,9 +90,9 @@ def read(
         raise FileFormatError(f"There is no file {str(file)!r}. Check the name and the folder.")
     content = _readers.READERS[file.suffix.lower()](file, id_column)
     if file.suffix.lower() == ".gwt":
-        content = _readers.weights_of(content, values, file.name)
-    elif values is not None:
-        raise OptionError("values= is about .gwt files only. Leave it out.", option="values")
+        content = _readers.weights_of(content, gwt, file.name)
+    elif gwt is not None:
+        raise OptionError("gwt= is about .gwt files only. Leave it out.", option="gwt")
     if content.ids is None:
         if ids is None:
             raise WeightsError(

@@ -108,12 +108,12 @@ BAND = "0 3 cities ID\n1 2 1000\n2 1 1000\n2 3 4000\n3 2 4000\n"
 
 def test_distances_in_a_gwt_are_said_and_can_be_turned(tmp_path):
     (tmp_path / "w.gwt").write_text(BAND)
-    with pytest.warns(DataWarning, match="up to 4000.*values='binary'"):
+    with pytest.warns(DataWarning, match="up to 4000.*gwt=.binary."):
         raw = w.read(tmp_path / "w.gwt")
     assert raw.sparse.max() == 4000
-    assert w.read(tmp_path / "w.gwt", values="weights").sparse.max() == 4000
-    assert set(w.read(tmp_path / "w.gwt", values="binary").sparse.data) == {1.0}
-    inverse = w.read(tmp_path / "w.gwt", values="inverse").sparse.toarray()
+    assert w.read(tmp_path / "w.gwt", gwt="weights").sparse.max() == 4000
+    assert set(w.read(tmp_path / "w.gwt", gwt="binary").sparse.data) == {1.0}
+    inverse = w.read(tmp_path / "w.gwt", gwt="inverse").sparse.toarray()
     assert_array_equal(inverse, [[0, 0.001, 0], [0.001, 0, 0.00025], [0, 0.00025, 0]])
 
 
@@ -126,12 +126,12 @@ def test_our_own_gwt_has_weights(tmp_path):
 def test_values_that_cannot_be(tmp_path):
     (tmp_path / "w.gwt").write_text(BAND.replace("1000", "0"))
     with pytest.raises(FileFormatError, match="distances of zero"):
-        w.read(tmp_path / "w.gwt", values="inverse")
-    with pytest.raises(OptionError, match="values='invrse'.*Did you mean 'inverse'"):
-        w.read(tmp_path / "w.gwt", values="invrse")
+        w.read(tmp_path / "w.gwt", gwt="inverse")
+    with pytest.raises(OptionError, match="gwt=.invrse'.*Did you mean 'inverse'"):
+        w.read(tmp_path / "w.gwt", gwt="invrse")
     w.write(w.as_graph(M, IDS), tmp_path / "w.csv")
     with pytest.raises(OptionError, match="about .gwt files only"):
-        w.read(tmp_path / "w.csv", values="binary")
+        w.read(tmp_path / "w.csv", gwt="binary")
 
 
 def test_codes_with_one_label_in_stata(tmp_path):
