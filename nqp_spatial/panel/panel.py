@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import numpy as np
 import pandas as pd
@@ -22,13 +22,13 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel.keys import Keys
-from nqp_spatial.panel.reading import read_table
+from nqp_spatial.panel.reading import Reading, other_places, read_table
 from nqp_spatial.panel.verbs import Verbs
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids, type_hint
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import listed, notes_of
-from nqp_spatial.shared.options import check_options
+from nqp_spatial.shared.options import check_options, shared_options
 from nqp_spatial.weights import as_graph
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class PanelData(Verbs):
         return panel if polygons is None else panel.with_polygons(polygons)
 
     @classmethod
+    @shared_options(Reading)
     def read(
         cls,
         path: str | Path,
@@ -108,10 +109,17 @@ class PanelData(Verbs):
         entity: str,
         time: str,
         polygons: gpd.GeoDataFrame | None = None,
-        encoding: str | None = None,
+        **how: Unpack[Reading],
     ) -> PanelData:
-        """Panel from a .csv, .dta, .xlsx or .parquet file; see :func:`read_table`."""
-        table = read_table(path, encoding=encoding)
+        """Panel from a .csv, .dta, .xlsx or .parquet file; see :func:`read_table`.
+
+        Parameters
+        ----------
+        path : str or Path
+        entity, time, polygons
+            As for `from_frame`.
+        """
+        table = read_table(path, **how)
         return cls.from_frame(table, entity=entity, time=time, polygons=polygons)
 
     @cached_property
@@ -258,9 +266,22 @@ class PanelData(Verbs):
         if len(lacking):
             raise IdMismatchError(
                 f"{len(lacking)} of {self.n_entities} entities have no polygon, first "
-                f"{first(lacking)}. {_id_hint(self.entities, polygons.index)}"
+                f"{first(lacking)}. {self._value_labels()}"
+                f"{_id_hint(self.entities, polygons.index)}"
             )
         return replace(self, polygons=polygons.loc[self.entities])
+
+    def _value_labels(self) -> str:
+        """A word on the names that a Stata file has for the codes of the entities."""
+        name = self.frame.index.names[0]
+        labels = self.frame.attrs.get("value_labels", {}).get(name)
+        if not labels:
+            return ""
+        code, label = next(iter(labels.items()))
+        return (
+            f"They are codes with value labels, such as {code} for {label!r}: read the file with "
+            f"names=[{name!r}]. "
+        )
 
     def restrict(
         self, *, entities: Iterable[object] | None = None, periods: Iterable[object] | None = None
@@ -391,6 +412,7 @@ def _with_columns(frame: pd.DataFrame, entity: str, time: str) -> pd.DataFrame:
             raise DataError(
                 f"{role}={name!r} is not a column. The columns are {first(available.columns, 12)}."
                 + suggest(name, available.columns)
+                + other_places(frame)
             )
     repeated = available.columns[available.columns.duplicated()]
     if len(repeated):

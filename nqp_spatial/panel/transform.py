@@ -25,6 +25,7 @@ from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValue
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.numerals import numbers_in
 from nqp_spatial.shared.options import (
     Between,
     Count,
@@ -43,6 +44,7 @@ __all__ = [
     "interpolate",
     "lag",
     "log",
+    "numbers",
     "standardise",
     "three_sigma",
     "winsorise",
@@ -416,6 +418,38 @@ def growth(
         )
     options = {"periods": periods, "kind": kind, "nonpositive": nonpositive, "step": step}
     return transformed(data, frame, columns, notes, "growth", options, prefix="growth_")
+
+
+def numbers(data: pd.Series | pd.DataFrame, *, decimal: Literal[".", ","] = ".") -> Transformed:
+    """Text as the numbers that it shows; the report names the cells that were marks of nothing.
+
+    ``1,234.5`` is 1234.5, ``15%`` is 0.15, ``(3)`` is -3, 是 and yes are one, 否 and no are zero;
+    full-width characters are taken as ordinary ones; dashes, dots and "n/a" are empty cells.
+
+    Parameters
+    ----------
+    data : Series or DataFrame
+    decimal : {".", ","}
+        With "," a point separates thousands.
+
+    Raises
+    ------
+    NotNumericError
+        Names the cells that are no number.
+    """
+    check_options(numbers, decimal=decimal)
+    frame = (
+        data.to_frame("value" if data.name is None else data.name)
+        if isinstance(data, pd.Series)
+        else data
+    )
+    columns, said = {}, []
+    for name in frame:
+        found = numbers_in(frame[name], str(name), decimal=decimal).values
+        emptied = (found.isna() & frame[name].notna()).to_numpy()
+        said.append(cell_rows(name, frame[name], found, emptied, "a mark of an empty cell"))
+        columns[name] = found
+    return transformed(data, frame, columns, said, "numbers", {"decimal": decimal}, "")
 
 
 def standardise(

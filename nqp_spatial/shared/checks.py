@@ -18,6 +18,7 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.numerals import looks_like
 
 
 def columns_exist(frame: pd.DataFrame, names: Sequence[str]) -> None:
@@ -122,10 +123,13 @@ def numeric(values: pd.Series, name: str) -> None:
     where = values[bad] if bad.any() else values
     cells = ", ".join(f"{value!r} at {first([key], 1)}" for key, value in where.head(3).items())
     holds = "holds text" if bad.any() else f"is of type {values.dtype}"
-    raise NotNumericError(
-        f"{name!r} {holds}, not numbers: {cells}. "
-        f"Convert it first, for example with pd.to_numeric(frame[{name!r}])."
-    )
+    advice = f"Convert it first, for example with pd.to_numeric(frame[{name!r}])."
+    if like := looks_like(values):
+        advice = (
+            f"They look like numbers with {like}: read the file with numbers=[{name!r}], or type "
+            f"frame[{name!r}] = nqp.transform.numbers(frame[{name!r}]).values."
+        )
+    raise NotNumericError(f"{name!r} {holds}, not numbers: {cells}. {advice}")
 
 
 def refuse(values: pd.Series | pd.DataFrame, bad: pd.Series | pd.DataFrame, why: str) -> None:

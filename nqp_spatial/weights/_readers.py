@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from nqp_spatial.exceptions import (
     FileFormatError,
     IslandWarning,
     MissingValuesError,
+    OptionError,
 )
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
@@ -47,6 +48,8 @@ class Content:
         Whether every entity is in the file (a matrix), or islands may be absent (triplets).
     declared : int, optional
         How many entities the file says it has.
+    names : Index, optional
+        Value labels of the ids, where the file has codes with labels.
     ours : bool
         Whether `write` made it, so that its numbers are weights.
     """
@@ -56,6 +59,7 @@ class Content:
     typed: bool
     complete: bool
     declared: int | None = None
+    names: pd.Index | None = None
     ours: bool = False
 
 
@@ -186,30 +190,51 @@ def _xlsx(file: Path, id_column: str | None) -> Content:
 
 
 def _dta(file: Path, id_column: str | None) -> Content:
-    frame = _stata(file)
+    with pd.read_stata(file, iterator=True, convert_categoricals=False) as reader:
+        frame, labelled = reader.read(), reader.value_labels()
     if set(_TRIPLET) <= set(frame.columns):
         return _from_triplets(frame[list(_TRIPLET)], file, typed=True)
-    name = _stata_id(frame, id_column, file)
+    name = _stata_id(frame, id_column, file, labelled)
     matrix = frame if name is None else frame.drop(columns=name)
     values = _numbers(matrix.to_numpy(), file, matrix.columns)
-    ids = None if name is None else _labels(frame[name], typed=True)
-    return _matrix(values, ids, file, typed=True)
+    if name is None:
+        return _matrix(values, None, file, typed=True)
+    content = _matrix(values, _labels(frame[name], typed=True), file, typed=True)
+    names = frame[name].map(labelled.get(name, {}))
+    return replace(content, names=pd.Index(names) if names.notna().all() else None)
 
 
-def _stata(file: Path) -> pd.DataFrame:
-    try:
-        return pd.read_stata(file)
-    except ValueError:  # two codes with one label
-        frame = pd.read_stata(file, convert_categoricals=False)
-    warnings.warn(
-        f"{file.name} has one value label for several codes; its ids are the codes.",
-        DataWarning,
-        stacklevel=4,
-    )
-    return frame
+def by_name(content: Content, wanted: pd.Index | None, names: bool, file: str) -> Content:
+    """Codes of a .dta as the ids, or their value labels where these are asked for or wanted."""
+    codes, labels = content.ids, content.names
+    if codes is None or labels is None:
+        if names:
+            raise OptionError(f"The ids of {file} have no value labels.", option="names")
+        return content
+    if not labels.is_unique:
+        if names:
+            twice = labels[labels.duplicated()].unique()
+            raise OptionError(
+                f"Several ids of {file} have the value label {first(twice)}. Leave names= out: the "
+                "ids are then the codes.",
+                option="names",
+            )
+        return content
+    if wanted is not None and not names:
+        names = not codes.isin(wanted).any() and bool(labels.isin(wanted).all())
+    elif not names:
+        warnings.warn(
+            f"The ids of {file} are codes with value labels, such as {codes[0]} for "
+            f"{labels[0]!r}; they are taken as codes. Say names=True for the labels.",
+            DataWarning,
+            stacklevel=3,
+        )
+    return replace(content, ids=labels) if names else content
 
 
-def _stata_id(frame: pd.DataFrame, id_column: str | None, file: Path) -> str | None:
+def _stata_id(
+    frame: pd.DataFrame, id_column: str | None, file: Path, labelled: Collection[str]
+) -> str | None:
     """The variable with the ids, or None if all variables are weights."""
     if id_column is not None:
         if id_column not in frame.columns:
@@ -219,7 +244,7 @@ def _stata_id(frame: pd.DataFrame, id_column: str | None, file: Path) -> str | N
         return id_column
     text = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
     named = [name for name in frame.columns if str(name).lower() in ("id", "_id")]
-    candidates = named or text
+    candidates = named or text or [name for name in frame.columns if name in labelled]
     if len(candidates) == 1:
         return str(candidates[0])
     if len(candidates) > 1 or frame.shape[1] == len(frame) + 1:

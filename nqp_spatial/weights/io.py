@@ -43,6 +43,7 @@ def read(
     ids: Iterable[Hashable] | None = None,
     *,
     id_column: str | None = None,
+    names: bool = False,
     gwt: Gwt | None = None,
 ) -> Graph:
     """A graph from a file; the suffix says which kind, triplets or matrix is found out.
@@ -58,6 +59,9 @@ def read(
         warning names them.
     id_column : str, optional
         The variable that holds the ids of a .dta matrix, if it is not called id.
+    names : bool
+        Take the value labels of a .dta's ids, not their codes. Without it labels are taken only if
+        ``ids`` are labels.
     gwt : {"weights", "binary", "inverse"}, optional
         What is made of the third column of a .gwt. GeoDa's files of a distance band or of nearest
         neighbours have distances there, which GeoDa itself does not use: "binary" gives every
@@ -93,6 +97,9 @@ def read(
         content = _readers.weights_of(content, gwt, file.name)
     elif gwt is not None:
         raise OptionError("gwt= is about .gwt files only. Leave it out.", option="gwt")
+    content = _readers.by_name(
+        content, None if ids is None else entity_ids(ids, "ids"), names, file.name
+    )
     if content.ids is None:
         if ids is None:
             raise WeightsError(

@@ -1,11 +1,19 @@
 """Tables from files: encodings, labels, codes, and files that are not what they say."""
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
-from nqp_spatial import PanelData, read_table
-from nqp_spatial.exceptions import DataWarning, FileFormatError, NotNumericError
+from nqp_spatial import PanelData, load_cities, read_table
+from nqp_spatial.exceptions import (
+    DataError,
+    DataWarning,
+    FileFormatError,
+    IdMismatchError,
+    NotNumericError,
+    OptionError,
+)
 
 TEXT = "城市,年份,产值\n北京市,2010,1.5\n上海市,2011,2.5\n"
 
@@ -200,3 +208,164 @@ def test_an_absent_file_names_those_beside_it(write):
 def test_unknown_suffixes(write):
     with pytest.raises(FileFormatError, match="a.xls is not one of .csv, .dta, .xlsx, .parquet"):
         read_table(write("a.xls", "a"))
+
+
+# what users have ------------------------------------------------------------------------------
+
+
+def sheet(path, rows, *, merge=(), title="data", before=()):
+    book = openpyxl.Workbook()
+    page = book.active
+    for name in before:
+        page.title = name
+        page.append(["readme"])
+        page = book.create_sheet()
+    page.title = title
+    for row in rows:
+        page.append(row)
+    for cells in merge:
+        page.merge_cells(cells)
+    book.save(path)
+    return path
+
+
+YEARBOOK = [
+    ["表2-1  各市主要指标", None, None],
+    [None, None, None],
+    ["城市", "年份", "地区生产总值"],
+    ["北京", 2010, "14,113.6"],
+    ["上海", 2010, "—"],
+]
+
+
+def test_titles_above_the_headings_are_said(tmp_path):
+    path = sheet(tmp_path / "y.xlsx", YEARBOOK, merge=["A1:C1"])
+    with pytest.warns(DataWarning, match="titles stand above the headings.*row 3.*Say heading="):
+        frame = read_table(path, numbers=["地区生产总值"])
+    assert frame.columns.tolist() == ["城市", "年份", "地区生产总值"]
+    assert frame["地区生产总值"].tolist()[0] == 14113.6 and frame.iloc[1, 2:].isna().all()
+    assert len(frame.attrs["notes"]) == 2 and "thousands separators (1)" in frame.attrs["notes"][1]
+    said = read_table(path, heading=3)  # no word where it was said
+    assert "notes" not in said.attrs
+
+
+def test_merged_headings_are_refused_with_their_place(tmp_path):
+    rows = [["城市", "产值", None], [None, "2010", "2011"], ["北京", 1, 2], ["上海", 3, 4]]
+    path = sheet(tmp_path / "y.xlsx", rows, merge=["B1:C1"])
+    with pytest.raises(FileFormatError, match="in row 1, have nothing above .* column C: merged"):
+        read_table(path)
+
+
+def test_another_sheet(tmp_path):
+    rows = [["city", "year", "y"], ["A", 2010, 1.5], ["A", 2011, 3.0]]
+    path = sheet(tmp_path / "s.xlsx", rows, before=["about"])
+    with pytest.raises(DataError, match="other sheets: 'data'. Say sheet='data'"):
+        PanelData.read(path, entity="city", time="year")
+    for name in ("data", 2):
+        assert PanelData.read(path, entity="city", time="year", sheet=name)["y"].sum() == 4.5
+    with pytest.raises(OptionError, match="has the sheets 'about', 'data'. Did you mean 'data'"):
+        read_table(path, sheet="dat")
+
+
+def test_formulas_that_nobody_calculated(tmp_path):
+    path = sheet(tmp_path / "f.xlsx", [["a", "b"], [1, "=A2+1"], [2, "=A3+1"]])
+    with pytest.raises(FileFormatError, match="2 formulas without a value, first 'B2', 'B3'"):
+        read_table(path)
+
+
+def test_semicolons_and_decimal_commas(write):
+    path = write("a.csv", "city;year;x\nA;2010;1,5\nB;2010;2,25\n")
+    with pytest.raises(FileFormatError) as error:
+        read_table(path)
+    advice = str(error.value).rpartition("Say ")[2]
+    assert advice.startswith("separator=';' and decimal=',' if")
+    assert read_table(path, separator=";", decimal=",")["x"].tolist() == [1.5, 2.25]
+    assert read_table(write("b.csv", "t\na\tb\n1\t2\n"), separator="\t", heading=2).shape == (1, 2)
+
+
+def test_stata_years_and_dates(tmp_path):
+    when = pd.to_datetime(["2010", "2011"])
+    frame = pd.DataFrame({"y": when, "m": when, "v": [1.0, 2.0]})
+    frame.to_stata(
+        tmp_path / "a.dta", write_index=False, convert_dates={"y": "ty", "m": "tm"}, version=118
+    )
+    found = read_table(tmp_path / "a.dta")
+    assert found["y"].tolist() == [2010, 2011] and found["y"].dtype == np.int64
+    assert found["m"].tolist() == list(when)
+
+
+@pytest.mark.parametrize("version", [114, 117])
+def test_old_stata_in_gbk(tmp_path, version):
+    def latin(text):
+        return text.encode("gbk").decode("latin-1")
+
+    frame = pd.DataFrame({"name": [latin("北京"), latin("上海")], "id": [1, 2]})
+    frame.to_stata(
+        tmp_path / "a.dta", write_index=False, version=version,
+        variable_labels={"id": latin("城市")},
+        value_labels={"id": {1: latin("北京"), 2: latin("上海")}},
+    )  # fmt: skip
+    with pytest.warns(DataWarning, match="read as GB 18030"):
+        found = read_table(tmp_path / "a.dta")
+    said = read_table(tmp_path / "a.dta", encoding="gb18030", names=["id"])
+    for frame in (found, said):
+        assert frame["name"].tolist() == ["北京", "上海"]
+        assert frame.attrs["labels"] == {"id": "城市"}
+    assert said["id"].tolist() == ["北京", "上海"]
+    with pytest.raises(FileFormatError, match="cannot be decoded as utf-8"):
+        read_table(tmp_path / "a.dta", encoding="utf-8")
+
+
+def test_names_for_codes(tmp_path):
+    frame = pd.DataFrame({"id": [1, 2, 3], "year": 2010, "v": [1.0, 2, 3]})
+    labels = {"id": {1: "北京市", 2: "上海市"}, "v": {1: "a", 2: "a", 3: "b"}}
+    frame.to_stata(tmp_path / "a.dta", write_index=False, version=118, value_labels=labels)
+    with pytest.raises(OptionError, match="'id' has codes without a label in a.dta: 3"):
+        read_table(tmp_path / "a.dta", names="id")
+    with pytest.raises(OptionError, match="Several codes of 'v' have the label 'a'"):
+        read_table(tmp_path / "a.dta", names=["v"])
+    with pytest.raises(OptionError, match="'year' has no value labels in a.dta; these have: 'id'"):
+        read_table(tmp_path / "a.dta", names=["year"])
+    with pytest.raises(OptionError, match="names= is about .dta files, and this is a .csv"):
+        (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+        read_table(tmp_path / "a.csv", names=["a"])
+
+
+WIDE = "city,area,2010,2011,2012\nA,5,1,2,3\nB,6,4,5,\n"
+
+
+def test_a_column_for_each_year_is_recognised_and_turned(write):
+    path = write("w.csv", WIDE)
+    with pytest.raises(
+        DataError, match="for each year, from '2010' to '2012'.*wide='gdp'"
+    ):
+        PanelData.read(path, entity="city", time="year")
+    panel = PanelData.read(path, entity="city", time="year", wide="gdp")
+    assert panel["gdp"].dropna().tolist() == [1, 2, 3, 4, 5]
+    assert panel["area"].tolist() == [5, 5, 5, 6, 6, 6]
+    assert panel.periods.tolist() == [2010, 2011, 2012]
+
+
+def test_names_before_the_year(write):
+    path = write("w.csv", "city,gdp2010,gdp2011,pop_2010,pop_2011\nA,1,2,3,4\nB,5,6,7,8\n")
+    panel = PanelData.read(path, entity="city", time="year", wide=["gdp", "pop"])
+    assert panel["gdp"].tolist() == [1, 2, 5, 6] and panel["pop"].tolist() == [3, 4, 7, 8]
+    with pytest.raises(OptionError, match="wide='gpd': w.csv has no columns for years"):
+        read_table(path, wide=["gpd", "pop"])
+
+
+def test_years_with_their_word(write):
+    frame = read_table(write("w.csv", "城市,2010年,2011年\n北京,1,2\n"), wide="gdp")
+    assert frame.to_dict("list") == {"城市": ["北京"] * 2, "year": [2010, 2011], "gdp": [1, 2]}
+
+
+def test_codes_of_entities_with_names(tmp_path):
+    """The names are in the file: the message says how to have them, and that works."""
+    cities = load_cities().query("is_city").iloc[:3].set_index("name_zh")
+    frame = pd.DataFrame({"id": [1, 2, 3] * 2, "year": [2010] * 3 + [2011] * 3, "v": range(6)})
+    labels = {"id": dict(zip([1, 2, 3], cities.index, strict=True))}
+    frame.to_stata(tmp_path / "a.dta", write_index=False, version=118, value_labels=labels)
+    how = {"entity": "id", "time": "year", "polygons": cities}
+    with pytest.raises(IdMismatchError, match=r"such as 1 for .*names=\['id'\]"):
+        PanelData.read(tmp_path / "a.dta", **how)
+    assert PanelData.read(tmp_path / "a.dta", **how, names=["id"]).n_entities == 3

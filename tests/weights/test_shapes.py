@@ -134,10 +134,25 @@ def test_values_that_cannot_be(tmp_path):
         w.read(tmp_path / "w.csv", gwt="binary")
 
 
-def test_codes_with_one_label_in_stata(tmp_path):
+def _coded(path, labels):
     frame = pd.DataFrame(M, columns=["w1", "w2", "w3", "w4"])
     frame.insert(0, "id", [1, 2, 3, 4])
-    labels = {"id": {1: "A", 2: "B", 3: "B", 4: "C"}}
-    frame.to_stata(tmp_path / "w.dta", write_index=False, version=118, value_labels=labels)
-    with pytest.warns(DataWarning, match="one value label for several codes"):
-        assert list(w.read(tmp_path / "w.dta").unique_ids) == [1, 2, 3, 4]
+    frame.to_stata(path, write_index=False, version=118, value_labels={"id": labels})
+    return path
+
+
+def test_codes_with_names_in_stata(tmp_path):
+    """As in a table: codes are the ids, unless labels are asked for or are what is wanted."""
+    file = _coded(tmp_path / "w.dta", dict(zip([1, 2, 3, 4], IDS, strict=True)))
+    with pytest.warns(DataWarning, match="codes with value labels, such as 1 for 'c'.*names=True"):
+        assert list(w.read(file).unique_ids) == [1, 2, 3, 4]
+    assert list(w.read(file, names=True).unique_ids) == IDS
+    assert list(w.read(file, sorted(IDS)).unique_ids) == sorted(IDS)
+    assert list(w.read(file, [4, 3, 2, 1]).unique_ids) == [4, 3, 2, 1]
+
+
+def test_codes_with_one_label_in_stata(tmp_path):
+    file = _coded(tmp_path / "w.dta", {1: "A", 2: "B", 3: "B", 4: "C"})
+    assert list(w.read(file).unique_ids) == [1, 2, 3, 4]
+    with pytest.raises(OptionError, match="Several ids of w.dta have the value label 'B'"):
+        w.read(file, names=True)
