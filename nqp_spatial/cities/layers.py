@@ -6,6 +6,7 @@ and known defects are in ``shapefiles/china_cities/SOURCE.md``. `matching` match
 
 from __future__ import annotations
 
+import codecs
 import warnings
 from collections.abc import Iterable
 from functools import lru_cache
@@ -29,7 +30,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.language.catalogue import both
 from nqp_spatial.shared.bundled import bundled
-from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.messages import first, outside, suggest
 from nqp_spatial.shared.options import check_option
 
 FOLDER = "china_cities"
@@ -335,18 +336,19 @@ def _read(path: Path, encoding: str | None) -> gpd.GeoDataFrame:
 def _shapefile_encoding(path: Path) -> str | None:
     """Encoding of the attributes by trial; None if the .cpg file or the .dbf header states it."""
     dbf = next((f for f in path.parent.glob(path.stem + ".*") if f.suffix.lower() == ".dbf"), None)
-    stated = any(f.suffix.lower() == ".cpg" for f in path.parent.glob(path.stem + ".*"))
-    if dbf is None or stated:
+    beside = path.parent.glob(path.stem + ".*")
+    stated = next((f for f in beside if f.suffix.lower() == ".cpg"), None)
+    if dbf is None:
         return None
     content = dbf.read_bytes()
     header_size, language = int.from_bytes(content[8:10], "little"), content[29]
     records = content[header_size:]
+    if stated is not None:
+        return _contradicted(path, stated.read_text("ascii", "replace").strip(), records)
     if records.isascii() or language not in (0, 0x57):  # 0x57: "ANSI", written whatever is inside
         return None
     for encoding in ("utf-8", "gb18030"):
-        try:
-            records.decode(encoding)
-        except UnicodeDecodeError:
+        if not _decodes(records, encoding):
             continue
         warnings.warn(
             f"{path.name} does not state the encoding of its attributes; it reads as {encoding}. "
@@ -397,6 +399,34 @@ def _check_labels(labels: pd.Series[Any], id_column: str) -> None:
         )
 
 
+def _contradicted(path: Path, stated: str, records: bytes) -> str | None:
+    """What the attributes are in, where they are not in what the .cpg file says; else None."""
+    name = {"utf8": "utf-8", "65001": "utf-8", "936": "gb18030"}.get(stated.lower(), stated)
+    try:
+        codec = codecs.lookup(name).name
+    except LookupError:
+        return None  # which is for GDAL to understand
+    candidates = ["utf-8"] if codec != "utf-8" else ["utf-8", "gb18030"]
+    found = next((e for e in candidates if not records.isascii() and _decodes(records, e)), codec)
+    if found == codec:
+        return None
+    warnings.warn(
+        f"{path.name} comes with a .cpg file that says {stated}, but its attributes read as "
+        f"{found}. Pass encoding={found!r} to confirm, or encoding={name!r}.",
+        DataWarning,
+        stacklevel=outside(),
+    )
+    return found
+
+
+def _decodes(records: bytes, encoding: str) -> bool:
+    try:
+        records.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _check_geometry(geometry: gpd.GeoSeries) -> None:
     """Geometries must be non-empty, valid polygons; the labels of the others are named."""
     empty = geometry.index[geometry.isna() | geometry.is_empty]
@@ -417,5 +447,6 @@ def _check_geometry(geometry: gpd.GeoSeries) -> None:
         raise GeometryError(
             f"{len(invalid)} of {len(geometry)} polygons are invalid: {first(invalid)} "
             f"(the first: {reason}). "
-            "Repair them with gdf.geometry = shapely.make_valid(gdf.geometry)."
+            "Repair them with gdf.geometry = "
+            "gdf.geometry.make_valid(method='structure', keep_collapsed=False)."
         )

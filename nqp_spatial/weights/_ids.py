@@ -43,7 +43,8 @@ def entity_ids(
     if isinstance(ids, pd.MultiIndex):
         raise DataError(
             f"The index of {what} has the levels {first(ids.names)}, but a weight matrix needs one "
-            "row per entity. Keep one period, for example frame.xs(2012, level='year')."
+            "row per entity. Keep one period, for example frame.xs(2012, level='year'); values of "
+            "several periods need window=(first, last), whose mean is taken."
         )
     if len(ids) == 0:
         raise DataError(f"There are no rows in {what}. Expected one row per entity.")

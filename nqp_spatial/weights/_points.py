@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from pyproj import Geod, Proj
+from pyproj import Geod, Proj, Transformer
 from scipy.spatial import KDTree
 
 from nqp_spatial.exceptions import (
@@ -24,6 +24,23 @@ from nqp_spatial.weights._ids import entity_ids
 
 POLYGONS = frozenset({"Polygon", "MultiPolygon"})
 POINTS = frozenset({"Point"})
+
+
+# Without collapsed parts, which make_valid() would keep as lines beside the polygons.
+REPAIR = (
+    "Repair them: gdf.geometry = gdf.geometry.make_valid(method='structure', keep_collapsed=False)"
+)
+
+
+def _use(others: gpd.GeoSeries) -> str:
+    """What to do about geometries of another kind."""
+    if others.geom_type.eq("GeometryCollection").any():
+        return (
+            "They hold lines or points beside polygons, as make_valid() leaves them: type "
+            "gdf.geometry.make_valid(method='structure', keep_collapsed=False) on the layer as "
+            "it was"
+        )
+    return "Use such geometries"
 
 
 def checked_geometry(data: Any, kinds: frozenset[str]) -> tuple[pd.Index, gpd.GeoSeries]:
@@ -47,12 +64,8 @@ def checked_geometry(data: Any, kinds: frozenset[str]) -> tuple[pd.Index, gpd.Ge
     for bad, what, todo in (
         (missing, "have no geometry", "Add the geometry or drop those entities"),
         (empty, "have an empty geometry", "Add the geometry or drop those entities"),
-        (wrong_kind, f"are not of type {' or '.join(sorted(kinds))}", "Use such geometries"),
-        (
-            ~shapely.is_valid(shapes),
-            "are invalid geometries",
-            "Repair them: gdf.geometry.make_valid()",
-        ),
+        (wrong_kind, f"are not of type {' or '.join(sorted(kinds))}", _use(geometry[wrong_kind])),
+        (~shapely.is_valid(shapes), "are invalid geometries", REPAIR),
     ):
         if bad.any():
             named = ids[bad]
@@ -98,6 +111,8 @@ def unit_km(crs: Any) -> float:
     """Kilometres per unit of a projected CRS."""
     return float(crs.axis_info[0].unit_conversion_factor) / 1000.0
 
+
+_DISTORTION = 0.03  # of a distance; national equidistant and conformal maps stay below
 
 SAME_PLACE_KM = 1e-6
 """Points closer than a millimetre are one place."""
@@ -232,7 +247,33 @@ def _from_layer(data: Any) -> Points:
         xy[~polygon] = shapely.get_coordinates(centres[~polygon])
         xy[polygon] = _equal_area_centroids(centres[polygon])
         return Points(ids, xy, crs.get_geod() or Geod(ellps="WGS84"))
-    return Points(ids, shapely.get_coordinates(shapely.centroid(centres)) * unit_km(crs), None)
+    points = Points(ids, shapely.get_coordinates(shapely.centroid(centres)) * unit_km(crs), None)
+    _check_distortion(points, crs)
+    return points
+
+
+def _check_distortion(points: Points, crs: Any) -> None:
+    """Raise `CRSError` where straight lines on the map are no distances, as on Mercator's."""
+    n = len(points.ids)
+    rng = np.random.default_rng(0)
+    i, j = rng.integers(n, size=(2, min(200, 10 * n)))
+    km = points.distance(i, j)
+    i, j, km = i[km > 0], j[km > 0], km[km > 0]
+    geod = crs.get_geod()
+    if geod is None or not len(km):
+        return
+    degrees = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    lon, lat = degrees.transform(*(points.xy / unit_km(crs)).T)
+    true = np.asarray(geod.inv(lon[i], lat[i], lon[j], lat[j])[2]) / 1000.0
+    ratio = km / true
+    worst = int(np.nanargmax(np.abs(np.log(ratio)))) if np.isfinite(ratio).any() else 0
+    if np.isfinite(ratio[worst]) and abs(np.log(ratio[worst])) > _DISTORTION:
+        pair = first([points.ids[i[worst]], points.ids[j[worst]]])
+        raise CRSError(
+            f"Distances on the map of {crs.name!r} are not true here: between {pair} "
+            f"{km[worst]:.1f} km for {true[worst]:.1f} km. Type gdf.to_crs(4326) for geodesics, or "
+            "use a projection made for the region."
+        )
 
 
 def _equal_area_centroids(polygons: np.ndarray) -> np.ndarray:

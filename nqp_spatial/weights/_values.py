@@ -46,6 +46,9 @@ def entity_values(
             raise DataError(f"Expected (panel, column) or (panel, column, window), got {values!r}.")
         values, column, window = (*values, window)[:3]
     frame = getattr(values, "frame", values)
+    if isinstance(frame, pd.Series) and frame.index.nlevels == 2 and window is not None:
+        column = "values" if frame.name is None else str(frame.name)
+        frame = frame.to_frame(column)  # panel["gdp"], which is a panel of one column
     if isinstance(frame, pd.DataFrame):
         series = _window_mean(frame, column, window, treated_from)
     elif isinstance(frame, pd.Series):

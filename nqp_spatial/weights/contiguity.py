@@ -38,9 +38,11 @@ def contiguity(
     """Binary contiguity: 1 if two polygons share a point (queen) or an edge (rook).
 
     Needs polygons that fit together. Polygons that overlap count as neighbours, and a warning
-    names them; so does one about polygons separated by less than 1e-8 of the layer's width, which
-    are **not** joined unless ``tolerance`` says so. In a layer of longitude and latitude that
-    spans 360 degrees, polygons that meet at the antimeridian are neighbours.
+    names them; so does one about polygons separated by less than 1e-8 of the layer's width or by
+    the rounding of their coordinates, which are **not** joined unless ``tolerance`` says so. An
+    edge that two polygons share but for the rounding of its vertices makes them rook neighbours,
+    with a warning. In a layer of longitude and latitude that spans 360 degrees, polygons that meet
+    at the antimeridian are neighbours.
 
     Parameters
     ----------
@@ -132,7 +134,7 @@ def _touching(
     width: float,
 ) -> np.ndarray:
     """Positions of neighbours, shape (2, n_pairs); warns of overlaps and of hairline gaps."""
-    reach = max(tolerance, _GAP * width)
+    reach = max(tolerance, _GAP * width, min(2 * _rounding(left), 100 * _GAP * width))
     a, b = shapely.STRtree(right).query(left, predicate="dwithin", distance=reach)
     i, j = positions[0][a], positions[1][b]
     once = (i < j) if left is right else (i != j)
@@ -146,8 +148,26 @@ def _touching(
     else:
         meet = np.ones_like(meet)
     if kind == "rook":
-        meet &= overlap | shapely.relate_pattern(left[a], right[b], "F***1****")
+        edge = overlap | shapely.relate_pattern(left[a], right[b], "F***1****")
+        lost = np.flatnonzero(meet & ~edge)
+        along = shapely.intersection(
+            shapely.boundary(left[a][lost]), shapely.buffer(right[b][lost], reach)
+        )
+        near = lost[shapely.length(along) > 20 * reach]
+        what = "share an edge but for the rounding of vertices and are taken as neighbours"
+        _warn_pairs(ids, i[near], j[near], what)
+        edge[near] = True
+        meet &= edge
     return np.vstack([i[meet], j[meet]])
+
+
+def _rounding(polygons: np.ndarray) -> float:
+    """The unit to which coordinates are rounded, 0 if they have nine decimals or more."""
+    xy = shapely.get_coordinates(polygons[:50])
+    for decimals in range(9):
+        if np.array_equal(np.round(xy, decimals), xy):
+            return float(10.0**-decimals)
+    return 0.0
 
 
 def _warn_pairs(ids: pd.Index, i: np.ndarray, j: np.ndarray, what: str) -> None:

@@ -358,7 +358,7 @@ def test_labels_must_be_there_and_be_unique(layer):
         (Point(101, 30), r"1 of 3 units are not polygons: '乌鲁木齐市' \(Point\)"),
         (
             Polygon([(101, 30), (102, 31), (102, 30), (101, 31)]),
-            r"(?s)invalid: '乌鲁木齐市' .*Self-intersection.*shapely\.make_valid",
+            r"(?s)invalid: '乌鲁木齐市' .*Self-intersection.*make_valid\(method=",
         ),
     ],
 )
@@ -379,3 +379,31 @@ def test_the_bundled_layer_passes_its_own_checks():
     read = read_polygons(bundled("china_cities", "cities.shp"), "adcode")
     assert len(read) == 370
     assert isinstance(read.index, pd.Index) and read.index.name == "adcode"
+
+
+@pytest.mark.parametrize(
+    ("stated", "written", "found"),
+    [("GBK", "utf-8", "utf-8"), ("UTF-8", "gbk", "gb18030"), ("ISO-8859-1", "utf-8", "utf-8")],
+)
+def test_a_cpg_file_that_contradicts_the_attributes(tmp_path, stated, written, found):
+    """What the bytes are is read, and both are said; encoding= confirms without a word."""
+    names = ["北京市", "上海市", "乌鲁木齐市"]
+    layer = gpd.GeoDataFrame(
+        {"name": names}, geometry=[box(i, 0, i + 1, 1) for i in range(3)], crs=4326
+    )
+    layer.to_file(tmp_path / "a.shp", encoding=written)
+    (tmp_path / "a.cpg").write_text(stated)
+    with pytest.warns(DataWarning, match=f"says {stated}, but its attributes read as {found}"):
+        read = read_polygons(tmp_path / "a.shp", "name")
+    assert read.index.tolist() == names
+    assert read_polygons(tmp_path / "a.shp", "name", encoding=found).index.tolist() == names
+
+
+def test_the_repair_of_an_invalid_polygon_works(tmp_path):
+    """A spike leaves a line beside the polygon under make_valid() alone."""
+    spike = Polygon([(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (1, 0)])
+    gdf = gpd.GeoDataFrame({"id": [1, 2]}, geometry=[spike, box(2, 0, 3, 1)], crs=4326)
+    with pytest.raises(GeometryError, match="Repair them with") as error:
+        read_polygons(gdf, "id")
+    exec(str(error.value).rpartition("Repair them with ")[2].rstrip("."), {"gdf": gdf})
+    assert read_polygons(gdf, "id").geom_type.eq("Polygon").all()

@@ -336,9 +336,7 @@ WIDE = "city,area,2010,2011,2012\nA,5,1,2,3\nB,6,4,5,\n"
 
 def test_a_column_for_each_year_is_recognised_and_turned(write):
     path = write("w.csv", WIDE)
-    with pytest.raises(
-        DataError, match="for each year, from '2010' to '2012'.*wide='gdp'"
-    ):
+    with pytest.raises(DataError, match="for each year, from '2010' to '2012'.*wide='gdp'"):
         PanelData.read(path, entity="city", time="year")
     panel = PanelData.read(path, entity="city", time="year", wide="gdp")
     assert panel["gdp"].dropna().tolist() == [1, 2, 3, 4, 5]

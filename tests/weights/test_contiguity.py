@@ -1,5 +1,7 @@
 """Contiguity: lattices by hand, real layers against libpysal and its shipped files."""
 
+import warnings
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import shapely
 from libpysal.examples import get_path
 from libpysal.graph import Graph, read_gal
 from numpy.testing import assert_array_equal
+from shapely.affinity import rotate, translate
 from shapely.geometry import Polygon, box
 
 from nqp_spatial import weights as w
@@ -251,3 +254,21 @@ def test_categories_become_plain_ids():
     graph = w.contiguity(layer)
     assert graph.unique_ids.tolist() == ["a", "b"]
     assert w.sparse_for(graph, ["b", "a"]).toarray().tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("decimals", [4, 6])
+def test_coordinates_that_were_rounded_lose_no_link_without_a_word(decimals):
+    """An end of the border of A and E lies inside an edge of A: rounding opens it."""
+    base = [box(0, 0, 1, 2), box(1, 0, 2, 0.77), box(1, 0.77, 2, 2), box(0, 2, 0.61, 3),
+            box(0.61, 2, 2, 3)]  # fmt: skip
+    exact = [translate(rotate(p, 23.4567, origin=(0, 0)), 113.12, 30.76) for p in base]
+    shapes = [shapely.transform(p, lambda xy: np.round(xy, decimals)) for p in exact]
+    layer = gpd.GeoDataFrame(geometry=shapes, crs=4326, index=list("ABCDE"))
+    edges = {("A", "B"), ("A", "C"), ("A", "D"), ("A", "E"), ("B", "C"), ("C", "E"), ("D", "E")}
+    for kind in ("queen", "rook"):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            graph = w.contiguity(layer, kind=kind)
+        said = " ".join(str(one.message) for one in seen)
+        for a, b in edges:
+            assert b in graph[a].index or f"('{a}', '{b}')" in said, (kind, a, b)

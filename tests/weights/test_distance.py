@@ -318,9 +318,24 @@ def test_permuting_the_rows_permutes_the_graph(places, seed):
     scale=st.floats(1.5, 50),
 )
 def test_row_normalised_inverse_distance_ignores_the_unit(offsets, scale):
-    xy = 500_000 + 1000.0 * np.array(offsets)
+    xy = [500_000, 3_500_000] + 1000.0 * np.array(offsets)
     small = gpd.GeoDataFrame(geometry=gpd.points_from_xy(*xy.T), crs=32650)
-    large = gpd.GeoDataFrame(geometry=gpd.points_from_xy(*(xy * scale).T), crs=32650)
+    units = f"+proj=utm +zone=50 +datum=WGS84 +to_meter={1 / scale}"
+    large = gpd.GeoDataFrame(geometry=gpd.points_from_xy(*(xy * scale).T), crs=units)
     one, two = (w.normalise(w.inverse_distance(d)).sparse.toarray() for d in (small, large))
     assert_allclose(one, two, rtol=1e-9)
     assert_allclose(one.sum(axis=1), 1, rtol=1e-12)
+
+
+def test_maps_whose_lines_are_no_distances_are_refused():
+    """Mercator's kilometre is 1.56 of them at 50 degrees north; equal-area and UTM are near."""
+    degrees = gpd.GeoDataFrame(
+        geometry=gpd.points_from_xy([118, 119, 121], [50, 49, 50]), crs=4326, index=list("abc")
+    )
+    for build in (w.inverse_distance, lambda d: w.knn(d, 1), lambda d: w.distance_band(d, 200)):
+        with pytest.raises(CRSError, match=r"Pseudo-Mercator.*km for .*gdf.to_crs\(4326\)"):
+            build(degrees.to_crs(3857))
+        build(degrees.to_crs(3857).to_crs(4326))  # as the message says
+    for crs in (32650, "+proj=aea +lat_1=45 +lat_2=52 +lon_0=119", 4490):
+        same = w.knn(degrees.to_crs(crs), k=1)
+        assert (same.sparse != w.knn(degrees, k=1).sparse).nnz == 0
