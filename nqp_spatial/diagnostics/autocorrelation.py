@@ -27,7 +27,7 @@ from nqp_spatial.results import TestResult
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Between, check_option
+from nqp_spatial.shared.options import Between, check_option, choices
 from nqp_spatial.weights import as_graph, sparse_for
 
 if TYPE_CHECKING:
@@ -35,10 +35,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-ASSUMPTIONS = ("randomisation", "normality")
+Assumption = Literal["randomisation", "normality"]
 Alternative = Literal["two-sided", "greater", "less"]
 Permutations = Annotated[int, Between(0)]
-ALTERNATIVES = ("two-sided", "greater", "less")
 _CROSS_SECTION = "all"  # the period of a series that has none
 
 
@@ -46,8 +45,8 @@ def moran(
     series: pd.Series,
     graph: Any,
     *,
-    assumption: Literal["randomisation", "normality"] = "randomisation",
-    alternative: Literal["two-sided", "greater", "less"] = "two-sided",
+    assumption: Assumption = "randomisation",
+    alternative: Alternative = "two-sided",
     permutations: int = 0,
     seed: int | None = None,
 ) -> pd.DataFrame:
@@ -80,8 +79,8 @@ def geary(
     series: pd.Series,
     graph: Any,
     *,
-    assumption: Literal["randomisation", "normality"] = "randomisation",
-    alternative: Literal["two-sided", "greater", "less"] = "two-sided",
+    assumption: Assumption = "randomisation",
+    alternative: Alternative = "two-sided",
     permutations: int = 0,
     seed: int | None = None,
 ) -> pd.DataFrame:
@@ -209,8 +208,8 @@ def autocorrelation_table(
     series: pd.Series,
     graphs: Any,
     *,
-    assumption: Literal["randomisation", "normality"] = "randomisation",
-    alternative: Literal["two-sided", "greater", "less"] = "two-sided",
+    assumption: Assumption = "randomisation",
+    alternative: Alternative = "two-sided",
 ) -> pd.DataFrame:
     """Moran's I and Geary's C side by side, as papers print them; ``graphs`` as in :func:`moran`.
 
@@ -270,7 +269,7 @@ def _by_weights(
     permutations: int,
     seed: int | None,
 ) -> pd.DataFrame:
-    check_option("assumption", assumption, ASSUMPTIONS)
+    check_option("assumption", assumption, choices(Assumption))
     _check_options(alternative, permutations)
 
     def one(series: pd.Series, graph: Any) -> pd.DataFrame:
@@ -280,7 +279,7 @@ def _by_weights(
 
 
 def _check_options(alternative: str, permutations: int) -> None:
-    check_option("alternative", alternative, ALTERNATIVES)
+    check_option("alternative", alternative, choices(Alternative))
     if not isinstance(permutations, int | np.integer) or permutations < 0:
         raise OptionError(
             f"permutations={permutations!r} is not a number of draws. Type permutations=999."

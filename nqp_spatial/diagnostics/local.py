@@ -14,7 +14,6 @@ from scipy import stats
 
 from nqp_spatial.core.spatial import local as core
 from nqp_spatial.diagnostics.autocorrelation import (
-    ALTERNATIVES,
     Alternative,
     Permutations,
     pairs_of,
@@ -25,7 +24,7 @@ from nqp_spatial.diagnostics.autocorrelation import (
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Level, Seed, check_level, check_option, whole
+from nqp_spatial.shared.options import Level, Seed, check_level, check_options, whole
 
 Array = npt.NDArray[np.float64]
 
@@ -305,7 +304,7 @@ def _local(
 ) -> pd.DataFrame:
     """The frame of a local statistic; ``sign`` is that of positive autocorrelation."""
     alternative, permutations, level, fdr, seed = options
-    check_option("alternative", alternative, ALTERNATIVES)
+    check_options(local_moran, alternative=alternative)
     check_level(level, example=0.05)
     whole("permutations", permutations, 0)
     whole("seed", seed, 0)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.plots.style import COLOURS, GREY, checked, drawing, few_ticks, panels
-from nqp_spatial.shared.options import check_option
+from nqp_spatial.shared.options import check_options
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +103,7 @@ def lines(
     OptionError
         An unknown kind or language; Axes for several panels.
     """
-    check_option("kind", kind, ("line", "marks", "points"))
+    check_options(lines, kind=kind)
     share = word("marginal_effects.share", lang)
     frame = checked(frame, None, ("estimate", *band), once=False)
     parts: dict[Hashable, pd.DataFrame] = {None: frame}

@@ -38,7 +38,6 @@ Mask = npt.NDArray[np.bool_]
 
 TOLERANCE = 1e-10  # squared length left of a split regressor over its own, below which none is left
 _FUZZ = 1e-10  # shares are decimals: 0.2 + 2 * 0.2 is more than 0.6
-METHODS = ("residual", "wild")
 BLOCK = 50  # draws that share a generator: what is drawn depends on neither workers nor resumption
 _PASSES = 50  # of refinement until no threshold moves
 

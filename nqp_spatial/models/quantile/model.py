@@ -19,7 +19,7 @@ from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsRe
 from nqp_spatial.models.quantile.results import Fitted, PanelQuantileResults, label
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import Count, Level, Seed, check_option, check_options, choices
+from nqp_spatial.shared.options import Count, Level, Seed, check_options
 
 Array = npt.NDArray[np.float64]
 
@@ -257,8 +257,7 @@ class PanelQuantile:
 
 def _check_options(method: str, cov_type: str, jackknife: bool) -> None:
     """Raise if options are unknown or do not go together."""
-    check_option("method", method, choices(Method))
-    check_option("cov_type", cov_type, choices(CovType))
+    check_options(PanelQuantile.fit, method=method, cov_type=cov_type)
     if method == "canay" and cov_type != "bootstrap":
         raise OptionError(f"cov_type={cov_type!r} belongs to 'location-scale'. Type bootstrap.")
     if method == "canay" and jackknife:

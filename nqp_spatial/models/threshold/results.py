@@ -22,7 +22,7 @@ from nqp_spatial.models.threshold.search import ORDINALS, ThresholdSearch
 from nqp_spatial.results import Findings, Frame, Named, Results, TestResult
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import first
-from nqp_spatial.shared.options import Count, Seed, check_level, check_option
+from nqp_spatial.shared.options import Count, Seed, check_level, check_options
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ def bootstrap_draws(
     checkpoint: str | os.PathLike[str] | None,
 ) -> pd.DataFrame:
     """Bootstrapped F, one column for each test."""
-    check_option("method", method, core.METHODS)
+    check_options(PanelThresholdResults.bootstrap_test, method=method)
     replications, seed = check_whole("replications", replications, 1), check_whole("seed", seed, 0)
     rows = _rows(search, method)
     file = None if checkpoint is None else Checkpoint.open(checkpoint, search, seed, method)
