@@ -33,7 +33,7 @@ from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.scores import LARGEST
 from nqp_spatial.models.spatial.covariance import Inference, compute
 from nqp_spatial.models.spatial.dynamic_results import DynamicResults
-from nqp_spatial.panel.absorbed import LEVELS
+from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.clock import Clock, without_first
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.sample import Sample
@@ -230,54 +230,21 @@ class _Dynamic(_spatial_model.SpatialModel):
         radius = _stationary(panel, found)
         values, df = compute(_centred(found, design, options), design, options)
         errors, found = Inference(basis.covariance(values), df), basis.estimate(found)
-        return self._labelled(found, errors, lagged, where, spectrum, options.label, radius)
-
-    def _labelled(
-        self,
-        found: Estimate,
-        covariance: Inference,
-        lagged: tuple[str, ...],
-        where: dynamic.Dynamics,
-        spectrum: Spectrum,
-        cov_type: str,
-        radius: float,
-    ) -> DynamicResults:
-        design = self.design
-        constant = ["const"] if self.effects is None else []
-        lags_of_x = [LAG + name for name in lagged]
-        names = [*constant, *design.x_names, *lags_of_x, *self._dynamic_names, "rho"]
+        measures = self._rsquared(found, lagged)
+        told = replace(found, others=())  # other maxima are told of in static models
+        result = self._label(told, errors, lagged, spectrum, options.label, measures)
+        assert isinstance(result, DynamicResults)
         tau, eta = where.of(found.delta)
-        known = {"tau": tau, "eta": eta}
-        statistics = {
-            "n_entities": design.n_entities,
-            "n_periods": design.n_periods,
-            **{name: known[name] for name in self._dynamic_names},
-            "rho": found.rho,
-            "sigma2": found.sigma2,
-            "spectral_radius": radius,
-        }
-        return DynamicResults(
-            params=pd.Series([*found.delta, found.rho], index=names, name="estimate"),
-            cov=pd.DataFrame(covariance.values[:-1, :-1], index=names, columns=names),
-            nobs=design.y.size,
-            resids=design.series(found.resid, "resid"),
-            fitted=design.series(design.y - found.resid, "fitted"),
-            loglik=found.loglik,
-            rsquared=self._rsquared(found, lagged),
-            dependent=design.dependent,
-            cov_type=cov_type,
-            model_name=self._model_name,
-            df_resid=covariance.df,
-            effects_included=LEVELS[self.effects],
-            extra_statistics=statistics,
-            provenance=self._provenance(spectrum, found.rho, cov_type, lagged),
-            raw=replace(found, multiplier=None),  # a factor cannot be pickled
-            model=self,
-            design=design,
-            lagged=lagged,
-            spectrum=spectrum,
-            observed=self.observed,
-        )
+        known = {"tau": tau, "eta": eta, "spectral_radius": radius, **result.extra_statistics}
+        order = ["n_entities", "n_periods", *self._dynamic_names, "rho", "sigma2"]
+        statistics = {name: known[name] for name in (*order, "spectral_radius")}
+        return replace(result, extra_statistics=statistics)
+
+    def _results_class(self) -> type[SpatialResults]:
+        return DynamicResults
+
+    def _results_fields(self, lagged: tuple[str, ...], spectrum: Spectrum) -> dict[str, Any]:
+        return super()._results_fields(lagged, spectrum) | {"observed": self.observed}
 
     def _rsquared(self, found: Estimate, lagged: Sequence[str]) -> dict[str, float]:
         """As for static models; the reduced form is given y of the period before."""

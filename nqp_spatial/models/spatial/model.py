@@ -316,7 +316,8 @@ class SpatialModel:
         constant = ["const"] if self._removed is None else []
         spatial = {"rho": found.rho} if self._lag else {}
         spatial |= {"lambda": found.lambda_} if self._error else {}
-        names = pd.Index([*constant, *design.x_names, *(LAG + n for n in lagged), *spatial])
+        lags = [*(LAG + name for name in lagged), *self._dynamic_names]
+        names = pd.Index([*constant, *design.x_names, *lags, *spatial])
         params = pd.Series([*found.delta, *spatial.values()], index=names, name="estimate")
         cov = pd.DataFrame(covariance.values[:-1, :-1], index=names, columns=names)
         statistics = {
@@ -348,6 +349,11 @@ class SpatialModel:
             model=self,
             **self._results_fields(lagged, spectrum),
         )
+
+    @property
+    def _dynamic_names(self) -> list[str]:
+        """Coefficients of the past, the last of delta."""
+        return []
 
     def _with_notes(self, more: Sequence[str], *fitted: Any) -> dict[str, Any]:
         """The provenance, with notes that only the fit knows."""
