@@ -150,7 +150,7 @@ def _delta(response: Parameters, level: float) -> pd.DataFrame:
     estimate = on_beta * beta + on_theta * theta  # (3, k)
     d_rho = d_beta * beta + d_theta * theta
     gradient = np.stack(np.broadcast_arrays(on_beta, on_theta, d_rho), axis=-1)
-    error = np.stack([standard_errors(gradient[:, r], cov[r]) for r in range(k)], axis=1)
+    error = standard_errors(gradient, cov)
     width = response.critical(level) * error
     values = np.stack([estimate, error, estimate - width, estimate + width], axis=-1)
     frame = _frame(response, values)

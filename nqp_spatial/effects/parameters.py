@@ -121,10 +121,12 @@ class Parameters:
 def standard_errors(gradient: Array, cov: Array) -> Array:
     """Of functions with gradients of shape (..., p); NaN where ``cov`` is not positive definite.
 
+    ``cov`` is (p, p), or (..., p, p) if each function has parameters of its own.
     A negative variance within rounding of zero is zero.
     """
-    variance = np.einsum("...i,ij,...j->...", gradient, cov, gradient)
-    largest = (np.abs(gradient) @ np.sqrt(np.diag(cov))) ** 2
+    variance = np.einsum("...i,...ij,...j->...", gradient, cov, gradient)
+    deviations = np.sqrt(np.einsum("...ii->...i", cov))
+    largest = (np.abs(gradient) * deviations).sum(axis=-1) ** 2
     variance = np.where(variance < -_ROUNDING * largest, np.nan, np.maximum(variance, 0.0))
     return np.asarray(np.sqrt(variance))
 

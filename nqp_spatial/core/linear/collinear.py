@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import lapack
 
 Array = npt.NDArray[np.float64]
 
@@ -24,6 +25,13 @@ def absorbed(within: Array, raw: Array) -> list[int]:
     return [int(j) for j in np.flatnonzero(left <= TOLERANCE * size)]
 
 
+def upper(columns: Array) -> Array:
+    """R of a QR of columns (rows, k), shape (min(rows, k), k); without copies that numpy makes."""
+    R, _, _, failed = lapack.dgeqrf(columns)
+    assert not failed
+    return np.triu(R[: columns.shape[1]])
+
+
 class Triangle(NamedTuple):
     """Norms of columns, shape (k,), and R of the columns divided by them, shape (k, k)."""
 
@@ -34,7 +42,7 @@ class Triangle(NamedTuple):
     def of(cls, Z: Array) -> Triangle:
         """Of columns ``Z`` (rows, k)."""
         size = norms(Z)
-        return cls(size, np.asarray(np.linalg.qr(_scaled(Z, size), mode="r")))
+        return cls(size, upper(_scaled(Z, size)))
 
 
 def _scaled(Z: Array, size: Array) -> Array:

@@ -25,6 +25,8 @@ import numpy.typing as npt
 from scipy.linalg import solve_triangular
 from scipy.optimize import brentq, minimize, minimize_scalar
 
+from nqp_spatial.core.linear.collinear import upper
+
 Array = npt.NDArray[np.float64]
 
 EXACT = 1e-20  # share of the sum of squares below which nothing is left to explain
@@ -126,7 +128,7 @@ class Compressed:
         stacked = np.column_stack([Z, wy, y])
         self._total = float(y @ y)
         parts = [stacked] if filtered is None else [stacked, filtered]
-        R = np.asarray(np.linalg.qr(np.column_stack(parts), mode="r"))
+        R = upper(np.column_stack(parts))
         self._plain = R[:, : self.k + 2]
         self._lagged = None if filtered is None else R[:, self.k + 2 :]
         self._last: tuple[float, Array] | None = None

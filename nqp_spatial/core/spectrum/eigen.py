@@ -43,6 +43,7 @@ METHODS = get_args(Logdet)
 _EIGEN_SPARSE, _EIGEN_DENSE = 2_000, 20_000  # entities up to which eigenvalues are found
 _EXACT = 1_000_000  # entities from which factorisations are too slow
 _SMALL = 1e-4  # rho below which (A^-1 - I) / rho loses digits
+_BLOCK = 64  # rows of a triangle that LAPACK inverts
 _REMEMBERED = 16  # W whose eigenvalues are kept
 _DENSE_FACTOR = 400  # entities up to which a dense factor is as quick to make as a sparse one
 
@@ -172,6 +173,18 @@ class Factor(NamedTuple):
         return np.asarray(lapack.dpotrs(self.L, root * values, lower=1)[0] / root)
 
 
+def _inverse(L: Array) -> Array:
+    """Of a lower triangle; where it is small, by blocks: LAPACK's takes one column at a time."""
+    n = len(L)
+    if not _BLOCK < n <= _DENSE_FACTOR:
+        return np.asarray(lapack.dtrtri(L, lower=1)[0])
+    h = n // 2
+    out = np.zeros_like(L, order="F")
+    out[:h, :h], out[h:, h:] = _inverse(L[:h, :h]), _inverse(L[h:, h:])
+    out[h:, :h] = -(out[h:, h:] @ L[h:, :h]) @ out[:h, :h]
+    return out
+
+
 class EigenSpectrum:
     """All eigenvalues of W, real whenever W is similar to a symmetric matrix."""
 
@@ -202,17 +215,11 @@ class EigenSpectrum:
         if self._scale is None:
             values = eigvals(self._W.toarray())
             return values.real.copy() if np.abs(values.imag).max() < 1e-12 else values
-        return np.asarray(eigvalsh(self._symmetric(), check_finite=False))
+        S = self._symmetric().T  # as LAPACK has it, so that it needs no copy
+        return np.asarray(eigvalsh(S, overwrite_a=True, check_finite=False))
 
     def _symmetric(self) -> Array:
-        """D^1/2 W D^-1/2, symmetric and with the eigenvalues of W."""
-        return self._kept_symmetric if self.n <= _EIGEN_SPARSE else self._make_symmetric()
-
-    @cached_property
-    def _kept_symmetric(self) -> Array:
-        return self._make_symmetric()
-
-    def _make_symmetric(self) -> Array:
+        """D^1/2 W D^-1/2, symmetric and with the eigenvalues of W; a new array each time."""
         assert self._scale is not None
         if self._W.nnz < 0.1 * self.n**2:
             return np.asarray(symmetric_form(self._W, self._scale).toarray())
@@ -264,7 +271,7 @@ class EigenSpectrum:
             G = self._g(rho)
             return float(np.vdot(G, G if other == rho else self._g(other)))
         assert self._scale is not None
-        products = g * h  # of one triangle, each element for its mirror too
+        products = np.multiply(g, h, out=g)  # of one triangle, each element for its mirror too
         own = float(np.einsum("ii->", products))
         np.fill_diagonal(products, 0.0)
         d = self._scale
@@ -278,7 +285,7 @@ class EigenSpectrum:
         factor = self._cholesky(rho)
         if factor is None:
             return None
-        inverse = lapack.dpotri(factor.L, lower=1)[0]  # zeros above the diagonal stay
+        inverse = lapack.dlauum(_inverse(factor.L), lower=1, overwrite_c=1)[0]  # zeros above stay
         inverse[np.diag_indices(self.n)] -= 1
         return np.asarray(inverse)
 
@@ -297,7 +304,8 @@ class EigenSpectrum:
 
     def _find_cholesky(self, rho: float) -> Factor | None:
         assert self._scale is not None
-        A = -rho * self._symmetric()
+        A = self._symmetric()
+        A *= -rho
         A[np.diag_indices(self.n)] += 1
         L, failed = lapack.dpotrf(A.T, lower=1, clean=1, overwrite_a=1)
         return None if failed else Factor(L, np.sqrt(self._scale))
