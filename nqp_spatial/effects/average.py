@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial.core.spatial import draws as multiplier_draws
-from nqp_spatial.core.spatial.multiplier import Weights
-from nqp_spatial.core.spectrum.trace_error import trace_g_error
+from nqp_spatial.core.spatial.multiplier import Weights, mean_row_sum, mean_trace
+from nqp_spatial.core.spectrum.series import trace_g_error
 from nqp_spatial.effects.parameters import (
     KINDS,
     Parameters,
@@ -259,8 +258,8 @@ def _root(cov: Array) -> Array:
 def _average_weights(response: Parameters, sample: Array) -> dict[str, tuple[Array, Array]]:
     """Weights of (beta, theta) in each effect at the rho of each draw, of shape (draws,)."""
     rhos = sample[:, response.rho] if response.rho >= 0 else np.zeros(1)
-    g = multiplier_draws.mean_trace(response.spectrum, rhos)
-    sums = multiplier_draws.mean_row_sum(response.W, response.spectrum, rhos)
+    g = mean_trace(response.spectrum, rhos)
+    sums = mean_row_sum(response.W, response.spectrum, rhos)
     return {
         "direct": (1 + rhos * g, g),
         "indirect": (rhos * (sums - g), sums - g),

@@ -12,9 +12,9 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 from nqp_spatial import SpatialDurbin, weights
-from nqp_spatial.core.spatial import draws as multiplier_draws
+from nqp_spatial.core.spatial import multiplier as multiplier_draws
 from nqp_spatial.core.spectrum.eigen import SeriesSpectrum, prepare
-from nqp_spatial.core.spectrum.trace_error import trace_g_error
+from nqp_spatial.core.spectrum.series import trace_g_error
 from nqp_spatial.effects.response import Response
 from nqp_spatial.exceptions import DataError, IslandWarning, OptionError, UnstableModelError
 from tests import by_hand, panels

@@ -17,8 +17,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.linalg import eigvals, eigvalsh, lapack
 
-from nqp_spatial.core.spectrum.cholmod import CholmodSpectrum, cholmod
-from nqp_spatial.core.spectrum.lu import LUSpectrum, lu_options
+from nqp_spatial.core.spectrum.lu import CholmodSpectrum, LUSpectrum, cholmod, lu_options
 from nqp_spatial.core.spectrum.series import SeriesSpectrum
 from nqp_spatial.core.spectrum.structure import bounds, largest_row_sum, symmetric_form, symmetriser
 

@@ -26,7 +26,7 @@ _NEAR = 0.99  # share of the way to its bound beyond which rho is called close t
 def complex_note(spectrum: Spectrum) -> list[str]:
     """Between which bounds rho was sought if not all eigenvalues are real."""
     omega = np.asarray(getattr(spectrum, "eigenvalues", 0.0))
-    real = omega[np.abs(omega.imag) < 1e-9].real  # as in core.spectrum_structure.bounds
+    real = omega[np.abs(omega.imag) < 1e-9].real  # as in core.spectrum.structure.bounds
     low, high = spectrum.interval
     if omega.size > 1 and not (real < -1e-9).any():
         return [note("spatial.unbounded", low=low, high=high)]

@@ -2,7 +2,7 @@
 
     y_t = rho W y_t + X_t beta + W X_t theta + mu + tau_t + u_t,   u_t = lambda W u_t + e_t
 
-``core/spatial_ml.py`` says what each ``correction`` of the incidental parameters maximises.
+``core/spatial/ml.py`` says what each ``correction`` of the incidental parameters maximises.
 """
 
 from __future__ import annotations

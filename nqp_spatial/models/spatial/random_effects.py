@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nqp_spatial.core.spatial import random_sandwich
 from nqp_spatial.core.spatial.likelihood import Scale
 from nqp_spatial.core.spatial.ml import Estimate
-from nqp_spatial.core.spatial.random_effects import RandomEffectsEstimate, estimate
+from nqp_spatial.core.spatial.random_effects import RandomEffectsEstimate, estimate, scores_of
 from nqp_spatial.exceptions import BoundaryWarning, EstimationError, OptionError
 from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.models.scores import prepare
@@ -101,7 +100,7 @@ def covariance(
             option="clusters",
         )
     inside = np.flatnonzero(~np.isnan(np.diag(own.cov)))
-    scores = random_sandwich.scores_of(own, Z, design.W)
+    scores = scores_of(own, Z, design.W)
     bread = own.cov[np.ix_(inside, inside)]
     cov, df = between(bread, scores, how, left_of(found, design, how))
     values = np.full_like(own.cov, np.nan)

@@ -357,6 +357,20 @@ class SpatialResults(Results):
         return footprints(self, polygons, variable or self.focus, **options)
 
 
+def residual_moran(
+    parts: Iterable[tuple[npt.NDArray[np.float64], sp.csr_array]],
+) -> TestResult:
+    """Moran's I of residuals, pooled over periods; see `diagnostics.moran_residuals`."""
+    found = moran.pooled(parts)
+    return TestResult(
+        name=f"Moran's I of residuals (I = {found.statistic:.4f})",
+        null=note("hypotheses.spatial"),
+        statistic=found.z,
+        df=0,
+        pvalue=float(2 * stats.norm.sf(abs(found.z))),
+    )
+
+
 def _target(variable: str, value: object, index: pd.MultiIndex, shape: tuple[int, int]) -> Any:
     """A number, or a Series by (entity, time), as an array (n_periods, n_entities)."""
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):

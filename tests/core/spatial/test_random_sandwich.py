@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 from nqp_spatial.core.spatial import random_effects
-from nqp_spatial.core.spatial.random_sandwich import scores_of
+from nqp_spatial.core.spatial.random_effects import scores_of
 from nqp_spatial.core.spatial.sandwich import clustered
 from nqp_spatial.core.spectrum.eigen import prepare
 from tests import panels

@@ -14,7 +14,7 @@ from scipy.spatial import Delaunay, cKDTree
 
 from nqp_spatial.core.spectrum import eigen as core
 from nqp_spatial.core.spectrum import structure
-from nqp_spatial.core.spectrum.cholmod import cholmod
+from nqp_spatial.core.spectrum.lu import cholmod
 from nqp_spatial.core.spectrum.probes import controlled, signs
 from tests import slow
 
@@ -407,6 +407,6 @@ def test_cholmod_needs_a_symmetric_form():
 
 
 def test_cholmod_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr("nqp_spatial.core.spectrum.cholmod.cholmod", lambda: None)
+    monkeypatch.setattr("nqp_spatial.core.spectrum.lu.cholmod", lambda: None)
     with pytest.raises(ImportError, match=r"pip install \"scikit-sparse"):
         core.prepare(voronoi(400), "cholmod")
