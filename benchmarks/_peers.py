@@ -95,7 +95,7 @@ class Program:
 
     ``build`` makes its own form of a frame and weights, ``fit`` and ``effects`` are timed, and
     ``estimates`` and ``averages`` read what they returned. ``prepares``: a first fit leaves W
-    prepared for the next.
+    prepared for the next; ``forget``: until it is told so.
     """
 
     build: Callable[[Data], Any]
@@ -104,6 +104,7 @@ class Program:
     effects: Callable[[Any, Any], Any] | None = None
     averages: Callable[[Any], dict[str, Any]] | None = None
     prepares: bool = False
+    forget: Callable[[], None] = lambda: None
 
 
 def split(slopes: Any, rho: float) -> dict[str, Any]:
@@ -116,6 +117,7 @@ def split(slopes: Any, rho: float) -> dict[str, Any]:
 def ours() -> Program:
     """Two-way, Lee and Yu's transformation (the default), effects by the delta method."""
     import nqp_spatial as nqp
+    from nqp_spatial.core.spectrum.eigen import forget
 
     def build(data: Data) -> Any:
         return nqp.SpatialDurbin(data.frame["y"], data.frame[data.names], data.graph)
@@ -130,6 +132,7 @@ def ours() -> Program:
         effects=lambda model, result: replace(result).effects(),  # a copy has nothing cached
         averages=averages,
         prepares=True,
+        forget=forget,
     )
 
 
@@ -316,6 +319,7 @@ def run(program: Program, data: Data, runs: Runs) -> None:
     in_parts(program, data, runs)
 
     def everything() -> None:
+        program.forget()
         model = program.build(data)
         fitted = program.fit(model)
         if program.effects is not None:
