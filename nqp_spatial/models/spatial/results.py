@@ -384,15 +384,3 @@ def _target(variable: str, value: object, index: pd.MultiIndex, shape: tuple[int
     if missing.any():
         raise DataError(f"{variable!r} is empty at {first(aligned.index[missing], 3)}.")
     return aligned.to_numpy(dtype=float).reshape(shape[1], shape[0]).T
-
-
-def residual_moran(parts: Iterable[tuple[Array, sp.csr_array]]) -> TestResult:
-    """Moran's I of residuals, pooled over periods; see `diagnostics.moran_residuals`."""
-    found = moran.pooled(parts)
-    return TestResult(
-        name=f"Moran's I of residuals (I = {found.statistic:.4f})",
-        null=note("hypotheses.spatial"),
-        statistic=found.z,
-        df=0,
-        pvalue=float(2 * stats.norm.sf(abs(found.z))),
-    )
