@@ -387,7 +387,11 @@ def _search(
 def _climb(
     loglik: Callable[[float], float], score: Callable[[float], float], left: float, right: float
 ) -> float:
-    """Brent on the likelihood, then the root of the score beside it."""
+    """The root of the score; Brent on the likelihood, and the root beside it, if it is no peak."""
+    if score(left) > 0 > score(right):
+        rho = float(brentq(score, left, right, xtol=1e-15, rtol=1e-14))
+        if loglik(rho) >= max(map(loglik, (left, 0.5 * (left + right), right))):
+            return rho
     rho = _brent(loglik, left, right, xatol=1e-10)
     step = 1e-3 * (right - left)
     a, b = max(rho - step, left), min(rho + step, right)
