@@ -25,7 +25,7 @@ from nqp_spatial.models import SLX, SpatialDurbin, SpatialError, SpatialLag, Spa
 from nqp_spatial.models.spatial.model import Correction
 from nqp_spatial.results import Frame, ResultSet, TestResult, Tests, tests_frame
 from nqp_spatial.shared.notes import Note
-from nqp_spatial.shared.options import Effects, check_level
+from nqp_spatial.shared.options import Effects, Level, check_level
 from nqp_spatial.shared.text import format_frame
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def specification_path(
     *,
     effects: Effects | None = "twoway",
     correction: Correction = "lee-yu",
-    level: float = 0.05,
+    level: Level = 0.05,
 ) -> SpecificationPath:
     """Run the specific-to-general-to-specific sequence of tests.
 

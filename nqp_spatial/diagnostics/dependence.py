@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,11 @@ class DependenceResult(TestResult):
     n_pairs: int
 
 
-def pesaran_cd(resids: pd.Series, *, test: str = "cd") -> DependenceResult:
+def pesaran_cd(
+    resids: pd.Series,
+    *,
+    test: Literal["cd", "lm", "scaled-lm", "bias-corrected-lm"] = "cd",
+) -> DependenceResult:
     r"""Test residuals of a panel for dependence between entities.
 
     With :math:`r_{ij}` the correlation of the residuals of entities i and j over the

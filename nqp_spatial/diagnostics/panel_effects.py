@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from nqp_spatial.exceptions import EstimationError, OptionError
-from nqp_spatial.results import TestResult
+from nqp_spatial.results import TestResult, tests_frame
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Effects, check_option, check_options
+from nqp_spatial.shared.tests import df_text
 
 if TYPE_CHECKING:
     from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
@@ -113,6 +115,49 @@ def effects_lm_test(
     weights = np.ones(len(parts)) if form == "honda" else np.sqrt([size for _, size in parts])
     statistic = float(weights @ [lm for lm, _ in parts] / np.linalg.norm(weights))
     return TestResult(name, null, statistic, 0, float(stats.norm.sf(statistic)))
+
+
+def f_table(y: pd.Series, x: pd.DataFrame) -> pd.DataFrame:
+    """F tests of entity effects, of both kinds, and of period effects beside those of entities.
+
+    Returns
+    -------
+    DataFrame
+        Index effects; statistic, df as text, pvalue. Regressions are the pooled one, that with
+        entity effects and that with both.
+    """
+    from nqp_spatial.models import FixedEffects, PooledOLS
+
+    pooled = PooledOLS(y, x).fit()
+    entity = FixedEffects(y, x, effects="entity").fit()
+    twoway = FixedEffects(y, x, effects="twoway").fit()
+    return _table(
+        {
+            "entity": effects_f_test(pooled, entity),
+            "entity and time": effects_f_test(pooled, twoway),
+            "time, given entity": effects_f_test(entity, twoway),
+        }
+    )
+
+
+def lm_table(y: pd.Series, x: pd.DataFrame) -> pd.DataFrame:
+    """Breusch and Pagan's tests of random effects of entities, of periods and of both.
+
+    Returns
+    -------
+    DataFrame
+        As that of `f_table`.
+    """
+    from nqp_spatial.models import PooledOLS
+
+    pooled = PooledOLS(y, x).fit()
+    kinds: dict[str, Effects] = {"entity": "entity", "time": "time", "entity and time": "twoway"}
+    return _table({n: effects_lm_test(pooled, effects=kind) for n, kind in kinds.items()})
+
+
+def _table(tests: dict[str, TestResult]) -> pd.DataFrame:
+    frame = tests_frame(tests, "effects").drop(columns="null")
+    return frame.assign(df=[df_text(test.df) for test in tests.values()])
 
 
 def _component(pooled: FixedEffectsResults, level: int) -> tuple[float, float]:

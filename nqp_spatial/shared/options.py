@@ -18,7 +18,7 @@ import math
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
@@ -210,11 +210,14 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     call = function.__init__ if inspect.isclass(function) else function
     texts = described(inspect.getdoc(function) or "") | described(inspect.getdoc(call) or "")
     shared, found = getattr(call, "__shared_options__", {}), {}
+    made = {f.name: f.default_factory for f in fields(function)} if is_dataclass(function) else {}
     for name, own in inspect.signature(call).parameters.items():
         if name == "self" or own.kind in (own.VAR_POSITIONAL, own.VAR_KEYWORD):
             continue
         hint = shared.get(name, _evaluated(own.annotation, inspect.unwrap(call)))
-        found[name] = parameter(name, hint, own.default, texts.get(name, ""))
+        factory: Any = made.get(name, MISSING)
+        default = own.default if factory is MISSING else factory()
+        found[name] = parameter(name, hint, default, texts.get(name, ""))
     return found
 
 

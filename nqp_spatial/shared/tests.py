@@ -71,6 +71,11 @@ def tests_frame(tests: Mapping[Any, TestResult], name: str = "test") -> pd.DataF
     return frame
 
 
+def df_text(df: float | tuple[float, float]) -> str:
+    """``2``, or ``2, 97`` of an F."""
+    return ", ".join(f"{d:g}" for d in (df if isinstance(df, tuple) else (df,)))
+
+
 def wald(
     difference: npt.NDArray[np.float64],
     covariance: npt.NDArray[np.float64],

@@ -9,12 +9,11 @@ from nqp_spatial.datasets import packaged
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.messages import suggest
 from nqp_spatial.study.keys import Entry, Key, Problem, either
-from nqp_spatial.study.registry import MODELS, TESTED, VARIED
+from nqp_spatial.study.registry import DIAGNOSTICS, MODELS, TESTED, VARIED
 from nqp_spatial.study.rows import REGRESSORS
 from nqp_spatial.study.schema import (
     BUNDLED_SYSTEM,
     IndexOutcome,
-    Robustness,
     Study,
 )
 
@@ -34,6 +33,7 @@ def contradictions(study: Study) -> Iterator[Problem]:
         key = ("heterogeneity", name)
         yield from _base(study, key, asked.model, TESTED, "split into groups")
     yield from _tables(study)
+    yield from _diagnostics(study)
     yield from _questions(study)
     yield from _maps(study)
     yield from _names(study)
@@ -269,14 +269,14 @@ def _base(
         )
 
 
-def _robustness(study: Study, block: Robustness) -> Iterator[Problem]:
+def _robustness(study: Study, block: Entry) -> Iterator[Problem]:
     if block.name is not None and _is_taken(block.name):
         yield ("name",), f"a table of the name {block.name!r} is made anyhow. Choose another."
     found = list(_base(study, (), block.model, VARIED, "varied"))
     yield from found or _varied(study, block)
 
 
-def _varied(study: Study, block: Robustness) -> Iterator[Problem]:
+def _varied(study: Study, block: Entry) -> Iterator[Problem]:
     """Terms and options of variations are those of their model."""
     options = study.fitted[study.base_model(block.model)]
     if block.weights is not None and not options.row.spatial:
@@ -336,6 +336,22 @@ def _tables(study: Study) -> Iterator[Problem]:
             if model not in study.fitted:
                 problem = not_one_of(model, list(study.fitted), "models")
                 yield ("tables", name, "models", i), problem
+
+
+def _diagnostics(study: Study) -> Iterator[Problem]:
+    """Models that a test names are there, and tests of dependence by weights have some."""
+    asked, key = study.diagnostics, "diagnostics"
+    if asked.likelihood_ratio is not None:
+        named: list[tuple[Key, str]] = [(("full",), asked.likelihood_ratio.full)]
+        named += [(("restricted", i), n) for i, n in enumerate(asked.likelihood_ratio.restricted)]
+        for at, model in named:
+            if model not in study.fitted:
+                problem = not_one_of(model, list(study.fitted), "models")
+                yield (key, "likelihood_ratio", *at), problem
+    fixed = [name for name in study.weights if not study.changes(name)]
+    for name, row in DIAGNOSTICS.items():
+        if "graph" in row.roles and getattr(asked, name) is not None and not fixed:
+            yield (key, name), "this needs weights that do not change over time."
 
 
 # ---------------------------------------------------------------- questions to spatial models

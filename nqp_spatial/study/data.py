@@ -25,7 +25,7 @@ from nqp_spatial.study import inputs, steps
 from nqp_spatial.study.file import Source
 from nqp_spatial.study.inputs import Inputs, check_columns
 from nqp_spatial.study.keys import Key
-from nqp_spatial.study.registry_steps import how
+from nqp_spatial.study.registry import how
 from nqp_spatial.study.schema import IndexOutcome, Study, aggregated
 
 
@@ -66,6 +66,12 @@ class StudyData:
     transforms: list[Report] = field(default_factory=list)
     step_frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     flows: dict[str, Any] = field(default_factory=dict)
+
+    def where(self, expression: str | None, name: str) -> StudyData:
+        """The rows for which an expression is true, with a note that says how many are not."""
+        if expression is None:
+            return self
+        return replace(self, panel=self.panel.where(expression, name=name))
 
 
 def prepare(study: Study, source: Source) -> StudyData:

@@ -131,7 +131,7 @@ def _by_period(
     """Raw weights of each period of the study."""
     if entry.has("paths"):
         _check_paths(key, entry, ground, periods)
-    elif entry.window == PERIOD:
+    elif entry.has("window") and entry.window == PERIOD:
         _warn_of_treatment(key, entry, ground, periods)
         ground = replace(ground, first_treated=None)
     graphs = {}
@@ -152,7 +152,8 @@ def _at(entry: Entry, period: Any) -> Entry:
         text = period_text(period)
         path = (entry.paths or {}).get(text) if entry.path is None else entry.path
         return entry.but(path=(path or "").replace("{period}", text), paths=None)
-    return entry.but(window=(period, period)) if entry.window == PERIOD else entry
+    changes = entry.has("window") and entry.window == PERIOD
+    return entry.but(window=(period, period)) if changes else entry
 
 
 def period_text(period: Any) -> str:
@@ -223,8 +224,8 @@ def raw_weights(key: Key, entry: Entry, ground: Ground, geo: Graph | None = None
     if entry.has("window") and entry.kind != "flows":
         given |= {"window": tuple(entry.window), "treated_from": ground.first_treated}
         given.pop("column")
-    if geo is not None:
-        given["geo"] = geo
+    if geo is not None:  # which masked weights call the graph
+        given["geo" if "geo" in parameters(entry.row.function) else "graph"] = geo
     graph: Graph = entry.row.function(**given)
     return graph
 

@@ -33,7 +33,6 @@ from nqp_spatial.study.data import StudyData
 from nqp_spatial.study.graphs import Weights
 from nqp_spatial.study.keys import Entry, columns
 from nqp_spatial.study.log import RunLog
-from nqp_spatial.study.named import check_entities, restricted
 from nqp_spatial.study.record import Found
 from nqp_spatial.study.rows import Interaction, LagOf, Model
 from nqp_spatial.study.schema import Study
@@ -205,14 +204,36 @@ def constant(column: pd.Series, level: int, problem: str, hint: str) -> pd.Serie
 # ---------------------------------------------------------------- fits
 
 
+def rows_of(study: Study, data: StudyData, model: str) -> StudyData:
+    """The rows of one model, with a note that bears its name."""
+    return data.where(study.fitted[model].where, labels.model(model, study.language))
+
+
+def _keeps_entities(data: StudyData, used: StudyData) -> None:
+    """A spatial model keeps every entity of the study, for which its weights are.
+
+    Raises
+    ------
+    DataError
+        Names those that have no row left.
+    """
+    gone = data.panel.entities.difference(used.panel.entities)
+    if len(gone):
+        raise DataError(
+            f"where leaves out all rows of {len(gone)} entities, first {first(gone)}, and the "
+            "weights have them as neighbours. Type where: under data, so that weights are built "
+            "without them."
+        )
+
+
 def fit(study: Study, found: Found, outcome: str, model: str, log: RunLog, n_jobs: int) -> None:
     """One model of one outcome; what it gives is put into ``found``."""
     options, key = study.fitted[model], f"{outcome}/{model}"
     label = f"{labels.model(model)}: {outcome}"
-    data = restricted(found.data, options.where, labels.model(model, study.language))
+    data = rows_of(study, found.data, model)
     asked = call(study, data, outcome, options, n_jobs)
     if options.row.spatial:
-        check_entities(found.data, data)
+        _keeps_entities(found.data, data)
         graphs = {name: found.graphs[name] for name in study.graphs_of(options)}
         comparison = _compare(label, asked, graphs, log, n_jobs)
         found.comparisons[key] = comparison

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -19,45 +18,6 @@ from nqp_spatial.study.file import Source
 from nqp_spatial.study.inputs import check_columns
 from nqp_spatial.study.keys import Entry, Key
 from nqp_spatial.study.schema import Study
-
-
-def restricted(data: StudyData, where: str | None, name: str) -> StudyData:
-    """The data of rows for which an expression is true, with a note that says how many are not.
-
-    Parameters
-    ----------
-    where : str or None
-        As `PanelData.where` takes it; None keeps all rows.
-    name : str
-        Of the model, for the note.
-
-    Raises
-    ------
-    OptionError
-        An expression that cannot be evaluated, or is not true or false for each row.
-    DataError
-        It keeps no row.
-    """
-    if where is None:
-        return data
-    return replace(data, panel=data.panel.where(where, name=name))
-
-
-def check_entities(data: StudyData, used: StudyData) -> None:
-    """A spatial model keeps every entity of the study, for which its weights are.
-
-    Raises
-    ------
-    DataError
-        Names those that have no row left.
-    """
-    gone = data.panel.entities.difference(used.panel.entities)
-    if len(gone):
-        raise DataError(
-            f"where leaves out all rows of {len(gone)} entities, first {first(gone)}, and the "
-            "weights have them as neighbours. Type where: under data, so that weights are built "
-            "without them."
-        )
 
 
 def members(asked: Entry, key: Key, source: Source, data: StudyData) -> pd.Series:
@@ -121,7 +81,7 @@ def check_names(study: Study, source: Source, data: StudyData) -> None:
             if groups:  # whose columns are not those of the panel
                 expressions.names(where)
             else:
-                restricted(data, where, "rows")
+                data.where(where, "rows")
     _check_entities(study, source, data)
     _check_groups(study, source, data)
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from nqp_spatial.comparison import Heterogeneity
 from nqp_spatial.comparison.robustness import Robustness
+from nqp_spatial.comparison.specification import SpecificationPath
 from nqp_spatial.comparison.weights import WeightComparison
 from nqp_spatial.results import Frame, Results, TestResult
 from nqp_spatial.study.data import StudyData
@@ -71,6 +72,8 @@ class Found:
         ``name-outcome``.
     diagnostics : dict of str to DataFrame
         Those that the file asks for, such as "vif".
+    paths : dict of str to SpecificationPath
+        By ``specification-path-outcome-weights``.
     tables : dict of str to Table
         By the name of their files.
     """
@@ -92,4 +95,5 @@ class Found:
     between: dict[str, Answer] = field(default_factory=dict)
     counter: dict[str, Answer] = field(default_factory=dict)
     diagnostics: dict[str, pd.DataFrame] = field(default_factory=dict)
+    paths: dict[str, SpecificationPath] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)

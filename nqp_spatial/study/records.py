@@ -103,7 +103,13 @@ def _comparisons(found: Found) -> dict[str, Any]:
             | {"means": _nested(answer.said["means"])}
             for name, answer in found.counter.items()
         },
-        "diagnostics": {name: _nested(frame) for name, frame in found.diagnostics.items()},
+        "diagnostics": {
+            name: _nested(frame)
+            for name, frame in (
+                *found.diagnostics.items(),
+                *((name, path.to_frame()) for name, path in found.paths.items()),
+            )
+        },
         "data_frames": {name: _nested(frame) for name, frame in found.data.step_frames.items()},
     }
     return {name: value for name, value in record.items() if value}

@@ -16,8 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from nqp_spatial.shared.options import Between, Parameter
 from nqp_spatial.study.keys import ColumnOf, Entry, Of, members
-from nqp_spatial.study.registry import MODELS, SINGLE, WEIGHTS
-from nqp_spatial.study.registry_steps import STEPS
+from nqp_spatial.study.registry import MODELS, SINGLE, STEPS, WEIGHTS
 from nqp_spatial.study.rows import Model, Row, Step
 
 _MARKED = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

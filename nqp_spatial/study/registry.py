@@ -8,21 +8,40 @@ this module is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from nqp_spatial.shared.options import Between, Parameter, Seed, declared
-from nqp_spatial.study.keys import Check, ColumnOf, Entry, Items, KeysError, Of, OneOf
-from nqp_spatial.study.registry_steps import AGGREGATE, STEPS, VERB, Text, has_rules
+from nqp_spatial.shared.messages import suggest
+from nqp_spatial.shared.options import Between, Parameter, Positive, Seed, declared
+from nqp_spatial.study.keys import (
+    Before,
+    Check,
+    Checker,
+    ColumnOf,
+    Entry,
+    Items,
+    KeysError,
+    Of,
+    OneOf,
+)
 from nqp_spatial.study.rows import (
     SEVERAL,
     Column,
     Columns,
+    Diagnostic,
+    Labels,
     Model,
     Numbers,
     Row,
+    Step,
     Weights,
+    found,
+    over_all,
     own,
 )
+
+Text = str | None
+VERB = "panel.panel:PanelData"
 
 Names = Annotated[Sequence[str], Items(1)]
 OFFICIAL = "bundled:official"
@@ -144,6 +163,7 @@ def _distances(name: str) -> Weights:
     return Weights(f"weights:{name}", own=_PLACED, command=True)
 
 
+_OTHER = str | Annotated[Entry, OneOf("weights")]
 _GEO = Entry(
     "inverse_distance", _distances("inverse_distance"), {}, "kind"
 )  # of nested, if not said
@@ -159,7 +179,7 @@ WEIGHTS: Mapping[str, Weights] = {
     "economic": Weights("weights:economic", own=_OWN | _VALUED, fixed={"kind": "inverse_gap"}),
     "nested": Weights(
         "weights:nested",
-        own=_OWN | _VALUED | own(geo=(str | Annotated[Entry, OneOf("weights")], _GEO)),
+        own=_OWN | _VALUED | own(geo=(_OTHER, _GEO)),
     ),
     "gravity": Weights("weights:gravity", own=_PLACED | _VALUED),
     "agglomeration": Weights(
@@ -167,6 +187,9 @@ WEIGHTS: Mapping[str, Weights] = {
         own=_OWN | own(membership=(str, OFFICIAL)),
         names={"kind": "links"},
         command=True,
+    ),
+    "masked": Weights(  # the links of other weights inside groups, or across them
+        "weights:masked", own=_OWN | own(geo=_OTHER, membership=(str, OFFICIAL))
     ),
     "flows": Weights(  # of a table, or of the column of a co_patents step, which has periods
         "weights:flows",
@@ -192,7 +215,313 @@ INDICES: Mapping[str, Row] = {
 }
 
 
+# ---------------------------------------------------------------- steps of the data
+
+Two = Annotated[list[str], Items(2), ColumnOf()]
+Parts = Annotated[dict[str, str], Items(1)]
+Rules = Annotated[dict[str, str | list[str]], Items(1)]
+_INTO = own(into=str | Parts)
+
+
+def _directions(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A direction for each column, in groups or all without; or the keys of a file of a system."""
+    if isinstance(given.get("groups"), list):
+        return given
+    grouped = any(isinstance(value, Mapping) for value in given.values())
+    for name, value in given.items():
+        if grouped and not isinstance(value, Mapping):
+            raise KeysError(
+                f"expected a group such as {{wage: positive}}, found {value!r}: give groups "
+                "throughout, or none",
+                name,
+            )
+        for column, direction in value.items() if grouped else [(name, value)]:
+            if direction not in ("positive", "negative"):
+                raise KeysError(
+                    f"expected positive or negative, found {direction!r}."
+                    + suggest(direction, ("positive", "negative")),
+                    *((name, column) if grouped else (name,)),
+                )
+    return given
+
+
+# Indicators: a file, bundled:nqp, {column: positive}, or {group: {column: positive}}. With group
+# they are attributes of groups: the rows that share a group and a period count once.
+_INDEX = _INTO | own(
+    indicators=str | Annotated[list[str], Items(1)] | Annotated[dict[str, Any], Check(_directions)],
+    group=(Labels | None, None),
+)
+_PLACE = own(entity=(Text, None), time=(Text, None))  # of a table of data.tables
+AGGREGATE = own(by=str, columns=Rules)
+
+
+def how(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Rules as the API takes them."""
+    return {
+        n: r if isinstance(r, str) else r[0] if len(r) == 1 else tuple(r)
+        for n, r in columns.items()
+    }
+
+
+def has_rules(entry: Entry) -> None:
+    """Each column has a rule of `aggregate`."""
+    for name, rule in how(entry.columns).items():
+        weighted = isinstance(rule, tuple) and len(rule) == 2 and rule[0] == "weighted mean"
+        if rule not in ("sum", "mean") and not weighted:
+            raise KeysError(
+                f"{name} is to be {entry.columns[name]!r}. Expected sum, mean or [weighted mean, "
+                "population], with a column of weights"
+            )
+
+
+def _has_values(entry: Entry) -> None:
+    values = entry.values or {}
+    odd = [name for name, value in values.items() if not isinstance(value, str | int | float)]
+    if odd:
+        raise KeysError(f"values gives {odd[0]!r} {values[odd[0]]!r}. Expected text or a number")
+
+
+def _centres_its_own(entry: Entry) -> None:
+    other = [name for name in entry.centre if name not in entry.columns]
+    if other:
+        raise KeysError(f"centre names {other[0]!r}, which is not among columns")
+
+
+def _directed(entry: Entry) -> None:
+    if isinstance(entry.indicators, list):
+        raise KeysError(
+            "indicators need a direction each, such as indicators: {wage: positive, so2: negative}"
+        )
+
+
+def _counts_components(entry: Entry) -> None:
+    n = entry.n_components
+    if n >= 1 and n % 1:
+        raise KeysError(
+            f"n_components is {n:g}. Expected a whole number, or a share of the variance below 1, "
+            "such as 0.8"
+        )
+
+
+def _leads(entry: Entry) -> None:
+    if (entry.size is None) == (entry.leaders is None):
+        raise KeysError("give either size (the largest entity leads) or leaders (entity by group)")
+    if len(entry.values) > 1 and isinstance(entry.into, str):
+        first = entry.values[0]
+        raise KeysError(
+            "of several values into says which becomes which, such as into: "
+            f"{{{first}: {first}_ratio}}"
+        )
+
+
+def _has_a_whole(entry: Entry) -> None:
+    if len(entry.part) == 1 and entry.whole is None:
+        raise KeysError("one activity needs whole, such as GDP or all employment")
+    if len(entry.part) > 1 and isinstance(entry.into, str):
+        first = entry.part[0]
+        raise KeysError(
+            f"of several columns into says which becomes which, such as into: {{{first}: "
+            f"lq_{first}}}"
+        )
+
+
+def _scores(step: Entry, found: Any) -> Any:
+    """The score under the name of the column, and those of groups of indicators after it."""
+    scores = found.score.to_frame(step.into)
+    more = found.group_scores.add_prefix(f"{step.into}_") if step.sub_indices else None
+    return scores if more is None else scores.join(more)
+
+
+def _of_period(step: Entry, table: Any) -> Any:
+    """By group where it is of one period, which holds for all."""
+    return table if step.period is None else table.droplevel(1)
+
+
+def _means(table: Any) -> Any:
+    return found("indices.inequality:period_means")(table)
+
+
+def _change(name: str, suffix: bool = True, **more: Any) -> Step:
+    """A function of `panel.transform`, of each of some columns."""
+    keys = own(columns=Columns) | (own(suffix=(str, "")) if suffix else {})
+    return Step(f"panel.transform:{name}", own=keys, **more)
+
+
+def _made(api: str, **more: Any) -> Step:
+    """A function that makes columns."""
+    return Step(api, **{"own": _INTO, **more})
+
+
+_TWO = {"takes": {"sectors": Two, "counts": Two, "systems": Two}}
+_LISTED = {"takes": {"inputs": Columns, "outputs": Columns}}
+_PERIOD = _INTO | own(period=(Any, None))  # year by year, or of one for all
+
+STEPS: Mapping[str, Step] = {
+    "winsorise": _change("winsorise", over_study=over_all),
+    "three_sigma": _change("three_sigma", over_study=over_all),
+    "standardise": _change("standardise", over_study=over_all),
+    "interpolate": _change("interpolate", series=True),
+    "log": _change("log", suffix=False),
+    "lag": _change("lag", suffix=False, series=True),
+    "growth": _change("growth", suffix=False, series=True, names={"kind": "rate"}),
+    "compute": _made("", own=_INTO | own(formula=str), gaps=True),
+    "recode": _made(
+        f"{VERB}.recode", names={"name": ""}, gaps=True, rule=_has_values,
+        takes={"column": Column, "values": Annotated[dict[str, Any], Items(1)] | None},
+    ),
+    "combine": _made(
+        f"{VERB}.combine", names={"name": "", "centre": ""}, fixed={"how": "labels"}, gaps=True,
+        takes={"columns": Annotated[list[str], Items(1)]},
+    ),
+    "interact": _made(
+        f"{VERB}.combine", names={"name": "", "separator": ""}, fixed={"how": "product"},
+        takes={"columns": Two, "centre": Annotated[list[str], ColumnOf()]}, gaps=True,
+        rule=_centres_its_own, over_study=lambda entry: bool(entry.centre),
+    ),
+    "entropy": _made(  # sub_indices: columns of groups of indicators too, INTO_GROUP
+        "indices:entropy", own=_INDEX | own(sub_indices=(bool, False)), names={"system": ""},
+        over_study=over_all, rule=_directed, values=_scores,
+        beside=lambda step, answer: {"entropy": answer.group_weights},
+    ),
+    "pca": _made(  # range: unit puts the score on 0 to 1
+        "indices:pca", own=_INDEX | own(range=(Literal["unit"] | None, None)),
+        names={"directions": ""}, over_study=over_all, rule=_counts_components,
+        values=lambda step, answer: answer.unit_score if step.range == "unit" else answer.score,
+        beside=lambda step, answer: {"pca": answer.explained, "kmo-bartlett": answer.adequacy},
+    ),
+    "topsis": _made(
+        "indices:topsis", own=_INDEX, names={"system": ""}, over_study=over_all, rule=_directed,
+        values=lambda step, answer: answer.score,
+    ),
+    "coupling": _made(
+        "indices:coupling", parts=("D", "C", "T", "level"), **_TWO,
+        over_study=lambda entry: entry.standardise == "minmax",
+    ),
+    "rta": _made("indices:rta", **_TWO),
+    "industrial_structure": _made("indices:industrial_structure", **_TWO),
+    "location_quotient": _made("indices:location_quotient", parts="part", rule=_has_a_whole),
+    "krugman": _made("indices:krugman", **_TWO),
+    "gap": _made("indices:gap", parts=("log_gap", "ratio", "reference")),
+    "inequality": _made(
+        "indices:inequality", named=True, parts=("theil_t", "theil_l", "gini", "cv", "n_cities"),
+        of_groups=True,
+        beside=lambda step, table: {"inequality": _means(table).drop(columns="n_cities")},
+    ),
+    "theil_decomposition": _made(
+        "indices:theil_decomposition", named=True, names={"groups": "group", "kind": "form"},
+        parts=("total", "within", "between", "within_share"),
+        beside=lambda step, table: found("indices.inequality:contributions")(table),
+    ),
+    "relative_to_leader": _made(
+        "indices:relative_to_leader", own=_INTO | own(leaders=(dict[str, Any] | None, None)),
+        takes={"values": Columns}, parts="values", rule=_leads,
+    ),
+    "primacy": _made(
+        "indices:primacy", own=_PERIOD, named=True, of_groups=True, values=_of_period,
+        beside=lambda step, table: {"primacy": table},
+        parts=("primacy2", "primacy4", "primacy11", "n_cities", "leader"),
+    ),
+    "rank_size": _made(
+        "indices:rank_size", own=_PERIOD, named=True, of_groups=True, values=_of_period,
+        beside=lambda step, table: {"rank-size": table},
+        parts=("exponent", "structure", "n_cities", "std_error", "rsquared"),
+    ),
+    "group": Step(
+        "indices:aggregate", own=AGGREGATE | own(suffix=(Annotated[str, Items(1)], "_group")),
+        names={"groups": "", "how": ""}, rule=has_rules, of_groups=True,
+        values=lambda step, answer: answer.values,
+    ),
+    "dea": _made(
+        "indices:dea", parts=("crs", "vrs", "scale"), **_LISTED,
+        over_study=lambda entry: entry.by == "pooled",
+        beside=lambda step, table: {"dea": _means(table)},
+    ),
+    "malmquist": _made(  # cumulative chains the changes from the first period on
+        "indices:malmquist", own=_INTO | own(cumulative=(bool, False)), **_LISTED, series=True,
+        gaps=True, parts=("tfp_change", "efficiency_change", "technical_change",
+                          "pure_efficiency_change", "scale_efficiency_change"),
+        values=lambda step, answer: answer.cumulative() if step.cumulative else answer.changes,
+        beside=lambda step, answer: {"malmquist": answer.means()},
+    ),
+    "market_integration": _made(
+        "indices:market_integration", names={"prices": "", "pairs": "", "kind": "form"},
+        own=_INTO | _PLACE | own(table=str, group=Labels,
+                                 goods=(Annotated[list[str], Items(2)] | None, None)),
+        series=True, parts=("integration", "segmentation", "n_pairs"),
+    ),
+    "co_patents": _made(  # over per times scale; the flows between entities can be weights
+        "indices:co_patents", names={"entities": "", "periods": "", "groups": "group"},
+        own=_INTO | own(table=str, group=(Labels | None, None), per=(Column | None, None),
+                        scale=(Positive, 1.0)),
+        values=lambda step, answer: answer.counts,
+        beside=lambda step, answer: {"co-patents": answer.tally()},
+    ),
+    "keyword_frequency": _made(  # lexicon: a table with the columns group and word, or a file
+        "indices:keyword_frequency", names={"reports": "", "expected": ""}, gaps=True,
+        own=_INTO | own(table=str, lexicon=str, report=(str, "report")) | _PLACE,
+        values=lambda step, answer: answer.frequency,
+        beside=lambda step, answer: {"keywords": answer.hits_by_word()},
+    ),
+}  # fmt: skip
+
+
 # ---------------------------------------------------------------- comparisons and questions
+
+
+# ---------------------------------------------------------------- variations and diagnostics
+
+
+def _transformed(value: Any) -> Any:
+    """A transformation of one variation: a step whose columns may be left out."""
+    if not isinstance(value, Mapping):
+        raise KeysError(f"expected keys below it, found {value!r}")
+    kind: Any = value.get("kind")
+    checked = Checker(ROWS)
+    checked.value(Literal[_TRANSFORMS], kind, ("kind",))
+    if not checked.problems:
+        step, rest = STEPS[kind], {n: item for n, item in value.items() if n != "kind"}
+        columns = replace(step.keys["columns"], default=None, optional=True)
+        odd = [name for name in rest if name not in ("columns", *step.options)]
+        if odd:
+            known = ", ".join(step.options)
+            raise KeysError(f"{odd[0]} does not belong to {kind}, whose options are: {known}")
+        said = checked.keys({"columns": columns, **step.options}, rest, ())
+    if checked.problems:
+        key, text = checked.problems[0]
+        raise KeysError(text.removesuffix("."), *key)
+    return Entry(kind, step, said, "kind")
+
+
+_TRANSFORMS = ("winsorise", "three_sigma", "standardise", "log", "lag", "growth")
+
+
+def _departs(entry: Entry) -> None:
+    known = [name for name in entry.row.keys if name != "focus"]
+    if all(getattr(entry, name) is None for name in known):
+        raise KeysError(f"this variation changes nothing. Give one of {', '.join(known)}")
+
+
+_TERMS = Mapping[str, str] | None
+_VARIED = {  # what keys take where Python takes columns, functions or a word of its own
+    "where": Where | None,
+    "outcome": Column | None,
+    **dict.fromkeys(("add", "drop"), Names | None),
+    "transform": Annotated[Any, Check(_transformed)] | None,
+    "effects": Literal["twoway", "entity", "time", "none"] | None,
+    "cov_type": str | None,
+    **dict.fromkeys(("options", "fit"), Mapping[str, Any] | None),
+}
+
+
+def _short(value: Any) -> Any:
+    """True for no keys, false for nothing, columns alone."""
+    if isinstance(value, bool):
+        return {} if value else None
+    return {"columns": value} if isinstance(value, str | list) else value
+
+
+def _asked(name: str) -> Any:
+    return Annotated[Entry, Of(name), Before(_short)] | None
 
 
 def _rooted(entry: Entry) -> None:
@@ -240,6 +569,38 @@ Matching = bool | Annotated[Entry, Of("match_cities")]
 _TABLE = own(table=str, encoding=(Text, None), match_cities=(Matching, False))
 _ASKED = own(model=(Text, None), weights=(Text, None))  # by default the main one, its first
 _ITEMS = Annotated[list[Any], Items(1)] | None
+_ROWS_OF_A_TABLE = own(keep=(Names | None, None), drop=(Names | None, None))
+
+# By default of the outcomes and all regressors but the policy.
+DIAGNOSTICS: Mapping[str, Diagnostic] = {
+    "autocorrelation": Diagnostic(
+        "diagnostics:autocorrelation_table",
+        roles=("y", "graphs"),
+        names={"series": "", "graphs": ""},
+    ),
+    "effects_f": Diagnostic("diagnostics.panel_effects:f_table", roles=("y", "x")),
+    "effects_lm": Diagnostic("diagnostics.panel_effects:lm_table", roles=("y", "x")),
+    "vif": Diagnostic(
+        "diagnostics:vif", roles=("x",), beside={"condition-index": "diagnostics:condition_index"}
+    ),
+    "unit_root": Diagnostic(
+        "diagnostics:unit_root_table",
+        own=own(columns=(Columns | None, None)),
+        roles=("columns",),
+        asks={"diagnostics:unit_root": (*("trend", "lags", "max_lags", "demean", "bandwidth"),)},
+        takes={"trend": SEVERAL},
+        rule=_rooted,
+    ),
+    "lm_tests": Diagnostic("diagnostics:lm_tests", roles=("y", "x", "graph")),
+    "specification_path": Diagnostic("comparison:specification_path", roles=("y", "x", "graph")),
+    "pesaran_cd": Diagnostic("diagnostics:pesaran_cd", roles=("resids",)),
+    "likelihood_ratio": Diagnostic(  # of models by name, each smaller one in the full one
+        "diagnostics:likelihood_ratio",
+        roles=("restricted", "full"),
+        own=own(restricted=Names, full=str),
+    ),
+}
+_DEFAULTS = {"autocorrelation": Entry("autocorrelation", DIAGNOSTICS["autocorrelation"], {})}
 
 SINGLE: Mapping[str, Row] = {
     "match_cities": Row("cities.matching:with_adcodes", names={"table": "", "column": ""}),
@@ -260,16 +621,36 @@ SINGLE: Mapping[str, Row] = {
         only=("thresholds", "grid", "trim", "refine"),
         asks={"models:PanelThresholdResults.bootstrap_test": ("replications", "method")},
     ),
+    "robustness": Row(  # by default of the first model that can be varied, under its first weights
+        "comparison:robustness",
+        own=own(name=(Text, None), model=(Text, None), focus=(Text, None), weights=(Text, None))
+        | own(variations=Annotated[Mapping[str, Annotated[Entry, Of("variation")]], Items(1)])
+        | _ROWS_OF_A_TABLE,
+        names=dict.fromkeys(("formula", "data", "model", "options", "fit", "base_name"), ""),
+    ),
+    "variation": Row(
+        "comparison:Variation",
+        own=own(
+            **{name: (hint, None) for name, hint in _VARIED.items()},
+            replace=(_TERMS, None),
+            aggregate=(Annotated[Entry, Of("aggregate")] | None, None),
+            focus=(Text, None),
+        ),
+        names={"name": "", "columns": "", "data": ""},
+        rule=_departs,
+    ),
+    "table": Row(  # models side by side; `model/part` is one of several regressions
+        own=own(models=Names, title=(Text, None)) | _ROWS_OF_A_TABLE
+    ),
     "heterogeneity": Row(
         "comparison:heterogeneity",
         own=own(
             by=Column,
             model=(Text, None),
             where=(Where | None, None),
-            keep=(Names | None, None),
-            drop=(Names | None, None),
             seed=(Seed | None, None),
-        ),
+        )
+        | _ROWS_OF_A_TABLE,
         names={"model": "", "groups": ""},
     ),
     "effects": Row(  # orders: up to which order of neighbours they are shown order by order too
@@ -291,13 +672,13 @@ SINGLE: Mapping[str, Row] = {
         | own(group=(str, "agglomeration"), entity=(str, "adcode"), groups=(_ITEMS, None)),
         rule=_has_groups,
     ),
-    "autocorrelation": Row("diagnostics:autocorrelation_table", names={"series": "", "graphs": ""}),
-    "unit_root": Row(  # by default of the outcomes and all regressors but the policy
-        "diagnostics:unit_root_table",
-        own=own(columns=(Columns | None, None)),
-        asks={"diagnostics:unit_root": (*("trend", "lags", "max_lags", "demean", "bandwidth"),)},
-        takes={"trend": SEVERAL},
-        rule=_rooted,
+    **DIAGNOSTICS,
+    "diagnostics": Row(
+        own=own(**{name: (_asked(name), _DEFAULTS.get(name)) for name in DIAGNOSTICS})
+        | own(
+            correlation=(bool | Annotated[list[str], ColumnOf()], False),
+            descriptive=(Annotated[list[str], ColumnOf()] | None, None),
+        )
     ),
 }
 

@@ -282,6 +282,24 @@ def _named_in(message: str, said: Mapping[str, Any]) -> str | None:
     return places[min(found)] if found else None
 
 
+@dataclass(frozen=True)
+class Diagnostic(Row):
+    """A test or description beside the models.
+
+    Attributes
+    ----------
+    roles : tuple of str
+        What the run passes: the outcome (y), regressors (x), columns, each W (graph) or all
+        (graphs), residuals of each model (resids), or results of models that keys name.
+    beside : mapping of str to str
+        Further tables of the same, by the function that makes them.
+    """
+
+    roles: tuple[str, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
+    supplied: frozenset[str] = SUPPLIED | {"resids", "restricted", "full", "series", "graphs"}
+
+
 PERIOD = "period"  # in place of a window: the values of each period make its own W
 
 

@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nqp_spatial import comparison, diagnostics, models
-from nqp_spatial.comparison.robustness import Variation, robustness
+from nqp_spatial import comparison, diagnostics
 from nqp_spatial.diagnostics.autocorrelation import side_by_side
 from nqp_spatial.exceptions import DataWarning
-from nqp_spatial.language import labels
 from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.panel.formula import quoted
 from nqp_spatial.panel.panel import PanelData
-from nqp_spatial.results import TestResult
-from nqp_spatial.shared.options import Effects
+from nqp_spatial.results import TestResult, tests_frame
+from nqp_spatial.shared.tests import df_text
 from nqp_spatial.study import graphs as _graphs
-from nqp_spatial.study import schema
 from nqp_spatial.study.data import StudyData, prepare
 from nqp_spatial.study.file import Source, load
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.keys import Entry
 from nqp_spatial.study.log import RunLog
-from nqp_spatial.study.models import call, clusters, fit, noted
-from nqp_spatial.study.named import check_names, members, restricted
+from nqp_spatial.study.models import call, clusters, fit, noted, rows_of
+from nqp_spatial.study.named import check_names, members
 from nqp_spatial.study.pictures import write_maps, write_plots
 from nqp_spatial.study.record import Answer, Found
-from nqp_spatial.study.registry_steps import how
+from nqp_spatial.study.registry import DIAGNOSTICS, how
 from nqp_spatial.study.result import StudyResult
+from nqp_spatial.study.rows import found as api_of
 from nqp_spatial.study.schema import Study
-from nqp_spatial.study.variations import Variation as Said
-from nqp_spatial.study.write import df_text, make_tables, write_tables
+from nqp_spatial.study.write import make_tables, write_tables
 
 
 def run_study(
@@ -82,7 +79,8 @@ def run_study(
         What the steps warned of, after the last one; ``run.log`` has all of it.
     """
     study, source = load(path, overrides)
-    target = Path(output) if output is not None else _default_folder(study, source)
+    own = source.file(("output", "folder"), study.output.folder)
+    target = Path(output) if output is not None else own
     with Folder(target, overwrite=overwrite) as folder:
         log = RunLog(total=_n_steps(study))
         try:
@@ -114,10 +112,6 @@ def _fits(study: Study) -> list[tuple[str, str]]:
     ]
 
 
-def _default_folder(study: Study, source: Source) -> Path:
-    return source.file(("output", "folder"), study.output.folder)
-
-
 def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int) -> StudyResult:
     with log.step("reading data"):
         data = prepare(study, source)
@@ -125,15 +119,7 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
     found = Found(data, _graphs.build(study, source, data, log))
     with log.step("autocorrelation"):
         if study.diagnostics.autocorrelation is not None and found.graphs:
-            if data.panel.is_balanced:
-                _autocorrelation(study, found)
-            else:
-                warnings.warn(
-                    "No Moran's I and Geary's C of the outcomes: the panel has gaps, so that the "
-                    "weights differ by period.",
-                    DataWarning,
-                    stacklevel=2,
-                )
+            _autocorrelation(study, found, study.diagnostics.autocorrelation)
     for outcome, model in _fits(study):
         with source.at("models", model):
             fit(study, found, outcome, model, log, n_jobs)
@@ -159,21 +145,6 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
     )
 
 
-# ---------------------------------------------------------------- autocorrelation
-
-
-def _autocorrelation(study: Study, found: Found) -> None:
-    asked = study.diagnostics.autocorrelation
-    assert asked is not None  # the caller looks
-    given, parts = asked.row.given(asked), {}
-    for outcome in study.outcome_names:
-        series = found.data.panel[outcome]
-        found.moran[outcome] = diagnostics.moran(series, found.graphs, **given)
-        geary = diagnostics.geary(series, found.graphs, **given)
-        parts[outcome] = side_by_side(found.moran[outcome], geary)
-    found.autocorrelation = pd.concat(parts, names=["outcome"])
-
-
 # ---------------------------------------------------------------- comparisons
 
 
@@ -187,18 +158,16 @@ def compare(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int
             found.heterogeneity[name] = _heterogeneity(study, found, name, asked, n_jobs)
 
 
-def _robustness(
-    study: Study, found: Found, block: schema.Robustness, n_jobs: int
-) -> comparison.Robustness:
+def _robustness(study: Study, found: Found, block: Entry, n_jobs: int) -> comparison.Robustness:
     name = study.base_model(block.model)
     options = study.fitted[name]
-    data = restricted(found.data, options.where, labels.model(name, study.language))
+    data = rows_of(study, found.data, name)
     specification, fit = _split(options, data)
     if options.row.spatial:
         specification["graph"] = found.graphs[block.weights or study.graphs_of(options)[0]]
     frame = data.panel.frame.copy()
     frame.attrs = {"notes": list(data.panel.notes)}
-    return robustness(
+    return comparison.robustness(
         _formula(study, options),
         frame,
         [_variation(n, v, data.panel) for n, v in block.variations.items()],
@@ -237,26 +206,25 @@ def _split(options: Entry, data: StudyData) -> tuple[dict[str, Any], dict[str, A
     return {n: v for n, v in given.items() if n not in fit}, fit
 
 
-def _variation(name: str, keys: Said, panel: PanelData) -> Variation:
-    """As the API has it."""
-    plain = ("where", "cov_type", "options", "fit", "focus")
-    given: dict[str, Any] = {n: getattr(keys, n) for n in plain if getattr(keys, n) is not None}
-    if keys.outcome is not None:
-        given["outcome"] = quoted(keys.outcome)
-    for term in ("add", "drop"):
-        if (names := getattr(keys, term)) is not None:
-            given[term] = [_term(n, panel) if term == "add" else n for n in names]
-    if keys.replace is not None:
-        given["replace"] = {old: _term(new, panel) for old, new in keys.replace.items()}
-    if keys.effects is not None:
-        given["effects"] = None if keys.effects == "none" else keys.effects
-    if keys.transform is not None:
-        step = keys.transform
+def _variation(name: str, said: Entry, panel: PanelData) -> comparison.Variation:
+    """As the API has it: terms as a formula names them, a step as a function."""
+    given = {n: v for n, v in said.row.given(said).items() if v is not None}
+    if "outcome" in given:
+        given["outcome"] = quoted(given["outcome"])
+    if "add" in given:
+        given["add"] = [_term(n, panel) for n in given["add"]]
+    if "replace" in given:
+        given["replace"] = {old: _term(new, panel) for old, new in given["replace"].items()}
+    if given.get("effects") == "none":
+        given["effects"] = None
+    if step := given.pop("transform", None):
         given["transform"] = partial(step.row.function, **step.row.given(step))
         given["columns"] = step.columns
-    if keys.aggregate is not None:
-        given["data"] = _aggregated(panel, keys.aggregate)
-    return Variation(name, **given)
+    if said.aggregate is not None:
+        asked = said.aggregate
+        rules = asked.row.given(asked)
+        given["data"] = panel.aggregate(asked.by, how(asked.columns), **rules).frame
+    return comparison.Variation(name, **given)
 
 
 def _term(name: str, panel: PanelData) -> str:
@@ -265,28 +233,16 @@ def _term(name: str, panel: PanelData) -> str:
     return ":".join(map(quoted, parts))
 
 
-def _aggregated(panel: PanelData, asked: Entry) -> Any:
-    """Groups of entities in place of entities."""
-    return panel.aggregate(asked.by, how(asked.columns), **asked.row.given(asked)).frame
-
-
 def _heterogeneity(
     study: Study, found: Found, name: str, asked: Entry, n_jobs: int
 ) -> comparison.Heterogeneity:
     model = study.base_model(asked.model)
     options = study.fitted[model]
-    data = restricted(found.data, options.where, labels.model(model, study.language))
-    data = restricted(data, asked.where, name)
+    data = rows_of(study, found.data, model).where(asked.where, name)
     made = call(study, data, study.outcomes_of(options)[0], options, n_jobs)
     own = {"variable": study.regressors_of(options)[0], "seed": study.seed}
-    given: Mapping[str, Any] = {**own, **asked.row.given(asked)}
-    return comparison.heterogeneity(
-        made.specify(),
-        data.panel[asked.by],
-        n_jobs=n_jobs,
-        **given,
-        **made.fit,
-    )
+    given: Mapping[str, Any] = {**own, **asked.row.given(asked), **made.fit}
+    return comparison.heterogeneity(made.specify(), data.panel[asked.by], n_jobs=n_jobs, **given)
 
 
 # ---------------------------------------------------------------- questions to spatial models
@@ -296,30 +252,20 @@ def ask(study: Study, source: Source, found: Found, log: RunLog) -> None:
     """Every question to a spatial model; the answers are put into ``found``."""
     for name, asked in study.counterfactuals.items():
         with log.step(f"counterfactual: {name}"), source.at("counterfactuals", name):
-            for file, outcome in files(study, name, asked).items():
+            for file, outcome in study.files_of(name, asked).items():
                 found.counter[file] = _counterfactual(study, found, outcome, asked)
-    for name, grouped in study.group_effects.items():
-        with log.step(f"group effects: {name}"), source.at("group_effects", name):
-            for file, outcome in files(study, name, grouped).items():
-                groups = members(grouped, ("group_effects", name), source, found.data)
-                found.between[file] = _between(study, found, outcome, grouped, groups)
-
-
-def files(study: Study, name: str, asked: Entry) -> dict[str, str]:
-    """The outcomes of the model by the name of their files: that of the main one has no suffix."""
-    outcomes = study.outcomes_of(study.fitted[study.model_of(asked)])
-    return {name if i == 0 else f"{name}-{y}": y for i, y in enumerate(outcomes)}
-
-
-# ---------------------------------------------------------------- other worlds
+    for name, asked in study.group_effects.items():
+        key = ("group_effects", name)
+        with log.step(f"group effects: {name}"), source.at(*key):
+            groups = members(asked, key, source, found.data)
+            for file, outcome in study.files_of(name, asked).items():
+                found.between[file] = _between(study, found, outcome, asked, groups)
 
 
 def _counterfactual(study: Study, found: Found, outcome: str, asked: Entry) -> Answer:
     model, weights = study.model_of(asked), study.weights_of(asked)
-    result, where = found.fits[f"{outcome}/{model}/{weights}"], study.fitted[model].where
-    label = labels.model(model, study.language)
-    panel = restricted(found.data, where, label).panel
-    named = study.values_of(asked)
+    result, named = found.fits[f"{outcome}/{model}/{weights}"], study.values_of(asked)
+    panel = rows_of(study, found.data, model).panel
     values = {n: panel[v] if isinstance(v, str) else v for n, v in named.items()}
     outcomes = result.counterfactual(values, level=asked.level)
     means = result.counterfactual_means(values, level=asked.level)
@@ -329,14 +275,13 @@ def _counterfactual(study: Study, found: Found, outcome: str, asked: Entry) -> A
 
 def _between(study: Study, found: Found, outcome: str, asked: Entry, groups: pd.Series) -> Answer:
     model, weights = study.model_of(asked), study.weights_of(asked)
-    variable = asked.variable or study.variable_of(model)
-    if asked.groups is not None:
-        groups = groups[groups.isin(asked.groups)]
-    horizon = asked.said.get("horizon")
+    variable, horizon = asked.variable or study.variable_of(model), asked.said.get("horizon")
     given = {} if horizon is None else {"horizon": horizon}
     result: Any = found.fits[f"{outcome}/{model}/{weights}"]
-    effects = result.group_effects(variable, groups, **given)
     if asked.groups is not None:
+        groups = groups[groups.isin(asked.groups)]
+    effects = result.group_effects(variable, groups, **given)
+    if asked.groups is not None:  # in the order of the file
         names = effects.index.names
         effects = effects.loc[pd.MultiIndex.from_product([asked.groups] * 2, names=names)]
     said = {"variable": variable, "by": asked.by or asked.group, "horizon": horizon}
@@ -346,26 +291,87 @@ def _between(study: Study, found: Found, outcome: str, asked: Entry, groups: pd.
 # ---------------------------------------------------------------- diagnostics
 
 
+def _autocorrelation(study: Study, found: Found, asked: Entry) -> None:
+    """Moran's I and Geary's C of the outcomes under each W."""
+    if not found.data.panel.is_balanced:
+        warnings.warn(
+            "No Moran's I and Geary's C of the outcomes: the panel has gaps, so that the weights "
+            "differ by period.",
+            DataWarning,
+            stacklevel=2,
+        )
+        return
+    given, parts = asked.row.given(asked), {}
+    for outcome in study.outcome_names:
+        series = found.data.panel[outcome]
+        found.moran[outcome] = diagnostics.moran(series, found.graphs, **given)
+        geary = diagnostics.geary(series, found.graphs, **given)
+        parts[outcome] = side_by_side(found.moran[outcome], geary)
+    found.autocorrelation = pd.concat(parts, names=["outcome"])
+
+
 def diagnose(study: Study, source: Source, found: Found) -> None:
     """What ``diagnostics`` asks for besides autocorrelation; put into ``found.diagnostics``."""
-    asked, panel = study.diagnostics, found.data.panel
-    if asked.vif:
-        with source.at("diagnostics", "vif"):
-            x = panel[study.regressors]
-            found.diagnostics["vif"] = diagnostics.vif(x)
-            found.diagnostics["condition-index"] = diagnostics.condition_index(x)
-    for name, make, wanted in (
-        ("effects_f", _f_tests, asked.effects_f),
-        ("effects_lm", _lm_tests, asked.effects_lm),
-    ):
-        if wanted:
-            with source.at("diagnostics", name):
-                parts = {y: make(study, found, y) for y in study.outcome_names}
-                frame = pd.concat(parts, names=["outcome"])
-                found.diagnostics[name.replace("_", "-")] = frame
-    if asked.unit_root is not None:
-        with source.at("diagnostics", "unit_root"):
-            found.diagnostics["unit-root"] = _unit_roots(study, found, asked.unit_root)
+    for name in DIAGNOSTICS:
+        asked = getattr(study.diagnostics, name)
+        if asked is None or name == "autocorrelation":
+            continue
+        with source.at("diagnostics", name):
+            if name == "unit_root":
+                found.diagnostics["unit-root"] = _unit_roots(study, found, asked)
+                continue
+            answers = dict(_answers(study, found, asked))
+            label = name.replace("_", "-")
+            if "graph" in asked.row.roles and name != "lm_tests":
+                for (outcome, weights), path in answers.items():
+                    found.paths[f"{label}-{outcome}-{weights}"] = path
+                continue
+            frames = {key: _frame(answer) for key, answer in answers.items()}
+            found.diagnostics[label] = _joined(frames, asked.row.roles)
+            for other, api in asked.row.beside.items():
+                found.diagnostics[other] = api_of(api)(found.data.panel[study.regressors])
+
+
+def _answers(study: Study, found: Found, asked: Entry) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """What a diagnostic answers, by the outcome, model and weights that it is about."""
+    row, given, panel = asked.row, asked.row.given(asked), found.data.panel
+    if "resids" in row.roles:
+        for key, result in found.results.items():
+            outcome, model = key.split("/", 1)
+            yield (outcome, model), row.function(result.resids, **given)
+    elif "full" in row.roles:
+        for smaller in asked.restricted:
+            for key, full in found.fits.items():
+                outcome, model, *weights = key.split("/")
+                part = found.fits.get("/".join([outcome, smaller, *weights]))
+                if model == asked.full and part is not None:
+                    place = (outcome, "/".join([smaller, *weights]))
+                    yield place, row.function(part, full, **given)
+    else:
+        graphs = {n: g for n, g in found.graphs.items() if not isinstance(g, Mapping)}
+        x = noted(panel, study.regressors)
+        for outcome in study.outcome_names if "y" in row.roles else [""]:
+            for name, graph in graphs.items() if "graph" in row.roles else [("", None)]:
+                roles = {"y": noted(panel, outcome) if outcome else None, "x": x, "graph": graph}
+                yield (outcome, name), row.function(*(roles[r] for r in row.roles), **given)
+
+
+def _frame(answer: Any) -> pd.DataFrame:
+    """A frame of what is one, of a test, or of tests by name."""
+    if isinstance(answer, pd.DataFrame):
+        return answer
+    tests = {answer.name: answer} if isinstance(answer, TestResult) else answer
+    frame = tests_frame(tests)
+    return frame.assign(df=[df_text(test.df) for test in tests.values()])
+
+
+def _joined(frames: Mapping[tuple[str, ...], pd.DataFrame], roles: Sequence[str]) -> pd.DataFrame:
+    """One frame of those by (outcome, model or weights), where there are outcomes and such."""
+    if set(frames) == {("", "")}:
+        return frames["", ""]
+    if all(not weights for _, weights in frames):
+        return pd.concat({y: frame for (y, _), frame in frames.items()}, names=["outcome"])
+    return pd.concat(frames, names=["outcome", "weights" if "graph" in roles else "model"])
 
 
 def _unit_roots(study: Study, found: Found, asked: Entry) -> pd.DataFrame:
@@ -374,51 +380,24 @@ def _unit_roots(study: Study, found: Found, asked: Entry) -> pd.DataFrame:
     used = [*study.outcome_names, *(name for name in study.regressors if name != policy)]
     x = found.data.panel[asked.columns or used]
     trends = [asked.trend] if isinstance(asked.trend, str) else asked.trend
-    given = {n: v for n, v in asked.row.given(asked).items() if n != "trend"}
-    parts = {t: diagnostics.unit_root_table(x, trend=t, **given) for t in trends}
-    several = len(parts) > 1
-    frame = pd.concat(parts, names=["trend"]) if several else parts[trends[0]]
-    known, most = words("unit_roots", study.language), asked.max_lags
-    notes = [known["lags"].format(lags=asked.lags)]
-    if isinstance(asked.lags, str):
-        bound = known["schwert"] if most is None else known["at most"].format(n=most)
-        notes = [known["chosen"].format(lags=asked.lags.upper(), most=bound)]
-    if list(asked.tests) == ["hadri"]:  # which has no lags
-        notes = []
-    notes += [known["demeaned"]] if asked.demean else []
-    notes += [known["hadri"]] if {"hadri"} < set(asked.tests) else []
-    notes += [known["D"]] if 1 in asked.differences else []
-    frame.attrs["notes"] = notes
+    given = {n: v for n, v in asked.row.given(asked).items() if n not in ("trend", "columns")}
+    parts = {t: asked.row.function(x, trend=t, **given) for t in trends}
+    frame = pd.concat(parts, names=["trend"]) if len(parts) > 1 else parts[trends[0]]
+    frame.attrs["notes"] = list(_notes_of_roots(asked, words("unit_roots", study.language)))
     return frame
 
 
-def _f_tests(study: Study, found: Found, outcome: str) -> pd.DataFrame:
-    """Against pooled regressions, and of periods beside entities."""
-    y, x = noted(found.data.panel, outcome), noted(found.data.panel, study.regressors)
-    pooled = models.PooledOLS(y, x).fit()
-    entity = models.FixedEffects(y, x, effects="entity").fit()
-    twoway = models.FixedEffects(y, x, effects="twoway").fit()
-    pairs = {
-        "entity": (pooled, entity),
-        "entity and time": (pooled, twoway),
-        "time, given entity": (entity, twoway),
-    }
-    return _frame({n: diagnostics.effects_f_test(*pair) for n, pair in pairs.items()})
-
-
-def _lm_tests(study: Study, found: Found, outcome: str) -> pd.DataFrame:
-    """Of random effects, by Breusch and Pagan."""
-    y, x = noted(found.data.panel, outcome), noted(found.data.panel, study.regressors)
-    pooled = models.PooledOLS(y, x).fit()
-    kinds: dict[str, Effects] = {"entity": "entity", "time": "time", "entity and time": "twoway"}
-    tests = {n: diagnostics.effects_lm_test(pooled, effects=e) for n, e in kinds.items()}
-    return _frame(tests)
-
-
-def _frame(tests: dict[str, TestResult]) -> pd.DataFrame:
-    """One row each: statistic, df (as text), pvalue."""
-    rows = {
-        name: {"statistic": test.statistic, "df": df_text(test.df), "pvalue": test.pvalue}
-        for name, test in tests.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("effects")
+def _notes_of_roots(asked: Entry, known: Mapping[str, str]) -> Iterator[str]:
+    """How lags were chosen, and what the names of the table mean."""
+    if isinstance(asked.lags, str):
+        most = asked.max_lags
+        bound = known["schwert"] if most is None else known["at most"].format(n=most)
+        yield known["chosen"].format(lags=asked.lags.upper(), most=bound)
+    elif list(asked.tests) != ["hadri"]:  # which has no lags
+        yield known["lags"].format(lags=asked.lags)
+    if asked.demean:
+        yield known["demeaned"]
+    if {"hadri"} < set(asked.tests):
+        yield known["hadri"]
+    if 1 in asked.differences:
+        yield known["D"]

@@ -16,17 +16,14 @@ from nqp_spatial.study.keys import (
     Checker,
     ColumnOf,
     Entry,
-    Items,
     Key,
     KeysError,
     Of,
     OneOf,
     columns,
 )
-from nqp_spatial.study.registry import MODELS, ROWS, Matching, Names, Where, Window
-from nqp_spatial.study.registry_steps import how
+from nqp_spatial.study.registry import MODELS, ROWS, Matching, Where, Window, how
 from nqp_spatial.study.rows import Column, Interaction, Numbers
-from nqp_spatial.study.variations import Variation
 
 BUNDLED_SYSTEM = "bundled:nqp"
 
@@ -137,72 +134,11 @@ def model(kind: str) -> Entry:
     return Entry(kind, MODELS[kind], {}, "model")
 
 
-# ---------------------------------------------------------------- comparisons
-
-
-@dataclass(frozen=True, kw_only=True)
-class Robustness:
-    """A model of the study as the base, and variations of it; see `comparison.robustness`.
-
-    ``weights`` names those of a spatial model, by default the first. ``keep`` and ``drop`` choose
-    the rows of its table.
-    """
-
-    name: str | None = None
-    model: str | None = None
-    focus: str | None = None
-    weights: str | None = None
-    variations: Annotated[Mapping[str, Variation], Items(1)]
-    keep: Names | None = None
-    drop: Names | None = None
-
-
-# ---------------------------------------------------------------- tables, diagnostics, output
+# ---------------------------------------------------------------- output
 
 
 def _with_models(value: Any) -> Any:
     return {"models": value} if isinstance(value, str | list) else value
-
-
-@dataclass(frozen=True)
-class RegressionTable:
-    """Models side by side, in this order; ``model/part`` is one of several regressions."""
-
-    models: Names
-    keep: Names | None = None
-    drop: Names | None = None
-    title: str | None = None
-
-
-def _with_columns(value: Any) -> Any:
-    if isinstance(value, bool):
-        return {} if value else None
-    return {"columns": value} if isinstance(value, str | list) else value
-
-
-def _said(value: Any) -> Any:
-    return {} if value is True else None if value is False else value
-
-
-@dataclass(frozen=True)
-class Diagnostics:
-    """What is tested and described beside the models.
-
-    ``autocorrelation`` is on unless it is false. ``effects_f``, ``effects_lm``: whether there are
-    effects of entities and periods at all. ``vif``: variance inflation and condition indices of
-    the regressors. ``descriptive``: columns of that table, by default all that the models use.
-    ``unit_root``: true, columns, or keys.
-    """
-
-    autocorrelation: Annotated[Entry, Of("autocorrelation"), Before(_said)] | None = field(
-        default_factory=lambda: Entry("autocorrelation", ROWS["single"]["autocorrelation"], {})
-    )
-    effects_f: bool = False
-    effects_lm: bool = False
-    vif: bool = False
-    correlation: bool | Annotated[list[str], ColumnOf()] = False
-    descriptive: Annotated[list[str], ColumnOf()] | None = None
-    unit_root: Annotated[Entry, Of("unit_root"), Before(_with_columns)] | None = None
 
 
 @dataclass(frozen=True)
@@ -219,6 +155,9 @@ class Output:
 
 
 # ---------------------------------------------------------------- the whole
+
+
+_Varied = Annotated[Entry, Of("robustness")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,12 +179,14 @@ class Study:
     effects: Annotated[Entry, Of("effects")] = field(
         default_factory=lambda: Entry("effects", ROWS["single"]["effects"], {})
     )
-    robustness: Robustness | list[Robustness] | None = None
+    robustness: _Varied | list[_Varied] | None = None
     heterogeneity: dict[str, Annotated[Entry, Of("heterogeneity")]] = field(default_factory=dict)
     group_effects: dict[str, Annotated[Entry, Of("group_effects")]] = field(default_factory=dict)
     counterfactuals: dict[str, Annotated[Entry, Of("counterfactual")]] = field(default_factory=dict)
-    diagnostics: Diagnostics = field(default_factory=Diagnostics)
-    tables: dict[str, Annotated[RegressionTable, Before(_with_models)]] = field(
+    diagnostics: Annotated[Entry, Of("diagnostics")] = field(
+        default_factory=lambda: Entry("diagnostics", ROWS["single"]["diagnostics"], {})
+    )
+    tables: dict[str, Annotated[Entry, Of("table"), Before(_with_models)]] = field(
         default_factory=dict
     )
     maps: list[str] | None = None
@@ -315,6 +256,11 @@ class Study:
         """Whether there is a W for each period under this name, or under those it is built on."""
         return changes(self.weights[weights], self.weights)
 
+    def files_of(self, name: str, asked: Entry) -> dict[str, str]:
+        """Outcomes of the model that is asked by the names of files; the main one has no suffix."""
+        outcomes = self.outcomes_of(self.fitted[self.model_of(asked)])
+        return {name if i == 0 else f"{name}-{y}": y for i, y in enumerate(outcomes)}
+
     def values_of(self, asked: Entry) -> Mapping[str, Any]:
         """What regressors would have been: by default a policy of zero."""
         without = {} if self.policy is None else {self.policy.name: 0}
@@ -328,7 +274,7 @@ class Study:
         return own[-1] if own else None
 
     @property
-    def blocks(self) -> dict[str, Robustness]:
+    def blocks(self) -> dict[str, Entry]:
         """Robustness by name: "robustness", and "robustness-2" for a second one without a name."""
         return {
             b.name or (f"robustness-{i}" if i > 1 else "robustness"): b
@@ -336,10 +282,10 @@ class Study:
         }
 
     @property
-    def block_keys(self) -> list[tuple[Key, Robustness]]:
+    def block_keys(self) -> list[tuple[Key, Entry]]:
         """Robustness with its place in the file."""
         given = self.robustness or []
-        if isinstance(given, Robustness):
+        if isinstance(given, Entry):
             return [(("robustness",), given)]
         return [(("robustness", i), block) for i, block in enumerate(given)]
 

@@ -17,6 +17,7 @@ from nqp_spatial.panel import transform
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import in_language
+from nqp_spatial.shared.tests import df_text
 from nqp_spatial.study.answers import counterfactual_tables, group_tables, order_tables, write_rows
 from nqp_spatial.study.data import truth_applies
 from nqp_spatial.study.file import Source
@@ -222,6 +223,9 @@ def _described(study: Study, source: Source, found: Found, shared: dict[str, Any
         if name == "unit-root":
             frame, options["labels"] = _roots(frame, study)
         found.tables[name] = _printed(frame, name, study, options)
+    for name, path in found.paths.items():
+        title = frame_label(name, study.language)
+        found.tables[name] = path.table(title=title, **shared)
 
 
 def _roots(frame: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -382,8 +386,3 @@ def _table(study: Study, columns: _Columns, options: Mapping[str, Any]) -> table
         labels = {**regimes[0], **labels}
     results = list(columns.values())
     return tables.regression(results, columns=list(columns), **{**options, "labels": labels})
-
-
-def df_text(df: float | tuple[float, float]) -> str:
-    """``2``, or ``2, 97`` of an F."""
-    return ", ".join(f"{d:g}" for d in (df if isinstance(df, tuple) else (df,)))

@@ -125,7 +125,7 @@ def test_every_name_of_a_section_that_is_read_whole_is_somewhere_in_the_code():
     """Such as the name of a column; a name that nothing has is left over."""
     known = set().union(*(texts for texts, _ in sources().values()))
     known |= {part for text in known for part in text.split(".")}
-    known |= {text.replace("_", "-").rstrip("-") for text in known}  # names of files
+    known |= {text.replace("_", "-").rstrip("-: ") for text in known}  # of files, of parts
     for section in _sections("en"):
         if section not in (
             "statistics",

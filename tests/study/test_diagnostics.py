@@ -1,0 +1,136 @@
+"""Tests that ``diagnostics`` asks for: what is written is what the function of Python answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+import nqp_spatial as nqp
+from nqp_spatial.exceptions import NqpError
+from nqp_spatial.study import StudyResult
+from tests.study.answers import run, text_of, written
+from tests.study.comparisons_project import X, frame, study
+
+ASKED = """\
+models: [fe, sar, sem, sdm]
+diagnostics:
+  autocorrelation: false
+  lm_tests: {correction: none}
+  specification_path: {level: 0.1}
+  pesaran_cd: {test: lm}
+  likelihood_ratio: {full: sdm, restricted: [sar, sem]}
+"""
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
+    return run(study(tmp_path_factory.mktemp("diagnostics"), ASKED))
+
+
+def data() -> tuple[pd.Series, pd.DataFrame, Any]:
+    f = frame()
+    places = f[["lon", "lat"]].groupby(level=0).first()
+    return f["y"], f[X], nqp.weights.normalise(nqp.weights.knn(places, k=4))
+
+
+def same(found: Any, test: Any) -> None:
+    assert_allclose([found["statistic"], found["pvalue"]], [test.statistic, test.pvalue], rtol=1e-9)
+
+
+def test_lagrange_multiplier_tests(asked):
+    tests = nqp.diagnostics.lm_tests(*data(), correction="none")
+    table = asked.diagnostics["lm-tests"]
+    assert table.index.names == ["outcome", "weights", "test"]
+    record = written(asked)["diagnostics"]["lm-tests"]["y"]["near"]
+    assert list(record) == list(tests)
+    for name, test in tests.items():
+        same(table.loc[("y", "near", name)], test)
+        same(record[name], test)
+    assert "Robust LM lag" in text_of(asked, "lm-tests")
+
+
+def test_the_specification_path(asked):
+    path = nqp.comparison.specification_path(*data(), level=0.1)
+    (name, found), *others = asked.paths.items()
+    assert (name, others) == ("specification-path-y-near", [])
+    assert found.recommendation == path.recommendation
+    record = written(asked)["diagnostics"][name]
+    for (step, test), row in path.to_frame().iterrows():
+        assert_allclose(record[step][test]["statistic"], row["statistic"], rtol=1e-9)
+    assert f"Recommended at the 10% level: {path.recommendation.upper()}" in text_of(asked, name)
+
+
+def test_dependence_of_the_residuals_of_every_model(asked):
+    y, x, graph = data()
+    table = asked.diagnostics["pesaran-cd"].droplevel("test")
+    assert list(table.index) == [("y", m) for m in ("fe", "sar/near", "sem/near", "sdm/near")]
+    for model, result in {
+        "fe": nqp.FixedEffects(y, x).fit(),
+        "sdm/near": nqp.SpatialDurbin(y, x, graph).fit(),
+    }.items():
+        same(table.loc[("y", model)], nqp.diagnostics.pesaran_cd(result.resids, test="lm"))
+    assert "Breusch-Pagan LM" in text_of(asked, "pesaran-cd")
+
+
+def test_likelihood_ratios_of_models_by_name(asked):
+    y, x, graph = data()
+    full = nqp.SpatialDurbin(y, x, graph).fit()
+    table = asked.diagnostics["likelihood-ratio"].droplevel("test")
+    assert list(table.index) == [("y", "sar/near"), ("y", "sem/near")]
+    for name, model in {"sar": nqp.SpatialLag, "sem": nqp.SpatialError}.items():
+        test = nqp.diagnostics.likelihood_ratio(model(y, x, graph).fit(), full)
+        same(table.loc[("y", f"{name}/near")], test)
+
+
+def test_weights_inside_groups(tmp_path: Path):
+    """The links of other weights, by the name of those, inside the groups of a table."""
+    f = frame()
+    members = f["side"].groupby(level=0).first().rename_axis("cell").reset_index()
+    members.to_csv(tmp_path / "members.csv", index=False)
+    text = (
+        "  inside: {kind: masked, geo: near, membership: members.csv, group: side, "
+        "entity: cell, islands: ignore}\n  apart: {kind: masked, geo: {kind: knn, k: 3, points: "
+        "[lon, lat]}, membership: members.csv, group: side, entity: cell, keep: across, "
+        "islands: ignore, normalise: none}\nmodels: {slx: {weights: inside, effects: entity}}\n"
+    )
+    result = run(study(tmp_path, text))
+    places = f[["lon", "lat"]].groupby(level=0).first()
+    for name, k, keep, kind in (("inside", 4, "inside", "row"), ("apart", 3, "across", "none")):
+        graph = nqp.weights.masked(
+            nqp.weights.knn(places, k=k), members, keep, group="side", entity="cell",
+            islands="ignore",
+        )  # fmt: skip
+        own = nqp.weights.normalise(graph, kind)
+        assert (result.graphs[name].sparse != own.sparse).nnz == 0
+
+
+MISTAKES = {
+    "option": ("lm_tests: {efects: time}", "lm_tests.efects: unknown key.*'effects'"),
+    "choice": ("pesaran_cd: {test: ld}", "pesaran_cd.test: expected cd, lm.*'ld'"),
+    "level": ("specification_path: {level: 5}", "path.level: expected a number below 1, found 5"),
+    "model": (
+        "likelihood_ratio: {full: smd, restricted: [fe]}",
+        "likelihood_ratio.full: no models are called 'smd'. They are: fe, sdm.*'sdm'",
+    ),
+    "smaller": (
+        "likelihood_ratio: {full: sdm, restricted: [fe, ssr]}",
+        r"likelihood_ratio.restricted\[1\]: no models are called 'ssr'",
+    ),
+    "no smaller": (
+        "likelihood_ratio: {full: sdm}",
+        "likelihood_ratio.restricted: this key is missing and needed",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_answered_with_its_place(tmp_path, name):
+    asked, part = MISTAKES[name]
+    text = f"models: [fe, sdm]\ndiagnostics: {{autocorrelation: false, {asked}}}\n"
+    with pytest.raises(NqpError, match=rf"(?s){part}") as caught:
+        run(study(tmp_path, text))
+    assert str(caught.value).startswith("study.yaml, line 10, diagnostics.")
