@@ -16,8 +16,8 @@ from nqp_spatial.exceptions import DataError, FileFormatError, IdMismatchError, 
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.shared.files import replacing, write_sheet
 from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.values import BAD, Checker, Entry, dotted
 from nqp_spatial.study.graphs import Ground, raw_weights
-from nqp_spatial.study.keys import BAD, Checker, Entry, dotted
 from nqp_spatial.study.registry import ROWS, WEIGHTS, command_options
 
 if TYPE_CHECKING:

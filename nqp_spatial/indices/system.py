@@ -22,13 +22,14 @@ from nqp_spatial.exceptions import (
     StudyFileError,
 )
 from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.source import Source
+from nqp_spatial.shared.values import Key
 
 DIRECTIONS = ("positive", "negative")
 _GROUP_KEYS = ("name", "label", "groups", "indicators")
 _INDICATOR_KEYS = ("name", "label", "column", "direction")
 
 Label = Mapping[str, str]  # language -> words
-_Path = tuple[str | int, ...]  # keys and positions from the top of the file
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class IndicatorSystem:
             raise StudyFileError(f"{path.name} is not UTF-8. Save it again as UTF-8.") from error
         except yaml.YAMLError as error:
             raise StudyFileError(f"{path.name} is not valid YAML: {error}") from error
-        source = _Source(path.name, node)
-        source.refuse_repeated_keys(node)
+        source = Source(path, text, node)
+        source.check_keys()
         return _system(data, source)
 
     @classmethod
@@ -110,7 +111,7 @@ class IndicatorSystem:
         StudyFileError
             A key or value is wrong; the message names it and the nearest valid word.
         """
-        return _system(data, _Source("indicator system", None))
+        return _system(data, Source(Path("indicator system")))
 
     @classmethod
     def from_directions(
@@ -124,7 +125,7 @@ class IndicatorSystem:
             )
         indicators = [{"name": c, "direction": d} for c, d in directions.items()]
         group = {"name": "all", "indicators": indicators}
-        return _system({"name": name, "groups": [group]}, _Source("directions", None))
+        return _system({"name": name, "groups": [group]}, Source(Path("directions")))
 
     @classmethod
     def of(
@@ -179,54 +180,7 @@ def _walk(group: IndicatorGroup, parent: str) -> Iterator[tuple[IndicatorGroup, 
         yield from _walk(child, group.name)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Where the data came from, so that an error can say file, line and key."""
-
-    name: str
-    node: yaml.Node | None
-
-    def error(self, path: _Path, problem: str) -> StudyFileError:
-        key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
-        line = "" if self.node is None else f", line {self._line(path)}"
-        return StudyFileError(f"{self.name}{line}{f', {key}' if key else ''}: {problem}")
-
-    def _line(self, path: _Path) -> int:
-        node = self.node
-        assert node is not None
-        line = node.start_mark.line
-        for step in path:
-            if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
-                node = node.value[step]
-            elif isinstance(node, yaml.MappingNode):
-                pair = next((pair for pair in node.value if pair[0].value == step), None)
-                if pair is None:
-                    break
-                line, node = pair[0].start_mark.line, pair[1]
-                continue
-            else:
-                break
-            line = node.start_mark.line
-        return int(line) + 1
-
-    def refuse_repeated_keys(self, node: yaml.Node | None) -> None:
-        """YAML readers keep the last of two equal keys and say nothing; we stop."""
-        if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
-            for key, value in node.value:
-                if key.value in seen:
-                    raise StudyFileError(
-                        f"{self.name}, line {key.start_mark.line + 1}: the key {key.value!r} is "
-                        "given twice in one place. Keep one."
-                    )
-                seen.add(key.value)
-                self.refuse_repeated_keys(value)
-        elif isinstance(node, yaml.SequenceNode):
-            for value in node.value:
-                self.refuse_repeated_keys(value)
-
-
-def _system(data: object, source: _Source) -> IndicatorSystem:
+def _system(data: object, source: Source) -> IndicatorSystem:
     table = _mapping(data, ("name", "label", "groups"), (), source)
     name = _text(table, "name", (), source)
     groups = tuple(
@@ -240,7 +194,7 @@ def _system(data: object, source: _Source) -> IndicatorSystem:
     return system
 
 
-def _group(data: object, path: _Path, source: _Source) -> IndicatorGroup:
+def _group(data: object, path: Key, source: Source) -> IndicatorGroup:
     table = _mapping(data, _GROUP_KEYS, path, source)
     name = _text(table, "name", path, source)
     if ("groups" in table) == ("indicators" in table):
@@ -260,7 +214,7 @@ def _group(data: object, path: _Path, source: _Source) -> IndicatorGroup:
     )
 
 
-def _indicator(data: object, path: _Path, source: _Source) -> Indicator:
+def _indicator(data: object, path: Key, source: Source) -> Indicator:
     table = _mapping(data, _INDICATOR_KEYS, path, source)
     name = _text(table, "name", path, source)
     direction = _text(table, "direction", path, source)
@@ -275,7 +229,7 @@ def _indicator(data: object, path: _Path, source: _Source) -> Indicator:
 
 
 def _mapping(
-    data: object, known: tuple[str, ...], path: _Path, source: _Source
+    data: object, known: tuple[str, ...], path: Key, source: Source
 ) -> Mapping[str, object]:
     """``data`` if it maps known keys only."""
     if not isinstance(data, Mapping):
@@ -289,7 +243,7 @@ def _mapping(
     return data
 
 
-def _text(table: Mapping[str, object], key: str, path: _Path, source: _Source) -> str:
+def _text(table: Mapping[str, object], key: str, path: Key, source: Source) -> str:
     if key not in table:
         raise source.error(path, f"the key {key!r} is missing. Found {first(table)}.")
     value = table[key]
@@ -300,7 +254,7 @@ def _text(table: Mapping[str, object], key: str, path: _Path, source: _Source) -
     return value
 
 
-def _list(table: Mapping[str, object], key: str, path: _Path, source: _Source) -> list[object]:
+def _list(table: Mapping[str, object], key: str, path: Key, source: Source) -> list[object]:
     value = table.get(key)
     if not isinstance(value, list) or not value:
         raise source.error(
@@ -309,7 +263,7 @@ def _list(table: Mapping[str, object], key: str, path: _Path, source: _Source) -
     return value
 
 
-def _label(table: Mapping[str, object], name: str, path: _Path, source: _Source) -> Label:
+def _label(table: Mapping[str, object], name: str, path: Key, source: Source) -> Label:
     """Words by language; one text serves English, and the name stands in where none is given."""
     label = table.get("label", name)
     if isinstance(label, str):
@@ -319,7 +273,7 @@ def _label(table: Mapping[str, object], name: str, path: _Path, source: _Source)
     raise source.error((*path, "label"), f"expected text or text by language, found {label!r}.")
 
 
-def _refuse_twice(kind: str, words: list[str], source: _Source) -> None:
+def _refuse_twice(kind: str, words: list[str], source: Source) -> None:
     twice = sorted({word for word in words if words.count(word) > 1})
     if twice:
         raise source.error(

@@ -8,7 +8,7 @@ from typing import Any
 from nqp_spatial.datasets import packaged
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.messages import suggest
-from nqp_spatial.study.keys import Entry, Key, Problem, either
+from nqp_spatial.shared.values import Entry, Key, Problem, either
 from nqp_spatial.study.registry import DIAGNOSTICS, MODELS, TESTED, VARIED
 from nqp_spatial.study.rows import REGRESSORS
 from nqp_spatial.study.schema import (

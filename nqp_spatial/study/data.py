@@ -21,10 +21,10 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.source import Source
+from nqp_spatial.shared.values import Key
 from nqp_spatial.study import inputs, steps
-from nqp_spatial.study.file import Source
 from nqp_spatial.study.inputs import Inputs, check_columns
-from nqp_spatial.study.keys import Key
 from nqp_spatial.study.registry import how
 from nqp_spatial.study.schema import IndexOutcome, Study, aggregated
 

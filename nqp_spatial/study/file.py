@@ -5,120 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from nqp_spatial.exceptions import NqpError, StudyFileError
+from nqp_spatial.exceptions import StudyFileError
 from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.source import Source
+from nqp_spatial.shared.values import BAD, Key, dotted
 from nqp_spatial.study.consistency import contradictions
-from nqp_spatial.study.keys import BAD, Key, dotted
 from nqp_spatial.study.schema import Study, checker
-
-
-@dataclass(frozen=True)
-class Source:
-    """A study file as text and as nodes with line marks, and the keys set from outside.
-
-    Attributes
-    ----------
-    path : Path
-        As the user gave it.
-    text : str
-    node : yaml.Node
-    overrides : dict of key path to value
-        Their keys are not in the file; files they name are relative to the current folder.
-    """
-
-    path: Path
-    text: str
-    node: yaml.Node
-    overrides: Mapping[Key, Any] = field(default_factory=dict)
-
-    def where(self, key: Key) -> str:
-        """``study.yaml, line 12, weights.economic``, or ``--set weights.economic``."""
-        name = dotted(key)
-        if self.set_outside(key):
-            return f"--set {name}"
-        return f"{self.path.name}, line {self.line(key)}" + (f", {name}" if name else "")
-
-    def error(self, key: Key, problem: str) -> StudyFileError:
-        """The error for a mistake at a key."""
-        return StudyFileError(f"{self.where(key)}: {problem}")
-
-    def errors(self, problems: Iterable[tuple[Key, str]]) -> StudyFileError:
-        """One error for all mistakes, in the order of the file."""
-        ordered = sorted(problems, key=lambda problem: self.line(problem[0]))
-        lines = list(dict.fromkeys(f"{self.where(key)}: {text}" for key, text in ordered))
-        if len(lines) == 1:
-            return StudyFileError(lines[0])
-        others = "\n".join(f"  {line}" for line in lines[1:])
-        more = f"and {len(lines) - 1} more mistake{'s' if len(lines) > 2 else ''}:"
-        return StudyFileError(f"{lines[0]}\n{more}\n{others}")
-
-    @contextmanager
-    def at(self, *key: str | int) -> Iterator[None]:
-        """Errors of the package raised inside say which key of the file they are about."""
-        try:
-            yield
-        except NqpError as error:
-            if isinstance(error, StudyFileError) or getattr(error, "located", False):
-                raise
-            located = type(error)(f"{self.where(key)}: {error}")
-            located.located = True  # type: ignore[attr-defined]
-            raise located from error
-
-    def file(self, key: Key, text: str) -> Path:
-        """The path that a key names: relative to the study file, or set from outside as it is."""
-        path = Path(text).expanduser()
-        return path if self.set_outside(key) else self.path.parent / path
-
-    def set_outside(self, key: Key) -> bool:
-        """Whether a key, or one above it, was set from outside the file."""
-        return any(key[: len(own)] == own for own in self.overrides)
-
-    def line(self, key: Key) -> int:
-        """The line, from 1, of a key; that of the nearest key above if it is absent."""
-        node: yaml.Node = self.node
-        line = node.start_mark.line
-        for step in key:
-            found = _child(node, step)
-            if found is None:
-                break
-            line, node = found
-        return int(line) + 1
-
-    def scalar(self, key: Key) -> str | None:
-        """The text of a value as it is written in the file."""
-        if self.set_outside(key):
-            return None
-        node: yaml.Node = self.node
-        for step in key:
-            found = _child(node, step)
-            if found is None:
-                return None
-            node = found[1]
-        return node.value if isinstance(node, yaml.ScalarNode) else None
-
-
-def _child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
-    """Line (from 0) and value of a key of a mapping, or an item of a list."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                return key.start_mark.line, value
-    elif isinstance(node, yaml.SequenceNode):
-        if isinstance(step, int) and step < len(node.value):
-            return node.value[step].start_mark.line, node.value[step]
-        for item in node.value:  # a name in a list that stands for a key
-            if item.value == step:
-                return item.start_mark.line, item
-    return None
-
 
 # ---------------------------------------------------------------- loading
 
@@ -178,10 +77,7 @@ def read(path: Path) -> tuple[Source, dict[str, Any]]:
             "`nqp-spatial init` writes one to start from."
         )
     source = Source(path, text, node)
-    problems = list(_key_problems(node, (), ()))
-    if problems:
-        lines = [f"{path.name}, line {line}, {dotted(key)}: {what}" for line, key, what in problems]
-        raise StudyFileError("\n".join(lines))
+    source.check_keys()
     return source, content
 
 
@@ -218,45 +114,6 @@ def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> StudyFileErro
     return StudyFileError(
         f"{path.name}, line {number + 1}: not valid YAML ({problem}): {here.strip()!r}. {hint}"
     )
-
-
-def _key_problems(
-    node: yaml.Node, key: Key, above: tuple[int, ...]
-) -> Iterator[tuple[int, Key, str]]:
-    """Keys given twice, keys that YAML reads as something else than text, and circles."""
-    if id(node) in above:
-        yield node.start_mark.line + 1, key, "this refers to something that contains it."
-        return
-    above = (*above, id(node))
-    if isinstance(node, yaml.SequenceNode):
-        for i, item in enumerate(node.value):
-            yield from _key_problems(item, (*key, i), above)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    lines: dict[str, int] = {}
-    for name, value in node.value:
-        line, text = name.start_mark.line + 1, str(name.value)
-        if text in lines:
-            yield (
-                line,
-                (*key, text),
-                (f"the key {text!r} is given twice, first on line {lines[text]}. Keep one."),
-            )
-        lines[text] = line
-        kind = name.tag.rsplit(":", 1)[-1]
-        if kind not in ("str", "merge"):
-            yield (
-                line,
-                (*key, text),
-                (
-                    f"YAML reads the key {text} as {_KINDS.get(kind, kind)}. "
-                    f'Put it in quotes: "{text}":'
-                ),
-            )
-        yield from _key_problems(value, (*key, text), above)
-
-
-_KINDS = {"bool": "true or false", "int": "a number", "float": "a number", "null": "nothing"}
 
 
 # ---------------------------------------------------------------- keys from outside

@@ -28,9 +28,9 @@ from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import parameters
+from nqp_spatial.shared.source import Source
+from nqp_spatial.shared.values import Entry, Key
 from nqp_spatial.study.data import StudyData
-from nqp_spatial.study.file import Source
-from nqp_spatial.study.keys import Entry, Key
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.rows import PERIOD
 from nqp_spatial.study.schema import Study

@@ -18,8 +18,8 @@ from nqp_spatial.indices.system import IndicatorSystem
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.study.file import Source
-from nqp_spatial.study.keys import Entry, Key
+from nqp_spatial.shared.source import Source
+from nqp_spatial.shared.values import Entry, Key
 from nqp_spatial.study.schema import BUNDLED_SYSTEM, Study
 
 

@@ -29,9 +29,9 @@ from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.results import Frame, TestResult
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import parameters
+from nqp_spatial.shared.values import Entry, columns
 from nqp_spatial.study.data import StudyData
 from nqp_spatial.study.graphs import Weights
-from nqp_spatial.study.keys import Entry, columns
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.record import Found
 from nqp_spatial.study.rows import Interaction, LagOf, Model

@@ -13,10 +13,10 @@ from nqp_spatial.panel import expressions
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.source import Source
+from nqp_spatial.shared.values import Entry, Key
 from nqp_spatial.study.data import StudyData
-from nqp_spatial.study.file import Source
 from nqp_spatial.study.inputs import check_columns
-from nqp_spatial.study.keys import Entry, Key
 from nqp_spatial.study.schema import Study
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from nqp_spatial.cities.layers import load_agglomerations, load_cities
 from nqp_spatial.datasets.packaged import CHINA
 from nqp_spatial.exceptions import DataWarning, MissingValuesError, UnstableModelError
-from nqp_spatial.study.file import Source
+from nqp_spatial.shared.source import Source
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.record import Found

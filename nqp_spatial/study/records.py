@@ -17,10 +17,10 @@ from nqp_spatial import weights
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.provenance import versions
+from nqp_spatial.shared.source import Source
+from nqp_spatial.shared.values import dotted, plain
 from nqp_spatial.study.data import StudyData
-from nqp_spatial.study.file import Source
 from nqp_spatial.study.graphs import flat
-from nqp_spatial.study.keys import dotted, plain
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.record import Answer, Found
 from nqp_spatial.study.schema import Study

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from nqp_spatial.shared.options import Between, Parameter
-from nqp_spatial.study.keys import ColumnOf, Entry, Of, members
+from nqp_spatial.shared.values import ColumnOf, Entry, Of, members
 from nqp_spatial.study.registry import MODELS, SINGLE, STEPS, WEIGHTS
 from nqp_spatial.study.rows import Model, Row, Step
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from nqp_spatial.shared.messages import suggest
 from nqp_spatial.shared.options import Between, Parameter, Positive, Seed, declared
-from nqp_spatial.study.keys import (
+from nqp_spatial.shared.values import (
     Before,
     Check,
     Checker,

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.shared.messages import suggest
 from nqp_spatial.shared.options import REQUIRED, Count, Parameter, parameters
-from nqp_spatial.study.keys import ColumnOf, Entry, Items, KeysError, Problem, members, sentence
+from nqp_spatial.shared.values import ColumnOf, Entry, Items, KeysError, Problem, members, sentence
 
 # ---------------------------------------------------------------- what parameters take in a file
 

@@ -17,12 +17,13 @@ from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.panel.formula import quoted
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.results import TestResult, tests_frame
+from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.tests import df_text
+from nqp_spatial.shared.values import Entry
 from nqp_spatial.study import graphs as _graphs
 from nqp_spatial.study.data import StudyData, prepare
-from nqp_spatial.study.file import Source, load
+from nqp_spatial.study.file import load
 from nqp_spatial.study.folder import Folder
-from nqp_spatial.study.keys import Entry
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.models import call, clusters, fit, noted, rows_of
 from nqp_spatial.study.named import check_names, members

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from nqp_spatial.shared.options import Seed
-from nqp_spatial.study.keys import (
+from nqp_spatial.shared.values import (
     Before,
     Checker,
     ColumnOf,

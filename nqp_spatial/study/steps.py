@@ -23,8 +23,8 @@ from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import parameters
+from nqp_spatial.shared.values import Entry, Key, columns, members
 from nqp_spatial.study.inputs import Inputs, check_columns
-from nqp_spatial.study.keys import Entry, Key, columns, members
 from nqp_spatial.study.registry import how
 from nqp_spatial.study.schema import aggregated
 

@@ -17,13 +17,13 @@ from nqp_spatial.panel import transform
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import in_language
+from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.tests import df_text
+from nqp_spatial.shared.values import columns
 from nqp_spatial.study.answers import counterfactual_tables, group_tables, order_tables, write_rows
 from nqp_spatial.study.data import truth_applies
-from nqp_spatial.study.file import Source
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.graphs import flat
-from nqp_spatial.study.keys import columns
 from nqp_spatial.study.models import effects_options, stationary
 from nqp_spatial.study.record import Found
 from nqp_spatial.study.schema import Study, either

@@ -103,7 +103,7 @@ def test_the_bundled_system_is_the_study_table():
         (
             "column: so2_per_gdp",
             "direction: positive",
-            "line 10: the key 'direction' is given twice in one place",
+            "line 10, .*the key 'direction' is given twice, first on line 9",
         ),
         (
             "column: so2_per_gdp",

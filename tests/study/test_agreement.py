@@ -19,8 +19,8 @@ from nqp_spatial import comparison, diagnostics, did, indices, models, weights
 from nqp_spatial.cli.arguments import _parser
 from nqp_spatial.panel import transform
 from nqp_spatial.shared.options import parameters
+from nqp_spatial.shared.values import Checker
 from nqp_spatial.study import reference
-from nqp_spatial.study.keys import Checker
 from nqp_spatial.study.registry import ROWS, command_kinds, command_options
 from nqp_spatial.study.rows import SUPPLIED, Model, Row, found
 
