@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -253,18 +252,6 @@ def _complete_rows(panel: PanelData, columns: list[str]) -> PanelData:
 
 
 # ---------------------------------------------------------------- outcomes and policy
-
-
-def truth_applies(truth: Mapping[str, Any] | None, outcome: str, variable: str) -> bool:
-    """Whether the truth of simulated data is about this outcome and this regressor.
-
-    An index of the simulated indicators follows the outcome, and has no truth of its own. The
-    truths of the simulated studies a to d are about more than one regressor, in words.
-    """
-    return truth is not None and truth.get("variable") == variable and outcome == _TRUE_OUTCOME
-
-
-_TRUE_OUTCOME = "nqp"  # of load_simulated_clusters
 
 
 def with_indices(

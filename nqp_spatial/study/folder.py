@@ -19,8 +19,8 @@ from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.provenance import versions
 from nqp_spatial.shared.source import Source
 from nqp_spatial.study.log import RunLog
-from nqp_spatial.study.record import Found
 from nqp_spatial.study.records import PROGRAM, as_json, provenance, results_record, sha256
+from nqp_spatial.study.result import Found
 from nqp_spatial.study.schema import Study
 
 _PARTIAL = ".nqp-partial"

@@ -33,7 +33,7 @@ from nqp_spatial.shared.values import Entry, columns
 from nqp_spatial.study.data import StudyData
 from nqp_spatial.study.graphs import Weights
 from nqp_spatial.study.log import RunLog
-from nqp_spatial.study.record import Found
+from nqp_spatial.study.result import Found
 from nqp_spatial.study.rows import Interaction, LagOf, Model
 from nqp_spatial.study.schema import Study
 

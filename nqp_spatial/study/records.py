@@ -22,7 +22,7 @@ from nqp_spatial.shared.values import dotted, plain
 from nqp_spatial.study.data import StudyData
 from nqp_spatial.study.graphs import flat
 from nqp_spatial.study.log import RunLog
-from nqp_spatial.study.record import Answer, Found
+from nqp_spatial.study.result import Answer, Found
 from nqp_spatial.study.schema import Study
 
 PROGRAM = "nqp-spatial"

@@ -1,25 +1,129 @@
-"""StudyResult: everything that a study computed, and its summary in words."""
+"""What a study found, as the steps put it together; `StudyResult` with its summary in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from nqp_spatial.comparison import Heterogeneity
+from nqp_spatial.comparison.robustness import Robustness
+from nqp_spatial.comparison.specification import SpecificationPath
 from nqp_spatial.comparison.weights import WeightComparison
 from nqp_spatial.language import labels
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
+from nqp_spatial.results import Frame, Results, TestResult
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.text import lines_of, stars, width
-from nqp_spatial.study.data import truth_applies
-from nqp_spatial.study.record import Found
+from nqp_spatial.study.data import StudyData
+from nqp_spatial.study.graphs import Weights
 from nqp_spatial.study.schema import Study
-from nqp_spatial.study.write import EFFECTS
+from nqp_spatial.tables import Table
+
+EFFECTS = ("direct", "indirect", "total")
+_TRUE_OUTCOME = "nqp"  # of load_simulated_clusters
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a spatial model answered to a question under one W.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        As the method of the results gives it.
+    said : dict of str to object
+        What is told of it besides, such as ``level`` or ``horizon``.
+    """
+
+    outcome: str
+    model: str
+    weights: str
+    frame: pd.DataFrame
+    said: dict[str, Any]
+
+
+@dataclass
+class Found:
+    """What the steps found so far.
+
+    Attributes
+    ----------
+    data : StudyData
+    graphs : dict of str to Graph, or to a mapping of period to Graph
+        Normalised as the file says.
+    autocorrelation : DataFrame or None
+        Moran's I and Geary's C, index (outcome, weights, period); ``moran`` by outcome.
+    results : dict of str to Results
+        By ``outcome/model``, ``outcome/model/weights``, or ``outcome/model/part`` for a model of
+        several regressions (quantile, mediation).
+    comparisons : dict of str to WeightComparison
+        By ``outcome/model``, the spatial models only.
+    effects : dict of str to DataFrame
+        By ``outcome/model``: index (weights, effect, variable), as the file asked for them.
+    long_run : dict of str to DataFrame
+        The same in the long run, of dynamic models under the weights where it is defined.
+    by_order : dict of str to DataFrame
+        Effects by order of neighbours, and their sums, if the file asks for them: index (weights,
+        effect, variable, order).
+    fits : dict of str to object
+        What ``fit`` returned, such as `MediationResults`; keys as those of ``tests``.
+    tests : dict of str to dict of str to TestResult
+        By ``outcome/model`` or ``outcome/model/weights``, then by name.
+    tables_of : dict of str to dict of str to Frame
+        What some models have besides, such as "first-stage"; keys as those of ``tests``.
+    robustness : dict of str to Robustness
+    heterogeneity : dict of str to Heterogeneity
+    between, counter : dict of str to Answer
+        Effects between groups and outcomes in other worlds by name, those of a further outcome by
+        ``name-outcome``.
+    diagnostics : dict of str to DataFrame
+        Those that the file asks for, such as "vif".
+    paths : dict of str to SpecificationPath
+        By ``specification-path-outcome-weights``.
+    tables : dict of str to Table
+        By the name of their files.
+    """
+
+    data: StudyData
+    graphs: dict[str, Weights]
+    autocorrelation: pd.DataFrame | None = None
+    moran: dict[str, pd.DataFrame] = field(default_factory=dict)
+    results: dict[str, Results] = field(default_factory=dict)
+    comparisons: dict[str, WeightComparison] = field(default_factory=dict)
+    effects: dict[str, pd.DataFrame] = field(default_factory=dict)
+    long_run: dict[str, pd.DataFrame] = field(default_factory=dict)
+    by_order: dict[str, pd.DataFrame] = field(default_factory=dict)
+    fits: dict[str, Any] = field(default_factory=dict)
+    tests: dict[str, dict[str, TestResult]] = field(default_factory=dict)
+    tables_of: dict[str, dict[str, Frame]] = field(default_factory=dict)
+    robustness: dict[str, Robustness] = field(default_factory=dict)
+    heterogeneity: dict[str, Heterogeneity] = field(default_factory=dict)
+    between: dict[str, Answer] = field(default_factory=dict)
+    counter: dict[str, Answer] = field(default_factory=dict)
+    diagnostics: dict[str, pd.DataFrame] = field(default_factory=dict)
+    paths: dict[str, SpecificationPath] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+
+    def main_of(self, study: Study) -> str | None:
+        """``outcome/model`` of the main outcome and its last spatial model: SDM-DiD before SDM."""
+        own = [k for k in self.comparisons if k.startswith(f"{study.outcome_names[0]}/")]
+        return own[-1] if own else None
+
+    def truth_of(self, outcome: str, variable: str) -> Mapping[str, Any] | None:
+        """The truth of simulated data, if it is about this outcome and this regressor.
+
+        An index of the simulated indicators follows the outcome, and has no truth of its own. The
+        truths of simulated studies are about more than one regressor, in words.
+        """
+        truth = self.data.truth
+        about = truth is not None and truth.get("variable") == variable
+        return truth if about and outcome == _TRUE_OUTCOME else None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -93,9 +197,8 @@ class StudyResult(Found):
 
     @property
     def main(self) -> str | None:
-        """``outcome/model`` of `comparison`: SDM-DiD rather than SDM."""
-        own = [k for k in self.comparisons if k.startswith(f"{self.study.outcome_names[0]}/")]
-        return own[-1] if own else None
+        """``outcome/model`` of `comparison`."""
+        return self.main_of(self.study)
 
     @property
     def index(self) -> Any:
@@ -145,9 +248,8 @@ class StudyResult(Found):
         )
         header = ["W", *(said[e] for e in EFFECTS), "rho", "R2"]
         rows = [self._row(key, name) for name in self.comparisons[key].results]
-        if truth_applies(self.truth, outcome, variable):
-            assert self.truth is not None
-            values = [f"{self.truth[e]:.4f}" for e in (*EFFECTS, "rho")]
+        if truth := self.truth_of(outcome, variable):
+            values = [f"{truth[e]:.4f}" for e in (*EFFECTS, "rho")]
             rows.append([said["truth"], *values, ""])
         return "\n".join([title, *aligned([header, *rows])])
 
@@ -184,11 +286,9 @@ class StudyResult(Found):
 
     def _tail(self, said: Mapping[str, str], lang: str) -> str:
         lines = [said["stars"]]
-        outcomes = self.study.outcome_names
-        if self.truth is not None and any(
-            truth_applies(self.truth, outcome, self.variable) for outcome in outcomes
-        ):
-            lines.append(said["drawn"].format(W=in_language(self.truth["W"], lang)))
+        truths = [self.truth_of(outcome, self.variable) for outcome in self.study.outcome_names]
+        for truth in [truth for truth in truths if truth is not None][:1]:
+            lines.append(said["drawn"].format(W=in_language(truth["W"], lang)))
         if self.warnings:
             lines.append(said["warned"].format(n=len(self.warnings)))
         lines += ["", said["written"].format(n=len(self.files), folder=self.output)]

@@ -27,13 +27,11 @@ from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.models import call, clusters, fit, noted, rows_of
 from nqp_spatial.study.named import check_names, members
-from nqp_spatial.study.pictures import write_maps, write_plots
-from nqp_spatial.study.record import Answer, Found
 from nqp_spatial.study.registry import DIAGNOSTICS, how
-from nqp_spatial.study.result import StudyResult
+from nqp_spatial.study.result import Answer, Found, StudyResult
 from nqp_spatial.study.rows import found as api_of
 from nqp_spatial.study.schema import Study
-from nqp_spatial.study.write import make_tables, write_tables
+from nqp_spatial.study.write import Writer
 
 
 def run_study(
@@ -128,13 +126,14 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
     ask(study, source, found, log)
     with log.step("diagnostics"):
         diagnose(study, source, found)
+    writer = Writer(study, source, found)
     with log.step("tables"):
-        make_tables(study, source, found)
-        write_tables(study, found, folder)
+        found.tables = writer.all_tables()
+        writer.write(folder)
     with log.step("plots"):
-        write_plots(study, found, folder)
+        writer.plots(folder)
     with log.step("maps"):
-        write_maps(study, source, found, folder, log)
+        writer.maps(folder, log)
     files = folder.finish(study, source, found, log)
     return StudyResult(
         **vars(found),

@@ -5,7 +5,7 @@ What an entry may say - a model, weights, a step, a question - is in `registry`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -362,7 +362,7 @@ def changes(entry: Entry, named: Mapping[str, Entry]) -> bool:
     return True
 
 
-def either(keep: Sequence[str] | None, drop: Sequence[str] | None) -> Mapping[str, Any]:
-    """Options of a regression table."""
-    found = {"keep": keep, "drop": drop}
+def either(asked: Entry) -> dict[str, Any]:
+    """Which rows of a regression table are kept, or dropped."""
+    found = {"keep": asked.keep, "drop": asked.drop}
     return {name: value for name, value in found.items() if value is not None}

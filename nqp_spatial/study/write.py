@@ -1,388 +1,569 @@
-"""The tables of a study: what was found as tables and files, in the language of the study."""
+"""What was found as tables, plots and maps: files in the language of the study."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nqp_spatial import tables
-from nqp_spatial.exceptions import OptionError
+from nqp_spatial.cities.layers import load_agglomerations, load_cities
+from nqp_spatial.datasets.packaged import CHINA
+from nqp_spatial.exceptions import (
+    DataWarning,
+    MissingValuesError,
+    OptionError,
+    UnstableModelError,
+)
 from nqp_spatial.language import labels as printed
-from nqp_spatial.language.catalogue import word, words
+from nqp_spatial.language.catalogue import words
 from nqp_spatial.language.headings import frame_label, headed
 from nqp_spatial.panel import transform
-from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.tests import df_text
 from nqp_spatial.shared.values import columns
-from nqp_spatial.study.answers import counterfactual_tables, group_tables, order_tables, write_rows
-from nqp_spatial.study.data import truth_applies
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.graphs import flat
+from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.models import effects_options, stationary
-from nqp_spatial.study.record import Found
+from nqp_spatial.study.result import EFFECTS, Answer, Found
 from nqp_spatial.study.schema import Study, either
+from nqp_spatial.tables import Table
+from nqp_spatial.tables.layout import Row
+from nqp_spatial.tables.style import Style, number
 from nqp_spatial.weights import describe
 
-EFFECTS = ("direct", "indirect", "total")
-
-
-def make_tables(study: Study, source: Source, found: Found) -> None:
-    """All of them, by the name of their files."""
-    panel = found.data.panel
-    shared: dict[str, Any] = {"labels": study.labels, "lang": study.language}
-    noted = {**shared, "notes": panel.notes}
-    for outcome in dict.fromkeys([*study.outcome_names, *(k.split("/")[0] for k in found.effects)]):
-        _effects(study, found, outcome, shared)
-    for outcome in study.outcome_names:
-        made = _regression_tables(study, source, found, outcome, shared)
-        found.tables |= {_named(name, outcome, study): table for name, table in made.items()}
-        if found.autocorrelation is not None:
-            name = _named("autocorrelation", outcome, study)
-            found.tables[name] = tables.autocorrelation(
-                found.autocorrelation.xs(outcome, level="outcome"), **noted
-            )
-    _tests(study, found, noted)
-    _frames(study, found, noted)
-    _comparisons(study, source, found, shared)
-    order_tables(study, found, noted)
-    group_tables(study, found, noted)
-    counterfactual_tables(study, found, noted)
-    _described(study, source, found, shared)
-    if found.graphs:
-        found.tables["weights"] = tables.weights(
-            describe(flat(found.graphs, every=False)), **{**noted, "notes": _changing(study, panel)}
-        )
-    if found.data.transforms:
-        found.tables["transforms"] = _printed(
-            transform.counts(found.data.transforms), "transforms", study, noted
-        )
-    for outcome, index in found.data.indices.items():
-        name = "index-weights" if len(found.data.indices) == 1 else f"index-weights-{outcome}"
-        found.tables[name] = tables.index_weights(index.weights, **noted)
-    for name, frame in found.data.step_frames.items():
-        found.tables[name] = _printed(frame, name, study, noted)
-
-
-def _changing(study: Study, panel: PanelData) -> list[str]:
-    """Notes of the panel, and which weights change over time."""
-    names = [name for name in study.weights if study.changes(name)]
-    said = word("study.changing", study.language).format(names=", ".join(names))
-    return [*([said] if names else []), *panel.notes]
-
-
-def _printed(
-    frame: pd.DataFrame, name: str, study: Study, options: dict[str, Any], head: str = ""
-) -> tables.Table:
-    """A frame with a title and headings in the language of the study."""
-    title = f"{head}{frame_label(name, study.language)}"
-    shown = headed(frame, name, study.language)
-    own = shown.attrs.get("notes", ())  # which `from_frame` prints too
-    notes = [note for note in options["notes"] if in_language(note, study.language) not in own]
-    return tables.from_frame(shown, title=title, **{**options, "notes": notes})
-
-
-def write_tables(study: Study, found: Found, folder: Folder) -> None:
-    """Each table in each format, every cell that was transformed, every outcome of other worlds."""
-    if found.data.transforms:
-        cells = transform.cells(found.data.transforms)
-        cells.to_csv(folder.new("transforms.csv"), index=False, encoding="utf-8-sig")
-    write_rows(found, folder)
-    for name, table in found.tables.items():
-        for suffix in study.output.tables:
-            table.save(folder.new("tables", f"{name}.{suffix}"))
-
-
-def _named(name: str, outcome: str, study: Study) -> str:
-    """The name of a file: that of the main outcome has no suffix."""
-    return name if outcome == study.outcome_names[0] else f"{name}-{outcome}"
-
-
-# ---------------------------------------------------------------- models
-
-
-def _effects(study: Study, found: Found, outcome: str, shared: dict[str, Any]) -> None:
-    """Effects under each W, in the short and the long run, and the truth of simulated data."""
-    spatial = [key for key in found.comparisons if key.startswith(f"{outcome}/")]
-    for key in spatial:
-        model = key.split("/")[1]
-        variable = study.variable_of(model)
-        extra = "" if key == spatial[-1] else f"-{model}"
-        found.tables[_named("effects", outcome, study) + extra] = found.comparisons[key].table(
-            variable=variable, **shared, **effects_options(study)
-        )
-        if key in found.long_run:
-            name = _named("effects-long-run", outcome, study) + extra
-            found.tables[name] = _long_run(study, found, key, shared)
-    truth = found.data.truth
-    if spatial and truth is not None and _true(study, truth, spatial[-1]):
-        said = words("study", study.language)
-        found.tables["truth"] = tables.from_frame(
-            _truth_frame(study, found, spatial[-1], truth),
-            title=said["truth_title"],
-            lang=study.language,
-            labels={**shared["labels"], "rho": "ρ", "truth": said["true_value"]},
-            notes=(
-                said["drawn"].format(W=in_language(truth["W"], study.language)),
-                *found.data.panel.notes,
-            ),
-        )
-
-
-def _true(study: Study, truth: Mapping[str, Any], key: str) -> bool:
-    outcome, model = key.split("/")
-    return truth_applies(truth, outcome, study.variable_of(model))
-
-
-def _long_run(study: Study, found: Found, key: str, shared: dict[str, Any]) -> tables.Table:
-    comparison, said = found.comparisons[key], words("study", study.language)
-    results = stationary(comparison)
-    lacking = [name for name in comparison.results if name not in results]
-    notes = (said["not_stationary"].format(names=", ".join(lacking)),) if lacking else ()
-    return tables.effects(
-        results,
-        study.variable_of(key.split("/")[1]),
-        horizon="long",
-        title=said["long_run_title"],
-        notes=notes,
-        **shared,
-    )
-
-
-def _tests(study: Study, found: Found, noted: dict[str, Any]) -> None:
-    """Every test of every model, with its null hypothesis."""
-    rows = {
-        (key.split("/")[0], _column(study, *key.split("/", 2)[1:]), name): {
-            "statistic": test.statistic,
-            "df": df_text(test.df),
-            "pvalue": test.pvalue,
-            "null": in_language(test.null, study.language),
-        }
-        for key, tests in found.tests.items()
-        for name, test in tests.items()
-    }
-    if rows:
-        index = pd.MultiIndex.from_tuples(list(rows), names=["outcome", "model", "test"])
-        frame = pd.DataFrame(list(rows.values()), index=index)
-        found.tables["tests"] = _printed(frame, "tests", study, noted)
-
-
-def _frames(study: Study, found: Found, noted: dict[str, Any]) -> None:
-    """What a model has besides estimates and tests, such as its first stage."""
-    for key, frames in found.tables_of.items():
-        outcome, *rest = key.split("/", 2)
-        for name, frame in frames.items():
-            own = study.fitted[rest[0]].outcome is not None
-            file = "-".join([name if own else _named(name, outcome, study), *rest])
-            shown = frame.to_frame(study.language)
-            found.tables[file] = _printed(shown, name, study, noted, f"{_column(study, *rest)}: ")
-
-
-def _comparisons(study: Study, source: Source, found: Found, shared: dict[str, Any]) -> None:
-    """Variations of a regression, and groups, each with what was found in a line below."""
-    blocks = study.blocks
-    for name, varied in found.robustness.items():
-        with source.at("robustness"):
-            found.tables[name] = varied.table(
-                title=frame_label("robustness", study.language),
-                **either(blocks[name].keep, blocks[name].drop),
-                **shared,
-            )
-        frame = varied.to_frame()[["estimate", "std_error", "pvalue", "nobs", "rows_left_out"]]
-        notes = {**shared, "notes": varied.notes}
-        found.tables[f"{name}-summary"] = _printed(
-            frame, "robustness", study, notes, f"{varied.focus}: "
-        )
-    for name, groups in found.heterogeneity.items():
-        asked = study.heterogeneity[name]
-        head = f"{frame_label('heterogeneity', study.language)}: {name}"
-        with source.at("heterogeneity", name):
-            found.tables[f"heterogeneity-{name}"] = groups.table(
-                title=head, **either(asked.keep, asked.drop), **shared
-            )
-
-
-def _described(study: Study, source: Source, found: Found, shared: dict[str, Any]) -> None:
-    """Descriptive statistics, correlations, and the other diagnostics."""
-    panel, asked = found.data.panel, study.diagnostics
-    shown = asked.descriptive or _used(study, panel)
-    with source.at("diagnostics", "descriptive"):
-        found.tables["descriptive"] = tables.descriptive(panel, columns=shown, **shared)
-    if asked.correlation:
-        named = asked.correlation if isinstance(asked.correlation, list) else None
-        shown = named or [*study.outcome_names, *study.regressors]
-        with source.at("diagnostics", "correlation"):
-            found.tables["correlation"] = tables.correlation(panel, columns=shown, **shared)
-    for name, frame in found.diagnostics.items():
-        options = {**shared, "notes": panel.notes}
-        if name == "unit-root":
-            frame, options["labels"] = _roots(frame, study)
-        found.tables[name] = _printed(frame, name, study, options)
-    for name, path in found.paths.items():
-        title = frame_label(name, study.language)
-        found.tables[name] = path.table(title=title, **shared)
-
-
-def _roots(frame: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Unit root tests without df, which is that of the normal; differences by their labels too."""
-    differences = {f"D.{name}": f"D.{label}" for name, label in study.labels.items()}
-    shown = frame.drop(columns="df")
-    shown.attrs = dict(frame.attrs)
-    return shown, differences | study.labels
-
-
-def _used(study: Study, panel: PanelData) -> list[str]:
-    """Columns of the models with numbers, those that all share first."""
-    named = (c for options in study.fitted.values() for c in columns(options))
-    own = [name for _, name, of in named if of.kind != "labels"]
-    used = dict.fromkeys([*study.outcome_names, *study.regressors, *own])
-    return [name for name in used if pd.api.types.is_numeric_dtype(panel[name].dtype)]
-
-
-def _truth_frame(study: Study, found: Found, key: str, truth: Mapping[str, Any]) -> pd.DataFrame:
-    """Rows direct, indirect, total, rho; the truth, then estimate and standard error by W."""
-    variable = study.variable_of(key.split("/")[1])
-    columns: dict[tuple[str, str], list[float]] = {
-        ("truth", ""): [float(truth[name]) for name in (*EFFECTS, "rho")]
-    }
-    for name, result in found.comparisons[key].results.items():
-        effects = found.effects[key].xs((name, variable), level=("weights", "variable"))
-        spatial = {"estimate": result.params, "std_error": result.std_errors}
-        for column, whole in spatial.items():
-            values = [float(effects.loc[e, column]) for e in EFFECTS]
-            columns[name, column] = [*values, float(whole.get("rho", np.nan))]
-    return pd.DataFrame(columns, index=[*EFFECTS, "rho"])
-
-
-# ---------------------------------------------------------------- regressions
-
 _STAGES = "first-stage"
+_WIDE = 8  # groups above which a matrix does not fit on a page
+_SHOWN = 40  # effects on other groups that are shown then
 
 _Columns = dict[str, Any]
 
 
-def _regression_tables(
-    study: Study, source: Source, found: Found, outcome: str, shared: Mapping[str, Any]
-) -> dict[str, tables.Table]:
-    """By name: those of ``tables``, then the models that none of them has.
+@dataclass(frozen=True)
+class Writer:
+    """Makes the files of a study; each is named in one place."""
 
-    Models with an outcome of their own stand beside those of the main outcome.
-    """
-    made: dict[str, tables.Table] = {}
-    taken: set[str] = set()
-    for name, asked in study.tables.items():
-        columns: _Columns = {}
-        alone = len({_model_of(entry) for entry in asked.models}) == 1
-        for i, entry in enumerate(asked.models):
-            with source.at("tables", name, "models", i):
-                columns |= _entry(study, found, outcome, entry, alone)
-            taken.add(_model_of(entry))
-        if columns:
-            options = {**either(asked.keep, asked.drop), "title": asked.title}
-            with source.at("tables", name):
-                made[name] = _table(study, columns, {**shared, **options})
-    others = [name for name in study.fitted if name not in taken]
-    for extra, columns in _default(study, found, outcome, others).items():
-        made[f"regression{extra}"] = _table(study, columns, shared)
-    return made
+    study: Study
+    source: Source
+    found: Found
 
+    @property
+    def lang(self) -> str:
+        """Of everything that is written."""
+        return self.study.language
 
-def _model_of(entry: str) -> str:
-    """The model of ``model/part``."""
-    return entry.split("/", 1)[0]
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be told of the data."""
+        return self.found.data.panel.notes
 
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Options of every table."""
+        return {"labels": self.study.labels, "lang": self.lang}
 
-def _default(study: Study, found: Found, outcome: str, names: list[str]) -> dict[str, _Columns]:
-    """One table of all, and one for each model of several regressions."""
-    own: dict[str, _Columns] = {}
-    for name in names:
-        parts = _parts(study, found, outcome, name)
-        alone = list(parts) != [""] and not study.fitted[name].row.spatial
-        for part, result in parts.items():
-            column = _part(study, name, part) if alone else _column(study, name, part)
-            own.setdefault(f"-{name}" if alone else "", {})[column] = result
-    return own
+    def named(self, name: str, outcome: str) -> str:
+        """The name of a file: that of the main outcome has no suffix."""
+        return name if outcome == self.study.outcome_names[0] else f"{name}-{outcome}"
 
+    def label(self, name: Any) -> str:
+        """The printed name of a variable."""
+        return self.study.labels.get(str(name), str(name))
 
-def _parts(study: Study, found: Found, outcome: str, model: str) -> _Columns:
-    """Results of a model by part, "" for that of a single regression.
+    def printed(
+        self,
+        frame: pd.DataFrame,
+        name: str,
+        *,
+        like: str = "",
+        head: str = "",
+        more: Sequence[str] = (),
+        notes: Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Table:
+        """A frame with a title and headings in the language, and notes: ``more``, then the data's.
 
-    Empty for a model with an outcome of its own beside an outcome that is not the main one.
-    """
-    own = study.fitted[model].outcome
-    if own is not None and outcome != study.outcome_names[0]:
-        return {}
-    key = f"{own or outcome}/{model}"
-    beginning = f"{key}/"
-    return {
-        place[len(beginning) :]: result
-        for place, result in found.results.items()
-        if place == key or place.startswith(beginning)
-    }
+        ``like`` is the frame whose headings it has, if it is not called so itself.
+        """
+        shown = headed(frame, like or name, self.lang)
+        own = shown.attrs.get("notes", ())  # which `from_frame` prints too
+        told = (*more, *(self.notes if notes is None else notes))
+        return tables.from_frame(
+            shown,
+            title=f"{head}{frame_label(name, self.lang)}",
+            notes=[note for note in told if in_language(note, self.lang) not in own],
+            labels=self.study.labels if labels is None else labels,
+            lang=self.lang,
+        )
 
+    # ------------------------------------------------------------ all of them
 
-def _entry(study: Study, found: Found, outcome: str, entry: str, alone: bool) -> _Columns:
-    """Columns of ``model`` or ``model/part``.
+    def all_tables(self) -> dict[str, Table]:
+        """By the name of their files."""
+        found, study, made = self.found, self.study, dict[str, Table]()
+        outcomes = dict.fromkeys([*study.outcome_names, *(k.split("/")[0] for k in found.effects)])
+        for outcome in outcomes:
+            made |= self._effects(outcome)
+        for outcome in study.outcome_names:
+            regressions = self._regressions(outcome)
+            made |= {self.named(name, outcome): table for name, table in regressions.items()}
+            if found.autocorrelation is not None:
+                made[self.named("autocorrelation", outcome)] = tables.autocorrelation(
+                    found.autocorrelation.xs(outcome, level="outcome"),
+                    notes=self.notes,
+                    **self.shared,
+                )
+        for parts in (
+            *(self._tests(), self._frames(), self._comparisons(), self._orders()),
+            *(self._groups(), self._counterfactuals(), self._described(), self._of_data()),
+        ):
+            made |= dict(parts)
+        return made
 
-    Raises
-    ------
-    OptionError
-        A part that the model does not have.
-    """
-    model, _, part = entry.partition("/")
-    parts = _parts(study, found, outcome, model)
-    if not parts:
-        return {}
-    if part == _STAGES and (stages := _stages(study, found, outcome, model)):
-        parts = stages
-    elif part:
-        if part not in parts:
-            known = [name for name in parts if name]
-            known += [_STAGES] if _stages(study, found, outcome, model) else []
-            raise OptionError(
-                f"{model!r} has no part {part!r}. It has {first(known, 12) or 'none'}."
-                + suggest(part, known)
+    def write(self, folder: Folder) -> None:
+        """Tables in each format; every cell that was transformed; every row of answers."""
+        found = self.found
+        rows = {f"counterfactual-{name}": answer.frame for name, answer in found.counter.items()}
+        rows |= {f"group-effects-{name}": answer.frame for name, answer in found.between.items()}
+        if found.data.transforms:
+            cells = transform.cells(found.data.transforms)
+            cells.to_csv(folder.new("transforms.csv"), index=False, encoding="utf-8-sig")
+        for name, frame in rows.items():
+            frame.to_csv(folder.new(f"{name}.csv"), encoding="utf-8-sig")
+        for name, table in found.tables.items():
+            for suffix in self.study.output.tables:
+                table.save(folder.new("tables", f"{name}.{suffix}"))
+
+    # ------------------------------------------------------------ effects, tests, frames
+
+    def _effects(self, outcome: str) -> dict[str, Table]:
+        """Effects under each W, in the short and the long run, and the truth of simulated data."""
+        study, found, made = self.study, self.found, dict[str, Table]()
+        spatial = [key for key in found.comparisons if key.startswith(f"{outcome}/")]
+        for key in spatial:
+            model = key.split("/")[1]
+            extra = "" if key == spatial[-1] else f"-{model}"
+            made[self.named("effects", outcome) + extra] = found.comparisons[key].table(
+                variable=study.variable_of(model), **self.shared, **effects_options(study)
             )
-        parts = {part: parts[part]}
-    several = alone and list(parts) != [""]
-    return {
-        _part(study, model, name) if several else _column(study, model, name): result
-        for name, result in parts.items()
-    }
+            if key in found.long_run:
+                made[self.named("effects-long-run", outcome) + extra] = self._long_run(key)
+        variable = study.variable_of(spatial[-1].split("/")[1]) if spatial else ""
+        if truth := found.truth_of(outcome, variable):
+            said = words("study", self.lang)
+            made["truth"] = tables.from_frame(
+                self._truth(spatial[-1], truth),
+                title=said["truth_title"],
+                lang=self.lang,
+                labels={**study.labels, "rho": "ρ", "truth": said["true_value"]},
+                notes=(said["drawn"].format(W=in_language(truth["W"], self.lang)), *self.notes),
+            )
+        return made
+
+    def _long_run(self, key: str) -> Table:
+        comparison, said = self.found.comparisons[key], words("study", self.lang)
+        results = stationary(comparison)
+        lacking = [name for name in comparison.results if name not in results]
+        notes = (said["not_stationary"].format(names=", ".join(lacking)),) if lacking else ()
+        return tables.effects(
+            results,
+            self.study.variable_of(key.split("/")[1]),
+            horizon="long",
+            title=said["long_run_title"],
+            notes=notes,
+            **self.shared,
+        )
+
+    def _truth(self, key: str, truth: Mapping[str, Any]) -> pd.DataFrame:
+        """Rows direct, indirect, total, rho; the truth, then estimate and standard error by W."""
+        variable = self.study.variable_of(key.split("/")[1])
+        shown: dict[tuple[str, str], list[float]] = {
+            ("truth", ""): [float(truth[name]) for name in (*EFFECTS, "rho")]
+        }
+        for name, result in self.found.comparisons[key].results.items():
+            effects = self.found.effects[key].xs((name, variable), level=("weights", "variable"))
+            for column, whole in {
+                "estimate": result.params,
+                "std_error": result.std_errors,
+            }.items():
+                values = [float(effects.loc[e, column]) for e in EFFECTS]
+                shown[name, column] = [*values, float(whole.get("rho", np.nan))]
+        return pd.DataFrame(shown, index=[*EFFECTS, "rho"])
+
+    def _tests(self) -> Iterator[tuple[str, Table]]:
+        """Every test of every model, with its null hypothesis."""
+        rows = {
+            (key.split("/")[0], self._column(*key.split("/", 2)[1:]), name): {
+                "statistic": test.statistic,
+                "df": df_text(test.df),
+                "pvalue": test.pvalue,
+                "null": in_language(test.null, self.lang),
+            }
+            for key, tests in self.found.tests.items()
+            for name, test in tests.items()
+        }
+        if rows:
+            index = pd.MultiIndex.from_tuples(list(rows), names=["outcome", "model", "test"])
+            yield "tests", self.printed(pd.DataFrame(list(rows.values()), index=index), "tests")
+
+    def _frames(self) -> Iterator[tuple[str, Table]]:
+        """What a model has besides estimates and tests, such as its first stage."""
+        for key, frames in self.found.tables_of.items():
+            outcome, *rest = key.split("/", 2)
+            own = self.study.fitted[rest[0]].outcome is not None
+            for name, frame in frames.items():
+                file = "-".join([name if own else self.named(name, outcome), *rest])
+                shown, head = frame.to_frame(self.lang), f"{self._column(*rest)}: "
+                yield file, self.printed(shown, name, head=head)
+
+    def _comparisons(self) -> Iterator[tuple[str, Table]]:
+        """Variations of a regression, and groups, each with what was found in a line below."""
+        study, columns = self.study, ["estimate", "std_error", "pvalue", "nobs", "rows_left_out"]
+        for name, varied in self.found.robustness.items():
+            title = frame_label("robustness", self.lang)
+            with self.source.at("robustness"):
+                yield name, varied.table(title=title, **either(study.blocks[name]), **self.shared)
+            frame, head = varied.to_frame()[columns], f"{varied.focus}: "
+            summary = self.printed(frame, "robustness", head=head, notes=varied.notes)
+            yield f"{name}-summary", summary
+        for name, groups in self.found.heterogeneity.items():
+            title = f"{frame_label('heterogeneity', self.lang)}: {name}"
+            options = either(study.heterogeneity[name])
+            with self.source.at("heterogeneity", name):
+                table = groups.table(title=title, **options, **self.shared)
+            yield f"heterogeneity-{name}", table
+
+    # ------------------------------------------------------------ data and diagnostics
+
+    def _described(self) -> Iterator[tuple[str, Table]]:
+        """Descriptive statistics, correlations, and the other diagnostics."""
+        study, panel, asked = self.study, self.found.data.panel, self.study.diagnostics
+        with self.source.at("diagnostics", "descriptive"):
+            shown = asked.descriptive or self._used()
+            yield "descriptive", tables.descriptive(panel, columns=shown, **self.shared)
+        if asked.correlation:
+            named = asked.correlation if isinstance(asked.correlation, list) else None
+            shown = named or [*study.outcome_names, *study.regressors]
+            with self.source.at("diagnostics", "correlation"):
+                yield "correlation", tables.correlation(panel, columns=shown, **self.shared)
+        for name, frame in self.found.diagnostics.items():
+            labels = dict(study.labels)
+            if name == "unit-root":  # without df, which is that of the normal
+                labels = {f"D.{n}": f"D.{label}" for n, label in labels.items()} | labels
+                attrs, frame = frame.attrs, frame.drop(columns="df")
+                frame.attrs = dict(attrs)
+            yield name, self.printed(frame, name, labels=labels)
+        for name, path in self.found.paths.items():
+            yield name, path.table(title=frame_label(name, self.lang), **self.shared)
+
+    def _used(self) -> list[str]:
+        """Columns of the models with numbers, those that all share first."""
+        study, panel = self.study, self.found.data.panel
+        named = (c for options in study.fitted.values() for c in columns(options))
+        own = [name for _, name, of in named if of.kind != "labels"]
+        used = dict.fromkeys([*study.outcome_names, *study.regressors, *own])
+        return [name for name in used if pd.api.types.is_numeric_dtype(panel[name].dtype)]
+
+    def _of_data(self) -> Iterator[tuple[str, Table]]:
+        """Weights, what was done to columns, indices and what they found besides."""
+        data, noted = self.found.data, {**self.shared, "notes": self.notes}
+        if self.found.graphs:
+            names = [name for name in self.study.weights if self.study.changes(name)]
+            said = words("study", self.lang)["changing"].format(names=", ".join(names))
+            notes = [*([said] if names else []), *self.notes]
+            shown = describe(flat(self.found.graphs, every=False))
+            yield "weights", tables.weights(shown, **{**noted, "notes": notes})
+        if data.transforms:
+            counts = transform.counts(data.transforms)
+            yield "transforms", self.printed(counts, "transforms")
+        for outcome, index in data.indices.items():
+            name = "index-weights" if len(data.indices) == 1 else f"index-weights-{outcome}"
+            yield name, tables.index_weights(index.weights, **noted)
+        for name, frame in data.step_frames.items():
+            yield name, self.printed(frame, name)
+
+    # ------------------------------------------------------------ regressions
+
+    def _regressions(self, outcome: str) -> dict[str, Table]:
+        """By name: those of ``tables``, then the models that none of them has.
+
+        Models with an outcome of their own stand beside those of the main outcome.
+        """
+        made, taken = dict[str, Table](), set[str]()
+        for name, asked in self.study.tables.items():
+            shown, models = _Columns(), [entry.split("/", 1)[0] for entry in asked.models]
+            for i, entry in enumerate(asked.models):
+                with self.source.at("tables", name, "models", i):
+                    shown |= self._entry(outcome, entry, alone=len(set(models)) == 1)
+            taken |= set(models)
+            if shown:
+                with self.source.at("tables", name):
+                    made[name] = self._side_by_side(shown, title=asked.title, **either(asked))
+        rest: dict[str, _Columns] = {}  # one table of all, and one for each of several regressions
+        for model in (name for name in self.study.fitted if name not in taken):
+            parts = self._parts(outcome, model)
+            alone = list(parts) != [""] and not self.study.fitted[model].row.spatial
+            for part, result in parts.items():
+                column = self._part(model, part) if alone else self._column(model, part)
+                rest.setdefault(f"-{model}" if alone else "", {})[column] = result
+        return made | {f"regression{n}": self._side_by_side(shown) for n, shown in rest.items()}
+
+    def _parts(self, outcome: str, model: str) -> _Columns:
+        """Results of a model by part, "" for that of a single regression.
+
+        Empty for a model with an outcome of its own beside an outcome that is not the main one.
+        """
+        own = self.study.fitted[model].outcome
+        if own is not None and outcome != self.study.outcome_names[0]:
+            return {}
+        key = f"{own or outcome}/{model}"
+        return {
+            place[len(key) + 1 :]: result
+            for place, result in self.found.results.items()
+            if place == key or place.startswith(f"{key}/")
+        }
+
+    def _entry(self, outcome: str, entry: str, *, alone: bool) -> _Columns:
+        """Columns of ``model`` or ``model/part``.
+
+        Raises
+        ------
+        OptionError
+            A part that the model does not have.
+        """
+        model, _, part = entry.partition("/")
+        parts = self._parts(outcome, model)
+        if not parts:
+            return {}
+        stages = self._stages(outcome, model)
+        if part == _STAGES and stages:
+            parts = stages
+        elif part:
+            if part not in parts:
+                known = [*(name for name in parts if name), *([_STAGES] if stages else [])]
+                raise OptionError(
+                    f"{model!r} has no part {part!r}. It has {first(known, 12) or 'none'}."
+                    + suggest(part, known)
+                )
+            parts = {part: parts[part]}
+        several = alone and list(parts) != [""]
+        name = self._part if several else self._column
+        return {name(model, own): result for own, result in parts.items()}
+
+    def _column(self, model: str, part: str = "") -> str:
+        """``SDM: adjacency``."""
+        label = printed.model(model, self.lang)
+        return ": ".join([label, *([self._part(model, part)] if part else [])])
+
+    def _part(self, model: str, part: str) -> str:
+        """A part in the language of the study; most are names of the user's, or numbers."""
+        if self.study.fitted[model].kind != "mediation":
+            return part
+        return printed.mediation_part(part, self.lang)
+
+    def _stages(self, outcome: str, model: str) -> _Columns:
+        """First stages of instrumental variables, one for each endogenous regressor."""
+        fit = self.found.fits.get(f"{self.study.fitted[model].outcome or outcome}/{model}")
+        stages = getattr(getattr(fit, "first_stage", None), "parts", {})
+        title = frame_label(_STAGES, self.lang)
+        one = len(stages) == 1
+        return {title if one else f"{title}, {name}": stage for name, stage in stages.items()}
+
+    def _side_by_side(self, shown: _Columns, **options: Any) -> Table:
+        """The results side by side; slopes of a threshold by the regime in words."""
+        labels = self.study.labels
+        regimes = [own for r in shown.values() if (own := r.labels(self.lang))]
+        if len(regimes) == 1:
+            labels = {**regimes[0], **labels}
+        return tables.regression(
+            list(shown.values()), columns=list(shown), labels=labels, lang=self.lang, **options
+        )
+
+    # ------------------------------------------------------------ answers of spatial models
+
+    def _counterfactuals(self) -> Iterator[tuple[str, Table]]:
+        """Means by period of each counterfactual, and outcomes of the entities asked for."""
+        said = words("answers", self.lang)
+        for file, counter in self.found.counter.items():
+            name, means = f"counterfactual-{file}", counter.said["means"]
+            level = 100 * counter.said["level"]
+            about = said["counter"].format(
+                values=said["and"].join(
+                    f"{self.label(n)} = {self.label(v)}" for n, v in counter.said["values"].items()
+                ),
+                **self._about(counter),
+            )
+            notes = [about, said["means"]]
+            notes += [said["mean_interval"].format(level=level)] if "lower" in means else []
+            yield name, self.printed(means, name, like="counterfactual", more=notes)
+            if (entities := counter.said["entities"]) is not None:
+                rows = counter.frame[counter.frame.index.isin(entities, level=0)]
+                rows = rows[["actual", "counterfactual", "lower", "upper", "effect", "std_error"]]
+                notes = [about, said["interval"].format(level=level)]
+                table = self.printed(rows, name, like="counterfactual", more=notes)
+                yield f"{name}-entities", table
+
+    def _about(self, answer: Answer) -> dict[str, str]:
+        """Whose answer it is, in the printed names."""
+        model = printed.model(answer.model, self.lang)
+        return {"outcome": self.label(answer.outcome), "model": model, "weights": answer.weights}
+
+    def _orders(self) -> Iterator[tuple[str, Table]]:
+        """Effects of the variable of interest by order of neighbours, under each W."""
+        said = words("answers", self.lang)
+        for key, frame in self.found.by_order.items():
+            outcome, model = key.split("/")
+            variable = self.study.variable_of(model)
+            about = {"outcome": self.label(outcome), "model": printed.model(model, self.lang)}
+            notes = [said["orders"].format(variable=self.label(variable), **about)]
+            notes += [said["short"]] if self.study.fitted[model].has("time_lag") else []
+            last = [k for k in self.found.by_order if k.startswith(f"{outcome}/")][-1]
+            name = self.named("effects-by-order", outcome) + ("" if key == last else f"-{model}")
+            own = frame.xs(variable, level="variable")
+            yield name, self.printed(own, "effects-by-order", more=notes)
+
+    def _groups(self) -> Iterator[tuple[str, Table]]:
+        """What groups send to each other: a matrix, or of many groups the largest effects."""
+        said = words("answers", self.lang)
+        for file, between in self.found.between.items():
+            name, frame, horizon = f"group-effects-{file}", between.frame, between.said["horizon"]
+            variable = self.label(between.said["variable"])
+            notes = [said["groups"].format(variable=variable, **self._about(between))]
+            notes += [] if horizon is None else [said[horizon]]
+            groups = list(dict.fromkeys(frame.index.get_level_values("sender")))
+            if len(groups) <= _WIDE:
+                yield name, self._matrix(frame, groups, name, notes)
+                continue
+            shown, n = _largest(frame)
+            notes.append(said["largest"].format(n=n, of=len(frame) - len(groups)))
+            yield name, self.printed(shown, name, like="group-effects", more=notes)
+
+    def _matrix(
+        self, frame: pd.DataFrame, groups: list[Any], name: str, notes: Sequence[str]
+    ) -> Table:
+        """Senders in rows, receivers in columns, errors below."""
+        said = words("answers", self.lang)
+        shown = [Style(self.study.labels, self.lang, 4).text(group) for group in groups]
+        rows = []
+        for group, label in zip(groups, shown, strict=True):
+            own = frame.loc[[(group, other) for other in groups]]
+            rows.append(Row((label, *map(number, own["effect"])), "coefficient"))
+            rows.append(Row(("", *(f"({number(e)})" for e in own["std_error"])), "std_error"))
+        return Table(
+            title=frame_label(name, self.lang),
+            header=(
+                ("", said["receiver"], *[None] * (len(groups) - 1)),
+                (said["sender"], *shown),
+            ),
+            rows=tuple(rows),
+            align=("l", *["c"] * len(groups)),
+            notes=(notes[0], said["errors"], *notes[1:], *self.notes),
+            lang=self.lang,
+        )
+
+    # ------------------------------------------------------------ plots
+
+    def plots(self, folder: Folder) -> None:
+        """Effects under each W, Moran's I by period, and what results have of their own."""
+        import matplotlib.pyplot as plt
+
+        from nqp_spatial import plots
+
+        if not self.study.output.plots:
+            return
+        for name, figure in self._figures():
+            for suffix in self.study.output.plots:
+                plots.save(figure, folder.new("plots", f"{name}.{suffix}"))
+            plt.close(figure)
+
+    def _figures(self) -> Iterator[tuple[str, Any]]:
+        from nqp_spatial import plots
+
+        study, found = self.study, self.found
+        options: dict[str, Any] = {"lang": self.lang, "notes": self.notes}
+        for key, effects in found.effects.items():
+            outcome, model = key.split("/")
+            variable = study.variable_of(model)
+            name = self.named("forest", outcome)
+            name += "" if model == study.spatial[-1] else f"-{model}"
+            title = f"{self.label(variable)} → {self.label(outcome)}"
+            frame = effects.xs(variable, level="variable")
+            yield name, plots.forest(frame, title=title, **options)
+        for outcome, moran in found.moran.items():
+            drawn = plots.moran_by_period(moran, **options).get_figure()
+            yield self.named("moran", outcome), drawn
+        for key, result in found.fits.items():
+            outcome, model = key.split("/")[:2]
+            main = study.fitted[model].outcome or study.outcome_names[0]
+            parts = [*([] if outcome == main else [outcome]), model]
+            for kind, draw in result.figures.items():
+                own = {"variable": study.variable_of(model)} if kind == "quantiles" else {}
+                if kind != "effects":  # which are drawn under each W, side by side
+                    yield "-".join([kind, *parts]), draw(lang=self.lang, **own).get_figure()
+        for name, varied in found.robustness.items():
+            for draw in varied.figures.values():
+                yield name, draw(lang=self.lang).get_figure()
+        for name, groups in found.heterogeneity.items():
+            yield f"heterogeneity-{name}", groups.plot(lang=self.lang).get_figure()
+
+    # ------------------------------------------------------------ maps
+
+    def maps(self, folder: Folder, log: RunLog) -> None:
+        """A web map and its printed twin for each W that is mapped."""
+        study, polygons = self.study, self.found.data.panel.polygons
+        asked = study.output.maps is True or study.maps is not None
+        main = self.found.main_of(study)
+        if polygons is None or main is None:
+            if asked:
+                key = ("maps",) if study.maps is not None else ("output", "maps")
+                lacks = "polygons under data" if polygons is None else "a spatial model"
+                raise self.source.error(key, f"a map needs {lacks}, and the study has none.")
+            log.note("no maps: the study has no polygons or no spatial model")
+            return
+        if study.output.maps is False:
+            return
+        results = self.found.comparisons[main].results
+        variable = study.variable_of(main.split("/")[1])
+        fixed = [name for name in results if not study.changes(name)]
+        if not fixed:
+            why = "a map shows one W, and the weights of the main model change over time"
+            if asked:
+                raise self.source.error(("output", "maps"), f"{why}. Set it to false.")
+            log.note(f"no maps: {why}")
+        for name in study.maps if study.maps is not None else fixed[:1]:
+            with self.source.at("weights", name):
+                try:
+                    self._map(results[name], name, variable, folder)
+                except (UnstableModelError, MissingValuesError) as error:  # tables say it too
+                    warnings.warn(f"No map under {name!r}: {error}", DataWarning, stacklevel=2)
+
+    def _map(self, result: Any, name: str, variable: str, folder: Folder) -> None:
+        import matplotlib.pyplot as plt
+
+        from nqp_spatial import maps, plots
+
+        options: dict[str, Any] = {"lang": self.lang}
+        if self.study.data.polygons == CHINA:  # outlines, and the other units
+            options |= {"agglomerations": load_agglomerations(), "background": load_cities()}
+        polygons = self.found.data.panel.polygons
+        page = maps.spillovers(result, polygons, variable, **options)
+        figure = maps.spillovers_figure(result, polygons, variable, **options)
+        page.save(str(folder.new("maps", f"spillovers-{name}.html")))
+        plots.save(figure, folder.new("maps", f"spillovers-{name}.png"))
+        plt.close(figure)
 
 
-def _column(study: Study, model: str, part: str = "") -> str:
-    """``SDM: adjacency``."""
-    label = printed.model(model, study.language)
-    return ": ".join([label, *([_part(study, model, part)] if part else [])])
-
-
-def _part(study: Study, model: str, part: str) -> str:
-    """A part in the language of the study; most are names of the user's, or numbers."""
-    if study.fitted[model].kind != "mediation":
-        return part
-    return printed.mediation_part(part, study.language)
-
-
-def _stages(study: Study, found: Found, outcome: str, model: str) -> _Columns:
-    """First stages of instrumental variables, one for each endogenous regressor."""
-    fit = found.fits.get(f"{study.fitted[model].outcome or outcome}/{model}")
-    stages = getattr(getattr(fit, "first_stage", None), "parts", {})
-    title = frame_label(_STAGES, study.language)
-    one = len(stages) == 1
-    return {title if one else f"{title}, {name}": stage for name, stage in stages.items()}
-
-
-def _table(study: Study, columns: _Columns, options: Mapping[str, Any]) -> tables.Table:
-    """The results side by side; slopes of a threshold by the regime in words."""
-    labels = dict(options["labels"])
-    regimes = [own for r in columns.values() if (own := r.labels(study.language))]
-    if len(regimes) == 1:
-        labels = {**regimes[0], **labels}
-    results = list(columns.values())
-    return tables.regression(results, columns=list(columns), **{**options, "labels": labels})
+def _largest(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Effects of groups on themselves, then the largest on others, and how many of these."""
+    senders, receivers = (frame.index.get_level_values(i) for i in (0, 1))
+    inside = senders == receivers
+    order = frame.loc[~inside, "effect"].abs().sort_values(ascending=False, kind="stable").index
+    kept = order[:_SHOWN]
+    return pd.concat([frame[inside], frame.loc[kept]]), len(kept)

@@ -275,7 +275,7 @@ def test_a_run_that_fails_leaves_nothing_behind(project, monkeypatch):
     def stop(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nqp_spatial.study.run.write_plots", stop)
+    monkeypatch.setattr("nqp_spatial.study.write.Writer.plots", stop)
     with pytest.raises(KeyboardInterrupt):
         run_study(project)
     assert not (project.parent / "out").exists()
