@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nqp_spatial.datasets import packaged
+from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.messages import suggest
 from nqp_spatial.shared.values import Entry, Key, Problem, either
 from nqp_spatial.study.registry import DIAGNOSTICS, MODELS, TESTED, VARIED
 from nqp_spatial.study.rows import REGRESSORS
-from nqp_spatial.study.schema import (
-    BUNDLED_SYSTEM,
-    IndexOutcome,
-    Study,
-)
+from nqp_spatial.study.schema import BUNDLED_SYSTEM, IndexOutcome, Study
 
 
 def contradictions(study: Study) -> Iterator[Problem]:
     """Every problem with its key."""
     yield from _bundled(study)
-    yield from _policy(study)
+    yield from _roles(study)
     yield from _weights(study)
     for name, options in study.fitted.items():
-        yield from ((("models", name, *key), text) for key, text in _model(study, name, options))
+        yield from _below(("models", name), _model(study, name, options))
     if len(study.blocks) < len(study.block_keys):
         yield ("robustness",), "two blocks have one name. Give each its own name."
     for key, block in study.block_keys:
-        yield from (((*key, *at), text) for at, text in _robustness(study, block))
+        yield from _below(key, _robustness(study, block))
     for name, asked in study.heterogeneity.items():
-        key = ("heterogeneity", name)
-        yield from _base(study, key, asked.model, TESTED, "split into groups")
+        split = _base(study, asked.model, TESTED, "split into groups")
+        yield from _below(("heterogeneity", name), split)
     yield from _tables(study)
     yield from _diagnostics(study)
     yield from _questions(study)
-    yield from _maps(study)
-    yield from _names(study)
+    yield from _output(study)
+
+
+def _below(key: Key, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Problems of an entry, by their keys from the top."""
+    yield from (((*key, *at), text) for at, text in problems)
 
 
 def not_one_of(name: str, names: Sequence[str], what: str) -> str:
@@ -45,19 +46,22 @@ def not_one_of(name: str, names: Sequence[str], what: str) -> str:
     return f"no {what} are called {name!r}. They are: {known}.{suggest(name, names)}"
 
 
-# ---------------------------------------------------------------- data
+def _unknown(key: Key, name: str | None, names: Sequence[str], what: str) -> Iterator[Problem]:
+    """The problem of a name, if one is given and it is not among those that there are."""
+    if name is not None and name not in names:
+        yield key, not_one_of(name, names, what)
+
+
+# ---------------------------------------------------------------- data, outcome, regressors
 
 
 def _bundled(study: Study) -> Iterator[Problem]:
     data = study.data
-    places: list[tuple[Key, str | None, tuple[str, ...]]] = [
-        (("data", "table"), data.table, packaged.PANELS),
-        (("data", "polygons"), data.polygons, packaged.POLYGONS),
-    ]
-    for key, value, known in places:
+    for name, known in (("table", packaged.PANELS), ("polygons", packaged.POLYGONS)):
+        value: str | None = getattr(data, name)
         if value and value.startswith("bundled:") and value not in known:
             near = packaged.renamed(value) or suggest(value, known)
-            yield key, f"expected a path, {either(known)}; found {value!r}.{near}"
+            yield ("data", name), f"expected a path, {either(known)}; found {value!r}.{near}"
     if data.polygons and not data.polygons.startswith("bundled:") and data.polygon_id is None:
         yield (
             ("data", "polygons"),
@@ -65,13 +69,14 @@ def _bundled(study: Study) -> Iterator[Problem]:
         )
     for place, outcome in study.outcome_keys:
         if isinstance(outcome, IndexOutcome):
-            name = outcome.index.indicators
-            if name.startswith("bundled:") and name != BUNDLED_SYSTEM:
+            given = outcome.index.indicators
+            if given.startswith("bundled:") and given != BUNDLED_SYSTEM:
                 at = (*place, "index", "indicators")
-                yield at, f"expected a path or {BUNDLED_SYSTEM}, found {name!r}."
+                yield at, f"expected a path or {BUNDLED_SYSTEM}, found {given!r}."
 
 
-def _policy(study: Study) -> Iterator[Problem]:
+def _roles(study: Study) -> Iterator[Problem]:
+    """There is something to estimate, and a column has one role."""
     if study.policy is not None and study.regressor is not None:
         yield (
             ("regressor",),
@@ -82,10 +87,6 @@ def _policy(study: Study) -> Iterator[Problem]:
             ("controls",),
             "the study has neither a policy nor a regressor nor controls: nothing to estimate.",
         )
-
-
-def _names(study: Study) -> Iterator[Problem]:
-    """A column has one role."""
     roles: dict[str, Key] = {}
     places: list[tuple[str, Key]] = [
         *zip(study.outcome_names, (key for key, _ in study.outcome_keys), strict=True),
@@ -104,24 +105,20 @@ def _names(study: Study) -> Iterator[Problem]:
 
 def _weights(study: Study) -> Iterator[Problem]:
     if study.spatial and not study.weights:
-        yield (
-            ("weights",),
-            f"the model {study.spatial[0]} needs weights, such as weights: {{adjacency: {{kind: "
-            "queen}}.",
-        )
+        needed = "weights, such as weights: {adjacency: {kind: queen}}."
+        yield ("weights",), f"the model {study.spatial[0]} needs {needed}"
     for name, weights in study.weights.items():
         yield from _geo(study, name, weights)
 
 
 def _geo(study: Study, name: str, weights: Entry) -> Iterator[Problem]:
-    """A nested W names another one, and not in a circle."""
-    seen = [name]
+    """Weights that are built on others name them, and not in a circle."""
+    seen, key = [name], ("weights", name, "geo")
     while weights.has("geo") and isinstance(weights.geo, str):
         other = weights.geo
-        key: Key = ("weights", name, "geo")
         if other not in study.weights:
-            if len(seen) == 1:
-                yield key, not_one_of(other, [n for n in study.weights if n != name], "weights")
+            others = [n for n in study.weights if n != name]
+            yield from _unknown(key, other, others, "weights") if len(seen) == 1 else ()
             return
         if other in seen:
             yield key, f"these weights are built on themselves: {' -> '.join([*seen, other])}."
@@ -130,32 +127,13 @@ def _geo(study: Study, name: str, weights: Entry) -> Iterator[Problem]:
         weights = study.weights[other]
 
 
-def _maps(study: Study) -> Iterator[Problem]:
-    """Maps are of weights of the main spatial model that do not change over time."""
-    names, main = list(study.weights), study.mapped_model
-    for i, name in enumerate(study.maps or []):
-        if name not in names:
-            yield ("maps", i), not_one_of(name, names, "weights")
-        elif study.changes(name):
-            yield ("maps", i), f"a map shows one W, and {name!r} changes over time. Name others."
-        elif main is not None and name not in study.graphs_of(study.fitted[main]):
-            said = f"maps are of the model {main!r}, which is not fitted under {name!r}."
-            yield ("maps", i), said
-    if study.maps and study.output.maps is False:
-        yield ("maps",), "maps are named here, but output.maps is false. Keep one."
-    if study.output.lang and study.output.lang != study.lang and study.lang != "en":
-        yield ("output", "lang"), f"lang is {study.lang!r} at the top. Keep one."
-
-
 # ---------------------------------------------------------------- models
 
 
 def _model(study: Study, name: str, options: Entry) -> Iterator[Problem]:
     if name in MODELS and name != options.kind:
-        yield (
-            ("model",),
-            f"the name {name!r} is that of another model than {options.kind!r}. Choose one.",
-        )
+        said = f"the name {name!r} is that of another model than {options.kind!r}. Choose one."
+        yield ("model",), said
     if options.kind == "sdm_did":
         if study.policy is None:
             yield (), "sdm_did needs a policy, such as policy: {column: did}."
@@ -166,7 +144,10 @@ def _model(study: Study, name: str, options: Entry) -> Iterator[Problem]:
     yield from _equation(study, options)
     if options.row.spatial:
         yield from _gaps(study, options)
-        yield from _fitted_under(study, options)
+        for i, weights in enumerate(options.weights or []):
+            yield from _unknown(("weights", i), weights, list(study.weights), "weights")
+            if weights in study.weights and options.weights.count(weights) > 1:
+                yield ("weights", i), f"{weights!r} is named twice. Keep one."
         yield from _changing(study, options)
 
 
@@ -187,21 +168,16 @@ def _equation(study: Study, options: Entry) -> Iterator[Problem]:
     for option in REGRESSORS:
         for i, named in enumerate(options.said.get(option) or []):
             if named not in known:
-                yield (
-                    (option, i),
-                    f"{named!r} is not a regressor of this {whose}. They are: {', '.join(own)}."
-                    + suggest(named, own),
-                )
+                they = f"They are: {', '.join(own)}.{suggest(named, own)}"
+                yield (option, i), f"{named!r} is not a regressor of this {whose}. {they}"
 
 
 def _gaps(study: Study, options: Entry) -> Iterator[Problem]:
     """Spatial models of a panel with gaps say what W is where entities are absent."""
     keep, unbalanced = study.data.incomplete == "keep", options.said.get("unbalanced", "error")
     if keep and not options.row.unbalanced:
-        yield (
-            (),
-            f"{options.kind} needs every entity in every period: type incomplete: drop under data.",
-        )
+        needs = "needs every entity in every period: type incomplete: drop under data."
+        yield (), f"{options.kind} {needs}"
     elif keep and unbalanced == "error":
         yield (
             (),
@@ -212,20 +188,8 @@ def _gaps(study: Study, options: Entry) -> Iterator[Problem]:
         yield ("unbalanced",), "unbalanced belongs to incomplete: keep under data."
 
 
-def _fitted_under(study: Study, options: Entry) -> Iterator[Problem]:
-    own = options.weights or []
-    for i, name in enumerate(own):
-        if name not in study.weights:
-            yield ("weights", i), not_one_of(name, list(study.weights), "weights")
-        elif own.count(name) > 1:
-            yield ("weights", i), f"{name!r} is named twice. Keep one."
-
-
-_ERRORS = ("sem", "sdem", "sac", "gns")
-
-
 def _changing(study: Study, options: Entry) -> Iterator[Problem]:
-    """What a model needs under weights that change over time."""
+    """What a model needs under weights that change over time, in the words of the model."""
     names = [n for n in study.graphs_of(options) if n in study.weights and study.changes(n)]
     if not names:
         return
@@ -235,44 +199,30 @@ def _changing(study: Study, options: Entry) -> Iterator[Problem]:
     if not options.row.unbalanced:
         said = f"needs one W for all periods, and {why}: it cannot have them.{hint}"
         yield (), f"{options.kind} {said}"
-    elif options.effects == "random":
-        yield ("effects",), f"random effects need one W, and {why}.{hint}"
-    elif options.effects is None:
         return
-    elif options.kind in _ERRORS and options.correction != "none":
-        yield (
-            ("correction",),
-            f"{why}, and with a spatial error there is no correction of fixed effects then: type "
-            f"correction: none (exact dummies).{hint}",
-        )
-    elif options.correction not in ("none", "adjusted-score"):
-        yield (
-            ("correction",),
-            f"{why}, and correction: {options.correction} needs one W for all periods: type "
-            f"correction: adjusted-score, which is the same where both exist, or none.{hint}",
-        )
+    try:
+        reason = "A graph for each period"
+        options.row.function.check_stacked(reason, options.effects, options.correction)
+    except OptionError as error:
+        yield (str(error.option),), f"{why}. {error}{hint}"
 
 
-# ---------------------------------------------------------------- comparisons
+# ---------------------------------------------------------------- comparisons and diagnostics
 
 
-def _base(
-    study: Study, key: Key, model: str | None, known: Sequence[str], what: str
-) -> Iterator[Problem]:
+def _base(study: Study, model: str | None, known: Sequence[str], what: str) -> Iterator[Problem]:
     """A comparison starts from a model of the study that can be compared."""
     if model is not None and model not in study.fitted:
-        yield (*key, "model"), not_one_of(model, list(study.fitted), "models")
+        yield from _unknown(("model",), model, list(study.fitted), "models")
     elif (kind := study.fitted[study.base_model(model)].kind) not in known:
-        yield (
-            (*key, "model"),
-            f"{kind} cannot be {what} here. Name a model that is one of {', '.join(known)}.",
-        )
+        instead = f"Name a model that is one of {', '.join(known)}."
+        yield ("model",), f"{kind} cannot be {what} here. {instead}"
 
 
 def _robustness(study: Study, block: Entry) -> Iterator[Problem]:
     if block.name is not None and _is_taken(block.name):
         yield ("name",), f"a table of the name {block.name!r} is made anyhow. Choose another."
-    found = list(_base(study, (), block.model, VARIED, "varied"))
+    found = list(_base(study, block.model, VARIED, "varied"))
     yield from found or _varied(study, block)
 
 
@@ -281,9 +231,9 @@ def _varied(study: Study, block: Entry) -> Iterator[Problem]:
     options = study.fitted[study.base_model(block.model)]
     if block.weights is not None and not options.row.spatial:
         yield ("weights",), f"{options.kind} has no weights. Leave this key out."
-    elif block.weights is not None and block.weights not in study.graphs_of(options):
+    else:
         own = study.graphs_of(options)
-        yield ("weights",), not_one_of(block.weights, own, "weights of the model")
+        yield from _unknown(("weights",), block.weights, own, "weights of the model")
     if not all(isinstance(item, str) for item in options.said.get("instruments", [])):
         yield (
             ("model",),
@@ -295,33 +245,30 @@ def _varied(study: Study, block: Entry) -> Iterator[Problem]:
     has = {"options": set(options.row.options) - fit, "fit": fit}
     for name, varied in block.variations.items():
         at: Key = ("variations", name)
-        for role, named in (("drop", varied.drop or []), ("replace", list(varied.replace or {}))):
-            for i, term in enumerate(named):
-                if term not in terms:
-                    place = i if role == "drop" else term
-                    yield (*at, role, place), not_one_of(term, terms, "regressors of the model")
+        named = [(("drop", i), term) for i, term in enumerate(varied.drop or [])]
+        named += [(("replace", term), term) for term in varied.replace or {}]
+        for place, term in named:
+            yield from _unknown((*at, *place), term, terms, "regressors of the model")
         for role, known in has.items():
             for option in getattr(varied, role) or {}:
                 if option not in known:
-                    listed = sorted(known)
-                    yield (
-                        (*at, role, option),
-                        f"{options.kind} has no such option of {role}. It has "
-                        f"{', '.join(listed)}.{suggest(option, listed)}",
-                    )
+                    they = f"It has {', '.join(sorted(known))}.{suggest(option, sorted(known))}"
+                    said = f"{options.kind} has no such option of {role}. {they}"
+                    yield (*at, role, option), said
 
 
-_RESERVED = (
-    *("aggregate", "autocorrelation", "condition-index", "correlation", "descriptive", "effects"),
-    *("effects-f", "effects-lm", "index-weights", "regression", "tests", "transforms", "truth"),
-    *("unit-root", "vif", "weights"),
+_MADE = (
+    *(name.replace("_", "-") for name in DIAGNOSTICS),
+    *(name for row in DIAGNOSTICS.values() for name in row.beside),
+    *("aggregate", "correlation", "descriptive", "effects", "index-weights", "regression"),
+    *("tests", "transforms", "truth", "weights"),
 )
 
 
 def _is_taken(name: str) -> bool:
     """Whether a table that is made anyhow may have this name, such as ``thresholds-fe``."""
-    begins = (own for own in (*_RESERVED, *words("frames", "en")) if own != "robustness")
-    return name in _RESERVED or any(name.startswith(f"{own}-") for own in begins)
+    begins = (own for own in (*_MADE, *words("frames", "en")) if own != "robustness")
+    return name in _MADE or any(name.startswith(f"{own}-") for own in begins)
 
 
 def _tables(study: Study) -> Iterator[Problem]:
@@ -333,21 +280,18 @@ def _tables(study: Study) -> Iterator[Problem]:
         names += each
         for i, entry in enumerate(table.models):
             model = entry.split("/", 1)[0]
-            if model not in study.fitted:
-                problem = not_one_of(model, list(study.fitted), "models")
-                yield ("tables", name, "models", i), problem
+            yield from _unknown(("tables", name, "models", i), model, list(study.fitted), "models")
 
 
 def _diagnostics(study: Study) -> Iterator[Problem]:
     """Models that a test names are there, and tests of dependence by weights have some."""
     asked, key = study.diagnostics, "diagnostics"
-    if asked.likelihood_ratio is not None:
-        named: list[tuple[Key, str]] = [(("full",), asked.likelihood_ratio.full)]
-        named += [(("restricted", i), n) for i, n in enumerate(asked.likelihood_ratio.restricted)]
+    if (ratio := asked.likelihood_ratio) is not None:
+        named: list[tuple[Key, str]] = [(("full",), ratio.full)]
+        named += [(("restricted", i), name) for i, name in enumerate(ratio.restricted)]
         for at, model in named:
-            if model not in study.fitted:
-                problem = not_one_of(model, list(study.fitted), "models")
-                yield (key, "likelihood_ratio", *at), problem
+            place = (key, "likelihood_ratio", *at)
+            yield from _unknown(place, model, list(study.fitted), "models")
     fixed = [name for name in study.weights if not study.changes(name)]
     for name, row in DIAGNOSTICS.items():
         if "graph" in row.roles and getattr(asked, name) is not None and not fixed:
@@ -356,77 +300,58 @@ def _diagnostics(study: Study) -> Iterator[Problem]:
 
 # ---------------------------------------------------------------- questions to spatial models
 
-_WHAT = {
-    "counterfactuals": "counterfactual outcomes",
-    "group_effects": "effects between groups",
-}
-
 
 def _questions(study: Study) -> Iterator[Problem]:
     for name, asked in study.counterfactuals.items():
-        key: Key = ("counterfactuals", name)
-        found = list(_asked(study, key, asked))
-        yield from found or _values(study, key, asked)
+        what = "counterfactual outcomes"
+        found = list(_asked(study, asked, what)) or _values(study, asked)
+        yield from _below(("counterfactuals", name), found)
     yield from _files(study, "counterfactuals", study.counterfactuals, ("entities",))
     for name, asked in study.group_effects.items():
-        key = ("group_effects", name)
-        found = list(_asked(study, key, asked))
-        yield from found or _grouped(study, key, asked)
+        found = list(_asked(study, asked, "effects between groups")) or _grouped(study, asked)
+        yield from _below(("group_effects", name), found)
     yield from _files(study, "group_effects", study.group_effects, ())
     if study.effects.orders is not None and not study.spatial:
-        yield (
-            ("effects", "orders"),
-            "only spatial models have effects by order of neighbours, and the study has none of "
-            "them.",
-        )
+        what = "effects by order of neighbours, and the study has none of them."
+        yield ("effects", "orders"), f"only spatial models have {what}"
 
 
-def _asked(study: Study, key: Key, asked: Entry) -> Iterator[Problem]:
+def _asked(study: Study, asked: Entry, what: str) -> Iterator[Problem]:
     """The model is a spatial one of the study, and the weights are there."""
-    what = _WHAT[str(key[0])]
     if not study.spatial:
-        yield key, f"only spatial models have {what}, and the study has none of them."
+        yield (), f"only spatial models have {what}, and the study has none of them."
     elif asked.model is not None and asked.model not in study.fitted:
-        yield (*key, "model"), not_one_of(asked.model, list(study.fitted), "models")
+        yield from _unknown(("model",), asked.model, list(study.fitted), "models")
     elif asked.model is not None and asked.model not in study.spatial:
-        yield (
-            (*key, "model"),
-            f"only spatial models have {what}, and {asked.model!r} is none. Name one of "
-            f"{', '.join(study.spatial)}.",
-        )
+        instead = f"Name one of {', '.join(study.spatial)}."
+        yield ("model",), f"only spatial models have {what}, and {asked.model!r} is none. {instead}"
     else:
         known = study.graphs_of(study.fitted[study.model_of(asked)])
-        if asked.weights is not None and asked.weights not in known:
-            yield (*key, "weights"), not_one_of(asked.weights, known, "weights of the model")
+        yield from _unknown(("weights",), asked.weights, known, "weights of the model")
 
 
-def _values(study: Study, key: Key, asked: Entry) -> Iterator[Problem]:
+def _values(study: Study, asked: Entry) -> Iterator[Problem]:
     """What would have been another is a regressor of the model."""
     values, known = study.values_of(asked), regressors(study, study.model_of(asked))
     if not values:
-        yield (
-            (*key, "values"),
-            "say which regressor would have been another, such as values: "
-            f"{{{known[0]}: 0}}; without a policy there is no default.",
-        )
+        example = f"values: {{{known[0]}: 0}}; without a policy there is no default."
+        yield ("values",), f"say which regressor would have been another, such as {example}"
     for regressor in values:
-        if regressor not in known:
-            at = (*key, "values", regressor) if asked.values else (*key, "model")
-            yield at, not_one_of(regressor, known, "regressors of the model")
+        at: Key = ("values", regressor) if asked.values else ("model",)
+        yield from _unknown(at, regressor, known, "regressors of the model")
 
 
-def _grouped(study: Study, key: Key, asked: Entry) -> Iterator[Problem]:
+def _grouped(study: Study, asked: Entry) -> Iterator[Problem]:
     """The variable is a regressor of the model, and only dynamic models have a long run."""
     model = study.model_of(asked)
     known = regressors(study, model)
-    if asked.variable is not None and asked.variable not in known:
-        yield (*key, "variable"), not_one_of(asked.variable, known, "regressors of the model")
+    yield from _unknown(("variable",), asked.variable, known, "regressors of the model")
     if "horizon" in asked.said and not study.fitted[model].has("time_lag"):
-        yield (*key, "horizon"), f"horizon belongs to dynamic models, and {model!r} is none."
+        yield ("horizon",), f"horizon belongs to dynamic models, and {model!r} is none."
     groups: list[Any] = asked.groups or []
     repeated = [group for group in groups if groups.count(group) > 1]
     if repeated:
-        yield (*key, "groups"), f"{repeated[0]!r} is named twice. Keep one."
+        yield ("groups",), f"{repeated[0]!r} is named twice. Keep one."
 
 
 def regressors(study: Study, model: str) -> list[str]:
@@ -446,3 +371,22 @@ def _files(
         if seen & set(each):
             yield (key, name), f"a table of the name {name!r} is made anyhow. Choose another."
         seen |= set(each)
+
+
+# ---------------------------------------------------------------- output
+
+
+def _output(study: Study) -> Iterator[Problem]:
+    """Maps are of weights of the main spatial model that do not change over time."""
+    names, main = list(study.weights), study.mapped_model
+    for i, name in enumerate(study.maps or []):
+        yield from _unknown(("maps", i), name, names, "weights")
+        if name in names and study.changes(name):
+            yield ("maps", i), f"a map shows one W, and {name!r} changes over time. Name others."
+        elif name in names and main and name not in study.graphs_of(study.fitted[main]):
+            said = f"maps are of the model {main!r}, which is not fitted under {name!r}."
+            yield ("maps", i), said
+    if study.maps and study.output.maps is False:
+        yield ("maps",), "maps are named here, but output.maps is false. Keep one."
+    if study.output.lang and study.output.lang != study.lang and study.lang != "en":
+        yield ("output", "lang"), f"lang is {study.lang!r} at the top. Keep one."

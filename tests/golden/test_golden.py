@@ -43,6 +43,7 @@ NOT_CALLED: dict[str, str] = {
 PROTOCOL = {
     *("parts", "tests", "frames", "figures", "maps", "plot", "explore", "tidy", "glance", "labels"),
     *("as_", "summary", "cite", "focus", "response", "decisions", "keys", "with_options"),
+    "check_stacked",  # raises or does nothing
 }
 # Made after these numbers were taken, with tests of their own.
 LATER = {

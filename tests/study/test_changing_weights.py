@@ -297,18 +297,18 @@ MISTAKES = {
     "correction": (
         W,
         "models: [sdm]\n",
-        "models.sdm.correction: the weights 'w' change over time, and correction: lee-yu needs one "
-        r"W.*adjusted-score.*weights: \[near\]",
+        "models.sdm.correction: the weights 'w' change over time.* cannot use correction='lee-yu'"
+        r".*one W.*correction='adjusted-score'.*weights: \[near\]",
     ),
     "spatial error": (
         W,
         "models: {sem: {correction: adjusted-score}}\n",
-        "models.sem.correction: .*with a spatial error .*correction: none",
+        "models.sem.correction: .*with a spatial error .*correction='none'",
     ),
     "random effects": (
         W,
         "models: {sdm: {effects: random}}\n",
-        "models.sdm.effects: random effects need one W",
+        r"models.sdm.effects: the weights 'w' change .*is for fixed effects.*weights: \[near\]",
     ),
     "dynamic": (W, "models: [dynamic_sar]\n", "models.dynamic_sar: dynamic_sar needs one W"),
     "instruments": (

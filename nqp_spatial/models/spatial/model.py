@@ -108,20 +108,7 @@ class SpatialModel:
         if not reasons and self.correction != ADJUSTED:
             return Design.of(self.sample, graph)
         reason = reasons[0] if reasons else f"correction={ADJUSTED!r}"
-        if self.effects == "random":
-            raise OptionError(f"{reason} is for fixed effects. With random effects leave it out.")
-        if self._error and self.correction != "none" and self.effects is not None:
-            raise OptionError(
-                f"{reason} with a spatial error has no correction of the incidental-parameter "
-                "bias: the fixed effects are filtered too. Type correction='none', which is exact "
-                "dummies, or use a model without a spatial error."
-            )
-        if self.correction not in ("none", ADJUSTED) and self.effects is not None:
-            raise OptionError(
-                f"{reason} cannot use correction={self.correction!r}, which needs the same "
-                "entities and one W in all periods. Type correction='adjusted-score', which is the "
-                "same where both exist, or correction='none'."
-            )
+        self.check_stacked(reason, self.effects, self.correction)
         return StackedDesign.build(
             self.sample,
             graph,
@@ -129,6 +116,39 @@ class SpatialModel:
             observation_weights=self.observation_weights,
             effects=self.effects,
         )
+
+    @classmethod
+    def check_stacked(cls, reason: str, effects: str | None, correction: str) -> None:
+        """Raise `OptionError` for options that a model of periods which differ cannot have.
+
+        Parameters
+        ----------
+        reason : str
+            Why periods differ, with which the message begins.
+        effects, correction
+            As the model has them; no data are needed.
+        """
+        if effects == "random":
+            raise OptionError(
+                f"{reason} is for fixed effects. With random effects leave it out.",
+                option="effects",
+            )
+        if effects is None or correction == "none":
+            return
+        if cls._error:
+            raise OptionError(
+                f"{reason} with a spatial error has no correction of the incidental-parameter "
+                "bias: the fixed effects are filtered too. Type correction='none', which is exact "
+                "dummies, or use a model without a spatial error.",
+                option="correction",
+            )
+        if correction != ADJUSTED:
+            raise OptionError(
+                f"{reason} cannot use correction={correction!r}, which needs the same "
+                "entities and one W in all periods. Type correction='adjusted-score', which is the "
+                "same where both exist, or correction='none'.",
+                option="correction",
+            )
 
     def _check_weights(self) -> None:
         """Period effects leave a spatial lag of its own only if rows of W sum to one."""
