@@ -1,8 +1,9 @@
-"""The panel of a study: table, matched names, further tables, period, outcome, policy, polygons."""
+"""The panel of a study, from its table to the policy, and what models name in it."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,19 @@ from nqp_spatial import did, indices
 from nqp_spatial.cities import layers
 from nqp_spatial.datasets import packaged
 from nqp_spatial.exceptions import (
+    DataError,
     DataWarning,
     MissingValuesError,
     UnbalancedPanelError,
 )
+from nqp_spatial.panel import expressions
 from nqp_spatial.panel.panel import PanelData
+from nqp_spatial.panel.reading import read_table
 from nqp_spatial.panel.transform import Report
-from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.ids import type_hint
+from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.source import Source
-from nqp_spatial.shared.values import Key
+from nqp_spatial.shared.values import Entry, Key
 from nqp_spatial.study import inputs, steps
 from nqp_spatial.study.inputs import Inputs, check_columns
 from nqp_spatial.study.registry import how
@@ -83,25 +88,35 @@ def prepare(study: Study, source: Source) -> StudyData:
     """
     tables = Inputs(study, source)
     whole = inputs.panel(tables)
-    systems = {
+    systems: Systems = {
         o.name: tables.indicators((*key, "index", "indicators"), o.index.indicators)
         for key, o in study.outcome_keys
         if isinstance(o, IndexOutcome)
     }
-    done = steps.apply(whole, _window(whole, study, source).frame.index, tables)
+    done = steps.apply(whole, _window(whole, tables).frame.index, tables)
     whole = inputs.told(done.panel, tables.simulated)
-    panel = _selected(_window(whole, study, source), study, source)
+    panel = _window(whole, tables)
+    if study.data.where is not None:
+        with source.at("data", "where"):
+            panel = panel.where(study.data.where)
     if study.data.aggregate is not None:
-        panel, done.frames["aggregate"] = _aggregated(panel, study, source)
+        panel, done.frames["aggregate"] = _aggregated(panel, study.data.aggregate, tables)
         whole = panel
-    _check_columns(study, source, panel, systems)
-    whole = _with_polygons(whole, study, source, tables.files)
+    _check_columns(panel, systems, tables)
+    whole = _with_polygons(whole, tables)
     panel = replace(panel, polygons=whole.polygons)
-    panel = _complete(panel.restrict(entities=panel.entities), study, source, systems)
-    panel, found = with_indices(panel, study, source, systems)
+    panel = _complete(panel.restrict(entities=panel.entities), systems, tables)
+    found = {}
+    for key, outcome in study.outcome_keys:
+        if isinstance(outcome, IndexOutcome):
+            asked, system = outcome.index, systems[outcome.name]
+            with source.at(*key, "index"):
+                result = asked.row.function(panel.frame, system, **asked.row.given(asked))
+            found[outcome.name] = result
+            panel = panel.with_columns(**{outcome.name: result.score})
     attrs = whole.frame.attrs
     whole = whole.restrict(entities=panel.entities)
-    panel, first_treated = with_policy(panel, whole, study, source)
+    panel, first_treated = _with_policy(panel, whole, tables)
     return StudyData(
         panel=panel,
         whole=whole,
@@ -116,14 +131,15 @@ def prepare(study: Study, source: Source) -> StudyData:
     )
 
 
-# ---------------------------------------------------------------- columns
+# ---------------------------------------------------------------- columns and rows
+
+Systems = dict[str, indices.IndicatorSystem]  # of outcomes that are indices
 
 
-def _check_columns(
-    study: Study, source: Source, panel: PanelData, systems: dict[str, indices.IndicatorSystem]
-) -> None:
+def _check_columns(panel: PanelData, systems: Systems, tables: Inputs) -> None:
     """Every column that the file names must be in the table; all mistakes at once."""
-    made = [name for name in systems]
+    study, source = tables.study, tables.source
+    made = [*systems]
     made += [study.policy.name] if study.policy and study.policy.column is None else []
     wanted: dict[Key, Any] = {k: name for k, name, _ in study.columns() if name not in made}
     for key, outcome in study.outcome_keys:
@@ -132,9 +148,8 @@ def _check_columns(
             if absent:
                 wanted[(*key, "index", "indicators")] = absent[0]
             elif outcome.name in panel.columns:
-                raise source.error(
-                    (*key, "name"), f"the table has a column {outcome.name!r} already. Rename it."
-                )
+                said = f"the table has a column {outcome.name!r} already. Rename it."
+                raise source.error((*key, "name"), said)
     for key, term in study.terms():
         parts = [term] if term in (*panel.columns, *made) else term.split(":")
         odd = next((p for p in parts if p not in (*panel.columns, *made)), None)
@@ -142,71 +157,52 @@ def _check_columns(
     check_columns(source, panel.columns, wanted)
 
 
-# ---------------------------------------------------------------- sample
-
-
-def _selected(panel: PanelData, study: Study, source: Source) -> PanelData:
-    """The rows for which ``data.where`` is true, with a note."""
-    where, key = study.data.where, ("data", "where")
-    if where is None:
-        return panel
-    with source.at(*key):
-        return panel.where(where)
-
-
-def _aggregated(panel: PanelData, study: Study, source: Source) -> tuple[PanelData, pd.DataFrame]:
+def _aggregated(panel: PanelData, asked: Entry, tables: Inputs) -> tuple[PanelData, pd.DataFrame]:
     """Groups in place of entities, and the members of each."""
-    options, key = study.data.aggregate, ("data", "aggregate")
-    assert options is not None  # the caller looks
-    if study.data.polygons is not None:
-        raise source.error(
+    key: Key = ("data", "aggregate")
+    if tables.study.data.polygons is not None:
+        raise tables.source.error(
             ("data", "polygons"),
-            f"data.aggregate puts groups by {options.by!r} in place of the entities that the "
+            f"data.aggregate puts groups by {asked.by!r} in place of the entities that the "
             "polygons are of. Take polygons out, or aggregate.",
         )
-    check_columns(source, panel.columns, dict(aggregated(options, key)))
-    rules = how(options.columns)
-    with source.at(*key):
-        groups: Any = panel.by_entity(options.by).dropna()
-        report = indices.aggregate(panel.frame, groups, rules, missing=options.missing).report
-        return panel.aggregate(options.by, rules, missing=options.missing), report.by_group()
+    check_columns(tables.source, panel.columns, dict(aggregated(asked, key)))
+    rules = how(asked.columns)
+    with tables.source.at(*key):
+        groups: Any = panel.by_entity(asked.by).dropna()
+        report = indices.aggregate(panel.frame, groups, rules, missing=asked.missing).report
+        return panel.aggregate(asked.by, rules, missing=asked.missing), report.by_group()
 
 
-def _with_polygons(
-    panel: PanelData, study: Study, source: Source, files: dict[str, Path]
-) -> PanelData:
-    name, key = study.data.polygons, ("data", "polygons")
-    if name is None:
+def _with_polygons(panel: PanelData, tables: Inputs) -> PanelData:
+    data, key = tables.study.data, ("data", "polygons")
+    if data.polygons is None:
         return panel
-    with source.at(*key):
-        if name.startswith("bundled:"):
-            layer = packaged.polygons(name)
+    with tables.source.at(*key):
+        if data.polygons.startswith("bundled:"):
+            layer = packaged.polygons(data.polygons)
         else:
-            path = files[name] = source.file(key, name)
-            assert study.data.polygon_id is not None  # `loading` asks for it
-            layer = layers.read_polygons(path, study.data.polygon_id, crs=study.data.polygon_crs)
+            path = tables.files[data.polygons] = tables.source.file(key, data.polygons)
+            assert data.polygon_id is not None  # `consistency` asks for it
+            layer = layers.read_polygons(path, data.polygon_id, crs=data.polygon_crs)
         return panel.with_polygons(layer)
 
 
-def _window(panel: PanelData, study: Study, source: Source) -> PanelData:
-    if study.data.periods is None:
+def _window(panel: PanelData, tables: Inputs) -> PanelData:
+    """The periods of the study."""
+    source, key = tables.source, ("data", "periods")
+    if tables.study.data.periods is None:
         return panel
-    start, end = study.data.periods
-    key: Key = ("data", "periods")
+    start, end = tables.study.data.periods
     try:
         chosen = [p for p in panel.periods if start <= p <= end]
     except TypeError:
-        raise source.error(
-            key,
-            f"{start!r} is not of the kind of the table's periods, such as "
-            f"{first(panel.periods, 1)}.",
-        ) from None
+        kind = f"the kind of the table's periods, such as {first(panel.periods, 1)}."
+        raise source.error(key, f"{start!r} is not of {kind}") from None
     if not chosen:
-        raise source.error(
-            key,
-            f"no period of the table is between {start!r} and {end!r}. It has "
-            f"{first([panel.periods[0]])} to {first([panel.periods[-1]])}.",
-        )
+        has = f"It has {first([panel.periods[0]])} to {first([panel.periods[-1]])}."
+        none = f"no period of the table is between {start!r} and {end!r}."
+        raise source.error(key, f"{none} {has}")
     if chosen[0] != start or chosen[-1] != end:
         warnings.warn(
             f"{source.where(key)}: of {start!r} to {end!r} the table has {first([chosen[0]])} to "
@@ -217,25 +213,24 @@ def _window(panel: PanelData, study: Study, source: Source) -> PanelData:
     return panel.restrict(periods=chosen)
 
 
-def _complete(
-    panel: PanelData, study: Study, source: Source, systems: dict[str, indices.IndicatorSystem]
-) -> PanelData:
+def _complete(panel: PanelData, systems: Systems, tables: Inputs) -> PanelData:
     """A panel without gaps in the columns used; gaps are an error unless the file drops them."""
-    columns = [o for o in study.outcomes if isinstance(o, str)]
-    columns += [c for system in systems.values() for c in system.columns]
-    columns += [study.regressor] if study.regressor else []
-    columns += study.controls
-    columns += [study.policy.column] if study.policy and study.policy.column else []
-    columns += study.complete()
-    columns = list(dict.fromkeys(columns))
-    how = study.data.incomplete
-    if how == "drop":
+    study, incomplete = tables.study, tables.study.data.incomplete
+    used = [o for o in study.outcomes if isinstance(o, str)]
+    used += [c for system in systems.values() for c in system.columns]
+    used += [study.regressor] if study.regressor else []
+    used += study.controls
+    used += [study.policy.column] if study.policy and study.policy.column else []
+    columns = list(dict.fromkeys([*used, *study.complete()]))
+    if incomplete == "drop":
         panel = panel.drop_incomplete(columns)
-    elif how == "keep":
-        panel = _complete_rows(panel, columns)
-    with source.at("data"):
+    elif incomplete == "keep":
+        whole, panel = panel, panel.drop_incomplete(columns, how="rows")
+        if panel is not whole:
+            warnings.warn(panel.notes[-1], DataWarning, stacklevel=2)
+    with tables.source.at("data"):
         try:
-            panel.check(columns, balanced=bool(study.spatial) and how != "keep")
+            panel.check(columns, balanced=bool(study.spatial) and incomplete != "keep")
         except (MissingValuesError, UnbalancedPanelError) as error:
             raise type(error)(
                 f"{error} In a study file: `incomplete: drop` under data leaves those entities out."
@@ -243,50 +238,22 @@ def _complete(
     return panel
 
 
-def _complete_rows(panel: PanelData, columns: list[str]) -> PanelData:
-    """The rows without empty cells; those left out are named in a note and a warning."""
-    kept = panel.drop_incomplete(columns, how="rows")
-    if kept is not panel:
-        warnings.warn(kept.notes[-1], DataWarning, stacklevel=2)
-    return kept
-
-
-# ---------------------------------------------------------------- outcomes and policy
-
-
-def with_indices(
-    panel: PanelData, study: Study, source: Source, systems: dict[str, indices.IndicatorSystem]
-) -> tuple[PanelData, dict[str, Any]]:
-    """The panel with one column for each index."""
-    found: dict[str, Any] = {}
-    for key, outcome in study.outcome_keys:
-        if not isinstance(outcome, IndexOutcome):
-            continue
-        asked, system = outcome.index, systems[outcome.name]
-        with source.at(*key, "index"):
-            result = asked.row.function(panel.frame, system, **asked.row.given(asked))
-        found[outcome.name] = result
-        panel = panel.with_columns(**{outcome.name: result.score})
-    return panel, found
-
-
-def with_policy(
-    panel: PanelData, whole: PanelData, study: Study, source: Source
+def _with_policy(
+    panel: PanelData, whole: PanelData, tables: Inputs
 ) -> tuple[PanelData, pd.Series | None]:
     """The panel with the 0/1 treatment, and the first treated period of each entity.
 
     The latter comes from the whole table: base windows of weights may lie before the study.
     """
-    policy = study.policy
+    policy, source = tables.study.policy, tables.source
     if policy is None:
         return panel, None
     if policy.cohort is None:
         assert policy.column is not None  # the schema asks for one of the two
         return panel, did.first_treated(whole[policy.column])
     if policy.column is None and policy.name in panel.columns:
-        raise source.error(
-            ("policy",), f"the table has a column {policy.name!r}. Add column: {policy.name}."
-        )
+        said = f"the table has a column {policy.name!r}. Add column: {policy.name}."
+        raise source.error(("policy",), said)
     starts = panel[policy.cohort]
     with source.at("policy", "cohort"):
         built = did.treatment(starts, name=policy.name)
@@ -297,3 +264,106 @@ def with_policy(
         with source.at("policy"):
             did.treatment(starts, given=panel[policy.column])
     return panel, panel.by_entity(policy.cohort)
+
+
+# ---------------------------------------------------------------- what models and questions name
+
+
+def members(asked: Entry, key: Key, source: Source, data: StudyData) -> pd.Series:
+    """The group of each entity of the panel that is in one; in a table it may be in several.
+
+    Raises
+    ------
+    StudyFileError
+        A file or a column that there is not.
+    DuplicateKeysError
+        A column that is not the same in all rows of an entity.
+    DataError
+        No entity of the panel is in a group.
+    """
+    if asked.by is not None:
+        with source.at(*key, "by"):
+            found = data.panel.by_entity(asked.by).dropna()
+            if found.empty:
+                raise DataError(f"{asked.by!r} is empty in every row, so that there are no groups.")
+        return found
+    at: Key = (*key, "membership")
+    table = _members_table(asked.membership or "", at, source, data)
+    wanted: dict[Key, str | None] = {(*key, n): getattr(asked, n) for n in ("group", "entity")}
+    check_columns(source, table.columns, wanted)
+    found = pd.Series(table[asked.group].array, index=pd.Index(table[asked.entity])).dropna()
+    entities = data.panel.entities
+    inside = found[found.index.isin(entities)]
+    if inside.empty:
+        hint = type_hint(entities, found.index)
+        raise source.error(at, f"no entity of the panel is in the table. {hint}".rstrip())
+    return inside
+
+
+def _members_table(name: str, key: Key, source: Source, data: StudyData) -> pd.DataFrame:
+    if name.startswith("bundled:"):
+        with source.at(*key):
+            return layers.load_agglomerations(name.removeprefix("bundled:"))
+    path = source.file(key, name)
+    if not path.is_file():
+        raise source.error(key, f"there is no file {str(path)!r}. Check the path.")
+    data.files[name] = path
+    with source.at(*key):
+        return read_table(path)
+
+
+def check_names(study: Study, source: Source, data: StudyData) -> None:
+    """Every expression of rows can be evaluated; entities and groups that are named are there.
+
+    Raises
+    ------
+    StudyFileError
+        Labels that there are not, with the nearest.
+    NqpError
+        An expression that cannot be evaluated, or keeps no row.
+    """
+    for place, where, of_groups in _rows(study):
+        with source.at(*place):
+            if of_groups:  # whose columns are not those of the panel
+                expressions.names(where)
+            else:
+                data.where(where, "rows")
+    for name, asked in study.counterfactuals.items():
+        known = data.panel.entities
+        _check_labels(source, ("counterfactuals", name, "entities"), asked.entities, known)
+    for name, asked in study.group_effects.items():
+        key = ("group_effects", name)
+        groups = members(asked, key, source, data).unique()
+        labels = pd.Index(sorted(groups, key=str))
+        _check_labels(source, (*key, "groups"), asked.groups, labels)
+
+
+def _check_labels(source: Source, key: Key, labels: list[Any] | None, known: pd.Index) -> None:
+    """Entities and groups that are named are there."""
+    what = {"entities": ("entity", "entities"), "groups": ("group", "groups")}[str(key[-1])]
+    problems = [
+        (
+            (*key, i),
+            f"there is no {what[0]} {label!r}. The {what[1]} are {first(known)}."
+            + (suggest(label, known) if isinstance(label, str) else ""),
+        )
+        for i, label in enumerate(labels or [])
+        if label not in known
+    ]
+    if problems:
+        raise source.errors(problems)
+
+
+def _rows(study: Study) -> Iterator[tuple[Key, str, bool]]:
+    """Expressions of rows with their keys, and whether they are of groups of entities."""
+    for name, options in study.fitted.items():
+        if options.where is not None:
+            yield ("models", name, "where"), options.where, False
+    for key, block in study.block_keys:
+        for name, varied in block.variations.items():
+            if varied.where is not None:
+                groups = varied.aggregate is not None
+                yield (*key, "variations", name, "where"), varied.where, groups
+    for name, asked in study.heterogeneity.items():
+        if asked.where is not None:
+            yield ("heterogeneity", name, "where"), asked.where, False

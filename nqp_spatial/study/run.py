@@ -21,12 +21,11 @@ from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.tests import df_text
 from nqp_spatial.shared.values import Entry
 from nqp_spatial.study import graphs as _graphs
-from nqp_spatial.study.data import StudyData, prepare
+from nqp_spatial.study.data import StudyData, check_names, members, prepare
 from nqp_spatial.study.file import load
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.models import call, clusters, fit, noted, rows_of
-from nqp_spatial.study.named import check_names, members
 from nqp_spatial.study.registry import DIAGNOSTICS, how
 from nqp_spatial.study.result import Answer, Found, StudyResult
 from nqp_spatial.study.rows import found as api_of
