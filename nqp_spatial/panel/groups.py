@@ -289,7 +289,7 @@ def aggregate(
     checks.panel_index(frame, "the data")
     checks.complete_keys(frame.index, "the data")
     checks.unique_keys(frame.index, "the data")
-    rules = {column: _rule(column, rule) for column, rule in how.items()}
+    rules = {column: rule_of(column, rule) for column, rule in how.items()}
     needed = [*dict.fromkeys([*rules, *(weight for _, weight in rules.values() if weight)])]
     checks.columns_exist(frame, needed)
     for name in needed:
@@ -324,8 +324,8 @@ def aggregate(
     )
 
 
-def _rule(column: str, rule: Rule) -> tuple[str, str | None]:
-    """Name of the rule and of its weight column."""
+def rule_of(column: str, rule: Rule) -> tuple[str, str | None]:
+    """Name of the rule and of its weight column; raise `OptionError` for what is none."""
     name, weight = (rule, None) if isinstance(rule, str) else (*rule, None)[:2]
     check_option(f"how[{column!r}]", name, _RULES)
     if (name == "weighted mean") != (weight is not None):

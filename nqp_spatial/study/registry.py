@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
+from nqp_spatial.exceptions import OptionError
 from nqp_spatial.shared.messages import suggest
 from nqp_spatial.shared.options import Between, Parameter, Positive, Seed, declared
 from nqp_spatial.shared.values import (
@@ -266,12 +267,10 @@ def how(columns: Mapping[str, Any]) -> dict[str, Any]:
 def has_rules(entry: Entry) -> None:
     """Each column has a rule of `aggregate`."""
     for name, rule in how(entry.columns).items():
-        weighted = isinstance(rule, tuple) and len(rule) == 2 and rule[0] == "weighted mean"
-        if rule not in ("sum", "mean") and not weighted:
-            raise KeysError(
-                f"{name} is to be {entry.columns[name]!r}. Expected sum, mean or [weighted mean, "
-                "population], with a column of weights"
-            )
+        try:
+            found("panel.groups:rule_of")(name, rule)
+        except OptionError as error:
+            raise KeysError(str(error), "columns", name) from error
 
 
 def _has_values(entry: Entry) -> None:

@@ -319,14 +319,14 @@ def diagnose(study: Study, source: Source, found: Found) -> None:
             if name == "unit_root":
                 found.diagnostics["unit-root"] = _unit_roots(study, found, asked)
                 continue
-            answers = dict(_answers(study, found, asked))
-            label = name.replace("_", "-")
-            if "graph" in asked.row.roles and name != "lm_tests":
-                for (outcome, weights), path in answers.items():
-                    found.paths[f"{label}-{outcome}-{weights}"] = path
-                continue
-            frames = {key: _frame(answer) for key, answer in answers.items()}
-            found.diagnostics[label] = _joined(frames, asked.row.roles)
+            label, frames = name.replace("_", "-"), {}
+            for key, answer in _answers(study, found, asked):
+                if hasattr(answer, "table"):  # one that has a table of its own
+                    found.paths["-".join([label, *key])] = answer
+                else:
+                    frames[key] = _frame(answer)
+            if frames:
+                found.diagnostics[label] = _joined(frames, asked.row.roles)
             for other, api in asked.row.beside.items():
                 found.diagnostics[other] = api_of(api)(found.data.panel[study.regressors])
 

@@ -95,7 +95,7 @@ MISTAKES = {
     ),
     "rule": (
         BLOCK + "{aggregate: {by: group, columns: {y: median}}}\n",
-        "a.aggregate: y is to be 'median'. Expected sum, mean or",
+        "a.aggregate.columns.y: .*'median' is not known. Use one of 'sum', 'mean'",
     ),
     "groups": (
         BLOCK + "{aggregate: {by: grop, columns: {y: sum}}}\n",

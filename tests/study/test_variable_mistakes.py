@@ -160,7 +160,7 @@ MISTAKES = {
     "{kind: dea, inputs: a, into: e}": (StudyFileError, r"\[0\].outputs: this key is missing"),
     "{kind: group, by: group, columns: {a: total}}": (
         StudyFileError,
-        "'total'. Expected sum, mean",
+        r"\[0\].columns.a: .*'total' is not known. Use one of 'sum', 'mean'",
     ),
     "{kind: group, by: group, columns: {a: [weighted mean, pp]}}": (
         StudyFileError,
