@@ -27,8 +27,8 @@ from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.values import Entry, Key
-from nqp_spatial.study import inputs, steps
-from nqp_spatial.study.inputs import Inputs, check_columns
+from nqp_spatial.study import steps
+from nqp_spatial.study.inputs import Inputs, check_columns, told
 from nqp_spatial.study.registry import how
 from nqp_spatial.study.schema import IndexOutcome, Study, aggregated
 
@@ -87,14 +87,14 @@ def prepare(study: Study, source: Source) -> StudyData:
         By its own class; the message begins with file, line and key.
     """
     tables = Inputs(study, source)
-    whole = inputs.panel(tables)
+    whole = tables.panel()
     systems: Systems = {
         o.name: tables.indicators((*key, "index", "indicators"), o.index.indicators)
         for key, o in study.outcome_keys
         if isinstance(o, IndexOutcome)
     }
     done = steps.apply(whole, _window(whole, tables).frame.index, tables)
-    whole = inputs.told(done.panel, tables.simulated)
+    whole = told(done.panel, tables.simulated)
     panel = _window(whole, tables)
     if study.data.where is not None:
         with source.at("data", "where"):

@@ -78,10 +78,9 @@ class Inputs:
     def _bundled(self, key: Key, text: str) -> pd.DataFrame:
         known = (*packaged.PANELS, *packaged.FURTHER)
         if text not in known:
-            raise self.source.error(
-                key, f"expected a path or one of {', '.join(known)}; found {text!r}."
-                + (packaged.renamed(text) or suggest(text, known))
-            )  # fmt: skip
+            near = packaged.renamed(text) or suggest(text, known)
+            said = f"expected a path or one of {', '.join(known)}; found {text!r}.{near}"
+            raise self.source.error(key, said)
         frame = packaged.table(text, seed=self.study.seed)
         attrs = dict(frame.attrs)
         if attrs.get("simulated"):
@@ -95,13 +94,10 @@ class Inputs:
         tables = self.study.data.tables
         if name not in tables:
             known = f"They are: {', '.join(tables)}." if tables else "There are none."
-            raise self.source.error(
-                key,
-                f"no table under data.tables is called {name!r}. {known}{suggest(name, tables)}",
-            )
+            said = f"no table under data.tables is called {name!r}. {known}{suggest(name, tables)}"
+            raise self.source.error(key, said)
         if name not in self._further:
-            entry = tables[name]
-            at: Key = ("data", "tables", name)
+            entry, at = tables[name], ("data", "tables", name)
             if isinstance(entry, str):
                 self._further[name] = self.read(at, entry)
             else:
@@ -109,72 +105,89 @@ class Inputs:
                 if entry.entity is not None:
                     check_columns(self.source, frame.columns, {(*at, "entity"): entry.entity})
                     with self.source.at(*at):
-                        frame = matched(
-                            frame, entry.entity, entry.match_cities, self.source,
-                            (*at, "match_cities"),
-                        )  # fmt: skip
+                        frame = self.matched(frame, entry.entity, entry.match_cities, at)
                 self._further[name] = frame
         return self._further[name]
 
+    def matched(
+        self, frame: pd.DataFrame, column: str, options: bool | Entry, key: Key
+    ) -> pd.DataFrame:
+        """The frame with adcodes in place of names, as ``match_cities`` below the key asks."""
+        if options is False:
+            return frame
+        given = dict(options.said) if isinstance(options, Entry) else {}
+        province: dict[Key, Any] = {(*key, "match_cities", "province"): given.get("province")}
+        check_columns(self.source, frame.columns, province)
+        try:
+            return with_adcodes(frame, column, **given)
+        except MatchError as error:
+            raise MatchError(
+                f"{error} Every name with its reason: nqp-spatial cities match FILE --column "
+                f"{column} --output report.csv"
+            ) from error
 
-# ---------------------------------------------------------------- the table of the study
+    # ------------------------------------------------------------ the table of the study
 
+    def panel(self) -> PanelData:
+        """The table of the study on its (entity, time) index, with what is merged into it."""
+        whole = self._table()
+        for i, merge in enumerate(self.study.data.merge):
+            whole = self._merged(whole, merge, ("data", "merge", i))
+        return whole
 
-def panel(inputs: Inputs) -> PanelData:
-    """The table of the study on its (entity, time) index, with what is merged into it."""
-    whole = _table(inputs)
-    for i in range(len(inputs.study.data.merge)):
-        whole = _merged(whole, i, inputs)
-    return whole
+    def _table(self) -> PanelData:
+        data, source = self.study.data, self.source
+        if data.table == packaged.CASTLE:
+            return self._same_keys(load_castle())  # with its polygons
+        if data.table.startswith("bundled:"):
+            frame = packaged.table(data.table, seed=self.study.seed)
+            return self._same_keys(PanelData.from_frame(frame))
+        frame = self.read(("data", "table"), data.table, data.encoding)
+        wanted: dict[Key, Any] = {("data", n): getattr(data, n) for n in ("entity", "time")}
+        check_columns(source, frame.columns, wanted)
+        assert data.entity is not None and data.time is not None  # the schema asks for both
+        with source.at("data", "match_cities"):
+            frame = self.matched(frame, data.entity, data.match_cities, ("data",))
+        with source.at("data", "table"):
+            return PanelData.from_frame(frame, entity=data.entity, time=data.time)
 
+    def _same_keys(self, panel: PanelData) -> PanelData:
+        """A bundled panel has its keys already; other names are a mistake."""
+        data, error = self.study.data, self.source.error
+        for name, own in zip(("entity", "time"), panel.frame.index.names, strict=True):
+            given = getattr(data, name)
+            if given not in (None, own):
+                raise error(("data", name), f"{data.table} calls it {own!r}, found {given!r}.")
+        if data.match_cities:
+            raise error(("data", "match_cities"), f"{data.table} has its codes already.")
+        return panel
 
-def _table(inputs: Inputs) -> PanelData:
-    study, source = inputs.study, inputs.source
-    data = study.data
-    if data.table == "bundled:castle":
-        return _same_keys(load_castle(), study, source)  # with its polygons
-    if data.table.startswith("bundled:"):
-        frame = packaged.table(data.table, seed=study.seed)
-        return _same_keys(PanelData.from_frame(frame), study, source)
-    frame = inputs.read(("data", "table"), data.table, data.encoding)
-    check_columns(
-        source, frame.columns, {("data", n): getattr(data, n) for n in ("entity", "time")}
-    )
-    assert data.entity is not None and data.time is not None  # the schema asks for both
-    with source.at("data", "match_cities"):
-        frame = matched(frame, data.entity, data.match_cities, source, ("data", "match_cities"))
-    with source.at("data", "table"):
-        return PanelData.from_frame(frame, entity=data.entity, time=data.time)
-
-
-def _same_keys(panel: PanelData, study: Study, source: Source) -> PanelData:
-    """A bundled panel has its keys already; other names are a mistake."""
-    for name, own in zip(("entity", "time"), panel.frame.index.names, strict=True):
-        given = getattr(study.data, name)
-        if given not in (None, own):
-            raise source.error(
-                ("data", name), f"{study.data.table} calls it {own!r}, found {given!r}."
-            )
-    if study.data.match_cities:
-        raise source.error(("data", "match_cities"), f"{study.data.table} has its codes already.")
-    return panel
-
-
-def matched(
-    frame: pd.DataFrame, column: str, options: bool | Entry, source: Source, key: Key
-) -> pd.DataFrame:
-    """The frame with adcodes in place of names or codes."""
-    if options is False:
-        return frame
-    given = dict(options.said) if isinstance(options, Entry) else {}
-    check_columns(source, frame.columns, {(*key, "province"): given.get("province")})
-    try:
-        return with_adcodes(frame, column, **given)
-    except MatchError as error:
-        raise MatchError(
-            f"{error} Every name with its reason: nqp-spatial cities match FILE --column {column} "
-            "--output report.csv"
-        ) from error
+    def _merged(self, panel: PanelData, merge: Entry, key: Key) -> PanelData:
+        """The panel with columns of another table, matched by label; nothing is left empty."""
+        source = self.source
+        table = self.read((*key, "table"), merge.table, merge.encoding)
+        wanted: dict[Key, str | None] = {(*key, n): getattr(merge, n) for n in ("entity", "time")}
+        wanted |= {(*key, "columns", i): name for i, name in enumerate(merge.columns)}
+        check_columns(source, table.columns, wanted)
+        check_columns(source, panel.columns, {(*key, "by"): merge.by})
+        twice = [name for name in merge.columns if name in panel.columns]
+        if twice:
+            said = f"the panel has {first(twice)} already. Rename it."
+            raise source.error((*key, "columns"), said)
+        keys = {merge.by or "entity": merge.entity}
+        keys |= {} if merge.time is None else {"time": merge.time}
+        more = {n: v for n, v in merge.row.given(merge).items() if n not in merge.row.own}
+        with source.at(*key):
+            table = self.matched(table, merge.entity, merge.match_cities, key)
+            try:
+                return panel.merge(table, on=keys, columns=merge.columns, **more)
+            except IdMismatchError as error:
+                if not self.study.data.match_cities or merge.match_cities:
+                    raise
+                raise IdMismatchError(
+                    f"{error} If {merge.entity!r} holds names or codes of other years, add "
+                    "match_cities: true here."
+                ) from error
 
 
 def check_columns(source: Source, known: Sequence[str] | pd.Index, wanted: dict[Key, Any]) -> None:
@@ -197,35 +210,3 @@ def told(panel: PanelData, notes: Sequence[str]) -> PanelData:
     frame = panel.frame.copy(deep=False)
     frame.attrs = {**panel.frame.attrs, "simulated": True, "notes": list(all_notes)}
     return replace(panel, frame=frame, notes=all_notes)
-
-
-# ---------------------------------------------------------------- further tables
-
-
-def _merged(panel: PanelData, number: int, inputs: Inputs) -> PanelData:
-    """The panel with columns of another table, matched by label; nothing is left empty."""
-    study, source, merge = inputs.study, inputs.source, inputs.study.data.merge[number]
-    key: Key = ("data", "merge", number)
-    table = inputs.read((*key, "table"), merge.table, merge.encoding)
-    wanted: dict[Key, str | None] = {(*key, n): getattr(merge, n) for n in ("entity", "time")}
-    wanted |= {(*key, "columns", i): name for i, name in enumerate(merge.columns)}
-    check_columns(source, table.columns, wanted)
-    check_columns(source, panel.columns, {(*key, "by"): merge.by})
-    twice = [name for name in merge.columns if name in panel.columns]
-    if twice:
-        raise source.error((*key, "columns"), f"the panel has {first(twice)} already. Rename it.")
-    with source.at(*key):
-        table = matched(table, merge.entity, merge.match_cities, source, (*key, "match_cities"))
-        keys = {merge.by or "entity": merge.entity}
-        if merge.time is not None:
-            keys["time"] = merge.time
-        try:
-            more = {n: v for n, v in merge.row.given(merge).items() if n not in merge.row.own}
-            return panel.merge(table, on=keys, columns=merge.columns, **more)
-        except IdMismatchError as error:
-            if not study.data.match_cities or merge.match_cities:
-                raise
-            raise IdMismatchError(
-                f"{error} If {merge.entity!r} holds names or codes of other years, add "
-                "match_cities: true here."
-            ) from error
