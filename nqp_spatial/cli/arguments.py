@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 from nqp_spatial import __version__
 from nqp_spatial.shared.messages import suggest
-from nqp_spatial.shared.options import choices
-from nqp_spatial.study.registry import Normalisation, command_kinds, command_options
+from nqp_spatial.shared.options import Parameter, choices, declared
+from nqp_spatial.study.registry import WEIGHTS, Normalisation
 
 USAGE = 2  # the status of a mistake
 
@@ -46,6 +46,25 @@ class _Parser(argparse.ArgumentParser):
         known = [o for action in self._actions for o in action.option_strings]
         options = [word.partition("=")[0] for word in words if word.startswith("-")] or words[:1]
         self.error(f"{options[0]!r} is not understood here.{suggest(options[0], known)}")
+
+
+def weight_kinds() -> list[str]:
+    """Kinds of weights that ``nqp-spatial weights build`` makes."""
+    return [kind for kind, row in WEIGHTS.items() if row.command]
+
+
+def weight_options() -> dict[str, dict[str, Parameter]]:
+    """Options of ``nqp-spatial weights build``, each by the kinds that have it.
+
+    They are read off the source of the builders, whose libraries take a second to load.
+    """
+    found: dict[str, dict[str, Parameter]] = {}
+    for kind in weight_kinds():
+        row = WEIGHTS[kind]
+        for name, parameter in declared(*row.api.split(":")).items():
+            if name not in (*row.supplied, *row.fixed, *row.own):
+                found.setdefault(row.names.get(name, name), {})[kind] = parameter
+    return found
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -202,8 +221,8 @@ def _add_weights(commands: Any) -> None:
 
 def _add_kinds(parser: _Parser) -> None:
     """Kinds, and the options of each, as their functions declare them."""
-    parser.add_argument("--kind", required=True, choices=command_kinds())
-    for name, by_kind in command_options().items():
+    parser.add_argument("--kind", required=True, choices=weight_kinds())
+    for name, by_kind in weight_options().items():
         parameter = next(iter(by_kind.values()))
         given: dict[str, Any] = {"metavar": "VALUE", "type": parameter.annotation}
         if parameter.annotation is bool:
@@ -211,7 +230,7 @@ def _add_kinds(parser: _Parser) -> None:
         elif parameter.choices is not None:
             known = [c for p in by_kind.values() for c in p.choices or ()]
             given = {"choices": tuple(dict.fromkeys(known))}
-        kinds = ", ".join(by_kind) if len(by_kind) < len(command_kinds()) - 1 else "most kinds"
+        kinds = ", ".join(by_kind) if len(by_kind) < len(weight_kinds()) - 1 else "most kinds"
         text = f"{kinds}: {parameter.text.split('. ')[0].rstrip('.')}".replace("%", "%%")
         parser.add_argument(f"--{name.replace('_', '-')}", help=text, **given)
 

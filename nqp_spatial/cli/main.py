@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nqp_spatial.cli.arguments import USAGE, parse
+from nqp_spatial.cli.arguments import USAGE, parse, weight_options
 from nqp_spatial.exceptions import NqpError, OutputError
 from nqp_spatial.language.catalogue import word
 
@@ -151,10 +151,9 @@ def _init(arguments: argparse.Namespace) -> int:
 def _weights_build(arguments: argparse.Namespace) -> int:
     from nqp_spatial import weights
     from nqp_spatial.cli import single
-    from nqp_spatial.study.registry import command_options
 
     _writable(arguments.output, arguments.overwrite)
-    options = {name: getattr(arguments, name) for name in command_options()}
+    options = {name: getattr(arguments, name) for name in weight_options()}
     given = {name: value for name, value in options.items() if value is not None}
     ground = single.ground(
         polygons=arguments.polygons,

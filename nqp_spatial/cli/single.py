@@ -11,6 +11,7 @@ import pandas as pd
 from nqp_spatial import weights
 from nqp_spatial.cities import layers
 from nqp_spatial.cities.matching import CityMatch, match_cities
+from nqp_spatial.cli.arguments import weight_options
 from nqp_spatial.datasets import packaged
 from nqp_spatial.exceptions import DataError, FileFormatError, IdMismatchError, OptionError
 from nqp_spatial.panel.reading import read_table
@@ -18,7 +19,7 @@ from nqp_spatial.shared.files import replacing, write_sheet
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.values import BAD, Checker, Entry, dotted
 from nqp_spatial.study.graphs import Ground, raw_weights
-from nqp_spatial.study.registry import ROWS, WEIGHTS, command_options
+from nqp_spatial.study.registry import ROWS, WEIGHTS
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -111,7 +112,7 @@ def build(
     row = WEIGHTS[kind]
     for name in options:
         if name not in row.options:
-            own = [f"--{n.replace('_', '-')}" for n, by in command_options().items() if kind in by]
+            own = [f"--{n.replace('_', '-')}" for n, by in weight_options().items() if kind in by]
             flag = name.replace("_", "-")
             raise OptionError(
                 f"--{flag} is not an option of --kind {kind}, which has {', '.join(own) or 'none'}."

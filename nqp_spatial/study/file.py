@@ -187,6 +187,7 @@ def _put(result: dict[str, Any], key: Key, value: Any) -> None:
 
 
 def _copy(value: Any) -> Any:
+    """As deep as it goes; what YAML refers to twice is two things then."""
     if isinstance(value, dict):
         return {k: _copy(v) for k, v in value.items()}
     return [_copy(v) for v in value] if isinstance(value, list) else value

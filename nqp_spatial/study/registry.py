@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.shared.messages import suggest
-from nqp_spatial.shared.options import Between, Parameter, Positive, Seed, declared
+from nqp_spatial.shared.options import Between, Positive, Seed
 from nqp_spatial.shared.values import (
     Before,
     Check,
@@ -688,25 +688,3 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     "indices": INDICES,
     "single": SINGLE,
 }
-
-
-# ---------------------------------------------------------------- the command line
-
-
-def command_kinds() -> list[str]:
-    """Kinds of weights that ``nqp-spatial weights build`` makes."""
-    return [kind for kind, row in WEIGHTS.items() if row.command]
-
-
-def command_options() -> dict[str, dict[str, Parameter]]:
-    """Options of ``nqp-spatial weights build``, each by the kinds that have it.
-
-    They are read off the source of the builders, whose libraries take a second to load.
-    """
-    found: dict[str, dict[str, Parameter]] = {}
-    for kind in command_kinds():
-        row = WEIGHTS[kind]
-        for name, parameter in declared(*row.api.split(":")).items():
-            if name not in (*row.supplied, *row.fixed, *row.own):
-                found.setdefault(row.names.get(name, name), {})[kind] = parameter
-    return found

@@ -16,12 +16,12 @@ import pytest
 
 import nqp_spatial as nqp
 from nqp_spatial import comparison, diagnostics, did, indices, models, weights
-from nqp_spatial.cli.arguments import _parser
+from nqp_spatial.cli.arguments import _parser, weight_kinds, weight_options
 from nqp_spatial.panel import transform
 from nqp_spatial.shared.options import parameters
 from nqp_spatial.shared.values import Checker
 from nqp_spatial.study import reference
-from nqp_spatial.study.registry import ROWS, command_kinds, command_options
+from nqp_spatial.study.registry import ROWS
 from nqp_spatial.study.rows import SUPPLIED, Model, Row, found
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "study_file.md"
@@ -167,12 +167,12 @@ def build_parser() -> Any:
 
 def test_the_flags_of_weights_are_the_options_of_their_functions():
     flags = {action.dest: action for action in build_parser()._actions}
-    assert list(flags["kind"].choices) == command_kinds()
-    for name, by_kind in command_options().items():
+    assert list(flags["kind"].choices) == weight_kinds()
+    for name, by_kind in weight_options().items():
         known = [c for p in by_kind.values() for c in p.choices or ()]
         assert set(flags[name].choices or ()) == set(known), name
-    for kind in command_kinds():
-        taken = {name for name, by in command_options().items() if kind in by}
+    for kind in weight_kinds():
+        taken = {name for name, by in weight_options().items() if kind in by}
         signed = set(parameters(ROWS["weights"][kind].function)) - SUPPLIED - {"membership"}
         back = ROWS["weights"][kind].names
         assert taken == {back.get(n, n) for n in signed if n not in ("kind",) or n in back}
@@ -180,7 +180,7 @@ def test_the_flags_of_weights_are_the_options_of_their_functions():
 
 def test_what_is_read_off_the_source_is_what_the_functions_declare():
     """The command line reads options without importing the builders."""
-    for name, by_kind in command_options().items():
+    for name, by_kind in weight_options().items():
         for kind, parameter in by_kind.items():
             row = ROWS["weights"][kind]
             own = row.options[name]
