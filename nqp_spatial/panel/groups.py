@@ -37,8 +37,7 @@ def by_entity(frame: pd.DataFrame, column: str) -> pd.Series:
         frame,
         column,
         0,
-        "entities have more than one {}, first {}. Groups are of entities: give each one label, "
-        "the same in every row.",
+        "entities have more than one {}, first {}. Give each one value, the same in every row.",
     )
 
 

@@ -18,6 +18,7 @@ from nqp_spatial.diagnostics.hausman import hausman
 from nqp_spatial.exceptions import (
     DataError,
     DataWarning,
+    DuplicateKeysError,
     EstimationError,
     MissingValuesError,
     NqpError,
@@ -167,8 +168,11 @@ def _lagged(data: StudyData, column: str, periods: int) -> pd.Series:
 def _interaction(item: Interaction, data: StudyData) -> Data:
     panel, name = data.panel, item.cross_section
     if item.period is None:
-        hint = "Say of which period it is taken, such as period: 2005."
-        values = constant(panel[name], 0, f"{name!r} differs within entities", hint)
+        try:
+            values = panel.by_entity(name)
+        except DuplicateKeysError as error:
+            hint = "Or say of which period it is taken, such as period: 2005."
+            raise DuplicateKeysError(f"{error} {hint}") from error
     else:
         if item.period not in data.whole.periods:
             raise DataError(
@@ -177,28 +181,8 @@ def _interaction(item: Interaction, data: StudyData) -> Data:
             )
         values = data.whole[name].xs(item.period, level=1)
     values = values.rename(name)
-    if item.trend in instruments.TRENDS:
-        trend: Any = item.trend
-    else:
-        hint = "A trend is one value for each period."
-        trend = constant(panel[item.trend], 1, f"{item.trend!r} differs within periods", hint)
+    trend = item.trend if item.trend in instruments.TRENDS else panel.by_time(item.trend)
     return instruments.cross_section_trend(values, panel.frame.index, trend)
-
-
-def constant(column: pd.Series, level: int, problem: str, hint: str) -> pd.Series:
-    """One value for each entity (level 0) or period (level 1).
-
-    Raises
-    ------
-    DataError
-        There are several: the problem, where, and what to do about it.
-    """
-    groups = column.groupby(level=level)
-    counts = groups.nunique(dropna=False)
-    several = counts.index[counts > 1]
-    if len(several):
-        raise DataError(f"{problem}, first {first(several, 3)}. {hint}")
-    return groups.first().rename(column.name)
 
 
 # ---------------------------------------------------------------- fits

@@ -411,8 +411,12 @@ def test_a_cross_section_of_one_period(tmp_path):
     ("instrument", "error", "part"),
     [
         ("{lag: z}", MissingValuesError, r"lag of 'z' by 1 is missing in 25 rows, .*'c00', 2005"),
-        ("{cross_section: x2}", NqpError, r"'x2' differs within entities.*period: 2005"),
-        ("{cross_section: phones, trend: x2}", NqpError, "'x2' differs within periods"),
+        ("{cross_section: x2}", NqpError, r"25 entities have more than one 'x2'.*period: 2005"),
+        (
+            "{cross_section: phones, trend: x2}",
+            NqpError,
+            "8 periods have more than one 'x2', first 2005",
+        ),
         ("{cross_section: x2, period: 1999}", NqpError, "1999 is not a period of the table"),
         ("{cross_section: fones}", StudyFileError, r"instruments\[0\].*'fones'.*'phones'"),
         ("{lagg: z}", StudyFileError, r"instruments\[0\].lagg: unknown key.*'lag'"),
