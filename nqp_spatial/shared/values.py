@@ -166,17 +166,11 @@ def _fits(member: Any, value: Any) -> bool:
         return True
     if origin is Literal:
         return any(type(value) is type(known) for known in get_args(member))
-    if origin in (bool, int, float, str):
+    if origin in (int, float):
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        return (
-            number and (origin is float or isinstance(value, int))
-            if origin
-            in (
-                int,
-                float,
-            )
-            else isinstance(value, origin)
-        )
+        return number and (origin is float or isinstance(value, int))
+    if origin in (bool, str):
+        return isinstance(value, origin)
     if origin in _LISTS:
         return isinstance(value, list | tuple)
     blocks = origin in (dict, Mapping) or is_dataclass(origin) or origin is Entry
