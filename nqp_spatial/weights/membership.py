@@ -101,7 +101,7 @@ def masked(
     *,
     group: str = "agglomeration",
     entity: str = "adcode",
-    islands: str = "warn",
+    islands: Literal["warn", "error", "ignore"] = "warn",
 ) -> Graph:
     """The links of a graph inside agglomerations, or the others.
 
