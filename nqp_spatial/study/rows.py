@@ -271,15 +271,8 @@ def _of_covariance(entry: Entry, fit: frozenset[str]) -> Iterable[Problem]:
     try:
         found("models.covariance:CovarianceOptions")(given)
     except OptionError as error:
-        at = error.option if error.option in entry.said else _named_in(str(error), entry.said)
-        yield ((at,) if at else ()), str(error)
-
-
-def _named_in(message: str, said: Mapping[str, Any]) -> str | None:
-    """The first key said that a message names as an option."""
-    places = {message.find(f"{name}="): name for name in said}
-    found = [place for place in places if place >= 0]
-    return places[min(found)] if found else None
+        at = [name for name in (error.option, "cov_type") if name in entry.said]
+        yield tuple(at[:1]), str(error)
 
 
 @dataclass(frozen=True)
