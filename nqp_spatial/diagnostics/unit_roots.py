@@ -287,6 +287,14 @@ def _row(found: UnitRootResult) -> dict[str, object]:
     }
 
 
+def check_table_options(
+    *, tests: Sequence[Test], trend: str, lags: int | str, max_lags: int | None
+) -> None:
+    """Raise `OptionError` for options of `unit_root_table` that suit no data."""
+    for test in tests:
+        _check_options(_Options(test, trend, lags, max_lags, STATISTICS[test][0], None))
+
+
 def _check_options(options: _Options) -> None:
     """Raise `OptionError` for what is unknown, or does not belong to the test."""
     test = options.test
@@ -295,14 +303,17 @@ def _check_options(options: _Options) -> None:
     if options.trend == "none" and test in ("ips", "hadri"):
         raise OptionError(
             f"test={test!r} has no version without a constant. Use trend='constant', or "
-            "test='fisher'."
+            "test='fisher'.",
+            option="trend",
         )
     if test != "llc" and options.bandwidth is not None:
         raise OptionError(f"bandwidth belongs to test='llc', not to {test!r}.")
     if isinstance(options.lags, str):
         check_option("lags", options.lags, core.CRITERIA)
     elif options.max_lags is not None:
-        raise OptionError("max_lags belongs to lags='aic' or 'sic'. Choose one of the two.")
+        raise OptionError(
+            "max_lags belongs to lags='aic' or 'sic'. Choose one of the two.", option="max_lags"
+        )
     for name in ("lags", "max_lags", "bandwidth"):
         value = getattr(options, name)
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)

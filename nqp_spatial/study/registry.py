@@ -524,15 +524,12 @@ def _asked(name: str) -> Any:
 
 
 def _rooted(entry: Entry) -> None:
-    odd = [test for test in entry.tests if test in ("ips", "hadri")]
-    trends = [entry.trend] if isinstance(entry.trend, str) else entry.trend
-    if "none" in trends and odd:
-        raise KeysError(
-            f"{odd[0]} has no version without a constant: take trend: none out, or name the "
-            "others, tests: [llc, fisher]"
-        )
-    if entry.max_lags is not None and isinstance(entry.lags, int):
-        raise KeysError("max_lags belongs to lags: aic or sic. Give one of the two")
+    given = {name: getattr(entry, name) for name in ("tests", "lags", "max_lags")}
+    for trend in [entry.trend] if isinstance(entry.trend, str) else entry.trend:
+        try:
+            found("diagnostics.unit_roots:check_table_options")(trend=trend, **given)
+        except OptionError as error:
+            raise KeysError(str(error), *([error.option] if error.option else [])) from error
     for name in ("columns", "tests", "differences", "trend"):
         values = entry.said.get(name) or []
         twice = [value for value in values if values.count(value) > 1]
