@@ -19,7 +19,7 @@ _USERS = {("marginal-effects", "index"), ("condition-index", "columns")}
 
 def frame_label(name: str, lang: str) -> str:
     """The title of a frame; ``entropy-inn`` is that of entropy, with the name after it."""
-    titles = words("frames", lang)
+    titles = {**words("frames", lang), **words("study_frames", lang)}
     for own in sorted(titles, key=len, reverse=True):
         if name == own or name.startswith(f"{own}-"):
             rest = name[len(own) + 1 :]

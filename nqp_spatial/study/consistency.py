@@ -267,7 +267,8 @@ _MADE = (
 
 def _is_taken(name: str) -> bool:
     """Whether a table that is made anyhow may have this name, such as ``thresholds-fe``."""
-    begins = (own for own in (*_MADE, *words("frames", "en")) if own != "robustness")
+    titles = (*words("frames", "en"), *words("study_frames", "en"))
+    begins = (own for own in (*_MADE, *titles) if own != "robustness")
     return name in _MADE or any(name.startswith(f"{own}-") for own in begins)
 
 
