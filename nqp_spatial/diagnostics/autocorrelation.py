@@ -28,6 +28,7 @@ from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Between, check_option, choices
+from nqp_spatial.shared.periods import in_time
 from nqp_spatial.weights import as_graph, sparse_for
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ def _under(
     if absent or not graph:
         raise IdMismatchError(
             f"The weights {name!r} change over time, and the series has no row in their periods "
-            f"{first(absent)}. It has {first(times.unique().sort_values(), 3)}."
+            f"{first(absent)}. It has {first(in_time(times.unique()), 3)}."
         )
     return pd.concat([one(series[times == t], g) for t, g in graph.items()])
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, TreatmentError
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.periods import is_text, ranks_of
 
 
 def treatment(cohort: pd.Series, *, given: pd.Series | None = None, name: str = "did") -> pd.Series:
@@ -49,7 +51,7 @@ def treatment(cohort: pd.Series, *, given: pd.Series | None = None, name: str = 
         )
     times = pd.Series(cohort.index.get_level_values(1), index=cohort.index)
     try:
-        built = (times >= cohort).fillna(False).astype(int).rename(name)
+        built = _reached(times, cohort).astype(int).rename(name)
     except TypeError as error:
         raise TreatmentError(
             f"{cohort.name!r} is not of the kind of the periods, such as {first(times.iloc[:1])}: "
@@ -66,6 +68,17 @@ def treatment(cohort: pd.Series, *, given: pd.Series | None = None, name: str = 
                 "one, or give only one."
             )
     return built
+
+
+def _reached(times: pd.Series, cohort: pd.Series) -> pd.Series:
+    """Whether a period is the first treated one or later; text is compared by what it says."""
+    labels = pd.Index(times)
+    if not is_text(labels) and not isinstance(labels, pd.CategoricalIndex):
+        return (times >= cohort).fillna(False)
+    firsts = list(cohort.dropna().unique())
+    when, *starts = ranks_of(labels, *firsts)
+    start = cohort.map(dict(zip(firsts, (float(s[0]) for s in starts), strict=True)))
+    return pd.Series(when >= start.astype(float).to_numpy(), times.index)
 
 
 def first_treated(did: pd.Series) -> pd.Series:
@@ -97,6 +110,12 @@ def first_treated(did: pd.Series) -> pd.Series:
     if isinstance(did, pd.DataFrame):
         raise DataError("did is a DataFrame. Give one column: frame['name'].")
     on = did[did == 1]
-    times = pd.Series(on.index.get_level_values(1), index=on.index.get_level_values(0))
-    found = times.groupby(level=0).min().convert_dtypes()
+    labels = on.index.get_level_values(1)
+    if is_text(labels) or isinstance(labels, pd.CategoricalIndex):
+        on = on.take(np.argsort(ranks_of(labels)[0], kind="stable"))
+        times = pd.Series(on.index.get_level_values(1), index=on.index.get_level_values(0))
+        found = times.groupby(level=0).first()
+    else:
+        times = pd.Series(labels, index=on.index.get_level_values(0))
+        found = times.groupby(level=0).min().convert_dtypes()
     return found.reindex(did.index.get_level_values(0).unique())

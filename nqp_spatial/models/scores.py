@@ -34,6 +34,7 @@ from nqp_spatial.models.covariance import CovarianceOptions, cluster_names
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.periods import order_of
 from nqp_spatial.weights._points import points_of
 
 Array = npt.NDArray[np.float64]
@@ -92,8 +93,10 @@ class Rows:
     @cached_property
     def period_codes(self) -> Codes:
         """The period of each row in the order of time, shape (1, n)."""
-        labels = self.index.get_level_values(1)  # whatever the order of levels
-        return np.asarray(pd.factorize(labels, sort=True)[0], dtype=np.int64)[None, :]
+        codes, periods = pd.factorize(self.index.get_level_values(1))  # whatever their levels
+        rank = np.empty(len(periods), dtype=np.int64)
+        rank[order_of(periods)] = np.arange(len(periods))
+        return rank[codes][None, :]
 
 
 def codes_of(name: str, labels: pd.Series, where: Where, rows: pd.MultiIndex) -> Codes:

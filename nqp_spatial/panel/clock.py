@@ -1,8 +1,8 @@
 """Periods and the distances between them: what "one period earlier" means.
 
-Numbers, text of whole numbers, dates and pandas Periods alike have a distance: one period is the
-smallest step between two that a panel has, and a missing period is a gap. Other text has an order
-only, and its neighbours are taken as one period apart.
+Numbers, dates, pandas Periods and text that says when alike have a distance: one period is the
+smallest step between two that a panel has, and a missing period is a gap. An ordered category has
+an order only, and its neighbours are taken as one period apart.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.periods import dates_of, is_text, numbers_of
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -34,6 +35,8 @@ class Clock:
         """Distances of neighbouring labels in years, months, days or numbers; None for text."""
         periods = self.periods
         if isinstance(periods, pd.CategoricalIndex):
+            if periods.ordered and is_text(periods.categories):
+                return None
             periods = pd.Index(np.asarray(periods))
         if isinstance(periods, pd.DatetimeIndex):
             return _steps_of_dates(periods)
@@ -41,10 +44,10 @@ class Clock:
             return np.diff(periods.astype("int64").to_numpy()).astype(float)
         if pd.api.types.is_numeric_dtype(periods):
             return np.diff(periods.to_numpy(dtype=float))
-        text = [str(label) for label in periods]
-        if all(label.isdecimal() for label in text):
-            return np.diff(np.array(text, dtype=float))
-        return None
+        if (dates := dates_of(periods)) is not None:
+            return _steps_of_dates(dates)
+        numbers = numbers_of(periods)
+        return None if numbers is None else np.diff(numbers)
 
     @cached_property
     def position(self) -> Codes:

@@ -21,6 +21,7 @@ from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import check_option, check_options
+from nqp_spatial.shared.periods import in_time
 
 
 def by_entity(frame: pd.DataFrame, column: str) -> pd.Series:
@@ -337,7 +338,7 @@ def rule_of(column: str, rule: Rule) -> tuple[str, str | None]:
 
 def _member_rows(table: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     """Every member in every period, index (group, time, entity); missing where there is no row."""
-    times = table.index.get_level_values(1).unique().sort_values()
+    times = in_time(table.index.get_level_values(1).unique())
     who, when = np.repeat(labels.index, len(times)), np.tile(times, len(labels))
     rows = table.reindex(pd.MultiIndex.from_arrays([who, when]))
     names = ["group", table.index.names[1] or "time", table.index.names[0] or "entity"]

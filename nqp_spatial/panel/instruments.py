@@ -29,6 +29,7 @@ from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Count, check_option
+from nqp_spatial.shared.periods import in_time
 
 TRENDS = ("linear", "periods")
 
@@ -86,7 +87,7 @@ def cross_section_trend(
         )
     level = values.reindex(entity).to_numpy()
     if isinstance(trend, str) and check_trend(trend) == "periods":
-        later = time.unique().sort_values()[1:]
+        later = in_time(time.unique())[1:]
         if not len(later):
             raise DataError(f"There is only one period, {first(time[:1])}; two are needed.")
         stem = name or label
@@ -249,7 +250,7 @@ def _panel_rows(
 def _trend(trend: str | pd.Series, time: pd.Index) -> tuple[Any, str]:
     """Value of the trend in each row, and its name."""
     if isinstance(trend, str):
-        clock = Clock(time.unique().sort_values())
+        clock = Clock(in_time(time.unique()))
         if clock.steps is None:
             raise DataError(
                 f"Periods such as {first(time[:1])} are not numbers, so that a linear trend is not "

@@ -14,6 +14,7 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.panel.clock import Clock
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.periods import is_text, order_of
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -53,6 +54,7 @@ class Keys:
             verb = "have" if role == "the data" else "has"
             raise DataError(f"{role} {verb} no rows.".replace("the ", "The ", 1))
         checks.complete_keys(index, role)
+        checks.entities_first(index, role)
         (entities, entity), (periods, period) = (_sorted_level(index, i) for i in (0, 1))
         position = entity * len(periods) + period
         order = None
@@ -162,10 +164,14 @@ def _sorted_level(index: pd.MultiIndex, level: int) -> tuple[pd.Index, Codes]:
     """The labels that rows have, sorted, and the position of each row's among them."""
     labels, codes = index.levels[level], np.asarray(index.codes[level], dtype=np.int64)
     used = np.bincount(codes, minlength=len(labels)) > 0
-    if used.all() and labels.is_monotonic_increasing:
-        return labels, codes
-    order = np.arange(len(labels)) if labels.is_monotonic_increasing else labels.argsort()
-    order = np.asarray(order)[used[order]]
+    if level == 1 and (is_text(labels) or isinstance(labels, pd.CategoricalIndex)):
+        order = np.flatnonzero(used)[order_of(labels[used])]
+    else:
+        if used.all() and labels.is_monotonic_increasing:
+            return labels, codes
+        rising = labels.is_monotonic_increasing
+        order = np.arange(len(labels)) if rising else np.asarray(labels.argsort())
+        order = order[used[order]]
     rank = np.empty(len(labels), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return labels[order], rank[codes]

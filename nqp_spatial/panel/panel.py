@@ -14,6 +14,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import (
     DataError,
+    DataWarning,
     DuplicateKeysError,
     IdMismatchError,
     IslandWarning,
@@ -26,9 +27,10 @@ from nqp_spatial.panel.reading import Reading, other_places, read_table
 from nqp_spatial.panel.verbs import Verbs
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids, type_hint
-from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.messages import first, outside, suggest
 from nqp_spatial.shared.notes import listed, notes_of
 from nqp_spatial.shared.options import check_options, shared_options
+from nqp_spatial.shared.periods import is_text
 from nqp_spatial.weights import as_graph
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ class PanelData(Verbs):
         keys = Keys.of(indexed.index, "the frame")
         if len(repeated):
             raise DataError(f"Column names occur twice: {first(repeated)}. Rename one of each.")
-        notes, labels = notes_of(frame), frame.attrs.get("labels")
+        notes, labels = notes_of(indexed), frame.attrs.get("labels")
         rows = keys.take(indexed, "the frame")
         panel = cls(_noted(rows, notes), notes=notes, labels=labels)
         return panel if polygons is None else panel.with_polygons(polygons)
@@ -390,9 +392,17 @@ def _keyed(frame: pd.DataFrame, entity: str | None, time: str | None) -> pd.Data
         names, values = [entity, time], _with_columns(frame, entity, time)
         keys = [pd.Index(values.pop(name)) for name in names]
     plain = [
-        key.astype(key.categories.dtype) if isinstance(key, pd.CategoricalIndex) else key
-        for key in keys
-    ]
+        key.astype(key.categories.dtype)
+        if isinstance(key, pd.CategoricalIndex) and not (level and key.ordered)
+        else key
+        for level, key in enumerate(keys)
+    ]  # an ordered category of periods keeps its order
+    if is_text(plain[0]) and (pair := checks.alike(plain[0].unique())):
+        said = note("panel.blanks", name=names[0], pair=first(pair))
+        warnings.warn(said, DataWarning, stacklevel=outside())
+        plain[0] = plain[0].map(checks.plain_text)
+        values = values.copy(deep=False)
+        values.attrs = values.attrs | {"notes": [*notes_of(frame), said]}
     return values.set_axis(pd.MultiIndex.from_arrays(plain, names=names))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +12,7 @@ import pandas as pd
 from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
+    DataWarning,
     DuplicateKeysError,
     IdMismatchError,
     InfiniteValuesError,
@@ -17,8 +20,9 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     UnbalancedPanelError,
 )
-from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.messages import first, outside, suggest
 from nqp_spatial.shared.numerals import looks_like
+from nqp_spatial.shared.periods import is_text, looks_like_time
 
 
 def columns_exist(frame: pd.DataFrame, names: Sequence[str]) -> None:
@@ -60,6 +64,43 @@ def complete_keys(index: pd.MultiIndex, role: str) -> None:
             _one_kind(index.get_level_values(level).unique(), label)
 
 
+def entities_first(index: pd.MultiIndex, role: str) -> None:
+    """Warn where years stand in the place of the entities, or one entity has two labels."""
+    entities, periods = index.levels
+    if looks_like_time(entities) and is_text(periods) and not looks_like_time(periods):
+        names = [name or role for name, role in zip(index.names, ("entity", "time"), strict=True)]
+        warnings.warn(
+            f"The index of {role} is ({names[0]!r}, {names[1]!r}): {first(entities, 2)} are taken "
+            f"as entities and {first(periods, 2)} as periods. If that is wrong, type "
+            "frame.swaplevel().",
+            DataWarning,
+            stacklevel=outside(),
+        )
+    if is_text(entities) and (pair := alike(entities)):
+        warnings.warn(
+            f"Labels of {index.names[0] or 'entity'!r} in {role} differ in blanks or full-width "
+            f"characters only and are taken as different, first {first(pair)}. Write them alike: "
+            "frame['city'] = frame['city'].str.normalize('NFKC').str.strip().",
+            DataWarning,
+            stacklevel=outside(),
+        )
+
+
+def alike(labels: pd.Index) -> list[str]:
+    """Two labels that are one but for blanks and full-width characters, if there are any."""
+    plain = labels.map(plain_text)
+    if plain.is_unique:
+        return []
+    return list(labels[plain == plain[plain.duplicated()][0]][:2])
+
+
+def plain_text(label: object) -> object:
+    """Text with ordinary characters and single blanks within."""
+    if not isinstance(label, str):
+        return label
+    return " ".join(unicodedata.normalize("NFKC", label).split())
+
+
 def _one_kind(labels: pd.Index, name: object) -> None:
     text = np.array([isinstance(label, str) for label in labels], dtype=bool)
     if text.any() and not text.all():
@@ -95,20 +136,21 @@ def unique_keys(index: pd.Index, role: str) -> None:
 def usable_column(values: pd.Series, name: str, *, may_be_constant: bool = False) -> None:
     """Raise if a column is not numeric, or has empty, infinite or only equal cells."""
     numeric(values, name)
-    missing = values.isna()
+    cells = np.asarray(values.to_numpy(dtype=float, na_value=np.nan))  # Arrow has NaN beside empty
+    missing = np.isnan(cells)
     if missing.any():
         raise MissingValuesError(
             f"{name!r} is empty in {int(missing.sum())} of {len(values)} rows, first "
             f"{first(values.index[missing], 3)}. Fill them, or leave those entities out with "
             "PanelData.drop_incomplete()."
         )
-    infinite = np.isinf(values.to_numpy(dtype=float))
+    infinite = np.isinf(cells)
     if infinite.any():
         raise InfiniteValuesError(
             f"{name!r} is infinite in {int(infinite.sum())} rows, first "
             f"{first(values.index[infinite], 3)}. Was a logarithm of zero taken?"
         )
-    if not may_be_constant and len(values) > 1 and values.nunique() == 1:
+    if not may_be_constant and len(cells) > 1 and (cells == cells[0]).all():
         raise ConstantColumnError(
             f"{name!r} has the same value {first(values.iloc[:1])} in every row. Leave it out."
         )

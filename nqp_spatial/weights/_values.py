@@ -20,6 +20,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.periods import ranks_of
 from nqp_spatial.weights._ids import entity_ids
 
 
@@ -92,7 +93,8 @@ def _window_mean(
     _check_window(window, times)
     start, end = window
     entities = entity_ids(frame.index.get_level_values(0).unique(), "the panel")
-    inside = frame.loc[(times >= start) & (times <= end), column]
+    when, low, high = ranks_of(times, start, end)
+    inside = frame.loc[(when >= low) & (when <= high), column]
     cells = _numeric(inside, column, inside.index).unstack().reindex(entities)
     if cells.isna().any(axis=None):
         absent = cells.isna().stack()
@@ -107,7 +109,8 @@ def _window_mean(
 def _check_window(window: Any, times: pd.Index) -> None:
     try:
         start, end = window
-        inside = bool(times.min() <= start <= end <= times.max())
+        when, low, high = ranks_of(times, start, end)
+        inside = bool((when.min() <= low) & (low <= high) & (high <= when.max()))
     except (TypeError, ValueError):  # not two bounds, or bounds of another type than the periods
         inside = False
     if not inside:

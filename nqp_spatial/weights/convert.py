@@ -13,6 +13,7 @@ from scipy import sparse
 from nqp_spatial.exceptions import DataError, IdMismatchError, WeightsError
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.periods import in_time
 from nqp_spatial.weights._ids import (
     build_graph,
     check_real,
@@ -191,7 +192,7 @@ def by_period(
     """
     values = getattr(panel, "frame", panel)[column]
     times = values.index.get_level_values(1)
-    chosen = sorted(times.unique()) if periods is None else list(periods)
+    chosen = list(in_time(times.unique()) if periods is None else periods)
     if absent := [t for t in chosen if t not in times]:
         raise DataError(f"Periods {first(absent)} are not in the panel. Use periods it has.")
     graphs = {t: builder(values[times == t].droplevel(1)) for t in chosen}

@@ -95,8 +95,10 @@ def test_what_a_trend_needs(phones, rows):
         instruments.cross_section_trend(phones, [2011])
     with pytest.raises(DataError, match=r"only one period, 2011"):
         instruments.cross_section_trend(phones, [2011], "periods")
-    with pytest.raises(DataError, match=r"Periods such as '2011Q1' are not numbers"):
-        instruments.cross_section_trend(phones, ["2011Q1", "2011Q2"])
+    with pytest.raises(DataError, match=r"text that has no order in time: 'pre', 'post'"):
+        instruments.cross_section_trend(phones, ["pre", "post"])
+    quarters = instruments.cross_section_trend(phones, ["2011Q2", "2011Q4", "2011Q3"])
+    assert quarters.groupby(level=1).mean().diff().dropna().gt(0).all()
     with pytest.raises(DataError, match=r"periods is 2011\. Give frame\.index"):
         instruments.cross_section_trend(phones, 2011)
     with pytest.raises(DuplicateKeysError, match="2 period labels|1 period labels"):

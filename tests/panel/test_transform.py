@@ -235,8 +235,10 @@ def test_bad_input_is_named(gaps):
         transform.lag(pd.concat([gaps, gaps.iloc[:1]]))
     with pytest.raises(DataError, match="not indexed by"):
         transform.lag(gaps.reset_index(drop=True))
-    with pytest.raises(DataError, match="Periods such as 'y2011'"):
-        transform.lag(gaps.rename(index="y{}".format, level="year"))
+    with pytest.raises(DataError, match="text that has no order in time"):
+        transform.lag(gaps.rename(index=lambda y: "abcdefghij"[y % 10] * 2, level="year"))
+    said = transform.lag(gaps.rename(index="y{}".format, level="year")).values
+    assert_allclose(said, transform.lag(gaps).values)  # y2011 says when
     with pytest.raises(OptionError, match="periods=0 is not"):
         transform.lag(gaps, 0)
     with pytest.raises(OptionError, match="periods=-1 is not"):
