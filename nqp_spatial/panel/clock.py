@@ -73,7 +73,7 @@ class Clock:
         Warns
         -----
         DataWarning
-            If the labels are text, whose spacing cannot be known.
+            If the labels are an ordered category, whose spacing cannot be known.
         """
         steps, periods = self.steps, self.periods
         if steps is None:
@@ -86,13 +86,6 @@ class Clock:
             return
         if not len(steps):
             return
-        if steps.min() <= 0:
-            at = int(np.argmin(steps))
-            raise DataError(
-                f"Period labels are text and sort as text: {periods[at]!r} comes before "
-                f"{periods[at + 1]!r}, so that lags would be wrong. Convert them to numbers or "
-                "dates."
-            )
         usual = steps.min()
         odd = np.flatnonzero(~np.isclose(steps, usual, rtol=1e-9, atol=0))
         if len(odd):

@@ -574,6 +574,7 @@ DIAGNOSTICS: Mapping[str, Diagnostic] = {
         roles=("y", "graphs"),
         names={"series": "", "graphs": ""},
     ),
+    "getis_ord": Diagnostic("diagnostics:getis_ord", roles=("y", "graph")),
     "effects_f": Diagnostic("diagnostics.panel_effects:f_table", roles=("y", "x")),
     "effects_lm": Diagnostic("diagnostics.panel_effects:lm_table", roles=("y", "x")),
     "vif": Diagnostic(

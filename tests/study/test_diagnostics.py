@@ -53,6 +53,21 @@ def test_lagrange_multiplier_tests(asked):
     assert "Robust LM lag" in text_of(asked, "lm-tests")
 
 
+@pytest.mark.parametrize(("lang", "title"), [("en", "General G of"), ("zh", "全局 G 统计量")])
+def test_the_general_g_of_an_outcome_that_is_not_negative(tmp_path, lang, title):
+    asks = (
+        "models: [fe]\ndiagnostics: {autocorrelation: false, getis_ord: {alternative: greater}}\n"
+    )
+    path = study(tmp_path, f"lang: {lang}\n{asks}")
+    path.write_text(path.read_text("utf-8").replace("outcome: y\n", "outcome: y2\n"), "utf-8")
+    found = run(path)
+    table = found.diagnostics["getis-ord"]
+    assert table.index.names == ["outcome", "weights", "period"]
+    expected = nqp.diagnostics.getis_ord(frame()["y2"], data()[2], alternative="greater")
+    assert_allclose(table.loc[("y2", "near")], expected, rtol=1e-9)
+    assert title in text_of(found, "getis-ord")
+
+
 def test_the_specification_path(asked):
     path = nqp.comparison.specification_path(*data(), level=0.1)
     (name, found), *others = asked.paths.items()

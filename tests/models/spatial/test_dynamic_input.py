@@ -68,7 +68,8 @@ GAPS = [
     (pd.PeriodIndex(["2020Q1", "2020Q2", "2020Q4"], freq="Q"), r"2020Q4.* a step of 2"),
     (pd.DatetimeIndex(["2020-12-31", "2021-12-31", "2023-12-31"]), r"a step of 24 where .* 12"),
     (pd.DatetimeIndex(["2020-01-01", "2020-01-08", "2020-01-16"]), r"a step of 8 where .* 7"),
-    (["10", "11", "9"], r"text and sort as text: '11' comes before '9'"),
+    (["12", "11", "9"], r"'11' follows '9', a step of 2 where others are 1"),
+    (["wave a", "wave b", "wave c"], r"no order in time: 'wave a', 'wave b', 'wave c'"),
 ]
 
 
@@ -83,6 +84,7 @@ EVEN = [
     [2005, 2007, 2009, 2011],
     [0.5, 1.0, 1.5],
     ["2003", "2004", "2005"],
+    ["9", "10", "11"],
     pd.PeriodIndex(["2020Q4", "2021Q1", "2021Q2"], freq="Q"),
     pd.DatetimeIndex(["2019-12-31", "2020-12-31", "2021-12-31"]),
     pd.DatetimeIndex(["2020-01-31", "2020-02-29", "2020-03-31"]),
@@ -101,8 +103,12 @@ def test_equal_spacing_is_enough(case, labels):
 
 def test_labels_without_spacing(case):
     data, W = case
+    waves = ["wave a", "wave b", "wave c"]
+    part = with_periods(data, waves)
+    cities, named = (part.index.get_level_values(level) for level in (0, 1))
+    named = pd.CategoricalIndex(named, waves, ordered=True)
     with pytest.warns(DataWarning, match="'wave a', 'wave b', 'wave c' cannot be read"):
-        build(with_periods(data, ["wave a", "wave b", "wave c"]), W)
+        build(part.set_axis(pd.MultiIndex.from_arrays([cities, named])), W)
 
 
 @pytest.mark.parametrize(
