@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -246,6 +246,7 @@ def joined(
             f"For {first(columns)} the table lacks {len(lacking)} {what}, first "
             f"{first(lacking, 3)}; its own begin {first(known.unique(), 2)}. "
             + _kinds_hint(own, theirs)
+            + _names_hint(table, keys.values())
             + "Complete it, or leave the cells of these rows empty with unmatched='missing'."
         )
     found = {}
@@ -264,6 +265,19 @@ def _index(keys: Sequence[pd.Series]) -> pd.Index:
     if len(arrays) == 1:
         return pd.Index(arrays[0])
     return pd.MultiIndex.from_arrays([array.array for array in arrays])
+
+
+def _names_hint(table: pd.DataFrame, keys: Iterable[str]) -> str:
+    """A word on the names that a Stata file has for the codes of a key."""
+    labels = table.attrs.get("value_labels", {})
+    coded = [key for key in keys if labels.get(key)]
+    if not coded:
+        return ""
+    code, label = next(iter(labels[coded[0]].items()))
+    return (
+        f"{coded[0]!r} has codes with value labels, such as {code} for {label!r}: read the file "
+        f"with names=[{coded[0]!r}]. "
+    )
 
 
 def _kinds_hint(own: Sequence[pd.Series], theirs: Sequence[pd.Series]) -> str:

@@ -80,7 +80,7 @@ def looks_like(values: pd.Series) -> str:
         said = [_number(text, mark)[1] for text in texts]
         if texts and "text" not in said:
             kinds = dict.fromkeys(kind for kind in said if kind)
-            return " and ".join(kinds)
+            return " and ".join(kinds) or "nothing but digits"
     return ""
 
 

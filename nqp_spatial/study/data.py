@@ -58,6 +58,8 @@ class StudyData:
         members of groups ("aggregate").
     flows : dict of str to CoPatents
         By the column that was made from them.
+    appearance : Index or None
+        Entities in the order in which the table has them.
     """
 
     panel: PanelData
@@ -70,6 +72,7 @@ class StudyData:
     transforms: list[Report] = field(default_factory=list)
     step_frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     flows: dict[str, Any] = field(default_factory=dict)
+    appearance: pd.Index | None = None
 
     def where(self, expression: str | None, name: str) -> StudyData:
         """The rows for which an expression is true, with a note that says how many are not."""
@@ -128,6 +131,7 @@ def prepare(study: Study, source: Source) -> StudyData:
         transforms=done.reports,
         step_frames=done.frames,
         flows=done.flows,
+        appearance=tables.appearance,
     )
 
 

@@ -22,6 +22,7 @@ from nqp_spatial.exceptions import (
     NqpError,
     OptionError,
     StudyFileError,
+    WeightsError,
     WindowWarning,
 )
 from nqp_spatial.panel.panel import PanelData
@@ -34,6 +35,7 @@ from nqp_spatial.study.data import StudyData
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.rows import PERIOD
 from nqp_spatial.study.schema import Study
+from nqp_spatial.weights.io import has_ids
 
 Weights: TypeAlias = Graph | Mapping[Any, Graph]
 
@@ -58,6 +60,8 @@ class Ground:
         Takes up every file that is read.
     flows : mapping of str to CoPatents
         Flows that a step of the study found, by its column.
+    appearance : Index or None
+        The entities in the order in which the table of the study has them.
     """
 
     entities: pd.Index
@@ -68,6 +72,7 @@ class Ground:
     source: Source | None = None
     files: dict[str, Path] = field(default_factory=dict)
     flows: Mapping[str, Any] = field(default_factory=dict)
+    appearance: pd.Index | None = None
 
     def file(self, key: Key, text: str) -> Path:
         """The path that an entry names."""
@@ -96,6 +101,7 @@ def build(study: Study, source: Source, data: StudyData, log: RunLog) -> dict[st
         source=source,
         files=data.files,
         flows=data.flows,
+        appearance=data.appearance,
     )
     raw: dict[str, Weights] = {}
 
@@ -266,6 +272,24 @@ def _values(key: Key, entry: Entry, ground: Ground) -> tuple[Any, str]:
     return ground.panel, entry.column
 
 
+def _ids(key: Key, entry: Entry, ground: Ground) -> pd.Index:
+    """The entities, in the order of a file that does not say whose its rows are."""
+    if entry.kind != "file":
+        return ground.entities
+    path = ground.file((*key, "path"), entry.path)
+    if has_ids(path, id_column=entry.id_column):
+        return ground.entities
+    if entry.order is None:
+        raise WeightsError(
+            f"{entry.path} holds a matrix without ids, whose rows could be in any order. Give the "
+            "file a column with the ids, or say which order it has: order: table, as the "
+            "entities first stand in the table of the study, or order: sorted."
+        )
+    if entry.order == "sorted" or ground.appearance is None:
+        return ground.entities
+    return ground.appearance[ground.appearance.isin(ground.entities)]
+
+
 def _members(key: Key, entry: Entry, ground: Ground) -> pd.DataFrame:
     if entry.membership.startswith("bundled:"):
         return load_agglomerations(entry.membership.removeprefix("bundled:"))
@@ -280,7 +304,7 @@ _SUPPLIED: Mapping[str, Callable[[Key, Entry, Ground], Any]] = {
     "membership": _members,
     "table": lambda key, entry, ground: read_table(ground.file((*key, "table"), entry.table)),
     "path": lambda key, entry, ground: ground.file((*key, "path"), entry.path),
-    "ids": lambda key, entry, ground: ground.entities,
+    "ids": lambda key, entry, ground: _ids(key, entry, ground),
     "polygons": lambda key, entry, ground: ground.polygons,
 }
 

@@ -16,7 +16,7 @@ from nqp_spatial.datasets.load import load_castle
 from nqp_spatial.exceptions import IdMismatchError, MatchError
 from nqp_spatial.indices.system import IndicatorSystem
 from nqp_spatial.panel.panel import PanelData
-from nqp_spatial.panel.reading import read_table
+from nqp_spatial.panel.reading import other_places, read_table
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.values import Entry, Key
@@ -33,21 +33,27 @@ class Inputs:
         Those that were read, by what the study file calls them.
     simulated : list of str
         Notes of those that are simulated.
+    appearance : Index or None
+        Entities in the order in which the table of the study has them.
     """
 
     study: Study
     source: Source
     files: dict[str, Path] = field(default_factory=dict)
     simulated: list[str] = field(default_factory=list)
+    appearance: pd.Index | None = None
     _further: dict[str, pd.DataFrame] = field(default_factory=dict)
 
-    def read(self, key: Key, text: str, encoding: str | None = None) -> pd.DataFrame:
+    def read(
+        self, key: Key, text: str, encoding: str | None = None, how: Entry | None = None
+    ) -> pd.DataFrame:
         """A file, or a table of the package, with its keys among its columns."""
         if text.startswith("bundled:"):
             return self._bundled(key, text)
         path = self.source.file(key, text)
+        options = {} if how is None else how.row.given(how)
         with self.source.at(*key):
-            frame = read_table(path, encoding=encoding)
+            frame = read_table(path, encoding=encoding, **options)
         self.files[text] = path
         return frame
 
@@ -101,7 +107,7 @@ class Inputs:
             if isinstance(entry, str):
                 self._further[name] = self.read(at, entry)
             else:
-                frame = self.read((*at, "table"), entry.table, entry.encoding)
+                frame = self.read((*at, "table"), entry.table, entry.encoding, entry.read)
                 if entry.entity is not None:
                     check_columns(self.source, frame.columns, {(*at, "entity"): entry.entity})
                     with self.source.at(*at):
@@ -142,12 +148,13 @@ class Inputs:
         if data.table.startswith("bundled:"):
             frame = packaged.table(data.table, seed=self.study.seed)
             return self._same_keys(PanelData.from_frame(frame))
-        frame = self.read(("data", "table"), data.table, data.encoding)
+        frame = self.read(("data", "table"), data.table, data.encoding, data.read)
         wanted: dict[Key, Any] = {("data", n): getattr(data, n) for n in ("entity", "time")}
-        check_columns(source, frame.columns, wanted)
+        check_columns(source, frame.columns, wanted, other_places(frame))
         assert data.entity is not None and data.time is not None  # the schema asks for both
         with source.at("data", "match_cities"):
             frame = self.matched(frame, data.entity, data.match_cities, ("data",))
+        self.appearance = pd.Index(frame[data.entity].unique())
         with source.at("data", "table"):
             return PanelData.from_frame(frame, entity=data.entity, time=data.time)
 
@@ -165,7 +172,7 @@ class Inputs:
     def _merged(self, panel: PanelData, merge: Entry, key: Key) -> PanelData:
         """The panel with columns of another table, matched by label; nothing is left empty."""
         source = self.source
-        table = self.read((*key, "table"), merge.table, merge.encoding)
+        table = self.read((*key, "table"), merge.table, merge.encoding, merge.read)
         wanted: dict[Key, str | None] = {(*key, n): getattr(merge, n) for n in ("entity", "time")}
         wanted |= {(*key, "columns", i): name for i, name in enumerate(merge.columns)}
         check_columns(source, table.columns, wanted)
@@ -190,11 +197,13 @@ class Inputs:
                 ) from error
 
 
-def check_columns(source: Source, known: Sequence[str] | pd.Index, wanted: dict[Key, Any]) -> None:
+def check_columns(
+    source: Source, known: Sequence[str] | pd.Index, wanted: dict[Key, Any], elsewhere: str = ""
+) -> None:
     """Raise `StudyFileError` for every name that is not a column, with the nearest."""
     problems = [
         (key, f"there is no column {name!r}. The columns are {first(known, 12)}."
-              + suggest(name, known))
+              + suggest(name, known) + elsewhere)
         for key, name in wanted.items()
         if name is not None and name not in known
     ]  # fmt: skip

@@ -199,7 +199,9 @@ WEIGHTS: Mapping[str, Weights] = {
     ),
     "file": Weights(  # one, or one for each period: with {period} in its name, or by paths
         "weights:read",
-        own=_OWN | own(path=(Text, None), paths=(Annotated[dict[str, str], Items(1)] | None, None)),
+        own=_OWN
+        | own(path=(Text, None), paths=(Annotated[dict[str, str], Items(1)] | None, None))
+        | own(order=(Literal["table", "sorted"] | None, None)),  # of rows that have no ids
         rule=_names_files,
     ),
 }
@@ -562,7 +564,8 @@ def _matches_a_column(entry: Entry) -> None:
 
 
 Matching = bool | Annotated[Entry, Of("match_cities")]
-_TABLE = own(table=str, encoding=(Text, None), match_cities=(Matching, False))
+READ = Annotated[Entry, Of("read")] | None  # how a file is read
+_TABLE = own(table=str, encoding=(Text, None), read=(READ, None), match_cities=(Matching, False))
 _ASKED = own(model=(Text, None), weights=(Text, None))  # by default the main one, its first
 _ITEMS = Annotated[list[Any], Items(1)] | None
 _ROWS_OF_A_TABLE = own(keep=(Names | None, None), drop=(Names | None, None))
@@ -608,6 +611,7 @@ SINGLE: Mapping[str, Row] = {
         | own(columns=Annotated[list[str], Items(1)]),
         names={"on": ""},
     ),
+    "read": Row("panel.reading:read_table", names={"path": "", "encoding": ""}),
     "further": Row(own=_TABLE | own(entity=(Text, None)), rule=_matches_a_column),
     "aggregate": Row(
         f"{VERB}.aggregate", own=AGGREGATE, names={"groups": "", "how": ""}, rule=has_rules

@@ -22,7 +22,7 @@ from nqp_spatial.shared.values import (
     OneOf,
     columns,
 )
-from nqp_spatial.study.registry import MODELS, ROWS, Matching, Where, Window, how
+from nqp_spatial.study.registry import MODELS, READ, ROWS, Matching, Where, Window, how
 from nqp_spatial.study.rows import Column, Interaction, Numbers
 
 BUNDLED_SYSTEM = "bundled:nqp"
@@ -50,6 +50,7 @@ class Data:
     entity: str | None = None
     time: str | None = None
     encoding: str | None = None
+    read: READ = None
     match_cities: Matching = False
     merge: list[Annotated[Entry, Of("merge")]] = field(default_factory=list)
     tables: dict[str, str | Annotated[Entry, Of("further")]] = field(default_factory=dict)

@@ -126,6 +126,15 @@ def read(
     return _readers.arrange(content, entity_ids(ids, "ids"), file.name)
 
 
+def has_ids(path: str | Path, *, id_column: str | None = None) -> bool:
+    """Whether a file of weights says whose they are; one that does not needs an order of ids."""
+    file = Path(path)
+    check_suffix(file, _readers.READERS)
+    if not file.is_file():
+        raise FileFormatError(f"There is no file {str(file)!r}. Check the name and the folder.")
+    return _readers.READERS[file.suffix.lower()](file, id_column).ids is not None
+
+
 def write(
     graph: Graph,
     path: str | Path,

@@ -79,6 +79,7 @@ NO_KEY = {
     "robustness": {"formula", "model", "options", "fit", "base_name"},
     "variation": {"name", "columns"},
     "getis_ord": {"series"},
+    "read": {"path", "encoding"},
     "pesaran_cd": {"resids"},
     "unit_root": {"frame"},
     "autocorrelation": {"series", "graphs"},
