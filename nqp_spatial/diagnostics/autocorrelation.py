@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +18,7 @@ from nqp_spatial.exceptions import (
     ConstantColumnError,
     DataError,
     IdMismatchError,
+    IslandWarning,
     OptionError,
     WeightsError,
 )
@@ -26,7 +28,7 @@ from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids
-from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Between, check_option, choices
 from nqp_spatial.shared.periods import in_time
 from nqp_spatial.weights import as_graph, sparse_for
@@ -38,6 +40,7 @@ Array = npt.NDArray[np.float64]
 
 Assumption = Literal["randomisation", "normality"]
 Alternative = Literal["two-sided", "greater", "less"]
+Islands = Literal["warn", "count", "leave-out"]
 Permutations = Annotated[int, Between(0)]
 _CROSS_SECTION = "all"  # the period of a series that has none
 
@@ -50,6 +53,7 @@ def moran(
     alternative: Alternative = "two-sided",
     permutations: int = 0,
     seed: int | None = None,
+    islands: Islands = "warn",
 ) -> pd.DataFrame:
     """Global Moran's I in each period.
 
@@ -58,8 +62,8 @@ def moran(
     series : Series
         Indexed by (entity, time), or by entity for one cross-section.
     graph : Graph, or mapping of name to Graph or to a mapping of period to Graph
-        Weights as they are: nothing is normalised here. Islands count in n. Under weights that
-        change over time each period has its own, and periods without any are left out.
+        Weights as they are: nothing is normalised here. Under weights that change over time each
+        period has its own, and periods without any are left out.
     assumption : {"randomisation", "normality"}
         Under which the variance is computed (Cliff and Ord 1981, pp. 42-46).
     alternative : {"two-sided", "greater", "less"}
@@ -67,13 +71,16 @@ def moran(
     permutations, seed : int
         With ``permutations`` > 0 a column ``pvalue_permutation`` is added: the one-sided rank of
         the statistic among random relabellings, doubled for two-sided.
+    islands : {"warn", "count", "leave-out"}
+        Entities without neighbours count in n and in the variance, with a warning, or without a
+        word; or they are left out, values and all, as GeoDa does (spdep adjusts n alone).
 
     Returns
     -------
     DataFrame
         Index period, or (weights, period) for a mapping; I, expected, variance, z, pvalue.
     """
-    return _by_weights("I", series, graph, assumption, alternative, permutations, seed)
+    return _by_weights("I", series, graph, assumption, alternative, permutations, seed, islands)
 
 
 def geary(
@@ -84,6 +91,7 @@ def geary(
     alternative: Alternative = "two-sided",
     permutations: int = 0,
     seed: int | None = None,
+    islands: Islands = "warn",
 ) -> pd.DataFrame:
     """Global Geary's C in each period; parameters as in :func:`moran`.
 
@@ -95,7 +103,7 @@ def geary(
     DataFrame
         Index period, or (weights, period); C, expected, variance, z, pvalue.
     """
-    return _by_weights("C", series, graph, assumption, alternative, permutations, seed)
+    return _by_weights("C", series, graph, assumption, alternative, permutations, seed, islands)
 
 
 def getis_ord(
@@ -105,6 +113,7 @@ def getis_ord(
     alternative: Alternative = "two-sided",
     permutations: Permutations = 0,
     seed: int | None = None,
+    islands: Islands = "warn",
 ) -> pd.DataFrame:
     """Getis and Ord's general G in each period; parameters as in :func:`moran`.
 
@@ -124,9 +133,11 @@ def getis_ord(
         A value is negative: products of values need a natural zero.
     """
     _check_options(alternative, permutations)
+    check_option("islands", islands, choices(Islands))
 
     def one(series: pd.Series, graph: Any) -> pd.DataFrame:
         values, W, keys = aligned(series, graph)
+        (values,), W = _islands(islands, [values], W, keys)
         if values.min() < 0:
             raise DataError(
                 f"{series.name!r} has negative values, the least {values.min():g}: G is about "
@@ -156,6 +167,7 @@ def bivariate_moran(
     alternative: Alternative = "two-sided",
     permutations: Permutations = 0,
     seed: int | None = None,
+    islands: Islands = "warn",
 ) -> pd.DataFrame:
     """Moran's I of a variable and its neighbours' other one, in each period.
 
@@ -178,9 +190,11 @@ def bivariate_moran(
         ``other``), z, pvalue, and pvalue_permutation as in `moran`.
     """
     _check_options(alternative, permutations)
+    check_option("islands", islands, choices(Islands))
 
     def one(series: pd.Series, graph: Any) -> pd.DataFrame:
         values, lagged, W, keys = pairs_of(series, other, graph)
+        (values, lagged), W = _islands(islands, [values, lagged], W, keys)
         rng, rows = np.random.default_rng(seed), []
         for x, y in zip(values, lagged, strict=True):
             z, u = core.standardised(x), core.standardised(y)
@@ -211,6 +225,7 @@ def autocorrelation_table(
     *,
     assumption: Assumption = "randomisation",
     alternative: Alternative = "two-sided",
+    islands: Islands = "warn",
 ) -> pd.DataFrame:
     """Moran's I and Geary's C side by side, as papers print them; ``graphs`` as in :func:`moran`.
 
@@ -221,7 +236,10 @@ def autocorrelation_table(
     """
     mapping = graphs if isinstance(graphs, Mapping) else {"W": graphs}
     options: dict[str, Any] = {"assumption": assumption, "alternative": alternative}
-    return side_by_side(moran(series, mapping, **options), geary(series, mapping, **options))
+    options["islands"] = islands
+    first_of = moran(series, mapping, **options)
+    said = options | ({"islands": "count"} if islands == "warn" else {})  # once is enough
+    return side_by_side(first_of, geary(series, mapping, **said))
 
 
 def side_by_side(moran: pd.DataFrame, geary: pd.DataFrame) -> pd.DataFrame:
@@ -269,12 +287,16 @@ def _by_weights(
     alternative: str,
     permutations: int,
     seed: int | None,
+    islands: str,
 ) -> pd.DataFrame:
+    check_option("islands", islands, choices(Islands))
     check_option("assumption", assumption, choices(Assumption))
     _check_options(alternative, permutations)
 
     def one(series: pd.Series, graph: Any) -> pd.DataFrame:
-        return _by_period(statistic, series, graph, assumption, alternative, permutations, seed)
+        return _by_period(
+            statistic, series, graph, assumption, alternative, permutations, seed, islands
+        )
 
     return under_each(series, graph, one)
 
@@ -324,10 +346,12 @@ def _by_period(
     alternative: str,
     permutations: int,
     seed: int | None,
+    islands: str,
 ) -> pd.DataFrame:
     import esda
 
     values, W, keys = aligned(series, graph)
+    (values,), W = _islands(islands, [values], W, keys)
     if W.shape[0] < 4:
         raise DataError(
             f"{series.name!r} has {W.shape[0]} entities; autocorrelation needs four or more."
@@ -387,6 +411,26 @@ def aligned(
     if not W.nnz and not alone_ok:
         raise WeightsError("All weights are zero: no entity has a neighbour.")
     return sample.cells("y")[..., 0], W, keys
+
+
+def _islands(
+    policy: str, values: list[Array], W: sp.csr_array, keys: Keys
+) -> tuple[list[Array], sp.csr_array]:
+    """Values (n_periods, n) and W with or without the entities that have no neighbour."""
+    alone = np.diff(W.indptr) == 0
+    if policy == "count" or not alone.any():
+        return values, W
+    if policy == "leave-out":
+        rest = np.flatnonzero(~alone)
+        return [cells[:, rest] for cells in values], sp.csr_array(W[rest][:, rest])
+    warnings.warn(
+        f"{int(alone.sum())} of {len(alone)} entities have no neighbour and count in n and in the "
+        f"variance: {first(keys.entities[alone])}. Say islands='count' to keep that, or "
+        "islands='leave-out'.",
+        IslandWarning,
+        stacklevel=outside(),
+    )
+    return values, W
 
 
 def pairs_of(

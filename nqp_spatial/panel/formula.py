@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
     frame = data.frame if isinstance(data, PanelData) else data
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"The data are a {type(frame).__name__}. Give a DataFrame or PanelData.")
+    formula, frame, back = _apart(formula, frame)
     if moved := _MOVES_ROWS.search(re.sub(_NAME, "", str(formula))):
         raise OptionError(
             f"{moved.group()!r} in {formula!r} would take rows of another entity. Make the column "
@@ -96,10 +97,36 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
         ) from error
     if left.shape[1] != 1:
         raise OptionError(f"{formula!r} needs one outcome before '~'. Write 'outcome ~ x1 + x2'.")
-    right = right.drop(columns="Intercept", errors="ignore")
-    y = left.iloc[:, 0]
+    right = right.drop(columns="Intercept", errors="ignore").rename(columns=back)
+    y = left.rename(columns=back).iloc[:, 0]
     y.attrs, right.attrs = dict(frame.attrs), dict(frame.attrs)
     return y, right
+
+
+def _apart(formula: str, frame: pd.DataFrame) -> tuple[str, pd.DataFrame, Callable[[str], str]]:
+    """Columns called as a function of formulas is, such as scale or log, under another name.
+
+    Returns
+    -------
+    The formula and the frame with these names, and what gives a term its own name back.
+    """
+    from formulaic.transforms import TRANSFORMS
+
+    if not isinstance(formula, str):
+        return formula, frame, str
+    taken = [c for c in frame.columns if isinstance(c, str) and c in {*TRANSFORMS, "np"}]
+    names = {name: f"{name}_column" for name in taken}
+    while set(names.values()) & set(map(str, frame.columns)):
+        names = {name: f"{other}_" for name, other in names.items()}
+    for name, other in names.items():
+        formula = re.sub(rf"`{name}`|(?<![\w.`]){name}(?![\w`]|\s*\(|\.\w)", other, formula)
+
+    def back(term: str) -> str:
+        for name, other in names.items():
+            term = re.sub(rf"(?<!\w){other}(?!\w)", name, term)
+        return term
+
+    return formula, frame.rename(columns=names), back
 
 
 def split_treatment(

@@ -18,12 +18,16 @@ from nqp_spatial.exceptions import (
     DataError,
     DuplicateKeysError,
     IdMismatchError,
+    IslandWarning,
     MissingValuesError,
     OptionError,
     UnbalancedPanelError,
     WeightsError,
 )
 from tests import REFERENCE, panels
+
+# `line` ends in a place without neighbours; that they are said has a test of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:.*have no neighbour and count in n")
 
 KINDS = [
     *("queen_W", "queen_B", "rook_W", "rook_B"),
@@ -103,6 +107,7 @@ def test_equals_spdep(columbus, matrices, spdep, kind, statistic):
             on(matrices[kind]),
             assumption=row.assumption,
             alternative=row.alternative,
+            islands="count",  # adjust.n = FALSE
         )
         sign = 1 if statistic == "I" else -1
         assert_allclose(
@@ -248,10 +253,27 @@ def test_permutation_pvalues_of_values_in_random_order(columbus, matrices, funct
     shuffled = pd.Series(np.random.default_rng(8).permutation(columbus), columbus.index, name="v")
     for alternative in ("greater", "less", "two-sided"):
         found = function(
-            shuffled, on(matrices[kind]), alternative=alternative, permutations=4999, seed=3
-        ).loc["all"]
+            shuffled, on(matrices[kind]), alternative=alternative, permutations=4999, seed=3,
+            islands="count",
+        ).loc["all"]  # fmt: skip
         error = 4 * np.sqrt(0.25 / 5000) * (2 if alternative == "two-sided" else 1)
         assert_allclose(found["pvalue_permutation"], found["pvalue"], atol=error + 0.02)
+
+
+@pytest.mark.parametrize("statistic", ["I", "C"])
+def test_entities_without_neighbours(columbus, matrices, statistic):
+    """They are said; counted, or left out as if they had never been there."""
+    graph, function = on(matrices["islands_B"]), FUNCTIONS[statistic]
+    with pytest.warns(IslandWarning, match="2 of 49 entities .* in n .*: 1, 20. Say islands="):
+        said = function(columbus, graph)
+    assert said.equals(function(columbus, graph, islands="count"))
+    found = function(columbus, graph, islands="leave-out")
+    rest = columbus.drop([1, 20])
+    alone = function(rest, w.subset(graph, rest.index))
+    assert_allclose(found.to_numpy(), alone.to_numpy(), rtol=1e-12)
+    with pytest.warns(IslandWarning) as seen:
+        autocorrelation_table(columbus, graph)
+    assert len(seen) == 1
 
 
 def test_permutation_pvalues_of_a_small_panel_are_exact_ranks():

@@ -204,3 +204,17 @@ def test_names_of_columns_are_never_read_as_formulas():
     given = {"options": {"effects": "entity"}, "fit": {"cov_type": "unadjusted"}}
     found = robustness("y ~ x", frame, [variation], **given)
     assert list(found.results["more"].params.index) == ["x", block]
+
+
+@pytest.mark.parametrize("name", ["scale", "I", "lag", "Q", "np", "log", "center", "C", "exp"])
+@pytest.mark.parametrize("term", ["{}", "`{}`", "{} + z", "log({}) + z", "I({} ** 2)", "{}:z"])
+def test_columns_that_are_called_as_functions_are(name, term):
+    """The terms of such a column are those of one with an ordinary name, under its own."""
+    index = pd.MultiIndex.from_product([list("abc"), range(3)])
+    values = np.random.default_rng(0).uniform(1, 2, (9, 3))
+    frame = pd.DataFrame(values, index, ["y", "x", "z"])
+    _, plain = split_formula(f"y ~ {term.format('x')}", frame)
+    y, found = split_formula(f"y ~ {term.format(name)}", frame.rename(columns={"x": name}))
+    np.testing.assert_array_equal(found.to_numpy(), plain.to_numpy())
+    assert y.name == "y"
+    assert list(found.columns)[0].replace(name, "x") == list(plain.columns)[0] or "(" in term

@@ -494,7 +494,10 @@ def test_the_lines_of_the_guide_are_valid(tmp_path):
     models = "models: {pooled: , re: , fe: , iv: {endog: x0, instruments: z}}\n"
     spatial = "models: [sdm, dynamic_sdm]\nweights: {economic: {kind: queen}}\n"
     path = tmp_path / "study.yaml"
-    changing, own, compared, *others = blocks[1:]
+    reading, changing, own, compared, *others = blocks[1:]
+    path.write_text(reading + "outcome: 产值\ncontrols: [增速]\nmodels: [fe]\n", encoding="utf-8")
+    found = load(path)[0].data.read
+    assert (found.sheet, found.heading, found.numbers) == ("2-1", 3, ["产值", "增速"])
     policy = head.replace("regressor: x0\n", "policy: {column: did}\n")
     path.write_text(policy + changing, encoding="utf-8")
     found = load(path)[0]

@@ -136,6 +136,8 @@ class PanelQuantile:
             Counts observations whose fitted scale is not positive, and draws left out.
         """
         _check_options(method, cov_type, jackknife)
+        if method == "location-scale":
+            _check_spread(self.y.index)
         if method == "canay" and "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
         taus = checked_quantiles(quantiles)
@@ -290,6 +292,17 @@ def checked_quantiles(quantiles: Sequence[float]) -> tuple[float, ...]:
     if repeated:
         raise OptionError(f"The quantile {first(repeated[:1])} is given twice. Leave one out.")
     return tuple(sorted(map(float, given)))
+
+
+def _check_spread(index: pd.MultiIndex) -> None:
+    """Raise where no entity has three observations: two residuals are equal in size."""
+    most = int(index.get_level_values(0).value_counts().max())
+    if most <= 2:
+        raise DataError(
+            f"No entity has more than {most} observations. Their two residuals are equal in size "
+            "once entity effects are removed, so that slopes of the scale are zero and all "
+            "quantiles have one slope. Type method='canay', or use more periods."
+        )
 
 
 def _check_counts(index: pd.MultiIndex, effects: str) -> None:

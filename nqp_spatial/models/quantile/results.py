@@ -44,6 +44,7 @@ _CITATIONS = {
         "Econometrics Journal 14, 368-386."
     ),
 }
+_Q = "\0q"  # the row of q, which is no name that a regressor has
 _NAMES = {"location-scale": "moments", "canay": "Canay"}
 _JACKKNIFE = (
     "Dhaene, G. and Jochmans, K. (2015). Split-panel jackknife estimation of fixed-effect models. "
@@ -312,7 +313,7 @@ def label(
     effects: str | None,
 ) -> PanelQuantileResults:
     """Arrays of `PanelQuantile.fit` with their names; ``cov`` of all estimates, row by row."""
-    names = [*(["const"] if method == "canay" else ["q"]), *map(str, x.columns)]
+    names = ["const" if method == "canay" else _Q, *map(str, x.columns)]
     heads: list[Any] = [*([] if method == "canay" else ["location", "scale"]), *taus]
     keys = pd.MultiIndex.from_product([heads, names], names=["quantile", "variable"])
     values = pd.Series(found.estimates.ravel(), keys)
@@ -340,12 +341,12 @@ def label(
         every.loc[rows, rows],
         location=common.part("location", values["location"][slopes], every, y, found.location),
         scale=common.part("scale", values["scale"][slopes], every, size, found.scale),
-        q=pd.Series({tau: values[tau, "q"] for tau in taus}, name="q").rename_axis("quantile"),
+        q=pd.Series({tau: values[tau, _Q] for tau in taus}, name="q").rename_axis("quantile"),
     )
 
 
 def _part(cov: pd.DataFrame, head: Any, names: list[str]) -> pd.DataFrame:
-    return cov.loc[head, head].loc[names, names]
+    return cov.xs(head).xs(head, axis=1).loc[names, names]  # a name may be a head too
 
 
 @dataclass(frozen=True, eq=False)

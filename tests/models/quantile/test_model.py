@@ -298,10 +298,11 @@ def test_a_scale_that_is_not_positive_is_counted(grunfeld):
 
 def test_no_model_of_scale_at_all_is_an_error():
     """With two observations an entity the scale is |r|: zero for one that x explains exactly."""
-    index = pd.MultiIndex.from_product([["u", "v", "w"], [1, 2]], names=["city", "year"])
-    y = pd.Series([0.0, 1.0, 0.0, 3.0, 0.0, 2.0], index, name="y")
-    x = pd.DataFrame({"x": [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]}, index)
-    with pytest.raises(EstimationError, match=r"not positive for 2 of 6.*first \('w', 1\)"):
+    pairs = [("u", 1), ("u", 2), ("u", 3), ("v", 1), ("v", 2), ("w", 1), ("w", 2)]
+    index = pd.MultiIndex.from_tuples(pairs, names=["city", "year"])
+    y = pd.Series([0.0, 1.0, 0.5, 0.0, 3.0, 0.0, 2.0], index, name="y")
+    x = pd.DataFrame({"x": [0.0, 1.0, 0.5, 0.0, 1.0, 0.0, 1.0]}, index)
+    with pytest.raises(EstimationError, match=r"not positive for"):
         PanelQuantile(y, x).fit((0.5,), cov_type="robust")
 
 
@@ -344,3 +345,26 @@ def test_draws_without_variation_are_counted(data):
     alone.loc["c03", "d"] = (np.arange(len(alone.loc["c03"])) % 2).astype(float)
     with pytest.raises(EstimationError, match="of 20 draws of entities do not identify"):
         PanelQuantile(alone["y"], alone[["d"]]).fit((0.5,), replications=20)
+
+
+def test_two_periods_say_nothing_of_the_spread():
+    """Both residuals of an entity are equal in size: all quantiles had one slope, silently."""
+    index = pd.MultiIndex.from_product([range(30), [2001, 2002]], names=["city", "year"])
+    values = np.random.default_rng(1).normal(size=(60, 2))
+    frame = pd.DataFrame(values, index, ["y", "x"])
+    model = PanelQuantile(frame["y"], frame[["x"]])
+    with pytest.raises(DataError, match="No entity has more than 2 observations.*method='canay'"):
+        model.fit([0.1, 0.9], replications=20)
+    found = model.fit([0.1, 0.9], method="canay", cov_type="bootstrap", replications=20)
+    assert found.params.nunique().gt(1).all()  # as the message says
+
+
+@pytest.mark.parametrize("name", ["q", "scale", "location", "const_", "0.5"])
+def test_regressors_may_be_called_as_parts_of_the_model_are(name):
+    index = pd.MultiIndex.from_product([range(20), range(2001, 2007)], names=["city", "year"])
+    frame = pd.DataFrame(np.random.default_rng(2).normal(size=(120, 3)), index, ["y", "x", "z"])
+    plain = PanelQuantile(frame["y"], frame[["x", "z"]]).fit([0.3, 0.5], cov_type="clustered")
+    other = PanelQuantile(frame["y"], frame[["x", "z"]].rename(columns={"x": name}))
+    found = other.fit([0.3, 0.5], cov_type="clustered")
+    np.testing.assert_allclose(found.params.to_numpy(), plain.params.to_numpy())
+    np.testing.assert_allclose(found.cov.to_numpy(), plain.cov.to_numpy())
