@@ -30,6 +30,7 @@ from nqp_spatial.shared import checks, parallel
 from nqp_spatial.shared.messages import first, missing_dependency
 from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import Jobs, Positive
+from nqp_spatial.shared.source import loaded
 
 _Counted = tuple[int, dict[str, int], dict[str, int]]  # words, hits, occurrences as characters
 _TASK = 20  # reports segmented in one task
@@ -257,7 +258,7 @@ def normalised(text: str) -> str:
 
 def _from_yaml(text: str, name: str) -> Mapping[str, Sequence[str]]:
     try:
-        data, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+        data, node = loaded(text)
     except yaml.YAMLError as error:
         raise StudyFileError(f"{name} is not valid YAML: {error}") from error
     keys = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []

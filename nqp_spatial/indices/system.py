@@ -22,7 +22,7 @@ from nqp_spatial.exceptions import (
     StudyFileError,
 )
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.source import Source
+from nqp_spatial.shared.source import Source, loaded
 from nqp_spatial.shared.values import Key
 
 DIRECTIONS = ("positive", "negative")
@@ -91,7 +91,7 @@ class IndicatorSystem:
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8-sig")
-            data, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+            data, node = loaded(text)
         except FileNotFoundError as error:
             raise StudyFileError(f"There is no indicator file {str(path)!r}.") from error
         except UnicodeDecodeError as error:

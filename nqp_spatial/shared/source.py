@@ -13,6 +13,48 @@ import yaml
 from nqp_spatial.exceptions import NqpError, StudyFileError
 from nqp_spatial.shared.values import Key, dotted
 
+_MOST, _DEEPEST = 100_000, 60  # values that a file may have, those of aliases each time, and levels
+
+
+def loaded(text: str) -> tuple[Any, yaml.Node | None]:
+    """The content of a YAML text, and its nodes with their lines.
+
+    Raises
+    ------
+    yaml.YAMLError
+        It is no YAML, or its aliases or levels make it so large that nobody can have meant it.
+    """
+    too_deep = f"values stand more than {_DEEPEST} levels deep"
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise yaml.YAMLError(too_deep) from None
+    if node is not None:
+        size, depth = _extent(node, {})
+        if depth > _DEEPEST:
+            raise yaml.YAMLError(too_deep)
+        if size > _MOST:
+            raise yaml.YAMLError(
+                f"its aliases (*name) stand for {size:,} values; a file may have {_MOST:,}"
+            )
+    return yaml.safe_load(text), node
+
+
+def _extent(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How many values a node stands for, aliases each time, and how many levels deep."""
+    if id(node) not in known:
+        known[id(node)] = (0, 0)  # a circle, which `Source.check_keys` tells
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        else:
+            parts = node.value if isinstance(node, yaml.SequenceNode) else []
+        sizes = [_extent(part, known) for part in parts]
+        known[id(node)] = (
+            1 + sum(size for size, _ in sizes),
+            1 + max((depth for _, depth in sizes), default=0),
+        )
+    return known[id(node)]
+
 
 @dataclass(frozen=True)
 class Source:

@@ -14,7 +14,7 @@ import yaml
 
 from nqp_spatial.exceptions import StudyFileError
 from nqp_spatial.shared.messages import first, suggest
-from nqp_spatial.shared.source import Source
+from nqp_spatial.shared.source import Source, loaded
 from nqp_spatial.shared.values import BAD, Key, dotted
 from nqp_spatial.study.consistency import contradictions
 from nqp_spatial.study.schema import Study, checker
@@ -65,8 +65,7 @@ def read(path: Path) -> tuple[Source, dict[str, Any]]:
     """
     text = _text(path)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        content, node = loaded(text)
     except yaml.MarkedYAMLError as error:
         raise _syntax(path, text, error) from error
     except yaml.YAMLError as error:
@@ -142,7 +141,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         if not equals or not name.strip():
             raise StudyFileError(f"--set {text}: expected KEY=VALUE, such as data.table=panel.csv.")
         try:
-            found[name.strip()] = yaml.safe_load(value) if value.strip() else value
+            found[name.strip()] = loaded(value)[0] if value.strip() else value
         except yaml.YAMLError as error:
             raise StudyFileError(
                 f"--set {text}: the value is not valid YAML. Put text in quotes."

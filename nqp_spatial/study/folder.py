@@ -13,6 +13,8 @@ import os
 import platform
 import re
 import shutil
+import socket
+import time
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,6 +41,7 @@ from nqp_spatial.study.schema import Study
 PROGRAM = "nqp-spatial"
 _MORE_PACKAGES = ("esda", "matplotlib", "folium", "pyproj", "shapely", "pyogrio")
 _PARTIAL = ".nqp-partial"
+_LOCK = "run"  # in it: the host and the process that work there
 
 
 class Folder:
@@ -62,12 +65,12 @@ class Folder:
         self._created = not path.exists()
         self.work = path / _PARTIAL
         self._files: list[Path] = []
+        self._mine = False
 
     def __enter__(self) -> Self:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self.work, ignore_errors=True)
-            self.work.mkdir()
+            self._lock()
         except OSError as error:
             raise OutputError(
                 f"The output folder {str(self.path)!r} cannot be written "
@@ -75,13 +78,32 @@ class Folder:
             ) from error
         return self
 
+    def _lock(self) -> None:
+        """Make the folder to work in, which one run at a time can; what a dead run left goes."""
+        me = f"{socket.gethostname()} {os.getpid()}"
+        try:
+            self.work.mkdir()
+        except FileExistsError:
+            owner = _owner(self.work)
+            if owner is not None:
+                raise OutputError(
+                    f"Another run ({owner}) is writing into {str(self.path)!r}. Wait for its end, "
+                    f"choose another folder with --output, or delete {str(self.work)!r} if that "
+                    "run is dead."
+                ) from None
+            shutil.rmtree(self.work)
+            self.work.mkdir()
+        (self.work / _LOCK).write_text(me, encoding="utf-8")
+        self._mine = True
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        shutil.rmtree(self.work, ignore_errors=True)
+        if self._mine:
+            shutil.rmtree(self.work, ignore_errors=True)
         failed = error is not None and self._created and self.path.is_dir()
         if failed and not any(self.path.iterdir()):
             self.path.rmdir()
@@ -134,6 +156,23 @@ class Folder:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)
         return target
+
+
+def _owner(work: Path) -> str | None:
+    """The run that works in a folder, as a message has it; None if it is dead."""
+    try:
+        host, _, process = (work / _LOCK).read_text(encoding="utf-8").partition(" ")
+    except OSError:  # of a version before, or not yet written
+        return None if time.time() - work.stat().st_mtime > 60 else "that has just begun"
+    if host != socket.gethostname() or os.name == "nt":  # where asking would end the process
+        return f"process {process} on {host}"
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return None
+    except OSError:  # it is there, and somebody else's
+        pass
+    return f"process {process}"
 
 
 def _check(path: Path, overwrite: bool) -> list[str]:

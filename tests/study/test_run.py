@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from nqp_spatial.exceptions import (
     WindowWarning,
 )
 from nqp_spatial.study import run_study
+from nqp_spatial.study.folder import Folder
 from tests import ROOT
 from tests.study.study_project import COLUMNS, ROWS, panel_frame, write_project
 
@@ -644,3 +648,25 @@ def test_the_real_study_of_clusters(shared, tmp_path):
     assert written["effects"]["direct"]["did"]["estimate"] == fit.effects().loc[
         ("direct", "did"), "estimate"
     ]  # fmt: skip
+
+
+def test_two_runs_into_one_folder_do_not_mix(tmp_path):
+    """The second is refused while the first is at work; what a dead run left is cleared away."""
+    out = tmp_path / "out"
+    with Folder(out) as folder:
+        folder.new("a.txt").write_text("first")
+        with pytest.raises(OutputError, match=rf"Another run \(process {os.getpid()}\) is writing"):
+            Folder(out).__enter__()
+        assert folder.work.is_dir()  # the one that was refused leaves it alone
+    assert not any(out.iterdir())
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    (out / ".nqp-partial").mkdir()
+    lock = out / ".nqp-partial" / "run"
+    lock.write_text(f"{socket.gethostname()} {dead.stdout.strip()}")
+    with Folder(out) as folder:
+        assert not (folder.work / "a.txt").exists()
+    (out / ".nqp-partial").mkdir()
+    lock.write_text("elsewhere 1")
+    with pytest.raises(OutputError, match="process 1 on elsewhere.*delete"):
+        Folder(out).__enter__()
