@@ -13,6 +13,7 @@ section 10.7.3).
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -26,13 +27,13 @@ import nqp_spatial.models.spatial.random_effects as _random_effects
 import nqp_spatial.panel.lags as _lags
 from nqp_spatial.core.linear.collinear import TOLERANCE, absorbed, dependent
 from nqp_spatial.core.linear.components import means
-from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.exceptions import DataWarning, EstimationError, OptionError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.panel.design import LAG
 from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.results import TestResult, wald
-from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import listed
 from nqp_spatial.shared.options import check_option, check_options
 
@@ -63,6 +64,9 @@ class HausmanResult(TestResult):
         At the 5 % level.
     asymptotic : TestResult or None
         Chi-squared, where the test itself is an F test: "mundlak" and "robust".
+    defined : bool
+        False where the covariance of fixed effects less that of random effects has a negative
+        eigenvalue: the statistic is then what other programs print, and there is no p-value.
     """
 
     __test__: ClassVar[bool] = False
@@ -71,6 +75,7 @@ class HausmanResult(TestResult):
     tested: tuple[str, ...]
     recommendation: str
     asymptotic: TestResult | None = None
+    defined: bool = True
 
 
 def hausman(
@@ -94,7 +99,7 @@ def hausman(
         fits it by maximum likelihood and tests that their coefficients are zero: always defined.
         "classical" is :math:`d' (V_{FE} - V_{RE})^- d` with d the difference of the slopes common
         to both; the difference of the covariances is often not positive semi-definite, and then
-        there is no test.
+        there is a statistic, but no test: ``defined`` is False, and a warning names other forms.
 
         FixedEffects and RandomEffects: "classical" (the default; plm's phtest), "sigmamore" (both
         covariances with the error variance of random effects) or "robust" (the deviations from
@@ -114,8 +119,12 @@ def hausman(
     OptionError
         If the two results are not a fixed- and a random-effects fit of one model to the same data.
     EstimationError
-        If "classical" or "sigmamore" has no positive semi-definite difference of covariances, or no
-        regressor varies both over time and between entities.
+        If no regressor varies both over time and between entities.
+
+    Warns
+    -----
+    DataWarning
+        If "classical" or "sigmamore" has no positive semi-definite difference of covariances.
 
     Notes
     -----
@@ -278,8 +287,9 @@ def _classical(fe: SpatialResults, re: SpatialResults, parameters: str) -> Hausm
     names = [n for n in re.params.index if n in fe.params.index and n not in left_out]
     difference = (fe.params[names] - re.params[names]).to_numpy()
     V_fe, V_re = (result.cov.loc[names, names].to_numpy() for result in (fe, re))
-    statistic, df = quadratic_form(difference, V_fe, V_re, names)
-    pvalue = float(stats.chi2(df).sf(statistic)) if np.isfinite(statistic) else np.nan
+    statistic, df, defined = quadratic_form(difference, V_fe, V_re, names)
+    known = defined and np.isfinite(statistic)
+    pvalue = float(stats.chi2(df).sf(statistic)) if known else np.nan
     null = note("hypotheses.random", names=listed(names, 8))
     test = TestResult("Hausman (classical form)", null, statistic, df, pvalue)
     return _labelled(test, "classical", tuple(names))
@@ -288,14 +298,17 @@ def _classical(fe: SpatialResults, re: SpatialResults, parameters: str) -> Hausm
 def _labelled(
     test: TestResult, form: str, tested: tuple[str, ...], asymptotic: TestResult | None = None
 ) -> HausmanResult:
-    if not np.isfinite(test.pvalue):
+    defined = bool(np.isfinite(test.pvalue) or not np.isfinite(test.statistic))
+    if not defined:
+        advice = "none: the difference of the covariances is not positive semi-definite"
+    elif not np.isfinite(test.pvalue):
         advice = "none: a spatial parameter is at its bound, so that there is no covariance"
     elif test.pvalue < 0.05:
         advice = "fixed effects: the entity effects are correlated with the regressors"
     else:
         advice = "random effects: no correlation with the regressors is found at the 5 % level"
     facts = (test.name, test.null, test.statistic, test.df, test.pvalue)
-    return HausmanResult(*facts, form, tested, advice, asymptotic)
+    return HausmanResult(*facts, form, tested, advice, asymptotic, defined)
 
 
 # -- what is compared --------------------------------------------------------------------------
@@ -403,9 +416,10 @@ def _compared(
         V_fe = V_fe * _error_variance(re) / _error_variance(fe)
     d = (fe.params[names] - re.params[names]).to_numpy()
     covs = V_fe.to_numpy(), V_re.to_numpy()
-    statistic, df = quadratic_form(d, *covs, names, instead="robust")
+    instead = "'sigmamore' or 'robust'" if form == "classical" else "'robust'"
+    statistic, df, defined = quadratic_form(d, *covs, names, instead=instead)
     null = note("hypotheses.random", names=listed(names, 8))
-    tail = float(stats.chi2(df).sf(statistic))
+    tail = float(stats.chi2(df).sf(statistic)) if defined else np.nan
     return TestResult(f"Hausman ({form} form)", null, statistic, df, tail), tuple(names), None
 
 
@@ -457,35 +471,37 @@ def _robust(
 
 
 def quadratic_form(
-    difference: Array, V_fe: Array, V_re: Array, names: list[str], *, instead: str = "mundlak"
-) -> tuple[float, int]:
-    """d'(V_fe - V_re)^- d and the rank of the difference.
+    difference: Array, V_fe: Array, V_re: Array, names: list[str], *, instead: str = "'mundlak'"
+) -> tuple[float, int, bool]:
+    """d'(V_fe - V_re)^- d, the rank of the difference, and whether that is a chi-squared at all.
 
-    Raises
-    ------
-    EstimationError
-        If the difference has a negative eigenvalue.
+    Warns
+    -----
+    DataWarning
+        If the difference has a negative eigenvalue: its generalised inverse is taken all the same.
     """
     if np.isnan(V_fe).any() or np.isnan(V_re).any():
-        return np.nan, len(names)
+        return np.nan, len(names), True
     scale = np.sqrt(np.diag(V_fe))
     values, vectors = np.linalg.eigh((V_fe - V_re) / np.outer(scale, scale))
     noise = _NOISE * np.abs(values).max()
-    negative = int((values < -noise).sum())
-    if negative:
-        signs = ", ".join("+" if v > noise else "-" if v < -noise else "0" for v in values)
-        some = np.abs(values) > noise
-        plain = float(((vectors[:, some].T @ (difference / scale)) ** 2 / values[some]).sum())
-        raise EstimationError(
-            f"The covariance of fixed effects less that of random effects is not positive "
-            f"semi-definite: {negative} of {len(values)} eigenvalues are negative ({signs}; "
-            f"parameters {first(names, 8)}), so that the test is not defined here: inverted all "
-            f"the same, as other programs do, it gives {plain:.6g}, which is no chi-squared. Use "
-            f"form='{instead}', which always is."
-        )
-    kept = values > noise
+    kept = np.abs(values) > noise
     projected = vectors[:, kept].T @ (difference / scale)
-    return float((projected**2 / values[kept]).sum()), int(kept.sum())
+    statistic, rank = float((projected**2 / values[kept]).sum()), int(kept.sum())
+    negative = int((values < -noise).sum())
+    if not negative:
+        return statistic, rank, True
+    signs = ", ".join("+" if v > noise else "-" if v < -noise else "0" for v in values)
+    warnings.warn(
+        f"The covariance of fixed effects less that of random effects is not positive "
+        f"semi-definite: {negative} of {len(values)} eigenvalues are negative ({signs}; "
+        f"parameters {first(names, 8)}), so that the test is not defined here. Inverted all the "
+        f"same, as other programs do, it gives {statistic:.6g}, which is no chi-squared and has no "
+        f"p-value. Use form={instead}.",
+        DataWarning,
+        stacklevel=outside(),
+    )
+    return statistic, rank, False
 
 
 def _check_panel_pair(fe: Any, re: Any) -> None:

@@ -52,7 +52,7 @@ def grunfeld():
 
 def test_the_quadratic_form_is_that_of_plm(known):
     difference = np.array([known["phtest", "fe", s] - known["phtest", "re", s] for s in SLOPES])
-    statistic, df = quadratic_form(
+    statistic, df, _ = quadratic_form(
         difference, covariance(known, "phtest", "V_fe"), covariance(known, "phtest", "V_re"), SLOPES
     )
     assert df == 2
@@ -163,10 +163,13 @@ def test_classical_by_hand(name):
             difference = fixed.params[names] - random.params[names]
             V = fixed.cov.loc[names, names] - random.cov.loc[names, names]
             if np.linalg.eigvalsh(V).min() < 0:
-                with pytest.raises(EstimationError, match="form='mundlak', which always is"):
-                    hausman(fixed, random, form="classical", parameters=parameters)
-                continue
-            found = hausman(fixed, random, form="classical", parameters=parameters)
+                with pytest.warns(DataWarning, match="no p-value. Use form='mundlak'"):
+                    found = hausman(fixed, random, form="classical", parameters=parameters)
+                assert not found.defined and np.isnan(found.pvalue)
+                assert found.recommendation.startswith("none: the difference")
+            else:
+                found = hausman(fixed, random, form="classical", parameters=parameters)
+                assert found.defined and 0 <= found.pvalue <= 1
             assert_allclose(found.statistic, difference @ np.linalg.solve(V, difference), rtol=1e-6)
             assert found.df == len(names)
 
@@ -197,8 +200,10 @@ def test_cigarettes(shared):
     names = ["logp", "logy"]
     V = (fixed.cov - random.cov).loc[names, names].to_numpy()
     assert np.linalg.eigvalsh(V)[0] < 0 < np.linalg.eigvalsh(V)[1]
-    with pytest.raises(EstimationError, match=r"1 of 2 eigenvalues are negative \(-, \+; param"):
-        hausman(fixed, random, form="classical")
+    with pytest.warns(DataWarning, match=r"1 of 2 eigenvalues are negative \(-, \+; param"):
+        found = hausman(fixed, random, form="classical")
+    assert_allclose(found.statistic, 30.15, atol=0.01)
+    assert not found.defined and np.isnan(found.pvalue)
     assert hausman(fixed, random).pvalue < 0.05
 
 
@@ -235,14 +240,13 @@ def test_what_has_no_mean_of_its_own_is_left_out():
         hausman(None, only.fit())
 
 
-def test_a_negative_eigenvalue_stops_the_classical_form():
+def test_a_negative_eigenvalue_leaves_the_classical_form_undefined():
     V_fe, V_re = np.diag([2.0, 1.0, 1.0]), np.diag([1.0, 1.5, 1.0])
-    with pytest.raises(EstimationError, match=r"1 of 3 eigenvalues are negative \(-, 0, \+"):
-        quadratic_form(np.ones(3), V_fe, V_re, ["a", "b", "c"])
-    statistic, df = quadratic_form(
-        np.array([1.0, 0.0, 0.0]), V_fe, np.diag([1.0, 1, 1]), list("abc")
-    )
-    assert (statistic, df) == (1.0, 1)  # the generalised inverse: rank one, 1 / (2 - 1)
+    with pytest.warns(DataWarning, match=r"1 of 3 eigenvalues are negative \(-, 0, \+"):
+        found = quadratic_form(np.ones(3), V_fe, V_re, ["a", "b", "c"])
+    assert found == (1.0 - 2.0, 2, False)  # 1 / (2 - 1) + 1 / (1 - 1.5), and nothing for zero
+    found = quadratic_form(np.array([1.0, 0.0, 0.0]), V_fe, np.diag([1.0, 1, 1]), list("abc"))
+    assert found == (1.0, 1, True)  # the generalised inverse: rank one, 1 / (2 - 1)
 
 
 def test_no_variance_of_the_effects_is_said():

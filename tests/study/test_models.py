@@ -336,10 +336,11 @@ def test_hausman_beside_entity_effects(tmp_path):
         )
     )
     tests = result.tests["y/re"]
-    assert list(tests) == ["hausman", "hausman sigmamore (fe)"]
+    assert list(tests) == ["hausman", "hausman classical (fe)", "hausman sigmamore (fe)"]
+    assert np.isnan(tests["hausman classical (fe)"].pvalue)  # there all the same, and said below
     assert tests["hausman sigmamore (fe)"].statistic == pytest.approx(own.statistic, rel=1e-9)
-    (told,) = [text for text in result.warnings if "hausman classical" in text]
-    assert "not positive semi-definite" in told
+    (told,) = [text for text in result.warnings if "not positive semi-definite" in text]
+    assert "form='sigmamore' or 'robust'" in told
 
 
 def test_the_threshold_and_its_test(plain):
