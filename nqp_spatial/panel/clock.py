@@ -23,6 +23,8 @@ from nqp_spatial.shared.periods import dates_of, is_text, numbers_of
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
+_EPOCH = 10**17  # whole numbers above are nanoseconds since 1970, as dates are when they lose dtype
+
 
 @dataclass(frozen=True, eq=False)
 class Clock:
@@ -42,6 +44,8 @@ class Clock:
             return _steps_of_dates(periods)
         if isinstance(periods, pd.PeriodIndex):
             return np.diff(periods.astype("int64").to_numpy()).astype(float)
+        if pd.api.types.is_integer_dtype(periods) and len(periods) and periods.min() > _EPOCH:
+            return _steps_of_dates(pd.DatetimeIndex(periods.astype("int64")))
         if pd.api.types.is_numeric_dtype(periods):
             return np.diff(periods.to_numpy(dtype=float))
         if (dates := dates_of(periods)) is not None:

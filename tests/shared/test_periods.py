@@ -151,3 +151,11 @@ def test_labels_that_differ_in_blanks_are_one_in_a_panel_and_said_elsewhere():
     raw = frame.set_index(["c", "t"])
     with pytest.warns(DataWarning, match="are taken as different, first 'a', 'a '"):
         nqp.PooledOLS(raw["v"], raw[["v"]].rename(columns={"v": "x"}) ** 2)
+
+
+def test_nanoseconds_are_the_dates_that_they_were():
+    """Months are no multiples of each other in nanoseconds: lags went by place, over gaps too."""
+    months = pd.date_range("2020-01-01", periods=12, freq="MS").delete(4)
+    numbers = pd.Index(months.astype("datetime64[ns]").astype("int64"))
+    assert list(Clock(numbers).position) == list(Clock(months).position)
+    assert list(Clock(numbers).position[3:6]) == [3, 5, 6]
