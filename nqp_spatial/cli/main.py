@@ -21,7 +21,7 @@ from nqp_spatial.cli.arguments import USAGE, parse, weight_options
 from nqp_spatial.exceptions import NqpError, OutputError
 from nqp_spatial.language.catalogue import word
 
-INTERRUPTED = 130
+INTERRUPTED, CLOSED = 130, 141  # exit statuses, as shells have them
 _LONGEST = 300  # characters of a warning on the terminal; run.log has all of it
 _DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning)
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0; 1 where names could not be matched; 2 for a mistake, which is told on stderr; 130 if
-        interrupted.
+        interrupted; 141 if who reads the output has closed it.
     """
     _prepare()
     try:
@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 code = COMMANDS[arguments.command](arguments)
         except KeyboardInterrupt:
             return _fail("interrupted; nothing was written.", INTERRUPTED)
+        except BrokenPipeError:  # who reads has had enough, as head has
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return CLOSED
         except (NqpError, OSError) as error:
             if arguments.debug:
                 traceback.print_exc()

@@ -14,6 +14,7 @@ import folium
 from branca.element import Element
 
 from nqp_spatial.exceptions import OutputError
+from nqp_spatial.shared.files import replacing
 
 VENDOR = Path(__file__).parent / "vendor"
 
@@ -64,6 +65,17 @@ class OfflineMap(folium.Map):
                 "for a folium plugin that was added to it. "
                 "Leave the plugin out, or allow it with map.online = True."
             )
+
+    def save(self, outfile: str | Path, **kwargs: Any) -> None:
+        """Write the page, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            The folder does not exist, or nothing can be written there.
+        """
+        with replacing(outfile) as part:
+            super().save(str(part), **kwargs)
 
 
 class _Verbatim(Element):

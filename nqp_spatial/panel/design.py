@@ -267,6 +267,12 @@ def check_names(sample: Sample) -> None:
 def graph_on(graph: Any, entities: pd.Index) -> Graph:
     """The weights as a Graph on exactly the panel's entities."""
     if isinstance(graph, tuple):  # (matrix, ids)
+        if len(graph) != 2 or not (sp.issparse(graph[0]) or isinstance(graph[0], np.ndarray)):
+            kinds = ", ".join(type(part).__name__ for part in graph)
+            raise WeightsError(
+                f"A pair of weights is (matrix, ids), and this is ({kinds}). Give one W: models "
+                "have the same for all their spatial terms."
+            )
         graph = as_graph(graph[0], ids=graph[1])
     elif sp.issparse(graph) or isinstance(graph, np.ndarray):
         warnings.warn(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import warnings
 from html.parser import HTMLParser
 from pathlib import Path
@@ -397,3 +400,29 @@ def test_the_demo_command(here, capsys):
     code, _, err = run(capsys, "demo")
     assert code == 2
     assert "nqp-demo" in err and "--overwrite" in err and "--output" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes are closed otherwise there")
+def test_a_reader_that_has_had_enough(tmp_path):
+    """As head does: no traceback, and the status that shells have for it."""
+    code = "from nqp_spatial.cli.main import main; import sys; sys.exit(main())"
+    words = [
+        sys.executable,
+        "-u",
+        "-c",
+        code,
+        "weights",
+        "build",
+        "--polygons",
+        "bundled:us-states",
+        "--kind",
+        "queen",
+        "--output",
+        str(tmp_path / "w.gal"),
+    ]
+    read, written = os.pipe()
+    os.close(read)
+    done = subprocess.run(words, stdout=written, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(written)
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+    assert done.returncode == 141

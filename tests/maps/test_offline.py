@@ -10,7 +10,7 @@ import pytest
 from folium.plugins import MarkerCluster
 
 from nqp_spatial.exceptions import OutputError
-from nqp_spatial.maps import OfflineMap
+from nqp_spatial.maps import OfflineMap, spillovers
 from nqp_spatial.maps.offline import VENDOR, script_json
 
 # Published sums of leaflet 1.9.4 (npm).
@@ -97,3 +97,11 @@ def test_json_cannot_leave_its_script():
     text = script_json({"name": '</script><!-- & "城"\u2028'})
     assert not set("<>&\u2028") & set(text)
     assert "城" in text
+
+
+def test_a_map_is_written_whole_or_said(lattice, result, tmp_path):
+    page = spillovers(result, lattice, "did")
+    page.save(tmp_path / "map.html")
+    assert (tmp_path / "map.html").read_text("utf-8").rstrip().endswith("</html>")
+    with pytest.raises(OutputError, match="folder '.*none' does not exist. Create it"):
+        page.save(tmp_path / "none" / "map.html")

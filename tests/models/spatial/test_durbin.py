@@ -632,3 +632,9 @@ def test_regressors_are_kept_for_one_design_only():
     assert (model.fit().params == first).all()
     model.design = fresh.design
     assert (model.fit().params == fresh.fit().params).all()
+
+
+def test_two_graphs_are_no_pair_of_matrix_and_ids(data, graph):
+    """They ended in KeyError: 0."""
+    with pytest.raises(WeightsError, match=r"A pair of weights is \(matrix, ids\), .*Graph, Graph"):
+        model(data, (graph, graph))
