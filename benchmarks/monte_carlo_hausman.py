@@ -13,6 +13,7 @@ time. "classical" compares with fixed effects by the transformation of Lee and Y
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from nqp_spatial.core.spatial.ml import estimate, lag
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import Spectrum, prepare
 from nqp_spatial.diagnostics.hausman import mundlak_test, quadratic_form, with_means
-from nqp_spatial.exceptions import EstimationError
+from nqp_spatial.exceptions import DataWarning
 
 Array = npt.NDArray[np.float64]
 
@@ -78,9 +79,10 @@ def one(
     k = Z.shape[-1] - 1
     difference = fixed.delta - random.delta[1:]
     V_fe, V_re = fixed.cov[:k, :k], random.cov[1 : k + 1, 1 : k + 1]
-    try:
-        statistic, df = quadratic_form(difference, V_fe, V_re, [f"x{j}" for j in range(k)])
-    except EstimationError:
+    with warnings.catch_warnings():  # of the samples where it is not defined, which are counted
+        warnings.simplefilter("ignore", DataWarning)
+        statistic, df, defined = quadratic_form(difference, V_fe, V_re, [f"x{j}" for j in range(k)])
+    if not defined:
         return (*forms, np.nan, 1.0)
     return (*forms, float(stats.chi2(df).sf(statistic) < 0.05), 0.0)
 

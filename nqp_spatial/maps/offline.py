@@ -8,7 +8,7 @@ import re
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import folium
 from branca.element import Element
@@ -66,14 +66,17 @@ class OfflineMap(folium.Map):
                 "Leave the plugin out, or allow it with map.online = True."
             )
 
-    def save(self, outfile: str | Path, **kwargs: Any) -> None:
-        """Write the page, whole or not at all.
+    def save(self, outfile: str | Path | IO[bytes], **kwargs: Any) -> None:
+        """Write the page, to a file whole or not at all, or to what is open for bytes.
 
         Raises
         ------
         OutputError
             The folder does not exist, or nothing can be written there.
         """
+        if not isinstance(outfile, (str, Path)):
+            super().save(outfile, **kwargs)
+            return
         with replacing(outfile) as part:
             super().save(str(part), **kwargs)
 

@@ -57,6 +57,7 @@ LATER = {
     "PCAResult": "tests/indices/test_pca.py",
     "rta_rows": "tests/indices/test_diversity.py",
     "numbers": "tests/shared/test_numerals.py",
+    "OfflineMap.save": "tests/maps/test_offline.py",
     # What IV2SLS, groups, the Hausman test and heterogeneity are made of, which have cases.
     **{
         f"{model}.{method}": "tests/models, tests/comparison and tests/diagnostics of those"

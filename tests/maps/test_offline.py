@@ -4,6 +4,7 @@ import hashlib
 import re
 from html import unescape
 from html.parser import HTMLParser
+from io import BytesIO
 
 import folium
 import pytest
@@ -105,3 +106,10 @@ def test_a_map_is_written_whole_or_said(lattice, result, tmp_path):
     assert (tmp_path / "map.html").read_text("utf-8").rstrip().endswith("</html>")
     with pytest.raises(OutputError, match="folder '.*none' does not exist. Create it"):
         page.save(tmp_path / "none" / "map.html")
+
+
+def test_a_map_can_be_written_to_what_is_open(tmp_path):
+    page, stream = OfflineMap(), BytesIO()
+    page.save(tmp_path / "map.html")
+    page.save(stream, close_file=False)
+    assert stream.getvalue() == (tmp_path / "map.html").read_bytes()
