@@ -24,6 +24,7 @@ from nqp_spatial.shared.text import lines_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 _COLUMNS = 16  # of notes, to an inch
 LATIN = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
@@ -74,6 +75,7 @@ def fonts() -> Iterator[None]:
         "pdf.fonttype": 42,
         "ps.fonttype": 42,
         "svg.fonttype": "none",
+        "text.parse_math": False,  # names are data: what is between two $ need not be TeX
     }
     # Some Chinese fonts have no "normal" weight; matplotlib takes the nearest and logs a line.
     logger = logging.getLogger("matplotlib.font_manager")
@@ -192,7 +194,10 @@ def panels(
             axes = list(row[0])
         else:
             axes = [ax]
+        before = _texts(axes)
         yield axes
+        for text in _texts(axes) - before:  # into labels that the caller's Axes had already
+            text[0].set_parse_math(False)
         figure: Any = axes[0].get_figure()
         if own:
             write_notes(figure, notes, lang)
@@ -202,6 +207,13 @@ def panels(
                 va="top", fontsize=7.5, color=GREY,
             )  # fmt: skip
         check_glyphs(figure)
+
+
+def _texts(axes: Iterable[Axes]) -> set[tuple[Text, str]]:
+    from matplotlib.text import Text
+
+    found: Any = (text for ax in axes for text in ax.findobj(Text))
+    return {(text, text.get_text()) for text in found}
 
 
 def _lines(notes: Iterable[str], columns: int, lang: str) -> list[str]:

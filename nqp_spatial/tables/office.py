@@ -17,6 +17,7 @@ SIZE, NOTE_SIZE = 10.5, 9.0  # points; 10.5 and 9 are Nos. 5 and small 5 of Chin
 THICK, THIN = 12, 6  # eighths of a point: 1.5 pt and 0.75 pt
 WIDE_FROM = 9  # columns that need a page on its side and smaller letters
 MARGIN = 57  # left and right of a cell, in twentieths of a point: 1 mm
+_TITLE = 255  # characters that a property of a Word document can have
 PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?")
 
 # ---------------------------------------------------------------- Word
@@ -50,7 +51,7 @@ def _prepare(document: Any, grid: Grid) -> None:
     style.paragraph_format.space_before = style.paragraph_format.space_after = Pt(0)
     document.core_properties.author = ""
     document.core_properties.comments = ""
-    document.core_properties.title = grid.title
+    document.core_properties.title = grid.title[:_TITLE]
     section = document.sections[0]
     long, short = Cm(29.7), Cm(21.0)  # A4
     section.page_width, section.page_height = short, long

@@ -151,6 +151,21 @@ def test_a_given_axes_is_used_and_carries_the_notes(by_variable):
     assert figure.get_supxlabel() == ""
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_a_name_with_dollars_is_drawn_as_it_is(given):
+    """What is between two $ is no TeX: this name has none, and would end the drawing."""
+    name = r"cost_$ of $\frac{"
+    frame = table(["east", name], [name], ["group", "variable"]).xs(name, level="variable")
+    ax = plt.subplots()[1] if given else None
+    figure = plots.forest(frame, variable=name, ax=ax, notes=[name])
+    figure = figure if ax is None else ax.get_figure()
+    figure.canvas.draw()
+    ax = figure.axes[0]
+    for text in (ax.xaxis.label, *ax.get_yticklabels()):
+        assert not text.get_parse_math()
+    assert name in ax.get_xlabel() and name in [t.get_text() for t in ax.get_yticklabels()]
+
+
 def test_settings_are_left_alone(by_weights, by_variable, moran):
     before = mpl.rcParams.copy()
     plots.forest(by_weights)

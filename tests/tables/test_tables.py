@@ -839,6 +839,14 @@ def test_the_frame_has_the_text_of_the_cells(table8):
     assert tables.descriptive(pd.DataFrame({"x": [1.0, 2]})).to_frame().loc["x", "Mean"] == "1.5000"
 
 
+def test_a_title_longer_than_a_property_of_word_is_whole_above_the_table(tmp_path):
+    title = "The total effect of collaborative innovation " * 6
+    table = tables.from_frame(pd.DataFrame({"x": [1.5]}), title=title)
+    document = Document(str(table.save(tmp_path / "t.docx")))
+    assert document.paragraphs[0].text == title
+    assert document.core_properties.title == title[:255]
+
+
 def test_an_empty_title_and_no_notes_work(tmp_path):
     table = tables.from_frame(pd.DataFrame({"x": [1.5]}))
     for suffix in (".docx", ".tex", ".html", ".xlsx", ".md"):
