@@ -7,6 +7,7 @@ these and never asks what class a result is.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache, partial
@@ -410,7 +411,7 @@ class Results(Findings):
         return ["N", *(key for key in ("sigma2", "loglik", "aic") if key in self.fit_statistics)]
 
 
-class Calculation(Findings):
+class Calculation(Findings, ABC):
     """Numbers computed without a model, such as an index, and how they came about.
 
     A class of this kind has its numbers in `to_frame` and says what it is in ``what``; the rest
@@ -426,9 +427,9 @@ class Calculation(Findings):
     citation: ClassVar[str] = ""
     notes: tuple[str, ...] = ()
 
+    @abstractmethod
     def to_frame(self) -> pd.DataFrame:
         """The numbers, on their rows."""
-        raise NotImplementedError
 
     @property
     def facts(self) -> Mapping[str, float]:

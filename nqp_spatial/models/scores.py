@@ -35,7 +35,7 @@ from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.periods import order_of
-from nqp_spatial.weights._points import points_of
+from nqp_spatial.weights.points import points_of
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

@@ -13,13 +13,12 @@ from nqp_spatial.exceptions import IslandWarning, OptionError, WeightsError
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Between, Positive, check_options, within
-from nqp_spatial.weights import _islands
-from nqp_spatial.weights._ids import build_graph, graph_ids, graph_matrix
-from nqp_spatial.weights._islands import FixedIslands
-from nqp_spatial.weights._values import entity_values
 from nqp_spatial.weights.convert import as_graph, is_graph, is_legacy, sparse_for
 from nqp_spatial.weights.economic import economic
+from nqp_spatial.weights.ids import build_graph, graph_ids, graph_matrix
+from nqp_spatial.weights.islands import FixedIslands, check_policy, resolve
 from nqp_spatial.weights.normalise import normalise
+from nqp_spatial.weights.values import entity_values
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -71,7 +70,7 @@ def nested(
     NegativeWeightsError, TiesError, OptionError
     """
     check_options(nested, how=how)
-    _islands.check_policy(islands, nearest=False)
+    check_policy(islands, nearest=False)
     within("phi", phi, 0, 1)
     graph = as_graph(geo)
     ids = graph_ids(graph)
@@ -85,7 +84,7 @@ def nested(
             W = graph_matrix(graph).multiply(sparse_for(eco, ids))
         else:
             W = _convex(graph, eco, phi)
-    return build_graph(_islands.resolve(sparse.csr_array(W), ids, islands), ids)
+    return build_graph(resolve(sparse.csr_array(W), ids, islands), ids)
 
 
 def _economic_graph(values: Any, options: dict[str, Any]) -> Graph:

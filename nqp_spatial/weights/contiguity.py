@@ -15,10 +15,9 @@ from scipy import sparse
 from nqp_spatial.exceptions import DataWarning, GeometryError, OptionError
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Count, NonNegative, check_options, whole, within
-from nqp_spatial.weights import _islands
-from nqp_spatial.weights._ids import build_graph
-from nqp_spatial.weights._islands import Islands
-from nqp_spatial.weights._points import POLYGONS, checked_geometry, needs_crs, unit_km
+from nqp_spatial.weights.ids import build_graph
+from nqp_spatial.weights.islands import Islands, check_policy, resolve
+from nqp_spatial.weights.points import POLYGONS, checked_geometry, needs_crs, unit_km
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -79,7 +78,7 @@ def contiguity(
     IslandWarning, DataWarning
     """
     check_options(contiguity, kind=kind)
-    _islands.check_policy(islands)
+    check_policy(islands)
     whole("order", order, 1)
     within("tolerance", tolerance, 0)
     if tolerance > 0 and kind == "rook":
@@ -89,10 +88,10 @@ def contiguity(
         needs_crs(geometry, "the nearest entity")
     _refuse_repeated(ids, geometry)
     W = _adjacent(ids, geometry, kind, tolerance)
-    W = _islands.resolve(W, ids, islands, lambda i: nearest_polygon(geometry, i))
+    W = resolve(W, ids, islands, lambda i: nearest_polygon(geometry, i))
     if order > 1:
         W = _higher_order(W, int(order), inclusive)
-        _islands.resolve(W, ids, "warn" if islands == "nearest" else islands)
+        resolve(W, ids, "warn" if islands == "nearest" else islands)
     return build_graph(W, ids)
 
 

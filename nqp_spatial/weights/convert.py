@@ -14,7 +14,7 @@ from nqp_spatial.exceptions import DataError, IdMismatchError, WeightsError
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.periods import in_time
-from nqp_spatial.weights._ids import (
+from nqp_spatial.weights.ids import (
     build_graph,
     check_real,
     check_weights,

@@ -10,8 +10,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from nqp_spatial.exceptions import WeightsError
-from nqp_spatial.weights._ids import graph_ids, graph_matrix
 from nqp_spatial.weights.convert import as_graph, row_normalised
+from nqp_spatial.weights.ids import graph_ids, graph_matrix
 from nqp_spatial.weights.membership import same_group
 
 if TYPE_CHECKING:

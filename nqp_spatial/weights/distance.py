@@ -19,11 +19,10 @@ from scipy import sparse
 from nqp_spatial.exceptions import DataWarning, OptionError
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Count, Positive, check_options, positive, whole
-from nqp_spatial.weights import _islands
-from nqp_spatial.weights._ids import build_graph
-from nqp_spatial.weights._islands import FixedIslands, Islands
-from nqp_spatial.weights._points import Points, points_of
-from nqp_spatial.weights._values import entity_values
+from nqp_spatial.weights.ids import build_graph
+from nqp_spatial.weights.islands import FixedIslands, Islands, check_policy, resolve
+from nqp_spatial.weights.points import Points, points_of
+from nqp_spatial.weights.values import entity_values
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -157,7 +156,7 @@ def kernel(
         Not normalised; the diagonal, where K would be largest, is left out.
     """
     check_options(kernel, function=function)
-    _islands.check_policy(islands, nearest=False)
+    check_policy(islands, nearest=False)
     if (bandwidth_km is None) == (k is None):
         raise OptionError("Give one of bandwidth_km= (fixed) and k= (adaptive), not both or none.")
     points = points_of(data)
@@ -173,7 +172,7 @@ def kernel(
     z = km / km[:, -1:]
     weights = np.where(z < 1, shape(z), shape(np.ones(1)) if function == "gaussian" else 0.0)
     W = sparse.csr_array((weights.ravel(), (i, neighbors.ravel())), shape=(len(points.ids),) * 2)
-    return build_graph(_islands.resolve(W, points.ids, islands), points.ids)
+    return build_graph(resolve(W, points.ids, islands), points.ids)
 
 
 def gravity(
@@ -212,7 +211,7 @@ def gravity(
         ``values`` and ``data`` are not about the same entities.
     """
     positive("power", power)
-    _islands.check_policy(islands, nearest=False)
+    check_policy(islands, nearest=False)
     points = points_of(data)
     masses = entity_values(
         values,
@@ -225,7 +224,7 @@ def gravity(
     mass = masses.to_numpy()
     i, j, km = points.pairs()
     W = _symmetric(i, j, mass[i] * mass[j] * (km * points.units_per_km) ** -power, points.ids)
-    return build_graph(_islands.resolve(W, points.ids, islands), points.ids)
+    return build_graph(resolve(W, points.ids, islands), points.ids)
 
 
 def _decay_graph(
@@ -235,7 +234,7 @@ def _decay_graph(
     islands: str,
     cutoff_name: str = "cutoff_km",
 ) -> Graph:
-    _islands.check_policy(islands)
+    check_policy(islands)
     if cutoff_km is not None:
         positive(cutoff_name, cutoff_km)
     i, j, km = points.pairs(cutoff_km)
@@ -245,9 +244,7 @@ def _decay_graph(
         neighbors, distances = points.nearest(1)
         return int(neighbors[entity, 0]), float(distances[entity, 0])
 
-    W = _islands.resolve(
-        W, points.ids, islands, nearest, lambda km: float(decay(np.array([km]))[0])
-    )
+    W = resolve(W, points.ids, islands, nearest, lambda km: float(decay(np.array([km]))[0]))
     return build_graph(W, points.ids)
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 from nqp_spatial.exceptions import DataWarning, OptionError, TiesError
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Positive, check_options, positive
-from nqp_spatial.weights._ids import build_graph
-from nqp_spatial.weights._values import entity_values
+from nqp_spatial.weights.ids import build_graph
+from nqp_spatial.weights.values import entity_values
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph

@@ -22,9 +22,8 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_options
-from nqp_spatial.weights import _islands
-from nqp_spatial.weights._ids import build_graph, entity_ids
-from nqp_spatial.weights._islands import FixedIslands
+from nqp_spatial.weights.ids import build_graph, entity_ids
+from nqp_spatial.weights.islands import FixedIslands, check_policy, resolve
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -79,7 +78,7 @@ def flows(
         Origins or destinations that are not in ``ids``.
     """
     check_options(flows, kind=kind)
-    _islands.check_policy(islands, nearest=False)
+    check_policy(islands, nearest=False)
     rows = _checked(table, origin, destination, value)
     rows = _without_self(rows, drop_self)
     seen = pd.Index(pd.unique(pd.concat([rows["origin"], rows["destination"]])))
@@ -103,7 +102,7 @@ def flows(
             W.data = W.data / listed.data
     if kind == "time":
         W.data = 1.0 / W.data
-    return build_graph(_islands.resolve(W, order, islands), order)
+    return build_graph(resolve(W, order, islands), order)
 
 
 def _checked(table: pd.DataFrame, origin: str, destination: str, value: str) -> pd.DataFrame:

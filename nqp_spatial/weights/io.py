@@ -27,9 +27,9 @@ from nqp_spatial.exceptions import FileFormatError, OptionError, WeightsError
 from nqp_spatial.shared.files import replacing
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_options
-from nqp_spatial.weights import _readers, _writers
-from nqp_spatial.weights._ids import entity_ids, graph_ids, graph_matrix
+from nqp_spatial.weights import readers, writers
 from nqp_spatial.weights.convert import as_graph
+from nqp_spatial.weights.ids import entity_ids, graph_ids, graph_matrix
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -89,15 +89,15 @@ def read(
     DataWarning, IslandWarning
     """
     file = Path(path)
-    check_suffix(file, _readers.READERS)
+    check_suffix(file, readers.READERS)
     if not file.is_file():
         raise FileFormatError(f"There is no file {str(file)!r}. Check the name and the folder.")
-    content = _readers.READERS[file.suffix.lower()](file, id_column)
+    content = readers.READERS[file.suffix.lower()](file, id_column)
     if file.suffix.lower() == ".gwt":
-        content = _readers.weights_of(content, gwt, file.name)
+        content = readers.weights_of(content, gwt, file.name)
     elif gwt is not None:
         raise OptionError("gwt= is about .gwt files only. Leave it out.", option="gwt")
-    content = _readers.by_name(
+    content = readers.by_name(
         content, None if ids is None else entity_ids(ids, "ids"), names, file.name
     )
     if content.ids is None:
@@ -123,16 +123,16 @@ def read(
                 "cut off. Pass ids= with the ids of all."
             )
         return as_graph(content.W, content.ids)
-    return _readers.arrange(content, entity_ids(ids, "ids"), file.name)
+    return readers.arrange(content, entity_ids(ids, "ids"), file.name)
 
 
 def has_ids(path: str | Path, *, id_column: str | None = None) -> bool:
     """Whether a file of weights says whose they are; one that does not needs an order of ids."""
     file = Path(path)
-    check_suffix(file, _readers.READERS)
+    check_suffix(file, readers.READERS)
     if not file.is_file():
         raise FileFormatError(f"There is no file {str(file)!r}. Check the name and the folder.")
-    return _readers.READERS[file.suffix.lower()](file, id_column).ids is not None
+    return readers.READERS[file.suffix.lower()](file, id_column).ids is not None
 
 
 def write(
@@ -167,10 +167,10 @@ def write(
         A layout that the format does not have.
     """
     file = Path(path)
-    check_suffix(file, _writers.LAYOUTS)
+    check_suffix(file, writers.LAYOUTS)
     suffix = file.suffix.lower()
     check_options(write, layout=layout)
-    layouts = _writers.LAYOUTS[suffix]
+    layouts = writers.LAYOUTS[suffix]
     if layout is not None and layout not in layouts:
         raise OptionError(f"layout={layout!r} is not one of {suffix}: {first(layouts)}.")
     as_graph(graph)
@@ -183,9 +183,9 @@ def write(
         )
     with replacing(file) as part:
         if (layout or layouts[0]) == "triplets":
-            _writers.TRIPLETS[suffix](_writers.triplets(graph), len(ids), part)
+            writers.TRIPLETS[suffix](writers.triplets(graph), len(ids), part)
         else:
-            _writers.DENSE[suffix](graph_matrix(graph), ids, part)
+            writers.DENSE[suffix](graph_matrix(graph), ids, part)
 
 
 def check_suffix(file: Path, known: Iterable[str]) -> None:

@@ -21,11 +21,10 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_options
-from nqp_spatial.weights import _islands
-from nqp_spatial.weights._ids import build_graph, entity_ids, graph_ids, graph_matrix
-from nqp_spatial.weights._islands import Islands
-from nqp_spatial.weights._points import POLYGONS, checked_geometry, needs_crs
 from nqp_spatial.weights.contiguity import nearest_polygon
+from nqp_spatial.weights.ids import build_graph, entity_ids, graph_ids, graph_matrix
+from nqp_spatial.weights.islands import Islands, check_policy, resolve
+from nqp_spatial.weights.points import POLYGONS, checked_geometry, needs_crs
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -74,7 +73,7 @@ def agglomeration(
         No city of the table is in ``ids``.
     """
     check_options(agglomeration, kind=kind)
-    _islands.check_policy(islands)
+    check_policy(islands)
     names = [group, entity] + ([core] if kind == "core_periphery" else [])
     table = _checked(membership, names)
     order = pd.Index(table[entity].unique()) if ids is None else entity_ids(ids, "ids")
@@ -88,9 +87,9 @@ def agglomeration(
     W = _binary(W)
     if islands == "nearest":
         geometry = _aligned(polygons, order)
-        W = _islands.resolve(W, order, islands, lambda i: nearest_polygon(geometry, i))
+        W = resolve(W, order, islands, lambda i: nearest_polygon(geometry, i))
     else:
-        W = _islands.resolve(W, order, islands)
+        W = resolve(W, order, islands)
     return build_graph(W, order)
 
 
@@ -123,13 +122,13 @@ def masked(
         row-normalised graph can enter one model side by side.
     """
     check_options(masked, keep=keep)
-    _islands.check_policy(islands, nearest=False)
+    check_policy(islands, nearest=False)
     ids = graph_ids(graph)
     W = graph_matrix(graph)
     inside = W.multiply(same_group(membership, ids, group, entity))
     kept = sparse.csr_array(inside if keep == "inside" else W - inside)
     kept.eliminate_zeros()
-    return build_graph(_islands.resolve(kept, ids, islands), ids)
+    return build_graph(resolve(kept, ids, islands), ids)
 
 
 def same_group(

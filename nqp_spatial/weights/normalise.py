@@ -11,7 +11,7 @@ from scipy.sparse.linalg import eigs
 
 from nqp_spatial.exceptions import WeightsError
 from nqp_spatial.shared.options import check_options
-from nqp_spatial.weights._ids import build_graph, check_weights, graph_ids, graph_matrix
+from nqp_spatial.weights.ids import build_graph, check_weights, graph_ids, graph_matrix
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph

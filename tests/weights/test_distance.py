@@ -27,7 +27,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     TiesError,
 )
-from nqp_spatial.weights._points import points_of
+from nqp_spatial.weights.points import points_of
 
 
 def planar(**places):

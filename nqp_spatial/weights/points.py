@@ -20,7 +20,7 @@ from nqp_spatial.exceptions import (
     TiesError,
 )
 from nqp_spatial.shared.messages import first
-from nqp_spatial.weights._ids import entity_ids
+from nqp_spatial.weights.ids import entity_ids
 
 POLYGONS = frozenset({"Polygon", "MultiPolygon"})
 POINTS = frozenset({"Point"})

@@ -25,8 +25,8 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
-from nqp_spatial.weights._ids import build_graph, entity_ids
-from nqp_spatial.weights._writers import OURS
+from nqp_spatial.weights.ids import build_graph, entity_ids
+from nqp_spatial.weights.writers import OURS
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph

@@ -21,7 +21,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.periods import ranks_of
-from nqp_spatial.weights._ids import entity_ids
+from nqp_spatial.weights.ids import entity_ids
 
 
 def entity_values(
