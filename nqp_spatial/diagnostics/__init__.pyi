@@ -8,6 +8,8 @@ from .collinearity import condition_index as condition_index
 from .collinearity import vif as vif
 from .dependence import DependenceResult as DependenceResult
 from .dependence import pesaran_cd as pesaran_cd
+from .grid_bootstrap import GridBootstrapResult as GridBootstrapResult
+from .grid_bootstrap import grid_bootstrap as grid_bootstrap
 from .hausman import HausmanResult as HausmanResult
 from .hausman import hausman as hausman
 from .lagrange import lm_tests as lm_tests

@@ -45,6 +45,7 @@ NO_ROW = {
     "effects_lm_test": "diagnostics.effects_lm",
     "geary": "comes with autocorrelation",
     "moran": "comes with autocorrelation",
+    "grid_bootstrap": "asked of one result, where its fit warns",
     "hausman": "is made for random effects anyhow",
     "numbers": "data.numbers, as a table is read",
     "bivariate_moran": "takes a second variable, which no diagnostic of a study names",

@@ -110,6 +110,12 @@ class _Within:
             self.Z - lambda_ * lagged[..., :-2],
         )
 
+    def compressed(self) -> Compressed:
+        """What a search needs of them."""
+        k = self.Z.shape[-1]
+        flat = None if self.lagged is None else self.lagged.reshape(-1, k + 2)
+        return Compressed(self.Z.reshape(-1, k), self.wy.ravel(), self.y.ravel(), flat)
+
 
 def _within(
     y: Array, Z: Array, W: sp.csr_array, effects: str | None, *, demean_first: bool, error: bool
@@ -154,9 +160,7 @@ def estimate(
     direct = correction == "bias-corrected" and effects is not None
     data = _within(y, Z, W, effects, demean_first=correction == "bias-corrected", error=error)
     scale = scale_of(effects, correction, n_entities, n_periods)
-    flat = None if data.lagged is None else data.lagged.reshape(-1, k + 2)
-    compressed = Compressed(data.Z.reshape(-1, k), data.wy.ravel(), data.y.ravel(), flat)
-    optimum = maximise(compressed, spectrum, scale, lag=lag, error=error)
+    optimum = maximise(data.compressed(), spectrum, scale, lag=lag, error=error)
     params = _stack(optimum, lag, error)
     parts = _inference(data, params, spectrum, scale, lag, error)
     cov = parts.cov
@@ -187,6 +191,24 @@ def estimate(
         multiplier=parts.multiplier,
         others=optimum.others,
     )
+
+
+def point(
+    y: Array,
+    Z: Array,
+    W: sp.csr_array,
+    spectrum: Spectrum,
+    *,
+    effects: str | None,
+    correction: str,
+    lag: bool = True,
+    error: bool = False,
+) -> Optimum:
+    """The maximum alone, as `estimate` finds it before any analytic correction."""
+    n_periods, n_entities, _ = Z.shape
+    data = _within(y, Z, W, effects, demean_first=correction == "bias-corrected", error=error)
+    scale = scale_of(effects, correction, n_entities, n_periods)
+    return maximise(data.compressed(), spectrum, scale, lag=lag, error=error)
 
 
 def _stack(optimum: Optimum, lag: bool, error: bool) -> Array:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 
-from nqp_spatial.core.spatial.ml import Estimate, scale_of
+from nqp_spatial.core.spatial.ml import Estimate, point, scale_of
+from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import Spectrum
 from nqp_spatial.exceptions import (
     BoundaryWarning,
@@ -20,6 +22,9 @@ from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.shared.messages import missing_dependency, outside
 from nqp_spatial.shared.notes import Note
 
+Array = npt.NDArray[np.float64]
+
+_BIASED, _USELESS = 1.0, 3.0  # standard errors of bias: said in a note, and warned of
 _NEAR = 0.99  # share of the way to its bound beyond which rho is called close to it
 
 
@@ -47,6 +52,63 @@ def tell_of_peaks(found: Estimate) -> list[Note]:
     remedy = " Leave one of the two out, or rely on effects only." if len(values) > 1 else ""
     warnings.warn(f"{told}{remedy}", IdentificationWarning, stacklevel=outside())
     return [told]
+
+
+def tell_of_bias(
+    found: Estimate, design: Design, Z: Array, spectrum: Spectrum, effects: str | None
+) -> list[Note]:
+    """What exact dummies of periods do to the one spatial parameter, if it is much; with a warning.
+
+    The measure is how far Lee and Yu's estimate is from it, in standard errors. Where that does not
+    exist it is the bias to first order: the score has mean -T (i'Gi - tr G) / (N - 1), G = W (I -
+    rho W)^-1 and i of ones (Lee and Yu 2010, section 3), which times the variance of rho is less
+    than the bias where that is large.
+    """
+    if effects not in ("time", "twoway") or found.at_bound or len(found.spatial) != 1:
+        return []
+    value, error = found.spatial[0], found.g is None
+    name, place = "lambda" if error else "rho", len(found.delta)
+    deviation = float(np.sqrt(found.cov[place, place]))
+    if design.row_normalised and not isinstance(design, StackedDesign):
+        better = point(
+            design.y,
+            Z,
+            design.W,
+            spectrum,
+            effects=effects,
+            correction="lee-yu",
+            lag=not error,
+            error=error,
+        )
+        other = better.lambda_ if error else better.rho
+        k = (other - value) / deviation
+        told = note("spatial.biased", name=name, other=other, k=k)
+    else:
+        k = _first_order(found, design, spectrum) * deviation
+        told = note("spatial.biased_at_least", name=name, k=k)
+    if k < _BIASED:
+        return []
+    if k > _USELESS:
+        warnings.warn(
+            f"{told} Give W a cutoff, use correction='lee-yu', or look at "
+            "nqp.diagnostics.grid_bootstrap(result).",
+            IdentificationWarning,
+            stacklevel=outside(),
+        )
+    return [told]
+
+
+def _first_order(found: Estimate, design: Design, spectrum: Spectrum) -> float:
+    """Minus the mean of the score of rho."""
+    W, value = design.W, found.spatial[0]
+    ones, periods = np.ones(W.shape[0]), found.scale.n_periods  # one if all periods are in W
+    known = None if isinstance(design, StackedDesign) else spectrum  # that has another W
+    constant = float(ones @ (W @ Multiplier(W, value, known).solve(ones)))
+    return (
+        periods
+        * (constant - spectrum.trace_g(value))
+        / (len(ones) * periods / design.n_periods - 1)
+    )
 
 
 def prepared(design: Design, logdet: str, *, adjusted: bool = False) -> Spectrum:
@@ -111,9 +173,11 @@ def check_fit(found: Estimate, spectrum: Spectrum) -> None:
         warnings.warn(
             f"{name} = {values[name]:.5f} is at the edge of its interval ({low:.4f}, {high:.4f}), "
             "so no standard errors are given. With a dense W and time effects Wy is nearly the "
-            f"same for all entities and {name} is hardly identified: give W a cutoff, or use "
-            "correction='none'. In a small panel with directed links there may be no maximum "
-            "inside: use more entities or periods.",
+            f"same for all entities and {name} is hardly identified: give W a cutoff. "
+            "nqp.diagnostics.grid_bootstrap(result) shows which values are compatible with the "
+            "data; correction='none' has an estimate, but one that is far too low. In a small "
+            "panel with directed links there may be no maximum inside: use more entities or "
+            "periods.",
             BoundaryWarning,
             stacklevel=outside(),
         )

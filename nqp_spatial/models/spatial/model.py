@@ -33,6 +33,7 @@ from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.panel.stacked import StackedDesign
+from nqp_spatial.shared.notes import Note
 from nqp_spatial.shared.options import Default, Unpack, check_option, complete, shared_options
 from nqp_spatial.shared.provenance import versions
 
@@ -261,7 +262,12 @@ class SpatialModel:
         values, df = compute(found, design, options)
         errors = Inference(basis.covariance(values), df)
         measures = self._fit_measures(found, Z)
-        return self._label(basis.estimate(found), errors, lagged, spectrum, options.label, measures)
+        told = []
+        if self.correction == "none":
+            told = _fit_checks.tell_of_bias(found, design, Z, spectrum, self._removed)
+        return self._label(
+            basis.estimate(found), errors, lagged, spectrum, options.label, measures, told
+        )
 
     def _lagged_regressors(self) -> tuple[tuple[str, ...], Array, Basis]:
         """Identified lags, and [const, X, WX]; kept for the next fit unless large or incomplete."""
@@ -330,6 +336,7 @@ class SpatialModel:
         spectrum: Spectrum,
         cov_type: str,
         rsquared: Mapping[str, float],
+        told: Sequence[Note] = (),
     ) -> SpatialResults:
         design = self.design
         resid = design.unwhiten(found.resid)
@@ -346,11 +353,11 @@ class SpatialModel:
             **spatial,
             "sigma2": found.sigma2,
         }
-        peaks = _fit_checks.tell_of_peaks(found)
+        told = [*told, *_fit_checks.tell_of_peaks(found)]
         later: dict[str, Any] = {  # made when somebody looks
             "resids": partial(design.series, resid, "resid"),
             "fitted": partial(design.series, design.y - resid, "fitted"),
-            "provenance": partial(self._with_notes, peaks, spectrum, found.rho, cov_type, lagged),
+            "provenance": partial(self._with_notes, told, spectrum, found.rho, cov_type, lagged),
         }
         return self._results_class()(
             **later,

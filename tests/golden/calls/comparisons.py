@@ -52,6 +52,8 @@ case = Group(
     g.autocorrelation_table,
     g.hausman,
     g.likelihood_ratio,
+    g.grid_bootstrap,
+    g.GridBootstrapResult,
 )
 
 # ------------------------------------------------------------- robustness
@@ -375,6 +377,11 @@ def _(options: dict[str, Any]) -> Any:
 def _() -> Any:
     full = nqp.SpatialDurbin(y(), x(), contiguous(), effects="entity").fit()
     return g.likelihood_ratio(fixed(), full)
+
+
+@case("grid bootstrap")
+def _() -> Any:
+    return g.grid_bootstrap(nqp.SpatialLag(y(), x(), contiguous()).fit(), draws=39)
 
 
 @case("simulated")

@@ -152,6 +152,7 @@ def test_total_effect_has_its_closed_form(rho, seed, effects):
     assert_allclose(res.effects()["estimate"]["total", "x1"], total, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Exact dummies of periods bias rho")  # few places
 def test_without_spatial_lag_in_the_data_coefficients_are_least_squares(graph):
     """Given rho, coefficients are those of OLS of y - rho Wy on dummies and [X, WX]."""
     data = panel(rho=0.0, n_periods=40, seed=3)
@@ -456,6 +457,7 @@ def test_a_lag_that_is_a_combination_is_dropped_and_named(data, graph):
     assert res.lagged == ("x2", "x3")
 
 
+@pytest.mark.filterwarnings("ignore:Exact dummies of periods bias rho")  # few places
 def test_a_lag_that_is_the_same_for_all_is_dropped_and_named(data, graph):
     """A policy that all neighbours of every city share in a year has a lag of one."""
     season = data.assign(x2=np.where(data.index.get_level_values(0) == CITIES[0], data["x2"], 0.0))
