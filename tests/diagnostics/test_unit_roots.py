@@ -101,47 +101,107 @@ def test_published_tables_as_plm_has_them():
 # plm -------------------------------------------------------------------------------------------
 
 
-# MacKinnon (1994), Table 3: range of the approximation, and its polynomials at its two ends
-MACKINNON_ENDS = {"none": (-19.04, np.inf), "constant": (-18.83, 2.74), "trend": (-16.18, 0.7)}
-MACKINNON_LOW = {"constant": [0.038269, 1.4412, 2.1659]}
-MACKINNON_HIGH = {
-    "constant": [-0.010368, -0.12745, 0.93202, 1.7339],
-    "trend": [-0.060285, -0.37956, 0.61654, 2.5261],
-}
-
-
-def continued(entities, trend):
-    """p-values with the polynomials continued beyond their range."""
-    t, p = entities["statistic"], entities["pvalue"]
-    low, high = MACKINNON_ENDS[trend]
-    if (t > high).any():
-        p = p.mask(t > high, stats.norm.cdf(np.polyval(MACKINNON_HIGH[trend], t)))
-    if (t < low).any():
-        p = p.mask(t < low, stats.norm.cdf(np.polyval(MACKINNON_LOW[trend], t)))
-    return p.to_numpy()
-
-
 @pytest.mark.parametrize("data", ["grunfeld", "cigar", "cut", "emplUK"])
 @pytest.mark.parametrize("test", FISHER)
 def test_fisher_as_plm(data, test):
-    """plm goes on with MacKinnon's polynomials beyond their range, where they turn."""
+    """Statistics of our t under the p-values that plm was asked for, those of MacKinnon (1994)."""
     rows = PLM[(PLM["test"] == test) & (PLM["data"] == data)]
     assert len(rows) >= 8
     for row in rows.itertuples():
         found = unit_root(DATA[data], test="fisher", statistic=row.name, **options_of(row))
         entities = found.entities if row.dfcor else published.over_rows(found)
-        if np.isinf(row.statistic):  # theirs; a p-value of 1, which we keep below
-            assert 1 - entities["pvalue"].max() < 1e-15
+        p = published.mackinnon_1994(entities["statistic"].to_numpy(), found.trend)
+        if np.isinf(row.statistic):  # theirs, of a p-value of 1
+            assert 1 - p.max() < 1e-15
             continue
-        p = continued(entities, found.trend)
-        if not row.dfcor or (p != found.entities["pvalue"]).any():
-            theirs = core.combine(p)[row.name]
-            assert_allclose(theirs[0], row.statistic, rtol=1e-8, err_msg=str(row))
-            continue
-        assert_allclose(found.statistic, row.statistic, rtol=1e-8, err_msg=str(row))
-        assert_allclose(found.pvalue, float(row.pvalue), rtol=1e-6, atol=1e-300)
-        assert found.df == row.df
-        assert found.statistics.loc[row.name, "statistic"] == found.statistic
+        with np.errstate(divide="ignore"):  # l and z of a p-value of 1
+            statistic, df, pvalue = core.combine(p)[row.name]
+        assert_allclose(statistic, row.statistic, rtol=1e-8, err_msg=str(row))
+        assert_allclose(pvalue, float(row.pvalue), rtol=1e-6, atol=1e-300)
+        assert df == row.df == found.df
+        ours = core.combine(found.entities["pvalue"].to_numpy())[row.name]
+        assert (found.statistic, found.pvalue) == (ours[0], ours[2])
+
+
+@pytest.mark.parametrize("trend", core.TRENDS)
+def test_pvalues_as_mackinnon_1996(trend):
+    """His quantiles are simulated, from 0.0001 on; urca's p-values differ by 1.6e-4 at most."""
+    urca = read("unit_root_t.csv")
+    ours = core.pvalues(urca["t"].to_numpy(), trend)
+    assert_allclose(ours, urca[trend], rtol=0, atol=1.7e-4)
+    small = urca[trend].between(5e-4, 0.01)
+    assert small.sum() >= 6
+    assert_allclose(ours[small], urca.loc[small, trend], rtol=0.03)
+    assert (np.diff(ours) > 0).all()
+
+
+# MacKinnon (2010, Queen's Economics Department Working Paper 1227), Table 2: quantiles at infinity
+QUANTILES = {
+    "none": [-2.56574, -1.94100, -1.61682],
+    "constant": [-3.43035, -2.86154, -2.56677],
+    "trend": [-3.95877, -3.41049, -3.12705],
+}
+
+
+@pytest.mark.parametrize("trend", core.TRENDS)
+def test_published_quantiles(trend):
+    """He gives standard errors of 0.4e-4 to 1.3e-4 for them."""
+    ours = core.pvalues(np.array(QUANTILES[trend]), trend)
+    assert_allclose(ours, [0.01, 0.05, 0.10], rtol=0, atol=3e-5)
+
+
+def test_probability_of_a_negative_t_in_closed_form():
+    """Without a constant N = (W(1)^2 - 1) / 2; with one N = (s d - 1) / 2, s and d independent."""
+    at = np.zeros(1)
+    assert_allclose(core.pvalues(at, "none"), stats.chi2(1).cdf(1), atol=1e-9)
+    x, weight = np.polynomial.hermite_e.hermegauss(60)
+    for trend, variance in (("constant", 1.0), ("trend", 0.2)):  # of d; that of s is 1/3
+        below = 1 - stats.norm.cdf(1 / np.abs(x) / np.sqrt(variance / 3))
+        expected = 1 - (weight / weight.sum()) @ below
+        assert_allclose(core.pvalues(at, trend), expected, atol=2e-4)  # of the quadrature
+    assert 0 < core.pvalues(np.array([-1e3]), "none")[0] < 1e-80
+    assert core.pvalues(np.array([1e3]), "trend")[0] < 1
+
+
+def test_table_of_the_law_is_what_its_script_computes():
+    """Also halfway between its rows, where a spline is read."""
+    import dickey_fuller
+
+    for trend in core.TRENDS:
+        for t in (-17.2, -5.975, -3.41, -1.025, -0.537, 0.0, 0.012, 1.975, 6.2):
+            z = stats.norm.ppf(core.pvalues(np.array([t]), trend)[0])
+            p = stats.norm.cdf(dickey_fuller.quantile(t, trend))
+            assert_allclose(stats.norm.cdf(z), p, rtol=1e-4, atol=1e-8, err_msg=f"{trend} {t}")
+
+
+@pytest.mark.slow
+def test_shares_of_long_random_walks():
+    """50,000 walks of 1,000 steps without drift."""
+    rng = np.random.default_rng(11)
+    walks = rng.normal(size=(50, 1000, 1000)).astype(np.float64)
+    for trend in core.TRENDS:
+        t = np.concatenate(
+            [core.dickey_fuller(block.cumsum(axis=1), 0, trend).t() for block in walks]
+        )
+        p = core.pvalues(t, trend)
+        for level in (0.01, 0.1, 0.5, 0.9, 0.99):
+            error = np.sqrt(level * (1 - level) / len(p))
+            assert abs((p < level).mean() - level) < 4 * error + 1e-3  # of 1/T
+
+
+@pytest.mark.parametrize("exo", TRENDS)
+def test_fisher_of_mackinnon_1996_as_plm(exo):
+    """L of Grunfeld's value with a constant: 0.274; 0.162 by the polynomials of 1994."""
+    value = read("unit_root_value.csv").set_index(["firm", "year"])["value"]
+    rows = read("unit_root_fisher.csv")
+    rows = rows[rows["exo"] == exo]
+    assert len(rows) == 4
+    found = unit_root(value, test="fisher", trend=TRENDS[exo], lags=1).statistics
+    for row in rows.itertuples():
+        ours = found.loc[FISHER[row.test]]
+        # entities' p-values differ by up to 1.6e-4
+        assert_allclose(ours["statistic"], row.statistic, rtol=4e-3, err_msg=str(row))
+        assert_allclose(ours["pvalue"], row.pvalue, rtol=0, atol=1e-3, err_msg=str(row))
 
 
 @pytest.mark.parametrize("data", ["grunfeld", "cigar", "cut", "emplUK"])
@@ -264,25 +324,8 @@ def test_each_entity_as_statsmodels(trend, kind, lags):
         y = DATA["grunfeld"][firm].to_numpy()
         t, p, _, nobs, *_ = adfuller(y, maxlag=lags, regression=kind, autolag=None)
         assert_allclose(row["statistic"], t, rtol=1e-8)
-        if p < 1:  # beyond the approximation statsmodels says 1
-            assert_allclose(row["pvalue"], p, rtol=1e-7)
+        assert_allclose(row["pvalue"], p, atol=0.008)  # by MacKinnon's polynomials of 1994
         assert row["nobs"] == nobs and row["lags"] == lags
-
-
-def test_pvalues_beyond_mackinnons_range_are_those_at_its_end():
-    """His approximation with a constant ends at -18.83 and 2.74; polynomials from his Table 3."""
-    ends = core_pvalues([-30.0, -18.83, 2.74, 50.0], "constant")
-    low = 2.1659 + 1.4412 * -18.83 + 0.038269 * 18.83**2
-    high = 1.7339 + 0.93202 * 2.74 - 0.12745 * 2.74**2 - 0.010368 * 2.74**3
-    expected = stats.norm.cdf([low, low, high, high])
-    assert_allclose(ends, expected, rtol=1e-6)
-    assert (core_pvalues([40.0], "none") < 1).all()
-
-
-def core_pvalues(t, trend):
-    from nqp_spatial.diagnostics.unit_roots import mackinnon
-
-    return mackinnon(np.array(t), trend)
 
 
 def test_default_of_max_lags_and_of_the_bandwidth():

@@ -9,6 +9,9 @@ Published moments, as the papers print them: ``unit_root_llc.csv`` is Table 2 of
 periods; ``unit_root_ips.csv`` Table 3 of Im, Pesaran and Shin (2003, Journal of Econometrics 115,
 53-74), mean and variance of an entity's t by lags and rows of its regression, empty where the paper
 has a blank.
+
+``unit_root_t.csv`` is the law of the t statistic in long series, as normal quantiles of
+probabilities; ``benchmarks/dickey_fuller.py`` computes it and says how.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+from scipy.interpolate import CubicSpline
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -29,6 +33,7 @@ CRITERIA = ("aic", "sic")
 UNDER_NULL = {"none": "none", "constant": "none", "trend": "constant"}
 _COLLINEAR = 1e-9  # of a column's length, what other columns must leave of it
 _EXACT = 1e-18  # of the differences' sum of squares, what a regression must leave
+_CERTAIN = 1 - np.finfo(float).epsneg  # a p-value whose normal quantile is finite
 
 
 def _read(name: str) -> tuple[Array, Array, dict[str, Array]]:
@@ -47,6 +52,17 @@ def _read(name: str) -> tuple[Array, Array, dict[str, Array]]:
 LLC_PERIODS, _, _llc = _read("llc")
 LLC_MOMENTS = {name: values[:, 0] for name, values in _llc.items()}
 IPS_PERIODS, _, IPS_MOMENTS = _read("ips")
+
+
+def _law() -> tuple[Array, dict[str, CubicSpline]]:
+    """Values of t, and normal quantiles of P(t < c) between them, by trend."""
+    text = files(__package__).joinpath("unit_root_t.csv").read_text(encoding="ascii")
+    head, *lines = csv.reader(text.splitlines())
+    t, *columns = np.array(lines, dtype=float).T
+    return t, {name: CubicSpline(t, z) for name, z in zip(head[1:], columns, strict=True)}
+
+
+T_VALUES, _LAW = _law()
 
 
 class DickeyFuller(NamedTuple):
@@ -235,6 +251,20 @@ def ips_moments(rows: Integers, lags: Integers, trend: str) -> tuple[Array, Arra
             known = ~np.isnan(row)
             found[k, at] = np.interp(rows[at], IPS_PERIODS[known], row[known], left=np.nan)
     return found[0], found[1]
+
+
+def pvalues(t: Array, trend: str) -> Array:
+    """P(t < c) of the Dickey-Fuller t in long series under a unit root.
+
+    Right to 1e-8 between -20 and 10, where the table ends; beyond, the value at its end.
+
+    Parameters
+    ----------
+    t : array
+    trend : {"none", "constant", "trend"}
+    """
+    inside = np.clip(t, T_VALUES[0], T_VALUES[-1])
+    return np.minimum(stats.norm.cdf(_LAW[trend](inside)), _CERTAIN)
 
 
 def combine(pvalues: Array) -> dict[str, tuple[float, float, float]]:
