@@ -66,8 +66,8 @@ class SpatialIV:
     instruments : DataFrame or Series, optional
         What is excluded from the equation and moves ``endog``.
     durbin : sequence of str, optional
-        Columns of x and endog that get a spatial lag; None means all, ``[]`` none. The lag of an
-        endogenous regressor is endogenous, and lags of ``instruments`` instrument it.
+        Columns of x and endog that get a spatial lag, none of them by default; None means all. The
+        lag of an endogenous regressor is endogenous, and lags of ``instruments`` instrument it.
     lag : bool
         Whether rho W y is in the model.
     error : bool
@@ -93,9 +93,9 @@ class SpatialIV:
     Notes
     -----
     A spatial Durbin difference-in-differences with an instrumented policy is
-    ``SpatialIV(y, x, graph, endog=did, instruments=z).fit(cov_type="clustered")``: did and W did
-    are instrumented by z and W z, Wy by the lags after them; ``policy_effects()`` has the direct,
-    indirect and total effect.
+    ``SpatialIV(y, x, graph, endog=did, instruments=z, durbin=None).fit(cov_type="clustered")``: did
+    and W did are instrumented by z and W z, Wy by the lags after them; ``policy_effects()`` has the
+    direct, indirect and total effect.
 
     References
     ----------
@@ -117,7 +117,7 @@ class SpatialIV:
         *,
         endog: pd.DataFrame | pd.Series | None = None,
         instruments: pd.DataFrame | pd.Series | None = None,
-        durbin: Sequence[str] | None = None,
+        durbin: Sequence[str] | None = (),
         lag: bool = True,
         error: bool = False,
         instrument_orders: Count = 2,

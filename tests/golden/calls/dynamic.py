@@ -156,6 +156,7 @@ def instrument() -> pd.DataFrame:
 
 
 def spatial_iv(**options: Any) -> Any:
+    options = {"durbin": None} | options
     return nqp.SpatialIV(y(), x(), contiguous(), **options)
 
 
@@ -197,6 +198,7 @@ def policy_iv() -> Any:
         contiguous(),
         endog=castle()["l_police"],
         instruments=instrument(),
+        durbin=None,
     )
 
 
@@ -248,7 +250,7 @@ def _() -> Any:
 
 @case("iv/formula")
 def _() -> Any:
-    model = nqp.SpatialIV.from_formula(FORMULA, castle(), contiguous(), error=True)
+    model = nqp.SpatialIV.from_formula(FORMULA, castle(), contiguous(), error=True, durbin=None)
     return {"n": model.graph.n, "fit": model.fit().params}
 
 

@@ -43,6 +43,7 @@ def graph():
 
 def make(data, graph, *, x=("x1",), endog=("d",), z=("z1",), **options):
     columns = [None if not names else data[list(names)] for names in (x, endog, z)]
+    options = {"durbin": None} | options
     return SpatialIV(
         data["y"], columns[0], graph, endog=columns[1], instruments=columns[2], **options
     )

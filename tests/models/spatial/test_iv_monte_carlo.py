@@ -118,7 +118,12 @@ def test_difference_in_differences_with_an_instrumented_policy():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)  # some draws are weak
             model = SpatialIV(
-                data["y"], data[["x"]], graph, endog=data["did"], instruments=data["z"]
+                data["y"],
+                data[["x"]],
+                graph,
+                endog=data["did"],
+                instruments=data["z"],
+                durbin=None,
             )
             found.append(model.fit(cov_type="clustered").policy_effects())
         durbin = SpatialDurbin(data["y"], data[["x", "did"]], graph).fit(cov_type="clustered")

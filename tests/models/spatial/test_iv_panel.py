@@ -41,6 +41,7 @@ def data(W):
 
 
 def did(data, graph, **options):
+    options = {"durbin": None} | options
     return SpatialIV(
         data["y"], data[["x1"]], graph, endog=data["d"], instruments=data["z1"], **options
     )
@@ -213,7 +214,13 @@ def test_conley_by_loops(data, graph, W):
 def test_a_regressor_that_is_its_own_instrument_gives_least_squares(data, graph, W):
     data = data.assign(same=data["d"])
     res = SpatialIV(
-        data["y"], data[["x1"]], graph, endog=data["d"], instruments=data["same"], lag=False
+        data["y"],
+        data[["x1"]],
+        graph,
+        endog=data["d"],
+        instruments=data["same"],
+        lag=False,
+        durbin=None,
     ).fit()
     frame = demeaned(data, W, "twoway")
     known = np.linalg.lstsq(frame[ORDER[:4]].to_numpy(), frame["y"].to_numpy(), rcond=None)[0]
@@ -284,16 +291,21 @@ def test_predictors_add_up(data, graph):
 
 
 def test_formula_is_the_frames(data, graph):
-    res = SpatialIV.from_formula("y ~ x1 + np.exp(x2) + [d ~ z1 + z2]", data, graph).fit()
+    res = SpatialIV.from_formula(
+        "y ~ x1 + np.exp(x2) + [d ~ z1 + z2]", data, graph, durbin=None
+    ).fit()
     frames = SpatialIV(
         data["y"],
         data[["x1"]].assign(**{"np.exp(x2)": np.exp(data["x2"])}),
         graph,
         endog=data[["d"]],
         instruments=data[["z1", "z2"]],
+        durbin=None,
     ).fit()
     pd.testing.assert_series_equal(res.params, frames.params)
-    alone = SpatialIV.from_formula("y ~ [d ~ z1 + z2]", data, graph, effects="time").fit()
+    alone = SpatialIV.from_formula(
+        "y ~ [d ~ z1 + z2]", data, graph, effects="time", durbin=None
+    ).fit()
     assert list(alone.params.index) == ["d", "W_d", "rho"]
     plain = SpatialIV.from_formula("y ~ x1 + x2", data, graph, durbin=[]).fit()
     assert plain.instruments == ("W_x1", "W_x2", "W2_x1", "W2_x2")
@@ -304,12 +316,30 @@ def test_names_mean_nothing(data, graph):
     first = did(data, graph).fit()
     renamed = data.rename(columns={"y": "gdp", "x1": "y"})
     second = SpatialIV(
-        renamed["gdp"], renamed[["y"]], graph, endog=renamed["d"], instruments=renamed["z1"]
+        renamed["gdp"],
+        renamed[["y"]],
+        graph,
+        endog=renamed["d"],
+        instruments=renamed["z1"],
+        durbin=None,
     ).fit()
     assert_allclose(second.params, first.params, rtol=1e-12)
     assert second.endogenous == ("d", "W_d", "W_gdp")
-    constant = SpatialIV.from_formula("y ~ 1 + [d ~ z1]", data, graph, effects="time").fit()
+    constant = SpatialIV.from_formula(
+        "y ~ 1 + [d ~ z1]", data, graph, effects="time", durbin=None
+    ).fit()
     assert list(constant.params.index) == ["d", "W_d", "rho"]
+
+
+def test_nothing_has_a_lag_unless_it_is_asked_for(data, graph):
+    given = {"endog": data["d"], "instruments": data["z1"]}
+    found = SpatialIV(data["y"], data[["x1"]], graph, **given).fit()
+    assert list(found.params.index) == ["x1", "d", "rho"]
+    assert set(found.instruments) == {"z1", "W_z1", "W2_z1", "W_x1", "W2_x1"}
+    asked = did(data, graph, durbin=[]).fit()
+    pd.testing.assert_series_equal(found.params, asked.params)
+    every = SpatialIV(data["y"], data[["x1"]], graph, **given, durbin=None).fit()
+    assert list(every.params.index) == ["x1", "d", "W_x1", "W_d", "rho"]
 
 
 @pytest.mark.parametrize(
