@@ -41,7 +41,7 @@ class Sample:
     keys : Keys
         Rows in the order of the panel.
     values : array, shape (nobs, number of columns)
-        Finite; columns role after role.
+        Finite, but for cells that may be missing; columns role after role.
     names : tuple of str
         Of the columns; a regressor has one role.
     roles : mapping of str to tuple of str
@@ -62,6 +62,7 @@ class Sample:
         *,
         advice: str = "Each variable has one role. Rename one, or leave it out.",
         may_be_constant: Sequence[str] = (),
+        may_be_missing: bool = False,
         needs: Sequence[str] = (),
         balanced: bool = False,
         outcome_apart: bool = False,
@@ -75,6 +76,9 @@ class Sample:
             What the message says where a name has two roles.
         may_be_constant : sequence of str
             Roles whose columns may have one value.
+        may_be_missing : bool
+            Whether cells may be empty, which ``values`` then has as NaN; a column of nothing may
+            not.
         needs : sequence of str
             Roles that must have a column.
         balanced : bool
@@ -105,7 +109,11 @@ class Sample:
         if balanced and not keys.balanced:
             checks.balanced(keys.index)
         arrays = [
-            _cells(frame, names[role], keys, role, base, may_be_constant=role in may_be_constant)
+            _cells(
+                *(frame, names[role], keys, role, base),
+                may_be_constant=role in may_be_constant,
+                may_be_missing=may_be_missing,
+            )
             for role, frame in frames.items()
         ]
         return cls(
@@ -336,6 +344,7 @@ def _cells(
     base: str,
     *,
     may_be_constant: bool,
+    may_be_missing: bool,
 ) -> Array:
     """Columns of a role on the rows of the sample; raise unless numeric, finite and varying.
 
@@ -350,5 +359,10 @@ def _cells(
             return values
     rows = keys.take(frame, role, base)
     for j, name in enumerate(names):
-        checks.usable_column(rows.iloc[:, j], name, may_be_constant=may_be_constant)
-    return rows.to_numpy(dtype=float)
+        checks.usable_column(
+            rows.iloc[:, j],
+            name,
+            may_be_constant=may_be_constant,
+            may_be_missing=may_be_missing,
+        )
+    return np.asarray(rows.to_numpy(dtype=float, na_value=np.nan))

@@ -133,12 +133,16 @@ def unique_keys(index: pd.Index, role: str) -> None:
         )
 
 
-def usable_column(values: pd.Series, name: str, *, may_be_constant: bool = False) -> None:
+def usable_column(
+    values: pd.Series, name: str, *, may_be_constant: bool = False, may_be_missing: bool = False
+) -> None:
     """Raise if a column is not numeric, or has empty, infinite or only equal cells."""
     numeric(values, name)
     cells = np.asarray(values.to_numpy(dtype=float, na_value=np.nan))  # Arrow has NaN beside empty
     missing = np.isnan(cells)
-    if missing.any():
+    if may_be_missing and not missing.all():
+        values, cells = values[~missing], cells[~missing]
+    elif missing.any():
         raise MissingValuesError(
             f"{name!r} is empty in {int(missing.sum())} of {len(values)} rows, first "
             f"{first(values.index[missing], 3)}. Fill them, or leave those entities out with "

@@ -142,6 +142,8 @@ def _model(study: Study, name: str, options: Entry) -> Iterator[Problem]:
     if options.said.get("cov_type") == "conley" and study.data.polygons is None:
         yield ("cov_type",), "conley needs polygons under data, for distances."
     yield from _equation(study, options)
+    if options.said.get("missing") == "keep" and study.data.incomplete != "keep":
+        yield ("missing",), "rows with empty cells are there only with incomplete: keep under data."
     if options.row.spatial:
         yield from _gaps(study, options)
         for i, weights in enumerate(options.weights or []):

@@ -43,6 +43,8 @@ class StudyData:
         The periods and entities of the study, with outcome and policy.
     whole : PanelData
         The same entities in every period of the table: base windows may lie before the study.
+    cells : PanelData
+        The rows of the study with those that have empty cells.
     first_treated : Series or None
         By entity, missing if never.
     indices : dict of str to IndexResult, PCAResult or TopsisResult
@@ -64,6 +66,7 @@ class StudyData:
 
     panel: PanelData
     whole: PanelData
+    cells: PanelData
     first_treated: pd.Series | None
     indices: dict[str, Any] = field(default_factory=dict)
     truth: dict[str, Any] | None = None
@@ -78,7 +81,14 @@ class StudyData:
         """The rows for which an expression is true, with a note that says how many are not."""
         if expression is None:
             return self
-        return replace(self, panel=self.panel.where(expression, name=name))
+        panel, cells = (p.where(expression, name=name) for p in (self.panel, self.cells))
+        return replace(self, panel=panel, cells=cells)
+
+    def with_cells(self) -> StudyData:
+        """The same with rows that have empty cells; what was made since is empty there."""
+        frame, cells = self.panel.frame, self.cells.frame
+        made = {c: frame[c].reindex(cells.index) for c in frame if c not in cells}
+        return replace(self, panel=self.cells.with_columns(**made))
 
 
 def prepare(study: Study, source: Source) -> StudyData:
@@ -108,7 +118,8 @@ def prepare(study: Study, source: Source) -> StudyData:
     _check_columns(panel, systems, tables)
     whole = _with_polygons(whole, tables)
     panel = replace(panel, polygons=whole.polygons)
-    panel = _complete(panel.restrict(entities=panel.entities), systems, tables)
+    cells = panel.restrict(entities=panel.entities)
+    panel = _complete(cells, systems, tables)
     found = {}
     for key, outcome in study.outcome_keys:
         if isinstance(outcome, IndexOutcome):
@@ -123,6 +134,7 @@ def prepare(study: Study, source: Source) -> StudyData:
     return StudyData(
         panel=panel,
         whole=whole,
+        cells=cells,
         first_treated=first_treated,
         indices=found | done.indices,
         truth=attrs.get("truth"),

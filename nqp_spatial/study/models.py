@@ -67,6 +67,8 @@ def call(study: Study, data: StudyData, outcome: str, options: Entry, n_jobs: in
         An instrument that cannot be made.
     """
     row: Model = options.row
+    if options.said.get("missing") == "keep":
+        data = data.with_cells()
     given = _resolved(options, data)
     x = noted(data.panel, study.regressors_of(options))
     roles = {role: given.pop(role) for role in row.COLUMN_ROLES if role in row.roles}

@@ -442,6 +442,7 @@ def test_instruments_that_cannot_be_made(tmp_path, instrument, error, part):
         ("  fe: 3\n", "models.fe: expected keys below it, found 3"),
         ("  threshold: {threshold: q, regime: [q]}\n", r"regime\[0\]: 'q' is not a regressor"),
         ("  gmm_system: {endogenous: z}\n", r"endogenous\[0\]: 'z' is not a regressor"),
+        ("  gmm_system: {missing: keep}\n", "missing: rows with empty cells.*incomplete: keep"),
         ("  quantile: {quantiles: [1.5]}\n", r"quantiles\[0\]: expected a number"),
     ],
 )

@@ -18,6 +18,7 @@ from nqp_spatial.exceptions import (
     CollinearityError,
     ConstantColumnError,
     EstimationError,
+    MissingValuesError,
     OptionError,
 )
 from nqp_spatial.language.catalogue import note
@@ -179,6 +180,7 @@ class Specification(TypedDict, total=False):
     effects: Annotated[Literal["time"] | None, Default("time")]
     transformation: Annotated[Literal["difference", "orthogonal"], Default("difference")]
     first_step: Annotated[Literal["full", "identity"], Default("full")]
+    missing: Annotated[Literal["error", "keep"], Default("error")]
 
 
 class DynamicGMMModel:
@@ -194,15 +196,8 @@ class DynamicGMMModel:
     ) -> None:
         asked = complete(Specification, options)
         self.effects, self.transformation = asked["effects"], asked["transformation"]
-        self.first_step = asked["first_step"]
-        self.sample = Sample.of(
-            y=y,
-            x=x,
-            iv=asked["iv"],
-            outcome_apart=True,
-            advice="Lags of y are added by lags=; regressors instrument themselves without being "
-            "in iv. Rename one.",
-        )
+        self.first_step, self.missing = asked["first_step"], asked["missing"]
+        self.sample = self._checked(y, x, asked["iv"])
         self.y = self.sample.series()
         self.x, self.iv = self.sample.frame("x"), self.sample.frame("iv")
         self.lags = whole("lags", asked["lags"], 1)
@@ -216,6 +211,26 @@ class DynamicGMMModel:
         self._check_periods()
         self._make_cells()
         self._make_system()
+
+    def _checked(self, y: pd.Series, x: pd.DataFrame | None, iv: pd.DataFrame | None) -> Sample:
+        """The columns, with their empty cells if those are to be kept."""
+        try:
+            return Sample.of(
+                y=y,
+                x=x,
+                iv=iv,
+                outcome_apart=True,
+                may_be_missing=self.missing == "keep",
+                advice="Lags of y are added by lags=; regressors instrument themselves without "
+                "being in iv. Rename one.",
+            )
+        except MissingValuesError as error:
+            if self.missing == "keep":
+                raise
+            raise MissingValuesError(
+                f"{error} Or type missing='keep', which leaves such rows out of the equation and "
+                "has what is not empty in them as lags and instruments."
+            ) from None
 
     @classmethod
     def from_formula(
@@ -491,6 +506,13 @@ class DynamicGMMModel:
             "entities_used": len(there) - len(absent),
         }
         notes: list[str] = []
+        empty = pd.concat([self.y, self.x, self.iv], axis=1).isna()
+        if empty.to_numpy().any():
+            counts["rows_given"] = len(empty)
+            counts["rows_complete"] = int((~empty.any(axis=1)).sum())
+            cells = ", ".join(f"{name} {n}" for name, n in empty.sum().items() if n)
+            n = len(empty) - counts["rows_complete"]
+            notes.append(note("gmm.missing", n=n, rows=len(empty), cells=cells))
         if counts["gaps"]:
             at = np.argwhere(broken)[:3]
             labels = self._grid.labels(at[:, 0], at[:, 1] + 1, [None, None])

@@ -177,6 +177,7 @@ class _Fits(DynamicGMMModel):
             "effects": self.effects,
             "transformation": self.transformation,
             "first_step": self.first_step,
+            "missing": self.missing,
             "iv_equation": self.iv_equation,
         }
 
@@ -253,6 +254,11 @@ class DifferenceGMM(_Fits):
     first_step : {"full", "identity"}
         Weights of the first step: the covariance of the transformed rows under independent errors
         of one variance, or the identity.
+    missing : {"error", "keep"}
+        What becomes of empty cells. "keep": a row is in the equation if the outcome, its lags, the
+        regressors and ``iv`` are there, and what is not empty in other rows serves as lag and as
+        instrument, as in xtabond2. Leaving such rows out loses that, and differences with it;
+        ``result.sample`` and ``notes`` count them.
 
     Raises
     ------
@@ -292,7 +298,8 @@ class SystemGMM(_Fits):
 
     Parameters
     ----------
-    y, x, lags, x_lags, predetermined, endogenous, gmm_lags, collapse, iv, effects, transformation
+    y, x, lags, x_lags, predetermined, endogenous, gmm_lags, collapse, iv, effects
+    transformation, missing
         As in :class:`DifferenceGMM`. Regressors that do not change over time may be used.
     first_step : {"full", "identity"}
         "full" is MM' of the stacked transformation (xtabond2's default), "identity" is Blundell and

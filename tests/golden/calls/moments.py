@@ -202,6 +202,14 @@ def _() -> Any:
     return told(nqp.DifferenceGMM(d["y"], d[["x1", "x2"]], collapse=True).fit())
 
 
+@case("empty cells")
+def _() -> Any:
+    d = drawn().copy()
+    d.loc[[("e03", 2004), ("e07", 2001)], "x1"] = float("nan")
+    x = d[["x1", "x2"]]
+    return told(nqp.DifferenceGMM(d["y"], x, collapse=True, missing="keep").fit())
+
+
 @case("difference formula")
 def _() -> Any:
     return nqp.DifferenceGMM.from_formula("y ~ x1 + x2", drawn(), collapse=True).fit().params
