@@ -132,6 +132,21 @@ class Absorbed:
                 "categories hardly meet. Combine or leave out one kind."
             ) from None
 
+    def beside(self, name: str, values: Array) -> Array | None:
+        """Of a sum (n,) of effects, the part of other kinds than ``name``, up to a constant.
+
+        None where it cannot be told from those of ``name``: of trends, of kinds that contain each
+        other or are connected in parts only, and where the rank is a bound.
+        """
+        own = self.groups[name]
+        others = {kind: codes for kind, codes in self.groups.items() if kind != name}
+        if self.slopes or self.absorber is None or not self.absorber.exact:
+            return None
+        if others and self.absorber.rank != int(own.max()) + rank(others):  # they share a constant
+            return None
+        found = Absorber([own, *others.values()], first=0).beside_first(values[:, None])
+        return np.asarray(found[:, 0])
+
     @cached_property
     def singletons(self) -> npt.NDArray[np.bool_]:
         """Rows that are alone in a category, also once other such rows are gone."""

@@ -641,7 +641,7 @@ SINGLE: Mapping[str, Row] = {
         rule=_departs,
     ),
     "table": Row(  # models side by side; `model/part` is one of several regressions
-        own=own(models=Names, title=(Text, None)) | _ROWS_OF_A_TABLE
+        own=own(models=Names, title=(Text, None), constant=(bool, False)) | _ROWS_OF_A_TABLE
     ),
     "heterogeneity": Row(
         "comparison:heterogeneity",

@@ -305,7 +305,9 @@ class Writer:
             taken |= set(models)
             if shown:
                 with self.source.at("tables", name):
-                    made[name] = self._side_by_side(shown, title=asked.title, **either(asked))
+                    made[name] = self._side_by_side(
+                        shown, title=asked.title, constant=asked.constant, **either(asked)
+                    )
         rest: dict[str, _Columns] = {}  # one table of all, and one for each of several regressions
         for model in (name for name in self.study.fitted if name not in taken):
             parts = self._parts(outcome, model)

@@ -56,6 +56,7 @@ def regression(
     stars: bool = True,
     statistics: Sequence[str] | None = None,
     effects_rows: bool = True,
+    constant: bool = False,
     std_errors: str = "parentheses",
     notes: Sequence[str] = (),
 ) -> Table:
@@ -91,6 +92,9 @@ def regression(
         loglik.
     effects_rows : bool
         A row for each kind of fixed effects.
+    constant : bool
+        Print the constant of fixed effects too, as ``xtreg, fe`` does (``with_constant()`` of the
+        result).
     std_errors : {"parentheses", "brackets", "tstats", "none"}
         What stands below an estimate; ``"tstats"`` are in parentheses.
     notes : sequence of str
@@ -113,6 +117,8 @@ def regression(
     printing = Printing(labels=labels, title=title, notes=notes, lang=lang, digits=digits)
     style = Style.of(printing, stars=stars, std_errors=std_errors)
     models, columns = _models(results, columns)
+    if constant:
+        models = [m.with_constant() if hasattr(m, "with_constant") else m for m in models]
     shown, hidden = _choose(models, keep, drop, order)
     rows = coefficient_rows(models, shown, style)
     rows += _rows_below(models, hidden, statistics, style, effects_rows=effects_rows)

@@ -312,6 +312,7 @@ models:
   moderation: {moderator: q}
 tables:
   baseline: [re, pooled, fe]
+  as_stata: {models: [fe], constant: true}
   chosen: {models: [fe, z_iv/first-stage, z_iv, quantile/0.5], keep: [x1, z], title: 选定的模型}
   steps: mediation
   own_alone: own
@@ -346,6 +347,14 @@ def test_tables_have_the_models_in_the_order_of_the_file(further):
     assert "m mediator: m" in text_of(further, "steps")
     assert "y2 RE (1)" in text_of(further, "baseline-y2")
     assert not (further.output / "tables" / "own_alone-y2.md").exists()
+
+
+def test_a_table_prints_the_constant_of_fixed_effects_if_it_is_asked_to(further):
+    constant = further.fits["y/fe"].constant
+    printed = text_of(further, "as_stata").replace("−", "-")
+    assert f"{constant['estimate']:.4f}" in printed and f"({constant['std_error']:.4f})" in printed
+    fixed = [line.split("|")[4] for line in text_of(further, "baseline").splitlines()[4:6]]
+    assert not any(f"{constant['std_error']:.4f}" in cell for cell in fixed)
 
 
 def test_models_of_no_table_are_shown_all_the_same(further):

@@ -58,7 +58,7 @@ def panel_ols(result: Any) -> Comparison:
     comparison.add("loglik", {"loglik": result.loglik}, {"loglik": found.loglik})
     overall = found.rsquared_inclusive if kinds else found.rsquared
     squared = {"within": found.rsquared, "overall": overall}
-    comparison.add("rsquared", result.rsquared, squared)
+    comparison.add("rsquared", {kind: result.rsquared[kind] for kind in squared}, squared)
     return comparison
 
 

@@ -43,14 +43,19 @@ class Absorber:
         A slope on ``values`` for each category.
     direct : int
         Categories beside the largest kind, up to which nothing is iterated.
+    first : int, optional
+        The kind that takes the place of the largest.
     """
 
     kinds: Sequence[Codes]
     trends: Sequence[tuple[Codes, Array]] = ()
     direct: int = DIRECT
+    first: int | None = None
 
     @cached_property
     def _main(self) -> int:
+        if self.first is not None:
+            return self.first
         return int(np.argmax([codes.max() for codes in self.kinds]))
 
     @cached_property
@@ -128,6 +133,13 @@ class Absorber:
             added = self._others @ self._coefficients(left)
             left = left - self._without_first(added)
         return np.asarray(left)
+
+    def beside_first(self, values: Array) -> Array:
+        """What all kinds but the first make of columns (n, k) that are sums of effects."""
+        B = self._others
+        if B is None:
+            return np.zeros_like(values)
+        return np.asarray(B @ self._coefficients(self._without_first(values)))
 
     def _without_first(self, values: Array) -> Array:
         return np.asarray(values - self._first @ (self._first.T @ values))

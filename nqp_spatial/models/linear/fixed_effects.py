@@ -12,9 +12,9 @@ largest kind is it a bound, which may be too large by a few (`core.absorb.Absorb
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,10 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.language.catalogue import note
-from nqp_spatial.panel.absorbed import Absorbed
+from nqp_spatial.models.scores import Prepared
+from nqp_spatial.panel.absorbed import Absorbed, Codes
 from nqp_spatial.panel.sample import Sample
+from nqp_spatial.results import OnDemand
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Effects, check_options
@@ -155,12 +157,50 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             resids=found.resid,
             fitted=(self.y - found.resid).rename("fitted"),
             loglik=-n / 2 * (np.log(2 * np.pi * ssr / n) + 1),
-            rsquared={"within": 1 - ssr / float(spread), "overall": 1 - ssr / total},
+            rsquared={"within": 1 - ssr / float(spread), "overall": 1 - ssr / total}
+            | self._as_xtreg(found),
             model_name="Pooled regression" if self.absorbed.pooled else "Fixed effects",
             effects_included=self.absorbed.names,
             extra_statistics=extra | ({"n_singletons": alone} if alone else {}),
             singletons=self._singletons,
+            anchored=partial(self._anchored, equation, found.how),
         )
+
+    def _anchored(self, equation: _ls.Equation, how: Prepared) -> _Anchored:
+        """The constant ybar - xbar'b, b, and their covariances.
+
+        Columns free of effects sum to zero, so that ybar is the coefficient of a constant beside
+        them, and what is asked for is a linear function of it and of b.
+        """
+        if "const" in self.x:
+            raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
+        x = equation.x.copy()
+        x.insert(0, "const", 1.0)
+        found = _ls.estimate(replace(equation, y=equation.y + self.y.mean(), x=x), how)
+        turn = np.eye(len(found.params))
+        turn[0, 1:] = -self.x.mean()
+        names = found.params.index
+        covs = (turn @ cov.to_numpy() @ turn.T for cov in (found.cov, found.unadjusted))
+        return _Anchored(
+            pd.Series(turn @ found.params, names, name="estimate"),
+            *(pd.DataFrame(cov, names, names) for cov in covs),
+        )
+
+    def _as_xtreg(self, found: _ls.Estimate) -> dict[str, float]:
+        """R-squared as ``xtreg, fe`` prints it: one kind of effects is removed, others explain."""
+        if self.effects is None:
+            return {}
+        own = "time" if self.effects == "time" else "entity"
+        resid, y = found.resid.to_numpy(), self.y.to_numpy()
+        x = self.x - self.x.mean()  # about their means, so that no digits are lost
+        explained = x.to_numpy() @ found.params.to_numpy()
+        rest = self.absorbed.beside(own, y - y.mean() - explained - resid)
+        return {
+            f"xtreg_{kind}": value
+            for kind, value in as_xtreg(
+                y, None if rest is None else explained + rest, resid, self.absorbed.groups[own]
+            ).items()
+        }
 
     def _drop_singletons(self) -> None:
         """Leave out rows that are alone in a category."""
@@ -208,11 +248,59 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             raise _ls.exact_fit(self.y.name)
 
 
+def as_xtreg(y: Array, explained: Array | None, resid: Array, own: Codes) -> dict[str, float]:
+    """R-squared kinds of a regression with the effects ``own``, whatever else it has explaining.
+
+    Parameters
+    ----------
+    y, resid : array, shape (n,)
+    explained : array, shape (n,), or None
+        What all but these effects explain; None where it cannot be told from them.
+    own : array of int, shape (n,)
+        Codes of the effects.
+    """
+    counts = np.bincount(own)
+
+    def means(values: Array) -> Array:
+        return np.asarray(np.bincount(own, values) / counts)
+
+    around = y - means(y)[own]
+    kinds = {"within": 1 - float(resid @ resid) / float(around @ around)}
+    if explained is None:
+        return kinds
+    pairs = {"between": (means(y), means(explained)), "overall": (y, explained)}
+    return kinds | {kind: squared_correlation(*pair) for kind, pair in pairs.items()}
+
+
+def squared_correlation(a: Array, b: Array) -> float:
+    """Of two columns; NaN if one does not vary."""
+    columns = np.column_stack([a, b])
+    centred = columns - columns.mean(axis=0)
+    size = np.linalg.norm(centred, axis=0)
+    if (size <= 1e-12 * np.linalg.norm(columns, axis=0)).any():
+        return np.nan
+    return float((centred[:, 0] @ centred[:, 1] / size.prod()) ** 2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Anchored:
+    """The constant and the coefficients."""
+
+    params: pd.Series
+    cov: pd.DataFrame
+    unadjusted: pd.DataFrame
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class FixedEffectsResults(_ls.LeastSquaresResults):
     """Least squares with fixed effects; ``raw`` is linearmodels' PanelEffectsResults.
 
     ``rsquared``: "within", of data free of the effects; "overall", effects counted as explained.
+    As ``xtreg, fe`` prints them, entity effects (or, without those, time effects) being the ones
+    that it removes, all others counting as regressors: "xtreg_within", of deviations from the
+    means of entities; "xtreg_between" and "xtreg_overall", squared correlations of what is
+    explained without the entity effects with y, of means of entities and of all rows. The last two
+    are missing where the other effects cannot be told from those of entities, as with trends.
 
     Attributes
     ----------
@@ -222,6 +310,35 @@ class FixedEffectsResults(_ls.LeastSquaresResults):
     """
 
     singletons: pd.Index = field(default_factory=lambda: pd.MultiIndex.from_arrays([[], []]))
+    anchored: Any = OnDemand()  # with the constant, made when somebody asks
+
+    @property
+    def constant(self) -> pd.Series:
+        """The constant as ``xtreg, fe`` prints it, with its error: a row of `to_frame`.
+
+        It is ybar - xbar'b, the mean of the effects over the rows, which therefore have mean zero.
+        """
+        return self.with_constant().to_frame().loc["const"].rename("const")
+
+    def with_constant(self) -> Self:
+        """The same result with "const" as a parameter, for tables and tests.
+
+        Its covariance is of the kind that was asked for, and its degrees of freedom are the same.
+
+        Raises
+        ------
+        OptionError
+            If a regressor is named "const".
+        """
+        if "const" in self.params and "const" not in self.model.x:  # pooled, or asked before
+            return self
+        found = self.anchored
+        return self.as_(type(self), params=found.params, cov=found.cov, unadjusted=found.unadjusted)
+
+    @property
+    def n_free(self) -> int:
+        """Free parameters of the likelihood; the constant is part of the effects where they are."""
+        return super().n_free - ("const" in self.params and bool(self.effects_included))
 
     citation: ClassVar[str] = (
         "Correia, S. (2017). Linear models with high-dimensional fixed effects (small-sample "

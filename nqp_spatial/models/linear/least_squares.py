@@ -75,9 +75,18 @@ class Estimate:
     unadjusted: pd.DataFrame
     resid: pd.Series
     df: float | None
-    label: str
-    asked: dict[str, Any]
+    how: Prepared
     notes: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The covariance in words."""
+        return self.how.options.label
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The covariance in the words of linearmodels."""
+        return _asked(self.how)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -208,8 +217,7 @@ def estimate(equation: Equation, how: Prepared) -> Estimate:
         unadjusted=unadjusted.loc[order, order],
         resid=pd.Series(resid, equation.y.index, name="resid"),
         df=None if equation.normal else df,
-        label=how.options.label,
-        asked=_asked(how),
+        how=how,
         notes=how.record | {"small_sample_factor": factor},
     )
 

@@ -21,7 +21,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnbalancedPanelError,
 )
-from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.models.linear.fixed_effects import FixedEffects, squared_correlation
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
@@ -315,15 +315,10 @@ def _correlations(y: pd.Series, fitted: pd.Series) -> dict[str, float]:
     both = pd.concat([y, fitted], axis=1)
     means = both.groupby(level=0).transform("mean")
     kinds = {"within": both - means, "between": both.groupby(level=0).mean(), "overall": both}
-    return {name: _squared_correlation(columns) for name, columns in kinds.items()}
-
-
-def _squared_correlation(columns: pd.DataFrame) -> float:
-    centred = (columns - columns.mean()).to_numpy()
-    size = np.linalg.norm(centred, axis=0)
-    if (size <= 1e-12 * np.linalg.norm(columns, axis=0)).any():
-        return np.nan
-    return float((centred[:, 0] @ centred[:, 1] / size.prod()) ** 2)
+    return {
+        name: squared_correlation(columns.iloc[:, 0], columns.iloc[:, 1])
+        for name, columns in kinds.items()
+    }
 
 
 def _check_columns(y: pd.Series, x: pd.DataFrame, constants: int, where: str = "") -> None:

@@ -118,6 +118,12 @@ def _(effects: Any) -> Any:
     return nqp.FixedEffects(y(), x(), effects=effects).fit()
 
 
+@case.each("fe constant", EFFECTS)
+def _(effects: Any) -> Any:
+    result = nqp.FixedEffects(y(), x(), effects=effects).fit()
+    return result.constant, result.with_constant().cov
+
+
 @case("fe/other effects")
 def _() -> Any:
     years = castle().frame.index.get_level_values(1)
