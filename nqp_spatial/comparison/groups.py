@@ -216,7 +216,7 @@ def _by_group(model: FixedEffects, groups: Groups) -> dict[str, Any]:
         return _fx.as_codes(codes * len(groups.labels) + groups.codes)
 
     removed, index = model.absorbed, model.y.index
-    kinds = {f"{name} by group": times(codes) for name, codes in removed.groups.items()}
+    kinds = {f"{name} by group": times(codes) for name, codes in removed.kept.items()}
     found: dict[str, Any] = {"other_effects": pd.DataFrame(kinds or {"group": groups.codes}, index)}
     for codes, _ in removed.slopes:
         name = f"{removed.trend} by group"

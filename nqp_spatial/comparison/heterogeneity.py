@@ -384,7 +384,7 @@ def _check_constant(groups: _groups.Groups, model: FixedEffects) -> None:
 
 def _stack(model: FixedEffects, clusters: npt.NDArray[np.int64]) -> core.Stack:
     values, removed = np.column_stack([model.y.to_numpy(), model.x.to_numpy()]), model.absorbed
-    return core.Stack(values, list(removed.groups.values()), removed.slopes, clusters)
+    return core.Stack(values, list(removed.kept.values()), removed.slopes, clusters)
 
 
 def _differences(found: Mapping[str, _tests.Tested]) -> pd.DataFrame:

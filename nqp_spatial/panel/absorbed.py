@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,11 @@ import pandas as pd
 
 from nqp_spatial.core.linear.absorb import Absorber, NotConvergedError, singletons
 from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.language.catalogue import both, note
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import labels_of
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.notes import Note
 from nqp_spatial.shared.options import Effects, check_option
 
 Array = npt.NDArray[np.float64]
@@ -75,6 +76,35 @@ class Absorbed:
         return found
 
     @cached_property
+    def implied(self) -> dict[str, str]:
+        """Kinds that add nothing, each with the kind whose categories each lie in one of its own.
+
+        Of two names for the same categories the later is implied.
+        """
+        names = list(self.groups)
+
+        def says_more(fine: str, coarse: str) -> bool:
+            one, other = self.groups[fine], self.groups[coarse]
+            first_of_two = names.index(fine) < names.index(coarse)
+            return contained(one, other) and (first_of_two or not contained(other, one))
+
+        finer = {c: [f for f in names if f != c and says_more(f, c)] for c in names}
+        return {c: next(f for f in more if not finer[f]) for c, more in finer.items() if more}
+
+    @cached_property
+    def kept(self) -> dict[str, Codes]:
+        """The groups without those that others imply: the same is removed."""
+        return {name: codes for name, codes in self.groups.items() if name not in self.implied}
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Which effects are implied by which."""
+        return tuple(
+            note("linear.implied", coarse=_called(coarse), fine=_called(fine))
+            for coarse, fine in self.implied.items()
+        )
+
+    @cached_property
     def slopes(self) -> tuple[tuple[Codes, Array], ...]:
         """Of the trends: codes of the groups, and periods in deviations from their mean."""
         if self.trends is None:
@@ -106,7 +136,7 @@ class Absorbed:
     @cached_property
     def absorber(self) -> Absorber | None:
         """The projection; None without effects."""
-        return Absorber(list(self.groups.values()), self.slopes) if self.groups else None
+        return Absorber(list(self.kept.values()), self.slopes) if self.groups else None
 
     @property
     def rank(self) -> int:
@@ -135,11 +165,13 @@ class Absorbed:
     def beside(self, name: str, values: Array) -> Array | None:
         """Of a sum (n,) of effects, the part of other kinds than ``name``, up to a constant.
 
-        None where it cannot be told from those of ``name``: of trends, of kinds that contain each
-        other or are connected in parts only, and where the rank is a bound.
+        None where it cannot be told from those of ``name``: of trends, of kinds that are implied
+        or are connected in parts only, and where the rank is a bound.
         """
-        own = self.groups[name]
-        others = {kind: codes for kind, codes in self.groups.items() if kind != name}
+        if name not in self.kept:
+            return None
+        own = self.kept[name]
+        others = {kind: codes for kind, codes in self.kept.items() if kind != name}
         if self.slopes or self.absorber is None or not self.absorber.exact:
             return None
         if others and self.absorber.rank != int(own.max()) + rank(others):  # they share a constant
@@ -160,22 +192,20 @@ class Absorbed:
         return replace(self, keys=keys, others=others, trends=trends)
 
     def check(self) -> None:
-        """Raise `OptionError` if one kind contains another, or no effects have a trend's means."""
-        name = self.trend
+        """Raise `OptionError` for a kind of a name of the panel's, or a trend whose means stay."""
+        name, kinds = self.trend, self.kept.values()
         for codes, _ in self.slopes:
-            if not any(contained(kind, codes) for kind in self.groups.values()):
+            if not any(contained(kind, codes) for kind in kinds):
                 raise OptionError(
                     f"Trends by {name!r} need effects that remove the means by {name!r}: "
                     "effects='entity' or 'twoway'."
                 )
-        if self.others is None:
-            return
-        for (one, a), (other, b) in combinations(self.groups.items(), 2):
-            if contained(a, b) or contained(b, a):
-                raise OptionError(
-                    f"The effects {one!r} and {other!r} are nested: every category of one lies in "
-                    "one category of the other, so that it adds nothing. Leave the coarser out."
-                )
+
+
+def _called(name: str) -> str:
+    """A kind as it is called in a sentence."""
+    own = {"entity": "linear.of_entity", "time": "linear.of_time"}
+    return both(own[name]) if name in own else name
 
 
 def categories(values: pd.Series | pd.DataFrame | None, keys: Keys) -> pd.DataFrame | None:

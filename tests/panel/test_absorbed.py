@@ -70,9 +70,28 @@ def test_rows_alone_in_a_category_are_found_again_and_again(rows):
     assert not on(rows, "twoway").singletons.any()
 
 
-def test_nested_kinds_are_refused(rows):
-    with pytest.raises(OptionError, match="'entity' and 'region' are nested"):
-        on(rows, "entity", region(rows)).check()
+def test_kinds_that_others_imply_are_named_and_not_kept(rows, columns):
+    found = on(rows, "entity", region(rows))
+    assert found.implied == {"region": "entity"} and list(found.kept) == ["entity"]
+    assert found.names == ("entity", "region")  # for the rows of tables
+    alone = on(rows, "entity")
+    assert found.rank == alone.rank
+    assert_allclose(found.remove(columns), alone.remove(columns), atol=0)
+
+
+def test_of_two_names_for_one_thing_the_first_stays(rows):
+    label = pd.Series(rows.get_level_values(0), rows, name="city")
+    found = on(rows, "twoway", pd.concat([label, region(rows)], axis=1))
+    assert found.implied == {"city": "entity", "region": "entity"}
+    assert list(found.kept) == ["entity", "time"]
+
+
+def test_what_implies_is_itself_implied_by_nothing(rows):
+    """Regions in entities in cells: all that is kept are the cells."""
+    cell = pd.Series(range(len(rows)), rows, name="cell")
+    found = on(rows, "twoway", pd.concat([region(rows), cell], axis=1))
+    assert found.implied == dict.fromkeys(("entity", "time", "region"), "cell")
+    assert [str(n.zh).split("固定效应")[0] for n in found.notes] == ["cell"] * 3
 
 
 def test_trends_without_the_means_of_their_groups_are_refused(rows):

@@ -42,13 +42,15 @@ def panel_ols(result: Any) -> Comparison:
     """Pooled and fixed-effects regression."""
     from linearmodels.panel import PanelOLS, PooledOLS
 
-    model, kinds = result.model, result.effects_included
+    model = result.model
+    kinds = tuple(k for k in result.effects_included if k not in model.absorbed.implied)
     _check_effects(kinds, 2)
     y, x = _columns(model.y, model.x)
     if kinds:
         given: dict[str, Any] = {f"{k}_effects": True for k in ("entity", "time") if k in kinds}
-        if model.other_effects is not None:
-            given["other_effects"] = _codes(model.other_effects).set_axis(y.index)
+        others = [k for k in kinds if k not in ("entity", "time")]
+        if others:
+            given["other_effects"] = _codes(model.other_effects[others]).set_axis(y.index)
         call = f"y, x, {', '.join(f'{name}=...' for name in given)}"
         theirs = _Theirs.of(PanelOLS, call, y, x, **given)
     else:

@@ -320,7 +320,7 @@ class IV2SLS:
             },
             "covariance": how.record,
             "small_sample_factor": {"estimates": how.factor, "first_stage": how.stage_factor},
-            "notes": self.sample.notes,
+            "notes": self._ols.notes,
         }
 
 

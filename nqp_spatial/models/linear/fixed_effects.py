@@ -53,7 +53,8 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         With None, and no other effects, a constant is estimated (pooled regression).
     other_effects : Series or DataFrame, optional
         Further categories whose means are removed, any number of them: industry, firm by city,
-        province by year. None may contain another kind.
+        province by year. What another kind implies (years beside province by year, provinces
+        beside entities) adds nothing and costs no degrees of freedom, which a note says.
     trends : {"entity"} or Series, optional
         A linear trend of its own for each entity, or for each label of a Series on the rows of y
         (such as provinces), whose means some effects must remove. Periods that are not numbers
@@ -70,7 +71,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         By its own class and with labels: missing cells, duplicates, text, infinite values,
         constant or collinear regressors (also once the effects are removed).
     OptionError
-        For an unknown option, names of regressors that repeat, or effects that contain each other.
+        For an unknown option, or names of regressors that repeat.
 
     Warns
     -----
@@ -111,6 +112,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             self._drop_singletons()
         self.y, self.x = self.sample.series(), self.sample.frame("x")
         self.absorbed.check()
+        self.notes = (*self.notes, *(n for n in self.absorbed.notes if n not in self.notes))
         if self.absorbed.pooled and "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
         self._check_rank()
@@ -143,7 +145,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
             return _ls.Equation(self.y, x, self._rows, self.rank)
         y = pd.Series(self._within[:, 0], self.y.index, name=self.y.name)
         x = pd.DataFrame(self._within[:, 1:], self.y.index, self.x.columns)
-        return _ls.Equation(y, x, self._rows, self.rank, self.absorbed.groups)
+        return _ls.Equation(y, x, self._rows, self.rank, self.absorbed.kept)
 
     def _label(self, equation: _ls.Equation, found: _ls.Estimate) -> FixedEffectsResults:
         ssr, n = float((found.resid**2).sum()), len(self.y)

@@ -100,7 +100,7 @@ class Mediation:
         )
         self.effects, self.other_effects = effects, other_effects
         self.y, self._frame = whole.y, whole.x
-        self._kinds = list(whole.absorbed.groups.values())
+        self._kinds = list(whole.absorbed.kept.values())
 
     @classmethod
     def from_formula(

@@ -456,14 +456,6 @@ def test_other_effects_that_do_not_fit(frame):
         pd.Series(pd.factorize(frame.index.get_level_values(0))[0], frame.index, name="zone") // 3
     )
     crossed = (city.astype(str) + frame.index.get_level_values(1).astype(str)).rename("zone_year")
-    with pytest.raises(OptionError, match="'time' and 'zone_year' are nested"):
-        FixedEffects(y, x, other_effects=crossed)
-    with pytest.raises(OptionError, match="'entity' and 'zone' are nested"):
-        FixedEffects(y, x, effects="entity", other_effects=pd.concat([crossed, city], axis=1))
-    with pytest.raises(OptionError, match="'entity' and 'zone' are nested"):
-        FixedEffects(y, x, effects="entity", other_effects=city)
-    with pytest.raises(OptionError, match="'time' and 'zone_year' are nested"):
-        FixedEffects(y, x, effects="time", other_effects=crossed)
     with pytest.raises(OptionError, match=r"'zone' is empty at \('c00', 2000\)"):
         FixedEffects(y, x, effects="time", other_effects=city.where(city > 0))
     with pytest.raises(OptionError, match="other_effects 'entity' has the name of the panel's own"):
