@@ -71,10 +71,11 @@ def average_effects(
     -------
     DataFrame, shape (3k, 5)
         Index (effect, variable); estimate, std_error, pvalue (normal, or t as for
-        the coefficients), lower, upper. All NaN if
-        rho or lambda was estimated at its bound. ``attrs["trace_error"]`` has by variable the
-        standard error that estimated traces leave in direct and indirect effects at the estimate
-        of rho, before any transformation; zero with exact traces. The total effect is free of it.
+        the coefficients), lower, upper. All NaN if rho or lambda was estimated at its bound, or
+        the observed information is not positive definite. ``attrs["trace_error"]`` has by
+        variable the standard error that estimated traces leave in direct and indirect effects at
+        the estimate of rho, before any transformation; zero with exact traces. The total effect is
+        free of it.
     """
     check_options(average_effects, method=method, centre=centre, transform=transform)
     check_level(level)
@@ -98,10 +99,10 @@ def average_effects(
 
 
 def _undefined(response: Parameters) -> pd.DataFrame:
-    """NaN for every effect: with rho or lambda at its bound there is no covariance."""
+    """NaN for every effect: there is no covariance."""
     nothing = np.full((len(KINDS), len(response.variables), 4), np.nan)
     frame = _frame(response, nothing)
-    why = "none: rho or lambda is at its bound"
+    why = "none: rho or lambda is at its bound, or the likelihood is flat"
     frame.attrs = {"method": why, "horizon": response.horizon}
     return frame
 

@@ -84,10 +84,12 @@ class Parameters:
         low, high = self.spectrum.interval
         if np.isnan(self.cov).any():
             near = 2e-5 * (high - low)
-            name = "lambda" if low + near < self.rho_estimate < high - near else "rho"
+            edge = f"was estimated at the edge of ({low:.4f}, {high:.4f})"
+            inside = low + near < self.rho_estimate < high - near
+            flat = f"lambda {edge}, or the observed information is not positive definite"
             raise UnstableModelError(
-                f"{name} was estimated at the edge of ({low:.4f}, {high:.4f}), so that no effect "
-                "is defined. Give W a cutoff, or use another correction."
+                f"{flat if inside else f'rho {edge}'}, so that no effect is defined. Give W a "
+                "cutoff, or use another correction."
             )
         if not low < rho < high:
             raise UnstableModelError(

@@ -19,7 +19,14 @@ from nqp_spatial.shared.options import Between, Default, check_option, choices, 
 
 Equal = Literal["asymptotic", "unadjusted"]  # two words for equal variances
 CovType = Literal[
-    "asymptotic", "unadjusted", "robust", "clustered", "driscoll-kraay", "kernel", "conley"
+    "asymptotic",
+    "unadjusted",
+    "observed",  # of spatial models by maximum likelihood alone: see CovarianceOptions.curved
+    "robust",
+    "clustered",
+    "driscoll-kraay",
+    "kernel",
+    "conley",
 ]
 Kernel = Literal["bartlett", "parzen", "quadratic-spectral", "uniform"]
 Count = Annotated[int, Between(0)]
@@ -33,10 +40,13 @@ class Covariance(TypedDict, total=False):
     Parameters
     ----------
     cov_type : str
-        Errors have equal variances ("unadjusted" or "asymptotic", two words for one thing);
-        unequal ones ("robust"); are correlated within clusters ("clustered"), over time within
-        entities ("kernel", of Newey and West), within periods and over time ("driscoll-kraay"), or
-        between entities near each other ("conley"). Small-sample factors are in docs/methods.md.
+        Errors have equal variances ("unadjusted" or "asymptotic", two words for one thing), with
+        the information that these data have in place of its mean ("observed": minus the Hessian of
+        the log-likelihood, as Stata's spregress and xsmle print; of spatial models by maximum
+        likelihood with fixed effects or none, and of no others); unequal ones ("robust"); are
+        correlated within clusters ("clustered"), over time within entities ("kernel", of Newey and
+        West), within periods and over time ("driscoll-kraay"), or between entities near each other
+        ("conley"). Small-sample factors are in docs/methods.md.
     clusters : {"entity", "time"}, both in a list, or a Series or DataFrame of labels
         Of "clustered": labels by entity or by (entity, time), one or two columns.
     bandwidth : int, optional
@@ -86,6 +96,9 @@ class CovarianceOptions:
         Options that were given.
     equal : str
         The family's word for equal variances, which its results print.
+    curved : bool
+        Whether the model maximises a likelihood with a Hessian, so that "observed" is one of its
+        covariances.
 
     Raises
     ------
@@ -95,9 +108,19 @@ class CovarianceOptions:
 
     given: Covariance
     equal: Equal = "unadjusted"
+    curved: bool = False
 
     def __post_init__(self) -> None:
         check_option("cov_type", self.given.get("cov_type", self.equal), choices(CovType))
+        if self.cov_type == "observed" and not self.curved:
+            raise OptionError(
+                "cov_type='observed' is minus the Hessian of a log-likelihood: of SpatialLag, "
+                "SpatialDurbin, SpatialDiD and their family with fixed effects or none. Dynamic "
+                "models are corrected for a bias after their likelihood, random effects have the "
+                "expected information, and moments and least squares have no Hessian of their own. "
+                f"Type cov_type={self.equal!r}, which is for equal variances too.",
+                option="cov_type",
+            )
         given = {name: value for name, value in self.given.items() if value is not None}
         for name, owners in BELONGS.items():
             if name in given and self.cov_type not in owners:
@@ -126,7 +149,7 @@ class CovarianceOptions:
     @property
     def equal_variances(self) -> bool:
         """Whether no scores are needed."""
-        return self.cov_type == self.equal
+        return self.cov_type in (self.equal, "observed")
 
     @property
     def clusters(self) -> Any:

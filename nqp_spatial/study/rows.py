@@ -256,10 +256,13 @@ class Model(Row):
         """As for all rows; options of the covariance are judged by the API."""
         yield from super().refuse(entry)
         if "coordinates" in self.fit:
-            yield from _of_covariance(entry, self.fit)
+            curved = getattr(self.function, "curved", False)
+            curved = curved and entry.said.get("effects") != "random"
+            equal = "asymptotic" if self.spatial else "unadjusted"
+            yield from _of_covariance(entry, equal=equal, curved=curved)
 
 
-def _of_covariance(entry: Entry, fit: frozenset[str]) -> Iterable[Problem]:
+def _of_covariance(entry: Entry, **of_model: Any) -> Iterable[Problem]:
     """What the options of the covariance have against what is said; they need no data."""
     known = found("models.covariance:Covariance").__annotations__
     given = {name: value for name, value in entry.said.items() if name in known}
@@ -269,7 +272,7 @@ def _of_covariance(entry: Entry, fit: frozenset[str]) -> Iterable[Problem]:
     if given["cov_type"] == "conley":
         given["coordinates"] = "supplied"  # by the run
     try:
-        found("models.covariance:CovarianceOptions")(given)
+        found("models.covariance:CovarianceOptions")(given, **of_model)
     except OptionError as error:
         at = [name for name in (error.option, "cov_type") if name in entry.said]
         yield tuple(at[:1]), str(error)

@@ -142,6 +142,9 @@ def test_options_of_steps_joins_and_questions(tmp_path):
         ("sar: {serial_lags: 2}", "models.sar.serial_lags: .*belongs to cov_type"),
         ("sar: {logdet: ul}", "models.sar.logdet: expected auto, eigenvalues, lu"),
         ("sar: {cov_type: conley, cutoff_km: 9}", "conley needs polygons under data"),
+        ("fe: {cov_type: observed}", "models.fe.cov_type: .*Type cov_type='unadjusted'"),
+        ("dynamic_sar: {cov_type: observed}", "models.dynamic_sar.cov_type: .*'asymptotic'"),
+        ("sar: {effects: random, cov_type: observed}", "models.sar.cov_type: .*random effects"),
         ("fe: {singletons: none}", "models.fe.singletons: expected keep or drop, found 'none'"),
     ],
 )

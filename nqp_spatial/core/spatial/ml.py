@@ -19,7 +19,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from nqp_spatial.core.linear.within import demean
-from nqp_spatial.core.spatial import information
+from nqp_spatial.core.spatial import information, observed
 from nqp_spatial.core.spatial.likelihood import Compressed, Optimum, Peak, Scale, maximise
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import Spectrum
@@ -140,6 +140,7 @@ def estimate(
     correction: str,
     lag: bool = True,
     error: bool = False,
+    hessian: bool = False,
 ) -> Estimate:
     """Fit y_t = rho W y_t + Z_t delta + effects + u_t, u_t = lambda W u_t + e_t.
 
@@ -155,6 +156,9 @@ def estimate(
     correction : {"lee-yu", "none", "bias-corrected"}
     lag, error : bool
         Whether rho and lambda are in the model.
+    hessian : bool
+        Whether ``cov`` is from the observed information in place of the expected: for
+        "bias-corrected" that of the direct likelihood at its maximum.
     """
     n_periods, n_entities, k = Z.shape
     direct = correction == "bias-corrected" and effects is not None
@@ -163,9 +167,11 @@ def estimate(
     optimum = maximise(data.compressed(), spectrum, scale, lag=lag, error=error)
     params = _stack(optimum, lag, error)
     parts = _inference(data, params, spectrum, scale, lag, error)
-    cov = parts.cov
+    cov, curvature = parts.cov, None
+    if hessian and optimum.sigma2 > 0:
+        curvature = _observed(data, params, spectrum, scale, lag, error)
     if optimum.at_bound or optimum.sigma2 == 0.0:  # the score is not zero there
-        cov = np.full_like(cov, np.nan)
+        cov, curvature = np.full_like(cov, np.nan), None
     elif direct:
         params = _corrected(params, cov, effects, lag + error, n_entities, n_periods)
         scale = scale_of(effects, "lee-yu", n_entities, n_periods)
@@ -180,7 +186,7 @@ def estimate(
         lambda_=lambda_,
         sigma2=sigma2,
         loglik=optimum.loglik,
-        cov=cov,
+        cov=cov if curvature is None else curvature,
         resid=parts.resid,
         y=data.y,
         scale=scale,
@@ -252,6 +258,27 @@ def _inference(
     flat = None if g is None else g.ravel()
     info = information.information(Z.reshape(-1, k), flat, sigma2, terms, spectrum, scale)
     return _Inference(resid, Z, g, information.invert(info), multiplier)
+
+
+def _observed(
+    data: _Within, params: Array, spectrum: Spectrum, scale: Scale, lag: bool, error: bool
+) -> Array:
+    """Covariance at the parameters from the curvature of the likelihood."""
+    k = data.Z.shape[-1]
+    delta, rho, lambda_, sigma2 = _unstack(params, k, lag, error)
+    y, wy, Z = data.filtered(lambda_)
+    resid = (y - rho * wy - Z @ delta).ravel()
+    slopes = np.concatenate([Z, wy[..., None]], axis=-1).reshape(-1, k + 1)[:, : k + lag]
+    second = np.zeros((k + lag + error, k + lag + error))
+    if error:
+        assert data.lagged is not None
+        lagged = data.lagged.reshape(-1, k + 2)  # W [Z, Wy, y]
+        slopes = np.column_stack([slopes, lagged @ np.array([*-delta, -rho, 1.0])])
+        second[:-1, -1] = second[-1, :-1] = resid @ lagged[:, : k + lag]
+    found = observed.information(
+        slopes, second, resid, sigma2, params[k:-1].tolist(), spectrum, scale
+    )
+    return observed.invert(found)
 
 
 def _corrected(

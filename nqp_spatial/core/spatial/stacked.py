@@ -25,7 +25,7 @@ import scipy.sparse as sp
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from nqp_spatial.core.linear.projection import Projection
-from nqp_spatial.core.spatial import information
+from nqp_spatial.core.spatial import information, observed
 from nqp_spatial.core.spatial.likelihood import Compressed, Optimum, Scale, jacobian_slope, maximise
 from nqp_spatial.core.spatial.ml import Estimate
 from nqp_spatial.core.spatial.multiplier import Multiplier
@@ -49,6 +49,7 @@ def estimate(
     adjusted: AdjustedSpectrum | None = None,
     lag: bool = True,
     error: bool = False,
+    hessian: bool = False,
 ) -> Estimate:
     """Fit y = rho W y + Z delta + D mu + u, u = lambda W u + e, on stacked observations.
 
@@ -62,6 +63,9 @@ def estimate(
         Removes D.
     adjusted : AdjustedSpectrum, optional
         For "adjusted-score", without a spatial error.
+    hessian : bool
+        Whether ``cov`` has the observed information, or derivative of the adjusted score, in place
+        of its mean.
     """
     data = _Filtered(y, Z, W, projection) if error else _Plain(y, Z, W, projection)
     scale = Scale(len(y) - (projection.rank if adjusted else 0), 1)
@@ -87,6 +91,14 @@ def estimate(
         else:
             info = information.information(regressors, g, optimum.sigma2, terms, spectrum, scale)
             bread = cov = information.invert(info)
+        if hessian:
+            slopes, second = data.curvature(optimum, resid, lag, error)
+            J = observed.information(
+                slopes, second, resid, optimum.sigma2, spatial, adjusted or spectrum, scale
+            )
+            bread = cov = observed.invert(J)
+            if adjusted is not None and lag:
+                cov = _of_adjusted_score(bread, traces.pgmg)
     return Estimate(
         delta=optimum.delta,
         rho=optimum.rho,
@@ -153,6 +165,13 @@ class _Plain(Compressed):
         """Residuals, regressors and Wy, free of fixed effects."""
         Z, wy, y = self._S[:, : self.k], self._S[:, self.k], self._S[:, self.k + 1]
         return y - optimum.rho * wy - Z @ optimum.delta, Z, wy
+
+    def curvature(
+        self, optimum: Optimum, resid: Array, lag: bool, error: bool
+    ) -> tuple[Array, Array]:
+        """Slopes of minus the innovations, and e'e_pq: see `observed`."""
+        slopes = self._S[:, : self.k + lag]
+        return slopes, np.zeros((slopes.shape[1], slopes.shape[1]))
 
 
 class _Filtered(Compressed):
@@ -230,6 +249,36 @@ class _Filtered(Compressed):
         Z, wy, y = columns[:, : self.k], columns[:, self.k], columns[:, self.k + 1]
         return y - optimum.rho * wy - Z @ optimum.delta, Z, wy
 
+    def curvature(
+        self, optimum: Optimum, resid: Array, lag: bool, error: bool
+    ) -> tuple[Array, Array]:
+        """Slopes of minus the innovations, and e'e_pq: see `observed`.
+
+        Coefficients of the dummies are parameters too, and are eliminated: what the slopes have of
+        the filtered dummies D* is taken off, and as D* moves with lambda, so is (D*'D*)^-1 (WD)'e.
+        """
+        lambda_, positions = optimum.lambda_, self.k + lag
+        v = np.concatenate([-optimum.delta, [-optimum.rho, 1.0]])
+        effects = self._coefficients((self._S - lambda_ * self._WS) @ v, lambda_)
+        wu = self._WS @ v - self._WQ @ effects
+        raw = np.column_stack([(self._S - lambda_ * self._WS)[:, :positions], wu])
+        second = np.zeros((positions + 1, positions + 1))
+        second[:-1, -1] = second[-1, :-1] = resid @ self._WS[:, :positions]
+        moved = self._moved(resid, lambda_)
+        along = raw.T @ moved
+        second[:, -1] -= along
+        second[-1, :] -= along
+        second[-1, -1] -= moved @ moved
+        return self.clear(raw, lambda_), second
+
+    def _moved(self, resid: Array, lambda_: float) -> Array:
+        """D* (D*'D*)^-1 (WD)'e."""
+        basis = self._basis(lambda_).toarray()
+        if not basis.shape[1]:
+            return np.zeros(len(resid))
+        # the shortest x with D*'x = (WD)'e
+        return np.asarray(np.linalg.lstsq(basis.T, self._WQ.T @ resid, rcond=None)[0])
+
 
 def _adjusted_covariance(
     Z: Array, g: Array, optimum: Optimum, adjusted: AdjustedSpectrum, traces: _Traces, rank: int
@@ -254,6 +303,16 @@ def _adjusted_covariance(
     bread = information.invert(J)
     cov = bread @ V @ bread
     return bread, 0.5 * (cov + cov.T)
+
+
+def _of_adjusted_score(bread: Array, pgmg: float) -> Array:
+    """J^-1 var(score) J^-1 with the observed J: the two differ in rho by tr(PGMG), as in the mean.
+
+    Where W and the effects commute, as under the transformation, there is no difference.
+    """
+    rho = bread[:, -2]
+    cov = bread - pgmg * np.outer(rho, rho)
+    return cov if (np.diag(cov) > 0).all() else np.full_like(cov, np.nan)
 
 
 class _Traces:

@@ -181,3 +181,16 @@ def check_fit(found: Estimate, spectrum: Spectrum) -> None:
             BoundaryWarning,
             stacklevel=outside(),
         )
+
+
+def check_curvature(found: Estimate) -> None:
+    """Warn if the likelihood has no curvature that could be inverted, although inside."""
+    if np.isnan(found.cov).any() and not found.at_bound:
+        warnings.warn(
+            "The log-likelihood is flat or not concave at the estimate: minus its Hessian is not "
+            "positive definite, so that no standard errors are given. The data hardly tell some of "
+            "the parameters apart: leave out rho or lambda, or some lags with durbin=[...]; "
+            "cov_type='asymptotic' has the mean of the Hessian, and large errors there.",
+            IdentificationWarning,
+            stacklevel=outside(),
+        )

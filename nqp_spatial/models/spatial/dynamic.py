@@ -66,6 +66,7 @@ class _Dynamic(_spatial_model.SpatialModel):
     """What both dynamic models share. ``design`` is the sample, without the first period."""
 
     _lag, _error = True, False
+    curved = False
 
     def _begin(
         self,

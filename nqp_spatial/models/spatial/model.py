@@ -73,6 +73,7 @@ class SpatialModel:
     _error: ClassVar[bool]
     _model_name: ClassVar[str]
     _chooses_lags: ClassVar[bool]  # whether durbin= is an argument
+    curved: ClassVar[bool] = True  # whether cov_type="observed" is one of its covariances
     counterpart: ClassVar[str | None] = None  # the program it can be cross-checked with
 
     if TYPE_CHECKING:  # each model of the family says what it takes
@@ -214,9 +215,13 @@ class SpatialModel:
 
         The estimate itself assumes equal variances; the other covariances are sandwiches of its
         scores (``core/spatial/sandwich.py``), with the factors and the t distribution of
-        :class:`FixedEffects`, where "asymptotic" is normal. With entity effects and few periods
-        "clustered" covers better than "robust". Random effects have "asymptotic" and, without a
-        spatial error, "clustered" by entities or labels that hold them.
+        :class:`FixedEffects`, where "asymptotic" and "observed" are normal. "observed" is the
+        inverse of minus the Hessian of the log-likelihood in all parameters
+        (``core/spatial/observed.py``): of what ``correction`` maximises, which for
+        "bias-corrected" is the direct likelihood; for "adjusted-score" the derivative of the score
+        takes the place of its mean. With entity effects and few periods "clustered" covers better
+        than "robust". Random effects have "asymptotic" and, without a spatial error, "clustered"
+        by entities or labels that hold them.
 
         Parameters
         ----------
@@ -242,9 +247,11 @@ class SpatialModel:
         IdentificationWarning
             If the likelihood has another maximum, lower by less than 1.92 (half the 95 per cent
             point of chi-squared with one degree of freedom): with both rho and lambda, or an
-            asymmetric W.
+            asymmetric W. Or if minus the Hessian of "observed" is not positive definite, so that
+            no standard errors are given.
         """
-        options = CovarianceOptions(cov, equal="asymptotic")
+        curved = self.curved and self.effects != "random"
+        options = CovarianceOptions(cov, equal="asymptotic", curved=curved)
         check_option("logdet", logdet, METHODS)
         design = self.design
         lagged, Z, basis = self._lagged_regressors()
@@ -257,8 +264,11 @@ class SpatialModel:
         _fit_checks.check_degrees(design, Z.shape[-1] + self._lag + self._error + 1, self._removed)
         if self.effects == "random":
             return self._fit_random(Z, basis, lagged, spectrum, options)
-        found = self._estimate(Z, spectrum)
+        hessian = options.cov_type == "observed"
+        found = self._estimate(Z, spectrum, hessian=hessian)
         _fit_checks.check_fit(found, spectrum)
+        if hessian:
+            _fit_checks.check_curvature(found)
         values, df = compute(found, design, options)
         errors = Inference(basis.covariance(values), df)
         measures = self._fit_measures(found, Z)
@@ -278,7 +288,7 @@ class SpatialModel:
             self._kept = self.design, lagged, Z, basis
         return lagged, Z, basis
 
-    def _estimate(self, Z: Array, spectrum: Spectrum) -> Estimate:
+    def _estimate(self, Z: Array, spectrum: Spectrum, *, hessian: bool) -> Estimate:
         design = self.design
         if isinstance(design, StackedDesign):
             adjusted = self.correction == ADJUSTED and self.effects is not None
@@ -291,6 +301,7 @@ class SpatialModel:
                 adjusted=design.adjusted if adjusted else None,
                 lag=self._lag,
                 error=self._error,
+                hessian=hessian,
             )
         return estimate(
             design.y,
@@ -301,6 +312,7 @@ class SpatialModel:
             correction=self.correction,
             lag=self._lag,
             error=self._error,
+            hessian=hessian,
         )
 
     def _fit_random(

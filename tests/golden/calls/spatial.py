@@ -51,6 +51,7 @@ MODELS: dict[str, Any] = {
 }
 COVARIANCES: dict[str, Any] = {
     "asymptotic": dict,
+    "observed": lambda: {"cov_type": "observed"},
     "robust": lambda: {"cov_type": "robust"},
     "clustered": lambda: {"cov_type": "clustered"},
     "clustered by time": lambda: {"cov_type": "clustered", "clusters": "time"},
