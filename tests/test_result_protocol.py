@@ -139,12 +139,15 @@ def calculations(f: pd.DataFrame) -> list[Calculation]:
     years = pd.MultiIndex.from_product([["甲", "乙"], [2010]], names=["city", "year"])
     reports = pd.Series(["发展大数据。", "推进云计算，发展大数据。"], years)
     reports.attrs = dict(f.attrs)
+    cities = f.index.unique(0)
+    halves = pd.Series(["a", "b"] * (len(cities) // 2), cities)
     directions = {"x": "positive", "z": "positive", "q": "negative"}
     return [
         nqp.indices.entropy(levels, directions),
         nqp.indices.topsis(levels, directions),
         nqp.indices.pca(levels, directions, n_components=2),
         nqp.indices.malmquist(vrs, ["labour"], ["gdp"], returns="vrs"),
+        nqp.indices.dagum_gini(levels["x"], halves),
         nqp.indices.co_patents(joint),
         nqp.indices.keyword_frequency(reports, {"数字": ["大数据", "云计算"]}),
     ]

@@ -2,6 +2,8 @@ from .aggregate import Aggregated as Aggregated
 from .aggregate import AggregateReport as AggregateReport
 from .aggregate import aggregate as aggregate
 from .coupling import coupling as coupling
+from .dagum import DagumResult as DagumResult
+from .dagum import dagum_gini as dagum_gini
 from .diversity import rta as rta
 from .diversity import rta_rows as rta_rows
 from .entropy import IndexResult as IndexResult

@@ -413,6 +413,12 @@ STEPS: Mapping[str, Step] = {
         parts=("total", "within", "between", "within_share"),
         beside=lambda step, table: found("indices.inequality:contributions")(table),
     ),
+    "dagum_gini": _made(
+        "indices:dagum_gini", named=True, values=lambda step, answer: answer.decomposition,
+        parts=("gini", "within", "between", "transvariation", "within_share", "between_share",
+               "transvariation_share"),
+        beside=lambda step, answer: {n: one.frame for n, one in answer.frames.items()},
+    ),
     "relative_to_leader": _made(
         "indices:relative_to_leader", own=_INTO | own(leaders=(dict[str, Any] | None, None)),
         takes={"values": Columns}, parts="values", rule=_leads,

@@ -343,6 +343,25 @@ def test_inequality_within_and_between_groups(tmp_path):
     assert_allclose(of_groups.sum(), weighted["within"], rtol=1e-12)
 
 
+def test_gini_within_and_between_groups(tmp_path):
+    into = "{gini: g, between_share: net}"
+    path = steps(
+        tmp_path, f"{{kind: dagum_gini, values: p, group: group, weights: q, into: {into}}}"
+    )
+    data, f = data_of(path), grouped()
+    expected = indices.dagum_gini(f["p"], groups(), weights=f["q"])
+    years = data.panel.frame.index.get_level_values("year")
+    shown = expected.decomposition.loc[years, ["gini", "between_share"]]
+    assert_allclose(data.panel.frame[["g", "net"]], shown, rtol=1e-12)
+    assert_allclose(data.step_frames["dagum-between-g"], expected.between_groups(), rtol=1e-12)
+    overrides = {"output.tables": ["md"], "output.plots": [], "lang": "zh"}
+    folder = run_study(path, overrides=overrides).output / "tables"
+    text = (folder / "dagum-g.md").read_text(encoding="utf-8")
+    assert text.startswith("**Dagum基尼系数及其分解: g**") and "超变密度贡献率" in text
+    text = (folder / "dagum-within-g.md").read_text(encoding="utf-8")
+    assert text.startswith("**组内基尼系数: g**") and "| x | y |" in text
+
+
 def test_efficiency(tmp_path):
     data = data_of(
         steps(

@@ -276,6 +276,13 @@ def _(kind: str) -> Any:
     )
 
 
+@case("dagum_gini")
+def _() -> Any:
+    frame = digital()
+    found = i.dagum_gini(frame["gdp_pc"], group_of(), weights=frame["population"])
+    return {"found": found, "within": found.within_groups(), "between": found.between_groups()}
+
+
 @case.each("gap", {r: {"reference": r} for r in ("mean", "median", "max")})
 def _(options: dict[str, Any]) -> Any:
     return i.gap(clusters()["gdp_pc"], provinces(), **options)

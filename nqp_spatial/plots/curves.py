@@ -1,0 +1,105 @@
+"""Several curves in one picture: series over periods, and densities one behind another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from nqp_spatial.language.catalogue import word
+from nqp_spatial.plots.style import COLOURS, GREY, checked, drawing, few_ticks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.3}  # of a legend
+_DASHES = ("-", (0, (5, 3)), (0, (1, 2)), (0, (5, 2, 1, 2)))  # told apart where colours repeat
+
+
+def series(
+    frame: pd.DataFrame,
+    *,
+    x: str | None = None,
+    y: str = "",
+    ax: Axes | None = None,
+    notes: Iterable[str] = (),
+    lang: str = "en",
+) -> Axes:
+    """A line for each column over the index.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns are named in the legend.
+    x, y : str, optional
+        Printed beside the axes; by default the word for period, and nothing.
+    ax : Axes, optional
+    notes : iterable of str
+        Printed below.
+    lang : {"en", "zh"}
+
+    Raises
+    ------
+    DataError
+        There are no rows.
+    """
+    frame = checked(frame, None, ())
+    places, labels = _places(frame.index)
+    with drawing(ax, (6.0, 3.6), notes, lang) as ax:
+        for i, name in enumerate(frame):
+            dash = _DASHES[i // len(COLOURS) % len(_DASHES)]
+            colour = COLOURS[i % len(COLOURS)]
+            ax.plot(places, frame[name], "o", ms=3.5, lw=1.4, ls=dash, color=colour,
+                    label=str(name))  # fmt: skip
+        if labels is None:
+            ax.xaxis.set_major_locator(few_ticks(8, integer=True))
+        else:
+            ax.set_xticks(places, labels)
+        ax.set_xlabel(word("pictures.period", lang) if x is None else x)
+        ax.set_ylabel(y)
+        ax.legend(fontsize=8, ncols=min(4, frame.shape[1]), **_ABOVE)
+    return ax
+
+
+def _places(index: pd.Index) -> tuple[pd.Index, list[str] | None]:
+    """Where rows stand along the axis; their names if they are no whole numbers."""
+    if pd.api.types.is_integer_dtype(index.dtype):
+        return index, None
+    return pd.RangeIndex(len(index)), [str(label) for label in index]
+
+
+def ridges(
+    frame: pd.DataFrame,
+    *,
+    x: str = "",
+    ax: Axes | None = None,
+    notes: Iterable[str] = (),
+    lang: str = "en",
+) -> Axes:
+    """Densities one above another, the first lowest: what surfaces over time show, to be read off.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A column for each curve, the index its places along the axis.
+    x : str
+        What the axis is of.
+    ax, notes, lang
+        As in `series`.
+    """
+    frame = checked(frame, None, ())
+    step = float(frame.max().max()) / 2.2
+    with drawing(ax, (5.6, 1.6 + 0.42 * frame.shape[1]), notes, lang) as ax:
+        for i, name in reversed(list(enumerate(frame))):  # those in front are drawn last
+            base = i * step
+            curve = base + frame[name]
+            order = 2.0 + (frame.shape[1] - i)
+            ax.fill_between(frame.index, base, curve, color=COLOURS[0], alpha=0.25, lw=0,
+                            zorder=order)  # fmt: skip
+            ax.plot(frame.index, curve, color=COLOURS[0], lw=1.1, zorder=order)
+            ax.axhline(base, color=GREY, lw=0.4, zorder=1)
+        ax.set_yticks(np.arange(frame.shape[1]) * step, [str(name) for name in frame])
+        ax.set_xlabel(x)
+    return ax
