@@ -148,6 +148,7 @@ def calculations(f: pd.DataFrame) -> list[Calculation]:
         nqp.indices.pca(levels, directions, n_components=2),
         nqp.indices.malmquist(vrs, ["labour"], ["gdp"], returns="vrs"),
         nqp.indices.dagum_gini(levels["x"], halves),
+        nqp.diagnostics.markov(levels["x"], lattice(cities), classes=2),
         nqp.indices.co_patents(joint),
         nqp.indices.keyword_frequency(reports, {"数字": ["大数据", "云计算"]}),
     ]
@@ -257,7 +258,7 @@ def test_tidy_and_glance_have_the_same_columns_everywhere(results):
 
 def test_calculations_say_what_they_are_and_have_no_parts(results):
     found = [result for result in results.values() if isinstance(result, Calculation)]
-    assert len(found) == 7
+    assert len(found) == 8
     for result in found:
         name = type(result).__name__
         frame, tidy, glance = result.to_frame(), result.tidy(), result.glance()

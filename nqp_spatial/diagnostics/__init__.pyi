@@ -21,6 +21,8 @@ from .local import local_g as local_g
 from .local import local_geary as local_geary
 from .local import local_moran as local_moran
 from .local import moran_scatter as moran_scatter
+from .markov import MarkovResult as MarkovResult
+from .markov import markov as markov
 from .panel_effects import effects_f_test as effects_f_test
 from .panel_effects import effects_lm_test as effects_lm_test
 from .unit_roots import UnitRootResult as UnitRootResult

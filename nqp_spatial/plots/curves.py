@@ -103,3 +103,39 @@ def ridges(
         ax.set_yticks(np.arange(frame.shape[1]) * step, [str(name) for name in frame])
         ax.set_xlabel(x)
     return ax
+
+
+def matrix(
+    frame: pd.DataFrame,
+    *,
+    x: str = "",
+    y: str = "",
+    ax: Axes | None = None,
+    notes: Iterable[str] = (),
+    lang: str = "en",
+) -> Axes:
+    """Shares between zero and one as shaded cells with their numbers; rows are the index.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Cells without a number are left white.
+    x, y : str
+        What columns and rows are.
+    ax, notes, lang
+        As in `series`.
+    """
+    frame = checked(frame, None, ())
+    values = frame.to_numpy(dtype=float)
+    side = 1.2 + 0.62 * frame.shape[1]
+    with drawing(ax, (side + 0.6, side), notes, lang) as ax:
+        ax.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+        for (i, j), value in np.ndenumerate(values):
+            if not np.isnan(value):
+                colour = "white" if value > 0.6 else "black"
+                ax.text(j, i, f"{value:.3f}", ha="center", va="center", fontsize=8, color=colour)
+        ax.set_xticks(range(frame.shape[1]), [str(name) for name in frame])
+        ax.set_yticks(range(frame.shape[0]), [str(name) for name in frame.index])
+        ax.set_xlabel(x)
+        ax.set_ylabel(y)
+    return ax

@@ -584,6 +584,9 @@ DIAGNOSTICS: Mapping[str, Diagnostic] = {
         names={"series": "", "graphs": ""},
     ),
     "getis_ord": Diagnostic("diagnostics:getis_ord", roles=("y", "graph")),
+    "markov": Diagnostic(
+        "diagnostics:markov", roles=("y", "graph"), names={"values": ""}, tests="markov-tests"
+    ),
     "effects_f": Diagnostic("diagnostics.panel_effects:f_table", roles=("y", "x")),
     "effects_lm": Diagnostic("diagnostics.panel_effects:lm_table", roles=("y", "x")),
     "vif": Diagnostic(

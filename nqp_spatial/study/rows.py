@@ -289,10 +289,13 @@ class Diagnostic(Row):
         (graphs), residuals of each model (resids), or results of models that keys name.
     beside : mapping of str to str
         Further tables of the same, by the function that makes them.
+    tests : str
+        The table with the tests of an answer that has tables of its own.
     """
 
     roles: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
+    tests: str = ""
     supplied: frozenset[str] = SUPPLIED | {"resids", "restricted", "full", "series", "graphs"}
 
 

@@ -16,7 +16,7 @@ from nqp_spatial.exceptions import DataWarning
 from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.panel.formula import quoted
 from nqp_spatial.panel.panel import PanelData
-from nqp_spatial.results import TestResult, tests_frame
+from nqp_spatial.results import Calculation, TestResult, tests_frame
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.tests import df_text
 from nqp_spatial.shared.values import Entry
@@ -319,12 +319,20 @@ def diagnose(study: Study, source: Source, found: Found) -> None:
             if name == "unit_root":
                 found.diagnostics["unit-root"] = _unit_roots(study, found, asked)
                 continue
-            label, frames = name.replace("_", "-"), {}
+            label, frames = name.replace("_", "-"), dict[tuple[str, ...], pd.DataFrame]()
+            named: dict[str, dict[tuple[str, ...], pd.DataFrame]] = {}
             for key, answer in _answers(study, found, asked):
                 if hasattr(answer, "table"):  # one that has a table of its own
                     found.paths["-".join([label, *key])] = answer
+                elif isinstance(answer, Calculation):  # several tables, and tests
+                    for own, one in answer.frames.items():
+                        named.setdefault(own, {})[key] = one.to_frame(study.language)
+                    if answer.tests:
+                        named.setdefault(asked.row.tests, {})[key] = _frame(answer.tests)
                 else:
                     frames[key] = _frame(answer)
+            for own, parts in named.items():
+                found.diagnostics[own] = _joined(parts, asked.row.roles)
             if frames:
                 found.diagnostics[label] = _joined(frames, asked.row.roles)
             for other, api in asked.row.beside.items():
@@ -334,6 +342,8 @@ def diagnose(study: Study, source: Source, found: Found) -> None:
 def _answers(study: Study, found: Found, asked: Entry) -> Iterator[tuple[tuple[str, ...], Any]]:
     """What a diagnostic answers, by the outcome, model and weights that it is about."""
     row, given, panel = asked.row, asked.row.given(asked), found.data.panel
+    if given.get("groups") is not None:
+        given["groups"] = panel.by_entity(given["groups"]).dropna()
     if "resids" in row.roles:
         for key, result in found.results.items():
             outcome, model = key.split("/", 1)

@@ -149,3 +149,20 @@ def test_a_mistake_is_answered_with_its_place(tmp_path, name):
     with pytest.raises(NqpError, match=rf"(?s){part}") as caught:
         run(study(tmp_path, text))
     assert str(caught.value).startswith("study.yaml, line 10, diagnostics.")
+
+
+@pytest.mark.filterwarnings("ignore:.*were expected less than five times")
+@pytest.mark.parametrize(("lang", "said"), [("en", "Neighbours matter"), ("zh", "邻居类型的影响")])
+def test_chains_of_classes_of_the_outcome(tmp_path, lang, said):
+    asks = "models: [fe]\ndiagnostics: {autocorrelation: false, markov: {classes: 3}}\n"
+    found = run(study(tmp_path, f"lang: {lang}\n{asks}"))
+    y, _, graph = data()
+    expected = nqp.diagnostics.markov(y, graph, classes=3)
+    table = found.diagnostics["markov"]
+    assert table.index.names == ["outcome", "weights", "neighbours", "from"]
+    assert_allclose(table.loc[("y", "near")], expected.matrices(), rtol=1e-9)
+    same(found.diagnostics["markov-tests"].loc[("y", "near", "space_q")], expected.tests["space_q"])
+    assert said in text_of(found, "markov-tests")
+    null = expected.tests["space_q"].null
+    assert (null if lang == "en" else null.zh) in text_of(found, "markov-tests")
+    assert text_of(found, "markov-long-run")

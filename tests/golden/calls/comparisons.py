@@ -43,6 +43,8 @@ case = Group(
     g.getis_ord,
     g.bivariate_moran,
     g.local_moran,
+    g.markov,
+    g.MarkovResult,
     g.local_geary,
     g.local_g,
     g.local_bivariate_moran,
@@ -391,3 +393,18 @@ def _() -> Any:
     frame, drawn = nqp.simulate_durbin(contiguous(), 6, seed=7, **truth)
     fit = nqp.SpatialDurbin(frame["y"], frame[["a", "b"]], contiguous()).fit()
     return {"frame": frame, "fit": fit.params, "truth": drawn}
+
+
+@case("markov")
+def _() -> Any:
+    found = g.markov(y(), contiguous(), classes=3)
+    return {
+        "found": found,
+        "own": g.markov(y(), classes=[-3.0, -2.5]),
+        "matrix": found.matrix(2),
+        "matrices": found.matrices(),
+        "passage": found.first_passage(),
+        "conditions": found.conditions,
+        "long run": found.long_run(),
+        "ranks": g.markov(y(), contiguous(), by="period", neighbours="quantiles", relative=True),
+    }
