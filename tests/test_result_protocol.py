@@ -140,6 +140,7 @@ def calculations(f: pd.DataFrame) -> list[Calculation]:
     reports = pd.Series(["发展大数据。", "推进云计算，发展大数据。"], years)
     reports.attrs = dict(f.attrs)
     cities = f.index.unique(0)
+    places = pd.DataFrame({"lon": range(len(cities)), "lat": 30.0}, cities)
     halves = pd.Series(["a", "b"] * (len(cities) // 2), cities)
     directions = {"x": "positive", "z": "positive", "q": "negative"}
     return [
@@ -148,6 +149,7 @@ def calculations(f: pd.DataFrame) -> list[Calculation]:
         nqp.indices.pca(levels, directions, n_components=2),
         nqp.indices.malmquist(vrs, ["labour"], ["gdp"], returns="vrs"),
         nqp.indices.dagum_gini(levels["x"], halves),
+        nqp.indices.gravity_links(levels["x"], places),
         nqp.diagnostics.markov(levels["x"], lattice(cities), classes=2),
         nqp.indices.co_patents(joint),
         nqp.indices.keyword_frequency(reports, {"数字": ["大数据", "云计算"]}),
@@ -258,11 +260,11 @@ def test_tidy_and_glance_have_the_same_columns_everywhere(results):
 
 def test_calculations_say_what_they_are_and_have_no_parts(results):
     found = [result for result in results.values() if isinstance(result, Calculation)]
-    assert len(found) == 8
+    assert len(found) == 9
     for result in found:
         name = type(result).__name__
         frame, tidy, glance = result.to_frame(), result.tidy(), result.glance()
-        assert not result.parts and result.frames and "simulated" in result.notes, name
+        assert not result.parts and result.frames and result.notes[0] == "simulated", name
         assert list(tidy)[-2:] == ["term", "value"] and len(tidy) == frame.size, name
         assert list(tidy)[:-2] == list(frame.index.names), name
         last = frame.iloc[-1]

@@ -10,6 +10,7 @@ from .entropy import IndexResult as IndexResult
 from .entropy import entropy as entropy
 from .inequality import gap as gap
 from .inequality import inequality as inequality
+from .inequality import pairwise_gap as pairwise_gap
 from .inequality import theil_decomposition as theil_decomposition
 from .integration import krugman as krugman
 from .integration import krugman_pairs as krugman_pairs
@@ -17,6 +18,9 @@ from .integration import market_integration as market_integration
 from .keywords import KeywordResult as KeywordResult
 from .keywords import Lexicon as Lexicon
 from .keywords import keyword_frequency as keyword_frequency
+from .links import Links as Links
+from .links import factor_flows as factor_flows
+from .links import gravity_links as gravity_links
 from .location import location_quotient as location_quotient
 from .location import relative_to_leader as relative_to_leader
 from .malmquist import MalmquistResult as MalmquistResult

@@ -20,10 +20,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import xlog1py
 
-from nqp_spatial.exceptions import OptionError
+from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.panel.groups import by_group, one_group_each
 from nqp_spatial.panel.sample import column_beside, one_column
 from nqp_spatial.shared.checks import refuse
+from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_options
 
 Array = npt.NDArray[np.float64]
@@ -234,6 +235,50 @@ def gap(
     return pd.DataFrame(
         {"group": group, "reference": base, "ratio": ratio, "log_gap": np.log(ratio).abs()}
     )
+
+
+def pairwise_gap(values: pd.Series, groups: pd.Series | pd.DataFrame | None = None) -> pd.Series:
+    """Mean distance of a city to each other one, |ln y_i - ln y_j|, by period.
+
+    The gap between cities where no city or mean is the reference: in output, in innovation.
+
+    Parameters
+    ----------
+    values : Series, index (entity, time)
+        Above zero.
+    groups : Series indexed by entity, or membership table, optional
+        Other cities of the same group; each city of the data in exactly one.
+
+    Returns
+    -------
+    Series, index (entity, time), named ``pairwise_gap``
+
+    Raises
+    ------
+    DataError
+        Values of zero or below; a city alone in its group and period.
+    MissingValuesError, DuplicateKeysError
+        Cities in no group, or in several.
+    """
+    table = _positive(values, None)
+    logs, time = np.log(table["y"]), table.index.get_level_values(1)
+    keys = [time] if groups is None else [time, one_group_each(groups, table.index).to_numpy()]
+    size = logs.groupby(keys).transform("size")
+    if (size < 2).any():
+        alone = table.index[(size < 2).to_numpy()]
+        raise DataError(
+            f"{len(alone)} row(s) have no other city to compare with, first {first(alone, 3)}. "
+            "Leave them out, or give larger groups."
+        )
+
+    def mean(own: pd.Series) -> pd.Series:
+        x = np.sort(own.to_numpy())
+        place = np.searchsorted(x, own.to_numpy())
+        sums, n = np.r_[0.0, np.cumsum(x)], len(x)
+        apart = own * (2 * place - n) - 2 * sums[place] + sums[-1]  # sum_j |x_i - x_j|
+        return apart / (n - 1)
+
+    return logs.groupby(keys, group_keys=False).transform(mean).rename("pairwise_gap")
 
 
 def _deviations(y: Array, weights: Array | None) -> tuple[Array, Array]:

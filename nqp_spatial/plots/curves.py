@@ -139,3 +139,48 @@ def matrix(
         ax.set_xlabel(x)
         ax.set_ylabel(y)
     return ax
+
+
+def network(
+    links: pd.DataFrame,
+    places: pd.DataFrame,
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+    notes: Iterable[str] = (),
+    lang: str = "en",
+) -> Axes:
+    """Links as lines between places: thicker where stronger, places larger where they have more.
+
+    Parameters
+    ----------
+    links : DataFrame
+        ``value`` and the coordinates of both ends: ``lon_origin``, ``lat_origin``,
+        ``lon_destination``, ``lat_destination``.
+    places : DataFrame
+        ``lon``, ``lat`` and ``size``.
+    title : str
+    ax, notes, lang
+        As in `series`.
+    """
+    from matplotlib.collections import LineCollection
+
+    ends = ("lon_origin", "lat_origin", "lon_destination", "lat_destination")
+    checked(links, None, ("value", *ends))
+    with drawing(ax, (6.0, 5.2), notes, lang) as ax:
+        share = links["value"].to_numpy() / links["value"].max()
+        lines = LineCollection(
+            links[list(ends)].to_numpy().reshape(-1, 2, 2),
+            linewidths=0.2 + 2.6 * share,
+            colors=COLOURS[0],
+            alpha=0.45,
+        )
+        ax.add_collection(lines)
+        size = places["size"] / places["size"].max()
+        ax.scatter(places["lon"], places["lat"], s=4 + 60 * size, color=COLOURS[1], zorder=3)
+        middle = np.radians(places["lat"].mean())
+        ax.set_aspect(1 / np.cos(middle))  # degrees of longitude are shorter there
+        ax.set_xlabel("°E")
+        ax.set_ylabel("°N")
+        ax.set_title(title)
+    return ax

@@ -12,7 +12,6 @@ import pandas as pd
 
 from nqp_spatial import did, indices
 from nqp_spatial.cities import layers
-from nqp_spatial.datasets import packaged
 from nqp_spatial.exceptions import (
     DataError,
     DataWarning,
@@ -116,7 +115,7 @@ def prepare(study: Study, source: Source) -> StudyData:
         panel, done.frames["aggregate"] = _aggregated(panel, study.data.aggregate, tables)
         whole = panel
     _check_columns(panel, systems, tables)
-    whole = _with_polygons(whole, tables)
+    whole = tables.with_polygons(whole)
     panel = replace(panel, polygons=whole.polygons)
     cells = panel.restrict(entities=panel.entities)
     panel = _complete(cells, systems, tables)
@@ -188,20 +187,6 @@ def _aggregated(panel: PanelData, asked: Entry, tables: Inputs) -> tuple[PanelDa
         groups: Any = panel.by_entity(asked.by).dropna()
         report = indices.aggregate(panel.frame, groups, rules, missing=asked.missing).report
         return panel.aggregate(asked.by, rules, missing=asked.missing), report.by_group()
-
-
-def _with_polygons(panel: PanelData, tables: Inputs) -> PanelData:
-    data, key = tables.study.data, ("data", "polygons")
-    if data.polygons is None:
-        return panel
-    with tables.source.at(*key):
-        if data.polygons.startswith("bundled:"):
-            layer = packaged.polygons(data.polygons)
-        else:
-            path = tables.files[data.polygons] = tables.source.file(key, data.polygons)
-            assert data.polygon_id is not None  # `consistency` asks for it
-            layer = layers.read_polygons(path, data.polygon_id, crs=data.polygon_crs)
-        return panel.with_polygons(layer)
 
 
 def _window(panel: PanelData, tables: Inputs) -> PanelData:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial import indices
+from nqp_spatial.cities import layers
 from nqp_spatial.cities.matching import with_adcodes
 from nqp_spatial.datasets import packaged
 from nqp_spatial.datasets.load import load_castle
@@ -56,6 +57,20 @@ class Inputs:
             frame = read_table(path, encoding=encoding, **options)
         self.files[text] = path
         return frame
+
+    def with_polygons(self, panel: PanelData) -> PanelData:
+        """The panel with the polygons of the study, if it has any."""
+        data, key = self.study.data, ("data", "polygons")
+        if data.polygons is None:
+            return panel
+        with self.source.at(*key):
+            if data.polygons.startswith("bundled:"):
+                layer = packaged.polygons(data.polygons)
+            else:
+                path = self.files[data.polygons] = self.source.file(key, data.polygons)
+                assert data.polygon_id is not None  # `consistency` asks for it
+                layer = layers.read_polygons(path, data.polygon_id, crs=data.polygon_crs)
+            return panel.with_polygons(layer)
 
     def file(self, key: Key, text: str) -> Path:
         """The path of a file that is no table.

@@ -355,6 +355,8 @@ def _made(api: str, **more: Any) -> Step:
 
 _TWO = {"takes": {"sectors": Two, "counts": Two, "systems": Two}}
 _LISTED = {"takes": {"inputs": Columns, "outputs": Columns}}
+_LINKED = _INTO | own(points=(Literal["centroids"] | _LON_LAT, "centroids"))
+_TOTALS = ("total", "sent", "received", "share")
 _PERIOD = _INTO | own(period=(Any, None))  # year by year, or of one for all
 
 STEPS: Mapping[str, Step] = {
@@ -417,6 +419,17 @@ STEPS: Mapping[str, Step] = {
         "indices:dagum_gini", named=True, values=lambda step, answer: answer.decomposition,
         parts=("gini", "within", "between", "transvariation", "within_share", "between_share",
                "transvariation_share"),
+        beside=lambda step, answer: {n: one.frame for n, one in answer.frames.items()},
+    ),
+    "pairwise_gap": _made("indices:pairwise_gap"),
+    "gravity_links": _made(  # places: the polygons of the study, or columns
+        "indices:gravity_links", own=_LINKED, takes={"masses": Columns}, parts=_TOTALS,
+        values=lambda step, answer: answer.totals,
+        beside=lambda step, answer: {n: one.frame for n, one in answer.frames.items()},
+    ),
+    "factor_flows": _made(
+        "indices:factor_flows", own=_LINKED, parts=_TOTALS,
+        values=lambda step, answer: answer.totals,
         beside=lambda step, answer: {n: one.frame for n, one in answer.frames.items()},
     ),
     "relative_to_leader": _made(

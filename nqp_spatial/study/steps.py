@@ -317,6 +317,21 @@ def _relative_to_leader(step: _Step) -> pd.DataFrame:
     return found.droplevel("group")
 
 
+def _linked(step: _Step) -> Any:
+    """Links between the entities, which are at the polygons of the study or at columns."""
+    said = step.said
+    if said.points != "centroids":
+        columns = [step.panel.by_entity(name) for name in said.points]
+        return step.call(points=pd.concat(columns, axis=1).set_axis(["lon", "lat"], axis=1))
+    polygons = step.inputs.with_polygons(step.panel).polygons
+    if polygons is None:
+        raise step.error(
+            "links need places, and the study has no polygons. Name columns of the table: "
+            "points: [lon, lat]."
+        )
+    return step.call(points=polygons)
+
+
 def _of_groups(step: _Step) -> pd.DataFrame:
     """Values of groups in each period, or in one that holds for all."""
     size, period = step.frame[step.said.size], step.said.period
@@ -386,6 +401,7 @@ SPECIAL: Mapping[str, Callable[[_Step], Any]] = {
     **dict.fromkeys(("recode", "combine", "interact"), _verb),
     **dict.fromkeys(("entropy", "pca", "topsis"), _index),
     "relative_to_leader": _relative_to_leader,
+    **dict.fromkeys(("gravity_links", "factor_flows"), _linked),
     **dict.fromkeys(("primacy", "rank_size"), _of_groups),
     "group": _group,
     "market_integration": _market_integration,

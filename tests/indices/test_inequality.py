@@ -18,6 +18,7 @@ from nqp_spatial.indices.inequality import (
     gap,
     gini,
     inequality,
+    pairwise_gap,
     period_means,
     theil_decomposition,
 )
@@ -214,3 +215,21 @@ def test_groups_outside_the_data_are_said():
     partly = pd.concat([groups, pd.Series({"丁": "B"})])
     with pytest.raises(MissingValuesError, match=r"not in the data, first \('丁', 2020\)"):
         inequality(y, groups=partly)
+
+
+def test_gap_to_each_other_city(gdp):
+    groups = pd.Series([f"r{i % 3}" for i in gdp.index.unique(0)], gdp.index.unique(0))
+    logs = np.log(gdp)
+    for own in (None, groups):
+        found = pairwise_gap(gdp.sample(frac=1, random_state=0), own)
+        for (city, year), value in found.items():
+            others = logs.xs(year, level=1).drop(city)
+            if own is not None:
+                others = others[own[others.index] == own[city]]
+            assert_allclose(value, (others - logs[city, year]).abs().mean(), rtol=1e-11)
+    assert_allclose(pairwise_gap(gdp * 7), pairwise_gap(gdp), rtol=1e-10)
+    alone = groups.where(groups.index != 1, "alone")
+    with pytest.raises(DataError, match=r"no other city to compare with, first \(1, 1\)"):
+        pairwise_gap(gdp, alone)
+    with pytest.raises(DataError, match="has no logarithm"):
+        pairwise_gap(gdp - gdp.min())

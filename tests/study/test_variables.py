@@ -343,6 +343,33 @@ def test_inequality_within_and_between_groups(tmp_path):
     assert_allclose(of_groups.sum(), weighted["within"], rtol=1e-12)
 
 
+def test_links_between_places_of_the_table(tmp_path):
+    f = grouped()
+    codes = pd.factorize(f.index.get_level_values(0))[0]
+    whole = f.assign(east=110.0 + codes, north=30.0 + codes % 3)
+    data = data_of(
+        steps(
+            tmp_path,
+            "{kind: gravity_links, masses: [p, q], points: [east, north], into: {sent: s}}",
+            "{kind: factor_flows, stock: p, attraction: q, points: [east, north], gap: difference, "
+            "power: 1, into: {received: r, share: h}}",
+            "{kind: pairwise_gap, values: p, group: group, into: d}",
+            frame=whole,
+        )
+    )
+    found = data.panel.frame
+    places = whole[["east", "north"]].groupby(level=0).first().set_axis(["lon", "lat"], axis=1)
+    links = indices.gravity_links(f[["p", "q"]], places)
+    assert_allclose(found["s"], links.totals["sent"].loc[found.index], rtol=1e-12)
+    flows = indices.factor_flows(f["p"], f["q"], places, gap="difference", power=1).totals
+    assert_allclose(found[["r", "h"]], flows[["received", "share"]].loc[found.index], rtol=1e-12)
+    gaps = indices.pairwise_gap(f["p"], groups())
+    assert_allclose(found["d"], gaps.loc[found.index], rtol=1e-12)
+    assert len(data.step_frames["links-s"]) == 20
+    with pytest.raises(StudyFileError, match="links need places, and the study has no polygons"):
+        data_of(steps(tmp_path, "{kind: gravity_links, masses: p, into: s}"))
+
+
 def test_gini_within_and_between_groups(tmp_path):
     into = "{gini: g, between_share: net}"
     path = steps(

@@ -276,6 +276,35 @@ def _(kind: str) -> Any:
     )
 
 
+@case("pairwise_gap")
+def _() -> Any:
+    return {
+        "all": i.pairwise_gap(clusters()["gdp_pc"]),
+        "groups": i.pairwise_gap(clusters()["gdp_pc"], provinces()),
+    }
+
+
+@case("links")
+def _() -> Any:
+    frame = few(DIGITAL)
+    places = nqp.load_cities().loc[frame.index.unique(0)]
+    found = i.gravity_links(frame[["gdp_pc", "population"]], places)
+    once = i.gravity_links(frame["population"], places, directed=False, power=1.0)
+    flows = {
+        gap: i.factor_flows(frame["population"], frame["gdp_pc"], places, gap=gap).totals
+        for gap in ("relative", "difference", "log")
+    }
+    year = found.periods[0]
+    return {
+        "totals": found.totals,
+        "links": found.links(year, largest=5),
+        "matrix": found.matrix(year),
+        "graph": found.graph(year),
+        "once": once.totals,
+        "flows": flows,
+    }
+
+
 @case("dagum_gini")
 def _() -> Any:
     frame = digital()
