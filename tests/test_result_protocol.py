@@ -150,6 +150,8 @@ def calculations(f: pd.DataFrame) -> list[Calculation]:
         nqp.indices.malmquist(vrs, ["labour"], ["gdp"], returns="vrs"),
         nqp.indices.dagum_gini(levels["x"], halves),
         nqp.indices.gravity_links(levels["x"], places),
+        nqp.diagnostics.kernel_density(levels["x"], points=32),
+        nqp.diagnostics.standard_ellipse(levels["x"], squares()),
         nqp.diagnostics.markov(levels["x"], lattice(cities), classes=2),
         nqp.indices.co_patents(joint),
         nqp.indices.keyword_frequency(reports, {"数字": ["大数据", "云计算"]}),
@@ -260,7 +262,7 @@ def test_tidy_and_glance_have_the_same_columns_everywhere(results):
 
 def test_calculations_say_what_they_are_and_have_no_parts(results):
     found = [result for result in results.values() if isinstance(result, Calculation)]
-    assert len(found) == 9
+    assert len(found) == 11
     for result in found:
         name = type(result).__name__
         frame, tidy, glance = result.to_frame(), result.tidy(), result.glance()

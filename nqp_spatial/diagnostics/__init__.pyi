@@ -6,10 +6,14 @@ from .autocorrelation import moran as moran
 from .autocorrelation import moran_residuals as moran_residuals
 from .collinearity import condition_index as condition_index
 from .collinearity import vif as vif
+from .density import DensityResult as DensityResult
+from .density import kernel_density as kernel_density
 from .dependence import DependenceResult as DependenceResult
 from .dependence import pesaran_cd as pesaran_cd
-from .grid_bootstrap import GridBootstrapResult as GridBootstrapResult
+from .ellipse import EllipseResult as EllipseResult
+from .ellipse import standard_ellipse as standard_ellipse
 from .grid_bootstrap import grid_bootstrap as grid_bootstrap
+from .grid_bootstrap import GridBootstrapResult as GridBootstrapResult
 from .hausman import HausmanResult as HausmanResult
 from .hausman import hausman as hausman
 from .lagrange import lm_tests as lm_tests

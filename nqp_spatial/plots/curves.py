@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.language.catalogue import word
@@ -23,6 +24,7 @@ def series(
     *,
     x: str | None = None,
     y: str = "",
+    marks: bool = True,
     ax: Axes | None = None,
     notes: Iterable[str] = (),
     lang: str = "en",
@@ -35,6 +37,8 @@ def series(
         Columns are named in the legend.
     x, y : str, optional
         Printed beside the axes; by default the word for period, and nothing.
+    marks : bool
+        Whether each row has a dot; without, the index is a grid of numbers.
     ax : Axes, optional
     notes : iterable of str
         Printed below.
@@ -46,16 +50,16 @@ def series(
         There are no rows.
     """
     frame = checked(frame, None, ())
-    places, labels = _places(frame.index)
+    places, labels = _places(frame.index) if marks else (frame.index, None)
     with drawing(ax, (6.0, 3.6), notes, lang) as ax:
         for i, name in enumerate(frame):
             dash = _DASHES[i // len(COLOURS) % len(_DASHES)]
             colour = COLOURS[i % len(COLOURS)]
-            ax.plot(places, frame[name], "o", ms=3.5, lw=1.4, ls=dash, color=colour,
-                    label=str(name))  # fmt: skip
-        if labels is None:
+            ax.plot(places, frame[name], marker="o" if marks else "", ms=3.5, lw=1.4, ls=dash,
+                    color=colour, label=str(name))  # fmt: skip
+        if labels is None and marks:
             ax.xaxis.set_major_locator(few_ticks(8, integer=True))
-        else:
+        elif labels is not None:
             ax.set_xticks(places, labels)
         ax.set_xlabel(word("pictures.period", lang) if x is None else x)
         ax.set_ylabel(y)
@@ -183,4 +187,38 @@ def network(
         ax.set_xlabel("°E")
         ax.set_ylabel("°N")
         ax.set_title(title)
+    return ax
+
+
+def outlines(
+    shapes: Mapping[str, npt.NDArray[np.float64]],
+    path: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    notes: Iterable[str] = (),
+    lang: str = "en",
+) -> Axes:
+    """Closed lines on a map in degrees, and the way of a point through all rows.
+
+    Parameters
+    ----------
+    shapes : mapping of str to array, shape (n, 2)
+        Longitude and latitude of each line, by its name in the legend.
+    path : DataFrame
+        ``lon`` and ``lat``; the first and the last row are named.
+    ax, notes, lang
+        As in `series`.
+    """
+    checked(path, None, ("lon", "lat"))
+    with drawing(ax, (6.0, 5.2), notes, lang) as ax:
+        for i, (name, line) in enumerate(shapes.items()):
+            ax.plot(*line.T, lw=1.3, color=COLOURS[i % len(COLOURS)], label=name)
+        ax.plot(path["lon"], path["lat"], ".-", ms=5, lw=0.8, color=GREY)
+        for place in (0, len(path) - 1):
+            at = (path["lon"].iloc[place], path["lat"].iloc[place])
+            ax.annotate(str(path.index[place]), at, (4, 4), textcoords="offset points", fontsize=8)
+        ax.set_aspect(1 / np.cos(np.radians(path["lat"].mean())))
+        ax.set_xlabel("°E")
+        ax.set_ylabel("°N")
+        ax.legend(fontsize=8, ncols=4, **_ABOVE)
     return ax

@@ -600,6 +600,18 @@ DIAGNOSTICS: Mapping[str, Diagnostic] = {
     "markov": Diagnostic(
         "diagnostics:markov", roles=("y", "graph"), names={"values": ""}, tests="markov-tests"
     ),
+    "kernel_density": Diagnostic(
+        "diagnostics:kernel_density",
+        roles=("y",),
+        names={"values": ""},
+        takes={"weights": Numbers | None, "periods": _ITEMS},
+    ),
+    "standard_ellipse": Diagnostic(
+        "diagnostics:standard_ellipse",
+        roles=("y", "polygons"),
+        names={"values": ""},
+        takes={"crs": str | int | None},
+    ),
     "effects_f": Diagnostic("diagnostics.panel_effects:f_table", roles=("y", "x")),
     "effects_lm": Diagnostic("diagnostics.panel_effects:lm_table", roles=("y", "x")),
     "vif": Diagnostic(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nqp_spatial import comparison, diagnostics
 from nqp_spatial.diagnostics.autocorrelation import side_by_side
-from nqp_spatial.exceptions import DataWarning
+from nqp_spatial.exceptions import DataWarning, GeometryError
 from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.panel.formula import quoted
 from nqp_spatial.panel.panel import PanelData
@@ -342,6 +342,8 @@ def diagnose(study: Study, source: Source, found: Found) -> None:
 def _answers(study: Study, found: Found, asked: Entry) -> Iterator[tuple[tuple[str, ...], Any]]:
     """What a diagnostic answers, by the outcome, model and weights that it is about."""
     row, given, panel = asked.row, asked.row.given(asked), found.data.panel
+    if given.get("weights") is not None:
+        given["weights"] = panel[given["weights"]]
     if given.get("groups") is not None:
         given["groups"] = panel.by_entity(given["groups"]).dropna()
     if "resids" in row.roles:
@@ -362,6 +364,12 @@ def _answers(study: Study, found: Found, asked: Entry) -> Iterator[tuple[tuple[s
         for outcome in study.outcome_names if "y" in row.roles else [""]:
             for name, graph in graphs.items() if "graph" in row.roles else [("", None)]:
                 roles = {"y": noted(panel, outcome) if outcome else None, "x": x, "graph": graph}
+                if "polygons" in row.roles and panel.polygons is None:
+                    raise GeometryError(
+                        f"{asked.kind} needs polygons, and the study has none. Give polygons under "
+                        "data, such as polygons: bundled:china-cities, or a layer with polygon_id."
+                    )
+                roles["polygons"] = panel.polygons
                 yield (outcome, name), row.function(*(roles[r] for r in row.roles), **given)
 
 

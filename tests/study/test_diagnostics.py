@@ -166,3 +166,14 @@ def test_chains_of_classes_of_the_outcome(tmp_path, lang, said):
     null = expected.tests["space_q"].null
     assert (null if lang == "en" else null.zh) in text_of(found, "markov-tests")
     assert text_of(found, "markov-long-run")
+
+
+def test_densities_of_the_outcome_and_an_ellipse_that_needs_places(tmp_path):
+    asks = "models: [fe]\ndiagnostics: {autocorrelation: false, kernel_density: {bandwidth: 0.5}}\n"
+    found = run(study(tmp_path, asks))
+    expected = nqp.diagnostics.kernel_density(frame()["y"], bandwidth=0.5)
+    assert_allclose(found.diagnostics["density"].loc["y"], expected.shape, rtol=1e-9)
+    assert "Kernel density" in text_of(found, "density") and "Peaks" in text_of(found, "density")
+    path = study(tmp_path, "models: [fe]\ndiagnostics: {standard_ellipse: true}\n")
+    with pytest.raises(NqpError, match=r"diagnostics.standard_ellipse: .*needs polygons"):
+        nqp.run_study(path, tmp_path / "second")

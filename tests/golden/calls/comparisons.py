@@ -44,6 +44,10 @@ case = Group(
     g.bivariate_moran,
     g.local_moran,
     g.markov,
+    g.kernel_density,
+    g.DensityResult,
+    g.standard_ellipse,
+    g.EllipseResult,
     g.MarkovResult,
     g.local_geary,
     g.local_g,
@@ -407,4 +411,26 @@ def _() -> Any:
         "conditions": found.conditions,
         "long run": found.long_run(),
         "ranks": g.markov(y(), contiguous(), by="period", neighbours="quantiles", relative=True),
+    }
+
+
+@case("kernel_density")
+def _() -> Any:
+    found = g.kernel_density(y(), points=32)
+    flat = g.kernel_density(y(), kernel="epanechnikov", bandwidth="scott", periods=[2005])
+    return {"found": found, "one": flat.shape}
+
+
+@case("standard_ellipse")
+def _() -> Any:
+    frame = castle()
+    income = frame.frame["l_income"]
+    found = g.standard_ellipse(income, frame.polygons)
+    wide = g.standard_ellipse(income, frame.polygons, convention="arcgis", size=2.0)
+    return {
+        "ellipses": found.ellipses,
+        "notes": found.notes,
+        "outline": found.outline(2005)[::16],
+        "polygons": found.polygons().bounds,
+        "wide": wide.ellipses,
     }
