@@ -20,6 +20,7 @@ import pandas as pd
 from nqp_spatial.cities.gazetteer import Match, gazetteer
 from nqp_spatial.cities.layers import province_code
 from nqp_spatial.exceptions import DataError, DataWarning, MatchError
+from nqp_spatial.shared.frames import as_pandas
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_options
 
@@ -224,6 +225,7 @@ def with_adcodes(
     >>> with_adcodes(table, "city")["city"].tolist()
     [420600, 610100]
     """
+    table = as_pandas(table)
     for name in (column, province):
         if name is not None and name not in table.columns:
             raise DataError(
@@ -258,6 +260,7 @@ def _inputs(names: Any) -> tuple[list[Any], pd.Index[Any]]:
     """The inputs as plain Python objects, and the index of the result."""
     if isinstance(names, (str, int, np.integer)):
         names = [names]
+    names = as_pandas(names)
     if isinstance(names, (pd.DataFrame, Mapping)):
         raise DataError(
             f"names is a {type(names).__name__}. Give one column of it, for example frame['city']."

@@ -21,6 +21,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
 from nqp_spatial.panel.keys import cut
+from nqp_spatial.shared.frames import one_column
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 
@@ -55,6 +56,9 @@ class Groups:
             By its own class and with labels: entities without a group, or with two; a group with
             one entity; fewer than two groups.
         """
+        groups = one_column(groups, "groups")
+        if isinstance(groups, pd.DataFrame) and groups.shape[1] == 1:
+            groups = groups.iloc[:, 0]
         if not isinstance(groups, pd.Series):
             raise DataError(
                 f"groups is a {type(groups).__name__}. Give a Series of labels indexed by entity, "

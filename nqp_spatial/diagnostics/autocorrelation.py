@@ -27,6 +27,7 @@ from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.frames import one_column
 from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Between, check_option, choices
@@ -393,6 +394,7 @@ def aligned(
     series: pd.Series, graph: Any, *, alone_ok: bool = False
 ) -> tuple[Array, sp.csr_array, Keys]:
     """Values of shape (n_periods, n_entities) in the order of W, and whose; raise with labels."""
+    series = one_column(series, "series")
     if not isinstance(series, pd.Series) or series.index.nlevels > 2:
         raise DataError(
             f"A Series indexed by entity or (entity, time) is needed, not a "
@@ -441,6 +443,7 @@ def pairs_of(
     _check_constant(x, series, keys)
     if other is None:
         return x, x, W, keys
+    other = one_column(other, "other")
     if not isinstance(other, pd.Series):
         raise DataError("other must be a Series on the index of the first one.")
     same_ids(series.index, other.index, repr(series.name), repr(other.name))

@@ -11,6 +11,7 @@ import pandas as pd
 from nqp_spatial.core.linear.collinear import dependent
 from nqp_spatial.exceptions import CollinearityError, DataError, EstimationError
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.frames import as_pandas
 from nqp_spatial.shared.messages import first
 
 Array = npt.NDArray[np.float64]
@@ -90,6 +91,7 @@ def condition_index(x: pd.DataFrame, *, constant: bool = True) -> pd.DataFrame:
 
 def _usable(x: Any, fewest: int) -> pd.DataFrame:
     """Floats, complete, varying, named as text."""
+    x = as_pandas(x)  # rows are not matched with anything
     frame = x.to_frame() if isinstance(x, pd.Series) else x
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"x is a {type(x).__name__}. Give a DataFrame of regressors.")

@@ -26,6 +26,7 @@ from nqp_spatial.effects.parameters import (
 )
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.shared.ids import type_hint
+from nqp_spatial.shared.membership import members
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Level, check_level, check_options
 
@@ -54,12 +55,12 @@ def group_effects(response: Parameters, variable: str, groups: pd.Series) -> pd.
         If no entity of the model is in a group; other entities of the Series are not used.
     """
     r = response.position(variable)
-    members = _members(groups, response.units)
+    parts = _members(groups, response.units)
     multiplier = response.multiplier()
     rows = {}
-    for sender, sends in members.items():
+    for sender, sends in parts.items():
         weights = core.response_to(multiplier, sends)
-        for receiver, receives in members.items():
+        for receiver, receives in parts.items():
             share = receives / receives.sum()
             mean = Weights(*(np.asarray(share @ part) for part in _parts(weights)))
             effect, error = _delta(response, r, mean)
@@ -71,13 +72,10 @@ def group_effects(response: Parameters, variable: str, groups: pd.Series) -> pd.
 
 def _members(groups: pd.Series, entities: pd.Index) -> dict[object, Array]:
     """Indicator of the members of each group, shape (n,); cells belong where their entity does."""
-    if not isinstance(groups, pd.Series):
-        raise DataError(
-            f"groups is a {type(groups).__name__}. Give a Series with the group of each entity, "
-            "such as pd.Series({entity: group, ...})."
-        )
-    if isinstance(entities, pd.MultiIndex) and groups.index.nlevels == 1:
-        entities = entities.get_level_values(0)
+    cells = isinstance(entities, pd.MultiIndex)
+    if not (cells and isinstance(groups, pd.Series) and groups.index.nlevels == 2):
+        groups = members(groups, complete=False)
+        entities = entities.get_level_values(0) if cells else entities
     known = groups.dropna()
     known = known[known.index.isin(entities)]
     if known.empty:

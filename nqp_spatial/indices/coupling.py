@@ -21,6 +21,7 @@ from nqp_spatial.exceptions import DataError, DataWarning, OptionError
 from nqp_spatial.indices.system import indicator_columns
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.checks import columns_exist, usable_column
+from nqp_spatial.shared.frames import refuse_unlabelled
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_options
 
@@ -75,6 +76,7 @@ def coupling(
        36, 793-810.
     """
     check_options(coupling, formula=formula, standardise=standardise)
+    refuse_unlabelled(frame, "frame")
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"Expected a DataFrame of scores, got {type(frame).__name__}.")
     names = list(frame.columns) if systems is None else list(systems)

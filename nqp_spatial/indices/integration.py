@@ -10,10 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, OptionError, UnbalancedPanelError
-from nqp_spatial.panel.groups import members, one_group_each
+from nqp_spatial.panel.groups import one_group_each
 from nqp_spatial.panel.keys import keys_of
 from nqp_spatial.panel.sample import Sample, panel_columns
 from nqp_spatial.shared.checks import refuse
+from nqp_spatial.shared.frames import is_foreign
+from nqp_spatial.shared.membership import members
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights.convert import is_graph
@@ -208,7 +210,7 @@ def _pairs(
         W = pairs.sparse
         ids = pd.Index(pairs.unique_ids)
         i, j = (ids.take(at) for at in W.nonzero())
-    elif isinstance(pairs, pd.Series | pd.DataFrame):
+    elif isinstance(pairs, pd.Series | pd.DataFrame) or is_foreign(pairs):
         labels = members(pairs)
         labels = labels[labels.index.isin(entities)]
         linked = [

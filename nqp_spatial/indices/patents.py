@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, MissingValuesError, OptionError
-from nqp_spatial.panel.groups import members
 from nqp_spatial.panel.sample import one_column
 from nqp_spatial.results import Calculation, Frame
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.checks import refuse
+from nqp_spatial.shared.frames import as_pandas
 from nqp_spatial.shared.ids import type_hint
+from nqp_spatial.shared.membership import members
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import check_options
@@ -158,6 +159,7 @@ def co_patents(
         Empty cells in the three columns.
     """
     check_options(co_patents, counting=counting)
+    table = as_pandas(table)
     rows = _checked(table, application, city, time)
     cities = pd.Index(rows["city"].unique() if entities is None else list(entities))
     times = pd.Index(rows["time"].unique() if periods is None else list(periods))

@@ -21,6 +21,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     StudyFileError,
 )
+from nqp_spatial.shared.frames import refuse_unlabelled
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.source import Source, loaded
 from nqp_spatial.shared.values import Key
@@ -317,6 +318,7 @@ def indicator_columns(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFra
 
 def check_frame(frame: object) -> None:
     """Raise `NotNumericError` for anything but a DataFrame: unlabelled numbers are refused."""
+    refuse_unlabelled(frame, "frame")
     if not isinstance(frame, pd.DataFrame):
         raise NotNumericError(
             f"Expected a DataFrame with one column per indicator, got {type(frame).__name__}."

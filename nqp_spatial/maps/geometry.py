@@ -11,6 +11,7 @@ import shapely
 from geopandas import GeoDataFrame, GeoSeries
 
 from nqp_spatial.exceptions import CRSError, DataError, GeometryError, IdMismatchError
+from nqp_spatial.shared.frames import as_pandas
 from nqp_spatial.shared.messages import first
 
 KM_PER_DEGREE = 111.32  # of latitude
@@ -130,6 +131,7 @@ def agglomeration_outlines(
     IdMismatchError
         If no member is on the map.
     """
+    membership = as_pandas(membership)
     key = shapes.index.name if shapes.index.name in membership else "adcode"
     for column in ("agglomeration", key):
         if column not in membership:

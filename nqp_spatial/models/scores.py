@@ -32,6 +32,7 @@ from nqp_spatial.core.spatial import sandwich
 from nqp_spatial.exceptions import DataWarning, DuplicateKeysError, EstimationError, OptionError
 from nqp_spatial.models.covariance import CovarianceOptions, cluster_names
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.frames import by_label
 from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.periods import order_of
@@ -323,7 +324,7 @@ def _check_clusters(groups: Mapping[str, int]) -> None:
 def _near(options: CovarianceOptions, where: Where, rows: pd.MultiIndex) -> Array:
     """Weights by distance of the entities, which are few enough."""
     n = len(where.entities)
-    places: Any = options.given.get("coordinates")
+    places: Any = by_label(options.given.get("coordinates"), "coordinates")
     if n > LARGEST:
         raise EstimationError(
             f"cov_type='conley' needs a dense matrix of {n} entities; {LARGEST} is the most. Use "

@@ -18,6 +18,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.panel import expressions
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.frames import as_pandas
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first, suggest
 
@@ -158,6 +159,7 @@ def multiplied(frame: pd.DataFrame, columns: Sequence[str], centre: Sequence[str
 
 def plain_table(table: pd.DataFrame | pd.Series) -> pd.DataFrame:
     """A table with the levels of its index, where they have names, among its columns."""
+    table = as_pandas(table)
     if isinstance(table, pd.Series):
         table = table.to_frame("value" if table.name is None else table.name)
     if not isinstance(table, pd.DataFrame):

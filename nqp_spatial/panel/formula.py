@@ -13,6 +13,7 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, MissingValuesError, NotNumericError, OptionError
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.frames import refuse_unlabelled
 from nqp_spatial.shared.messages import first, suggest
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def split_formula(formula: str, data: pd.DataFrame | PanelData) -> tuple[pd.Seri
     from formulaic.errors import FormulaicError
 
     frame = data.frame if isinstance(data, PanelData) else data
+    refuse_unlabelled(frame, "data")
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"The data are a {type(frame).__name__}. Give a DataFrame or PanelData.")
     formula, frame, back = _apart(formula, frame)

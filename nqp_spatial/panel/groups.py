@@ -19,6 +19,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.ids import type_hint
+from nqp_spatial.shared.membership import members
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import check_option, check_options
 from nqp_spatial.shared.periods import in_time
@@ -77,37 +78,6 @@ def on_rows(
     if column and table.index.nlevels == 2:
         wanted = pd.MultiIndex.from_arrays([wanted, times])
     return table.reindex(wanted).set_axis(frame.index)
-
-
-def members(groups: pd.Series | pd.DataFrame) -> pd.Series:
-    """Group labels indexed by entity; an entity in several groups occurs several times.
-
-    Parameters
-    ----------
-    groups : Series indexed by entity, or DataFrame with columns ``agglomeration`` and ``adcode``
-        (as `load_agglomerations` gives).
-    """
-    if isinstance(groups, pd.DataFrame):
-        checks.columns_exist(groups, ["agglomeration", "adcode"])
-        groups = groups.set_index("adcode")["agglomeration"]
-    if not isinstance(groups, pd.Series):
-        raise DataError(
-            f"groups is a {type(groups).__name__}. Give a Series of labels indexed by entity, or "
-            "a membership table with columns 'agglomeration' and 'adcode'."
-        )
-    if groups.isna().any():
-        empty = groups.index[groups.isna()].unique()
-        raise MissingValuesError(
-            f"{len(empty)} entities have an empty group label: {first(empty)}. Label them, or "
-            "leave them out of groups."
-        )
-    pairs = pd.MultiIndex.from_arrays([groups.index, groups])
-    if not pairs.is_unique:
-        raise DuplicateKeysError(
-            f"Groups list {first(pairs[pairs.duplicated()].unique(), 3)} more than once. Expected "
-            "one row per (entity, group)."
-        )
-    return groups
 
 
 def one_group_each(groups: pd.Series | pd.DataFrame, index: pd.MultiIndex) -> pd.Series:

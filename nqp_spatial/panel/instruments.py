@@ -26,6 +26,7 @@ from nqp_spatial.panel.clock import Clock
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.transform import Transformed
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.frames import by_label
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Count, check_option
@@ -133,6 +134,7 @@ def shift_share(
     instrument compares entities by what the sectors leave out (Borusyak, Hull and Jaravel 2022,
     Review of Economic Studies 89, 181-213).
     """
+    shares, shocks = by_label(shares, "shares"), by_label(shocks, "shocks")
     for values, role in ((shares, "shares"), (shocks, "shocks")):
         if not isinstance(values, pd.DataFrame):
             raise DataError(f"{role} is a {type(values).__name__}. Give a DataFrame.")

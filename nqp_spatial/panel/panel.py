@@ -26,6 +26,7 @@ from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.reading import Reading, other_places, read_table
 from nqp_spatial.panel.verbs import Verbs
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.frames import as_pandas, named
 from nqp_spatial.shared.ids import same_ids, type_hint
 from nqp_spatial.shared.messages import first, outside, suggest
 from nqp_spatial.shared.notes import listed, notes_of
@@ -76,7 +77,8 @@ class PanelData(Verbs):
         Parameters
         ----------
         frame : DataFrame
-            With columns ``entity`` and ``time``, or with an (entity, time) MultiIndex already.
+            With columns ``entity`` and ``time``, or with an (entity, time) MultiIndex already. Of
+            pandas, or of polars, Arrow or DuckDB, whose lazy tables are computed, whole.
         entity, time : str, optional
             Names of the columns that hold the ids and the periods.
         polygons : GeoDataFrame, optional
@@ -92,6 +94,7 @@ class PanelData(Verbs):
         IdMismatchError
             If the panel has entities without a polygon.
         """
+        frame = as_pandas(frame)
         indexed = _keyed(frame, entity, time)
         repeated = indexed.columns[indexed.columns.duplicated()]
         keys = Keys.of(indexed.index, "the frame")
@@ -376,7 +379,7 @@ def _noted(frame: pd.DataFrame, notes: tuple[str, ...]) -> pd.DataFrame:
 def _keyed(frame: pd.DataFrame, entity: str | None, time: str | None) -> pd.DataFrame:
     """The frame on its (entity, time) index, of plain labels."""
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"A DataFrame is needed, not a {type(frame).__name__}.")
+        raise DataError(f"A DataFrame is needed, not a {named(frame)}.")
     if entity is None and time is None:
         if not isinstance(frame.index, pd.MultiIndex) or frame.index.nlevels != 2:
             raise DataError(

@@ -24,6 +24,7 @@ import pandas as pd
 from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValuesError, OptionError
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.frames import as_pandas
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.numerals import numbers_in
 from nqp_spatial.shared.options import (
@@ -315,6 +316,7 @@ def log(
     check_options(log, nonpositive=nonpositive)
     if not isinstance(offset, Real) or not np.isfinite(offset):
         raise OptionError(f"offset={offset!r} is not a finite number.")
+    data = as_pandas(data)
     frame = float_columns(data)
     notes, columns = [], {}
     for name in frame:
@@ -438,6 +440,7 @@ def numbers(data: pd.Series | pd.DataFrame, *, decimal: Literal[".", ","] = ".")
         Names the cells that are no number.
     """
     check_options(numbers, decimal=decimal)
+    data = as_pandas(data)
     frame = (
         data.to_frame("value" if data.name is None else data.name)
         if isinstance(data, pd.Series)
@@ -470,6 +473,7 @@ def standardise(
         A column does not vary, or not in some period.
     """
     check_options(standardise, by=by, ddof=ddof)
+    data = as_pandas(data)
     frame = float_columns(data)
     columns, numbers = {}, {}
     for name in frame:
@@ -546,6 +550,7 @@ def _timed(
     whole = isinstance(periods, int | np.integer) and not isinstance(periods, bool)
     if not whole or periods == 0:
         raise OptionError(f"periods={periods!r} is not a whole number other than 0. Type 1.")
+    data = as_pandas(data)
     frame = float_columns(data)
     return frame, Keys.of(frame.index, "the data").clock.step(step)
 
@@ -586,6 +591,7 @@ def _bounded(
 ) -> Transformed:
     """Cells beyond the bounds of their column (and period) moved to them or emptied."""
     check_option("by", by, choices(By))
+    data = as_pandas(data)
     frame = float_columns(data)
     columns, notes, numbers = {}, [], {}
     for name in frame:

@@ -11,8 +11,9 @@ import nqp_spatial.panel.columns as new
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.panel import expressions
-from nqp_spatial.panel.groups import Rule, aggregate, by_entity, by_time, members
+from nqp_spatial.panel.groups import Rule, aggregate, by_entity, by_time
 from nqp_spatial.shared import checks
+from nqp_spatial.shared.membership import members
 from nqp_spatial.shared.notes import listed, notes_of
 from nqp_spatial.shared.options import check_options
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError, OutputError
+from nqp_spatial.shared.frames import by_label
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.text import lines_of
@@ -229,6 +230,7 @@ def checked(
     once: bool = True,
 ) -> pd.DataFrame:
     """The frame, if its index and columns are what a plot needs; without levels any index is."""
+    frame = by_label(frame, "the frame")
     missing = [name for name in columns if name not in frame]
     names = list(frame.index.names)
     if frame.empty or missing or names != list(levels or names):

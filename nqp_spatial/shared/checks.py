@@ -20,6 +20,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     UnbalancedPanelError,
 )
+from nqp_spatial.shared.frames import refuse_unlabelled
 from nqp_spatial.shared.messages import first, outside, suggest
 from nqp_spatial.shared.numerals import looks_like
 from nqp_spatial.shared.periods import is_text, looks_like_time
@@ -38,6 +39,7 @@ def columns_exist(frame: pd.DataFrame, names: Sequence[str]) -> None:
 def panel_index(values: pd.Series | pd.DataFrame, role: str) -> None:
     """Raise unless ``values`` is a pandas object on an (entity, time) MultiIndex."""
     if not isinstance(values, pd.Series | pd.DataFrame):
+        refuse_unlabelled(values, role)
         raise DataError(
             f"{role} is a {type(values).__name__}; rows of a bare array could be in any order. "
             "Give a pandas object indexed by (entity, time): frame.set_index(['city', 'year'])."

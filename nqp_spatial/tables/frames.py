@@ -11,6 +11,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, InfiniteValuesError, NotNumericError, OptionError
 from nqp_spatial.language.catalogue import word, words
+from nqp_spatial.shared.frames import as_pandas
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import Unpack, shared_options
 from nqp_spatial.tables.layout import Row
@@ -79,6 +80,7 @@ def descriptive(
     DataError
         A column does not exist, or is not numeric.
     """
+    data = as_pandas(data)
     frame: pd.DataFrame = data if isinstance(data, pd.DataFrame) else data.frame
     chosen = numeric_columns(frame, columns)
     infinite = [name for name in chosen if np.isinf(chosen[name].astype(float)).any()]
@@ -126,6 +128,7 @@ def _from_frame(
     lang = printing["lang"]
     known = {key: text for section in sections for key, text in words(section, lang).items()}
     style = Style.of(printing, known=known)
+    frame = as_pandas(frame)
     if frame.empty:
         raise DataError(f"The frame has shape {frame.shape}: there is nothing to print.")
     stubs = _stub_columns(frame, style)

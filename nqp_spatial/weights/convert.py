@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, WeightsError
+from nqp_spatial.shared.frames import by_label
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.periods import in_time
@@ -49,8 +50,9 @@ def as_graph(weights: Any, ids: Iterable[Hashable] | None = None) -> Graph:
     Parameters
     ----------
     weights : Graph, libpysal W, DataFrame, or array of shape (n_entities, n_entities)
-        A DataFrame has the same ids on both axes, in any order. A dense or scipy array says
-        nothing about whose rows it holds, so it needs ``ids``.
+        A DataFrame has the same ids on both axes, in any order; one of polars, Arrow or DuckDB has
+        those of its rows in its first column. A dense or scipy array says nothing about whose rows
+        it holds, so it needs ``ids``.
     ids : iterable of labels, shape (n_entities,), optional
         The ids of the rows of an array, in their order; for weights that carry ids, the order
         wanted (the same ids).
@@ -71,6 +73,7 @@ def as_graph(weights: Any, ids: Iterable[Hashable] | None = None) -> Graph:
         If ``ids`` are not the ids that the weights carry.
     """
     wanted = None if ids is None else entity_ids(ids, "ids")
+    weights = by_label(weights, "weights")
     if is_graph(weights):
         check_weights(graph_matrix(weights), graph_ids(weights))
         return weights if wanted is None else _reorder(weights, wanted)

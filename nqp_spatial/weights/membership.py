@@ -18,6 +18,7 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
+from nqp_spatial.shared.frames import as_pandas
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_options
@@ -145,6 +146,7 @@ def same_group(
 
 
 def _checked(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    table = as_pandas(table)
     for name in columns:
         if name not in table.columns:
             raise DataError(

@@ -19,6 +19,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     TiesError,
 )
+from nqp_spatial.shared.frames import by_label
 from nqp_spatial.shared.messages import first
 from nqp_spatial.weights.ids import entity_ids
 
@@ -215,6 +216,7 @@ def points_of(data: Any, *, ties: bool = False) -> Points:
     TiesError
         If two entities are at the same place, unless ``ties``.
     """
+    data = by_label(data, "the coordinates")
     if isinstance(data, gpd.GeoDataFrame | gpd.GeoSeries):
         points = _from_layer(data)
     elif isinstance(data, pd.DataFrame):
