@@ -143,5 +143,9 @@ class DroppedLagWarning(NqpWarning):
     """A spatial lag was left out because it is collinear after the fixed effects."""
 
 
+class FailureWarning(NqpWarning):
+    """Parts of a study failed, such as one of its models; the others are there."""
+
+
 class DataWarning(NqpWarning):
     """The data are usable but unusual (encoding guessed, entities always treated, ...)."""

@@ -21,7 +21,7 @@ from nqp_spatial.cli.arguments import USAGE, parse, weight_options
 from nqp_spatial.exceptions import NqpError, OutputError
 from nqp_spatial.language.catalogue import word
 
-INTERRUPTED, CLOSED = 130, 141  # exit statuses, as shells have them
+PARTLY, INTERRUPTED, CLOSED = 1, 130, 141  # exit statuses, as shells have them
 _LONGEST = 300  # characters of a warning on the terminal; run.log has all of it
 _DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning)
 
@@ -37,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 where names could not be matched; 2 for a mistake, which is told on stderr; 130 if
-        interrupted; 141 if who reads the output has closed it.
+        0; 1 where names could not be matched, or where a part of a study failed and the rest is
+        written; 2 for a mistake, which is told on stderr; 130 if interrupted; 141 if who reads the
+        output has closed it.
     """
     _prepare()
     try:
@@ -137,7 +138,7 @@ def _study(arguments: argparse.Namespace, path: Path, overrides: dict[str, Any])
         n_jobs=getattr(arguments, "jobs", 1),
     )
     print(result.summary())
-    return 0
+    return PARTLY if result.failures else 0
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -240,7 +241,7 @@ def _cities_match(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         single.save_report(found, arguments.output)
         print(f"report of every name: {arguments.output}")
-    return 0 if found.ok else 1
+    return 0 if found.ok else PARTLY
 
 
 def _writable(path: Path, overwrite: bool | None) -> None:

@@ -34,7 +34,7 @@ from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.values import dotted, plain
 from nqp_spatial.study.data import StudyData
 from nqp_spatial.study.graphs import flat
-from nqp_spatial.study.log import RunLog
+from nqp_spatial.study.log import RunLog, told
 from nqp_spatial.study.result import Answer, Found
 from nqp_spatial.study.schema import Study
 
@@ -251,9 +251,16 @@ def results_record(study: Study, found: Found) -> dict[str, Any]:
         "models": {
             key: _model_record(key, found, study.fitted[key.split("/")[1]].row.spatial)
             for key in found.results
+        }
+        | {
+            key: _failure(error) | dict(zip(("outcome", "model", "weights"), parts, strict=False))
+            for key, error in found.failures.items()
+            if len(parts := key.split("/")) > 1 and parts[1] in study.fitted
         },
         "weights": weights.describe(flat(found.graphs)).to_dict() if found.graphs else {},
     }
+    if found.failures:
+        record["failures"] = {place: _failure(error) for place, error in found.failures.items()}
     frames = {key: own for key, own in found.tables_of.items() if own}
     if frames:
         record["frames"] = {
@@ -318,6 +325,11 @@ def _comparisons(found: Found) -> dict[str, Any]:
         "data_frames": {name: _nested(frame) for name, frame in found.data.step_frames.items()},
     }
     return {name: value for name, value in record.items() if value}
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    """What stands in the place of something that failed."""
+    return {"error": type(error).__name__, "message": str(error)}
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
@@ -386,6 +398,7 @@ def provenance(study: Study, source: Source, found: Found, log: RunLog) -> dict[
         "input_files": _inputs(found.data),
         "weights": weights.describe(flat(found.graphs)).to_dict() if found.graphs else {},
         "notes": [in_language(note, study.language) for note in found.data.panel.notes],
+        "failures": {place: told(error) for place, error in found.failures.items()},
         "warnings": [{"class": c.__name__, "text": text} for c, text in log.warned],
     }
 

@@ -6,7 +6,8 @@ names, and regressors in the roles that the class takes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -27,6 +28,7 @@ from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.results import Frame, TestResult
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import parameters
+from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.values import Entry, columns
 from nqp_spatial.study.data import StudyData
 from nqp_spatial.study.graphs import Weights
@@ -209,45 +211,106 @@ def _keeps_entities(data: StudyData, used: StudyData) -> None:
         )
 
 
-def fit(study: Study, found: Found, outcome: str, model: str, log: RunLog, n_jobs: int) -> None:
-    """One model of one outcome; what it gives is put into ``found``."""
-    options, key = study.fitted[model], f"{outcome}/{model}"
-    label = f"{labels.model(model)}: {outcome}"
-    data = rows_of(study, found.data, model)
-    asked = call(study, data, outcome, options, n_jobs)
-    if options.row.spatial:
-        _keeps_entities(found.data, data)
-        graphs = {name: found.graphs[name] for name in study.graphs_of(options)}
-        comparison = _compare(label, asked, graphs, log, n_jobs)
-        found.comparisons[key] = comparison
-        found.effects[key] = comparison.effects(**effects_options(study))
-        _long_run(found, key)
-        if study.effects.orders is not None:
-            found.by_order[key] = _by_order(comparison, study.effects.orders)
-        fitted = {f"{key}/{name}": result for name, result in comparison.parts.items()}
-    else:
-        with log.step(label):
-            fitted = {key: asked.specify().fit(**asked.fit)}
+@dataclass(frozen=True)
+class _Fit:
+    """One model of one outcome: where it stands, and how it is told."""
+
+    study: Study
+    source: Source
+    log: RunLog
+    outcome: str
+    model: str
+    n_jobs: int
+
+    @property
+    def options(self) -> Entry:
+        return self.study.fitted[self.model]
+
+    @property
+    def key(self) -> str:
+        return f"{self.outcome}/{self.model}"
+
+    @contextmanager
+    def attempt(self, *part: str) -> Iterator[None]:
+        """A part that may fail."""
+        with self.log.attempt("/".join([self.key, *part])), self.source.at("models", self.model):
+            yield
+
+    def step(self, *more: str) -> AbstractContextManager[None]:
+        """A step of the run."""
+        return self.log.step(", ".join([f"{labels.model(self.model)}: {self.outcome}", *more]))
+
+
+def fit(
+    study: Study,
+    source: Source,
+    found: Found,
+    outcome: str,
+    model: str,
+    log: RunLog,
+    n_jobs: int,
+) -> None:
+    """One model of one outcome; what it gives is put into ``found``, or why it gives nothing."""
+    own = _Fit(study, source, log, outcome, model, n_jobs)
+    fitted: dict[str, Any] = {}
+    asked: Call | None = None
+    with own.attempt(), own.step():
+        data = rows_of(study, found.data, model)
+        asked = call(study, data, outcome, own.options, n_jobs)
+        if own.options.row.spatial:
+            _keeps_entities(found.data, data)
+        else:
+            fitted = {own.key: asked.specify().fit(**asked.fit)}
+    if asked is None:
+        return
+    if own.options.row.spatial:
+        graphs = {name: found.graphs[name] for name in study.graphs_of(own.options)}
+        fitted = _under_each(own, asked, found, graphs)
     for place, result in fitted.items():
-        with log.step(f"{label}, tests"):
-            _keep(study, found, place, result, options)
-            found.tables_of[place] |= _further(study, asked, result, options, n_jobs)
+        found.fits[place] = result
+        for name, part in result.parts.items():
+            found.results[f"{place}/{name}" if name else place] = part
+        with own.step("tests"):
+            with own.attempt(*place.split("/")[2:], "tests"):
+                found.tests[place] = _tests(study, found, place, result, own.options)
+            with own.attempt(*place.split("/")[2:], "tables"):
+                more = _further(study, asked, result, own.options, n_jobs)
+                found.tables_of[place] = {**result.frames, **more}
 
 
-def _compare(
-    label: str, asked: Call, graphs: Mapping[str, Weights], log: RunLog, n_jobs: int
-) -> WeightComparison:
-    """The model under each W, one after another, so that each warning says under which."""
-    if n_jobs != 1:
-        with log.step(label):
-            spec = asked.specify(*next(iter(graphs.items())))
-            return compare_weights(spec, graphs, n_jobs=n_jobs, **asked.fit)
-    results: dict[str, Any] = {}
+def _under_each(
+    own: _Fit, asked: Call, found: Found, graphs: Mapping[str, Weights]
+) -> dict[str, Any]:
+    """The fits of a spatial model by their keys, and its effects under each W."""
+    options, results, effects = effects_options(own.study), dict[str, Any](), dict[str, Any]()
+    together = _all_at_once(own, asked, graphs) if own.n_jobs != 1 and len(graphs) > 1 else {}
     for name, graph in graphs.items():
-        with log.step(f"{label}, {name}"):
-            spec = asked.specify(name, graph)
-            results |= compare_weights(spec, {name: graph}, **asked.fit).results
-    return WeightComparison(results)
+        with own.attempt(name), own.step(name):
+            result = together.get(name)
+            if result is None:
+                spec = asked.specify(name, graph)
+                result = compare_weights(spec, {name: graph}, **asked.fit).results[name]
+            effects[name] = result.effects(**options)
+            results[name] = result
+    if not results:
+        return {}
+    comparison = found.comparisons[own.key] = WeightComparison(results)
+    found.effects[own.key] = pd.concat({name: effects[name] for name in results}, names=["weights"])
+    with own.step("effects"):
+        with own.attempt("long run"):
+            _long_run(found, own.key)
+        if (orders := own.study.effects.orders) is not None:
+            with own.attempt("orders"):
+                found.by_order[own.key] = _by_order(comparison, orders)
+    return {f"{own.key}/{name}": result for name, result in comparison.parts.items()}
+
+
+def _all_at_once(own: _Fit, asked: Call, graphs: Mapping[str, Weights]) -> Mapping[str, Any]:
+    """The model under all W, several at a time; nothing if one fails, which is then looked for."""
+    with suppress(NqpError), own.step("all weights"):
+        spec = asked.specify(*next(iter(graphs.items())))
+        return compare_weights(spec, graphs, n_jobs=own.n_jobs, **asked.fit).results
+    return {}
 
 
 def effects_options(study: Study) -> dict[str, Any]:
@@ -284,17 +347,13 @@ def _by_order(comparison: WeightComparison, orders: int) -> pd.DataFrame:
 # ---------------------------------------------------------------- what results have
 
 
-def _keep(study: Study, found: Found, key: str, result: Any, options: Entry) -> None:
-    """The estimates of a result, its tests and its further frames."""
-    found.fits[key] = result
-    for name, part in result.parts.items():
-        found.results[f"{key}/{name}" if name else key] = part
-    alone = list(result.parts) == [""]  # tests of several parts have frames of their own
-    found.tests[key] = {
-        **(result.tests if alone else {}),
-        **_random_or_fixed(study, found, key, result, options),
-    }
-    found.tables_of[key] = dict(result.frames)
+def _tests(
+    study: Study, found: Found, key: str, result: Any, options: Entry
+) -> dict[str, TestResult]:
+    """Tests of a result; those of several parts have frames of their own."""
+    alone = list(result.parts) == [""]
+    own = result.tests if alone else {}
+    return {**own, **_random_or_fixed(study, found, key, result, options)}
 
 
 def _further(
@@ -329,8 +388,8 @@ def _random_or_fixed(
         return {}
     tests: dict[str, TestResult] = {"hausman": hausman(None, result, form="robust")}
     for name, other in study.fitted.items():
-        if _beside(other, options):
-            fixed = found.results[f"{key.split('/')[0]}/{name}"]
+        fixed = found.results.get(f"{key.split('/')[0]}/{name}")
+        if fixed is not None and _beside(other, options):
             for form in ("classical", "sigmamore"):
                 tests[f"hausman {form} ({name})"] = hausman(fixed, result, form=form)
     return tests

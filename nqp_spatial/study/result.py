@@ -13,6 +13,7 @@ from nqp_spatial.comparison import Heterogeneity
 from nqp_spatial.comparison.robustness import Robustness
 from nqp_spatial.comparison.specification import SpecificationPath
 from nqp_spatial.comparison.weights import WeightComparison
+from nqp_spatial.exceptions import EstimationError
 from nqp_spatial.language import labels
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.panel.panel import PanelData
@@ -22,6 +23,7 @@ from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.text import lines_of, stars, width
 from nqp_spatial.study.data import StudyData
 from nqp_spatial.study.graphs import Weights
+from nqp_spatial.study.log import told
 from nqp_spatial.study.schema import Study
 from nqp_spatial.tables import Table
 
@@ -88,6 +90,9 @@ class Found:
         By ``specification-path-outcome-weights``.
     tables : dict of str to Table
         By the name of their files.
+    failures : dict of str to Exception
+        What failed and cost no other, by its place: ``outcome/model`` or
+        ``outcome/model/weights``, the name of a comparison, question, diagnostic or table.
     """
 
     data: StudyData
@@ -109,6 +114,23 @@ class Found:
     diagnostics: dict[str, pd.DataFrame] = field(default_factory=dict)
     paths: dict[str, SpecificationPath] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
+    failures: dict[str, Exception] = field(default_factory=dict)
+
+    def fit_of(self, key: str) -> Any:
+        """The fit of this key.
+
+        Raises
+        ------
+        EstimationError
+            It failed.
+        """
+        if key not in self.fits:
+            raise EstimationError(f"this needs {key}, which failed.")
+        return self.fits[key]
+
+    def failed_of(self, key: str) -> dict[str, Exception]:
+        """Failures of ``outcome/model``: under its weights, of its tests."""
+        return {p: e for p, e in self.failures.items() if p == key or p.startswith(f"{key}/")}
 
     def main_of(self, study: Study) -> str | None:
         """``outcome/model`` of the main outcome and its last spatial model: SDM-DiD before SDM."""
@@ -220,6 +242,7 @@ class StudyResult(Found):
             parts.append(self._regressions(said))
         parts += [self._varied(name, said) for name in self.robustness]
         parts += [self._grouped(name, said) for name in self.heterogeneity]
+        parts += [self._failed(said)] if self.failures else []
         parts.append(self._tail(said, lang))
         return "\n\n".join(parts)
 
@@ -283,6 +306,12 @@ class StudyResult(Found):
         head = said["heterogeneity"].format(name=name, variable=variable)
         frame = groups.estimates(variable).droplevel("variable")
         return "\n".join([head, *aligned([[str(g), _cell(row)] for g, row in frame.iterrows()])])
+
+    def _failed(self, said: Mapping[str, str]) -> str:
+        """A line for each failure."""
+        lines = [f"{place}: {told(error)}" for place, error in self.failures.items()]
+        wrapped = [f"  {part}" for line in lines for part in lines_of(line, 94)]
+        return "\n".join([said["failed"].format(n=len(self.failures)), *wrapped])
 
     def _tail(self, said: Mapping[str, str], lang: str) -> str:
         lines = [said["stars"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ import pandas as pd
 
 from nqp_spatial import comparison, diagnostics
 from nqp_spatial.diagnostics.autocorrelation import side_by_side
-from nqp_spatial.exceptions import DataWarning, GeometryError
+from nqp_spatial.exceptions import DataWarning, GeometryError, NqpError
 from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.panel.formula import quoted
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.results import Calculation, TestResult, tests_frame
+from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.tests import df_text
 from nqp_spatial.shared.values import Entry
@@ -69,10 +70,16 @@ def run_study(
     OutputError
         The folder cannot be written, or has files in it.
     NqpError
-        Whatever is wrong with the data, by its own class; the message begins with the key.
+        Whatever is wrong with the data or the weights, by its own class; the message begins with
+        the key. So does the error of the first model where none could be fitted. Nothing is
+        written then.
 
     Warns
     -----
+    FailureWarning
+        A model, comparison, question, diagnostic or table failed. It costs no other: the rest is
+        written, and why it failed stands in its place, in ``failures`` of the result, in the
+        notes of tables, in results.json and in run.log.
     NqpWarning
         What the steps warned of, after the last one; ``run.log`` has all of it.
     """
@@ -94,9 +101,9 @@ def run_study(
 
 def _n_steps(study: Study) -> int:
     fitted = [study.fitted[model] for _, model in _fits(study)]
-    fits = sum(2 * len(study.graphs_of(own)) if own.row.spatial else 2 for own in fitted)
+    fits = sum(2 + 2 * len(study.graphs_of(own)) if own.row.spatial else 2 for own in fitted)
     asked = len(study.heterogeneity) + len(study.counterfactuals) + len(study.group_effects)
-    return 6 + len(study.weights) + fits + len(study.blocks) + asked
+    return 7 + len(study.weights) + fits + len(study.blocks) + asked
 
 
 def _fits(study: Study) -> list[tuple[str, str]]:
@@ -114,25 +121,31 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
     with log.step("reading data"):
         data = prepare(study, source)
         check_names(study, source, data)
-    found = Found(data, _graphs.build(study, source, data, log))
-    with log.step("autocorrelation"):
+    found = Found(data, _graphs.build(study, source, data, log), failures=log.failures)
+    with (
+        log.attempt("autocorrelation"),
+        source.at("diagnostics", "autocorrelation"),
+        log.step("autocorrelation"),
+    ):
         if study.diagnostics.autocorrelation is not None and found.graphs:
             _autocorrelation(study, found, study.diagnostics.autocorrelation)
     for outcome, model in _fits(study):
-        with source.at("models", model):
-            fit(study, found, outcome, model, log, n_jobs)
+        fit(study, source, found, outcome, model, log, n_jobs)
+    if not found.results:
+        _raise_failure(found)
     compare(study, source, found, log, n_jobs)
     ask(study, source, found, log)
     with log.step("diagnostics"):
-        diagnose(study, source, found)
-    writer = Writer(study, source, found)
+        diagnose(study, source, found, log)
+    writer = Writer(study, source, found, log)
     with log.step("tables"):
         found.tables = writer.all_tables()
-        writer.write(folder)
     with log.step("plots"):
         writer.plots(folder)
     with log.step("maps"):
-        writer.maps(folder, log)
+        writer.maps(folder)
+    with log.step("writing"):
+        writer.write(folder)
     files = folder.finish(study, source, found, log)
     return StudyResult(
         **vars(found),
@@ -144,32 +157,46 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
     )
 
 
+def _raise_failure(found: Found) -> None:
+    """The first failure, where no model is left to show."""
+    places = [place for place in found.failures if "/" in place]
+    error = found.failures[places[0]]
+    more = f"\nNo other model could be fitted: {first(places[1:])}." if places[1:] else ""
+    if not more or not isinstance(error, NqpError):
+        raise error
+    raise type(error)(f"{error}{more}") from error
+
+
 # ---------------------------------------------------------------- comparisons
 
 
 def compare(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int) -> None:
     """Every block of ``robustness`` and ``heterogeneity``; what they give is put into ``found``."""
     for (key, _), (name, block) in zip(study.block_keys, study.blocks.items(), strict=True):
-        with log.step(name), source.at(*key):
-            found.robustness[name] = _robustness(study, found, block, n_jobs)
+        with log.attempt(name), source.at(*key), log.step(name):
+            found.robustness[name] = _robustness(study, found, name, block, log, n_jobs)
     for name, asked in study.heterogeneity.items():
-        with log.step(f"heterogeneity: {name}"), source.at("heterogeneity", name):
+        place = f"heterogeneity: {name}"
+        with log.attempt(place), source.at("heterogeneity", name), log.step(place):
             found.heterogeneity[name] = _heterogeneity(study, found, name, asked, n_jobs)
 
 
-def _robustness(study: Study, found: Found, block: Entry, n_jobs: int) -> comparison.Robustness:
-    name = study.base_model(block.model)
-    options = study.fitted[name]
-    data = rows_of(study, found.data, name)
+def _robustness(
+    study: Study, found: Found, name: str, block: Entry, log: RunLog, n_jobs: int
+) -> comparison.Robustness:
+    """The variations of a block; one that fails costs no other."""
+    base = study.base_model(block.model)
+    options = study.fitted[base]
+    data = rows_of(study, found.data, base)
     specification, fit = _split(options, data)
     if options.row.spatial:
         specification["graph"] = found.graphs[block.weights or study.graphs_of(options)[0]]
     frame = data.panel.frame.copy()
     frame.attrs = {"notes": list(data.panel.notes)}
-    return comparison.robustness(
+    vary = partial(
+        comparison.robustness,
         _formula(study, options),
         frame,
-        [_variation(n, v, data.panel) for n, v in block.variations.items()],
         focus=block.focus or study.regressors_of(options)[0],
         model=options.row.function,
         options=specification,
@@ -177,6 +204,14 @@ def _robustness(study: Study, found: Found, block: Entry, n_jobs: int) -> compar
         base_name=word("robustness.base", study.language),
         n_jobs=n_jobs,
     )
+    sound = []
+    for own, said in block.variations.items():
+        with log.attempt(f"{name}: {own}"):
+            sound.append(_variation(own, said, data.panel))
+    varied = vary(sound)
+    for own, error in varied.errors.items():
+        log.fail(f"{name}: {own}", error)
+    return varied
 
 
 def _formula(study: Study, options: Entry) -> str:
@@ -250,20 +285,22 @@ def _heterogeneity(
 def ask(study: Study, source: Source, found: Found, log: RunLog) -> None:
     """Every question to a spatial model; the answers are put into ``found``."""
     for name, asked in study.counterfactuals.items():
-        with log.step(f"counterfactual: {name}"), source.at("counterfactuals", name):
-            for file, outcome in study.files_of(name, asked).items():
+        for file, outcome in study.files_of(name, asked).items():
+            place = f"counterfactual: {file}"
+            with log.attempt(place), source.at("counterfactuals", name), log.step(place):
                 found.counter[file] = _counterfactual(study, found, outcome, asked)
     for name, asked in study.group_effects.items():
         key = ("group_effects", name)
-        with log.step(f"group effects: {name}"), source.at(*key):
-            groups = members(asked, key, source, found.data)
-            for file, outcome in study.files_of(name, asked).items():
+        for file, outcome in study.files_of(name, asked).items():
+            place = f"group effects: {file}"
+            with log.attempt(place), source.at(*key), log.step(place):
+                groups = members(asked, key, source, found.data)
                 found.between[file] = _between(study, found, outcome, asked, groups)
 
 
 def _counterfactual(study: Study, found: Found, outcome: str, asked: Entry) -> Answer:
     model, weights = study.model_of(asked), study.weights_of(asked)
-    result, named = found.fits[f"{outcome}/{model}/{weights}"], study.values_of(asked)
+    result, named = found.fit_of(f"{outcome}/{model}/{weights}"), study.values_of(asked)
     panel = rows_of(study, found.data, model).panel
     values = {n: panel[v] if isinstance(v, str) else v for n, v in named.items()}
     outcomes = result.counterfactual(values, level=asked.level)
@@ -276,7 +313,7 @@ def _between(study: Study, found: Found, outcome: str, asked: Entry, groups: pd.
     model, weights = study.model_of(asked), study.weights_of(asked)
     variable, horizon = asked.variable or study.variable_of(model), asked.said.get("horizon")
     given = {} if horizon is None else {"horizon": horizon}
-    result: Any = found.fits[f"{outcome}/{model}/{weights}"]
+    result = found.fit_of(f"{outcome}/{model}/{weights}")
     if asked.groups is not None:
         groups = groups[groups.isin(asked.groups)]
     effects = result.group_effects(variable, groups, **given)
@@ -309,38 +346,45 @@ def _autocorrelation(study: Study, found: Found, asked: Entry) -> None:
     found.autocorrelation = pd.concat(parts, names=["outcome"])
 
 
-def diagnose(study: Study, source: Source, found: Found) -> None:
+def diagnose(study: Study, source: Source, found: Found, log: RunLog) -> None:
     """What ``diagnostics`` asks for besides autocorrelation; put into ``found.diagnostics``."""
     for name in DIAGNOSTICS:
         asked = getattr(study.diagnostics, name)
         if asked is None or name == "autocorrelation":
             continue
-        with source.at("diagnostics", name):
-            if name == "unit_root":
-                found.diagnostics["unit-root"] = _unit_roots(study, found, asked)
-                continue
-            label, frames = name.replace("_", "-"), dict[tuple[str, ...], pd.DataFrame]()
-            named: dict[str, dict[tuple[str, ...], pd.DataFrame]] = {}
-            for key, answer in _answers(study, found, asked):
-                if hasattr(answer, "table"):  # one that has a table of its own
-                    found.paths["-".join([label, *key])] = answer
-                elif isinstance(answer, Calculation):  # several tables, and tests
-                    for own, one in answer.frames.items():
+        label, at = name.replace("_", "-"), ("diagnostics", name)
+        if name == "unit_root":
+            with log.attempt(label), source.at(*at):
+                found.diagnostics[label] = _unit_roots(study, found, asked)
+            continue
+        frames: dict[tuple[str, ...], pd.DataFrame] = {}
+        named: dict[str, dict[tuple[str, ...], pd.DataFrame]] = {}
+        for key, answer in _answers(study, found, asked):
+            with log.attempt(": ".join([label, *filter(None, key)])), source.at(*at):
+                given = answer()
+                if hasattr(given, "table"):  # one that has a table of its own
+                    found.paths["-".join([label, *key])] = given
+                elif isinstance(given, Calculation):  # several tables, and tests
+                    for own, one in given.frames.items():
                         named.setdefault(own, {})[key] = one.to_frame(study.language)
-                    if answer.tests:
-                        named.setdefault(asked.row.tests, {})[key] = _frame(answer.tests)
+                    if given.tests:
+                        named.setdefault(asked.row.tests, {})[key] = _frame(given.tests)
                 else:
-                    frames[key] = _frame(answer)
-            for own, parts in named.items():
-                found.diagnostics[own] = _joined(parts, asked.row.roles)
-            if frames:
-                found.diagnostics[label] = _joined(frames, asked.row.roles)
-            for other, api in asked.row.beside.items():
+                    frames[key] = _frame(given)
+        for own, parts in named.items():
+            found.diagnostics[own] = _joined(parts, asked.row.roles)
+        if frames:
+            found.diagnostics[label] = _joined(frames, asked.row.roles)
+        for other, api in asked.row.beside.items():
+            with log.attempt(other), source.at(*at):
                 found.diagnostics[other] = api_of(api)(found.data.panel[study.regressors])
 
 
-def _answers(study: Study, found: Found, asked: Entry) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """What a diagnostic answers, by the outcome, model and weights that it is about."""
+_Answers = Iterator[tuple[tuple[str, ...], Callable[[], Any]]]
+
+
+def _answers(study: Study, found: Found, asked: Entry) -> _Answers:
+    """What a diagnostic answers if it is asked, by the outcome, model and weights it is about."""
     row, given, panel = asked.row, asked.row.given(asked), found.data.panel
     if given.get("weights") is not None:
         given["weights"] = panel[given["weights"]]
@@ -349,28 +393,39 @@ def _answers(study: Study, found: Found, asked: Entry) -> Iterator[tuple[tuple[s
     if "resids" in row.roles:
         for key, result in found.results.items():
             outcome, model = key.split("/", 1)
-            yield (outcome, model), row.function(result.resids, **given)
+            yield (outcome, model), partial(row.function, result.resids, **given)
     elif "full" in row.roles:
         for smaller in asked.restricted:
             for key, full in found.fits.items():
                 outcome, model, *weights = key.split("/")
-                part = found.fits.get("/".join([outcome, smaller, *weights]))
-                if model == asked.full and part is not None:
+                part = "/".join([outcome, smaller, *weights])
+                if model == asked.full and (part in found.fits or found.failed_of(part)):
                     place = (outcome, "/".join([smaller, *weights]))
-                    yield place, row.function(part, full, **given)
+                    ask = partial(_ratio, row.function, found, part, full, given)
+                    yield place, ask
     else:
         graphs = {n: g for n, g in found.graphs.items() if not isinstance(g, Mapping)}
         x = noted(panel, study.regressors)
         for outcome in study.outcome_names if "y" in row.roles else [""]:
             for name, graph in graphs.items() if "graph" in row.roles else [("", None)]:
-                roles = {"y": noted(panel, outcome) if outcome else None, "x": x, "graph": graph}
-                if "polygons" in row.roles and panel.polygons is None:
-                    raise GeometryError(
-                        f"{asked.kind} needs polygons, and the study has none. Give polygons under "
-                        "data, such as polygons: bundled:china-cities, or a layer with polygon_id."
-                    )
-                roles["polygons"] = panel.polygons
-                yield (outcome, name), row.function(*(roles[r] for r in row.roles), **given)
+                y = noted(panel, outcome) if outcome else None
+                roles = {"y": y, "x": x, "graph": graph, "polygons": panel.polygons}
+                yield (outcome, name), partial(_answer, asked, roles, given)
+
+
+def _answer(asked: Entry, roles: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    if "polygons" in asked.row.roles and roles["polygons"] is None:
+        raise GeometryError(
+            f"{asked.kind} needs polygons, and the study has none. Give polygons under data, such "
+            "as polygons: bundled:china-cities, or a layer with polygon_id."
+        )
+    return asked.row.function(*(roles[name] for name in asked.row.roles), **given)
+
+
+def _ratio(
+    function: Callable[..., Any], found: Found, part: str, full: Any, given: Mapping[str, Any]
+) -> Any:
+    return function(found.fit_of(part), full, **given)
 
 
 def _frame(answer: Any) -> pd.DataFrame:

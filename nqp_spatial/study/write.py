@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from nqp_spatial.shared.tests import df_text
 from nqp_spatial.shared.values import columns
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.graphs import flat
-from nqp_spatial.study.log import RunLog
+from nqp_spatial.study.log import RunLog, told
 from nqp_spatial.study.models import effects_options, stationary
 from nqp_spatial.study.result import EFFECTS, Answer, Found
 from nqp_spatial.study.schema import Study, either
@@ -53,6 +54,7 @@ class Writer:
     study: Study
     source: Source
     found: Found
+    log: RunLog
 
     @property
     def lang(self) -> str:
@@ -110,7 +112,8 @@ class Writer:
         found, study, made = self.found, self.study, dict[str, Table]()
         outcomes = dict.fromkeys([*study.outcome_names, *(k.split("/")[0] for k in found.effects)])
         for outcome in outcomes:
-            made |= self._effects(outcome)
+            with self.log.attempt(f"{self.named('effects', outcome)}, table"):
+                made |= self._effects(outcome)
         for outcome in study.outcome_names:
             regressions = self._regressions(outcome)
             made |= {self.named(name, outcome): table for name, table in regressions.items()}
@@ -121,15 +124,41 @@ class Writer:
                     **self.shared,
                 )
         for parts in (
-            *(self._tests(), self._frames(), self._comparisons(), self._orders()),
-            *(self._groups(), self._counterfactuals(), self._described(), self._of_data()),
+            *(self._tests, self._frames, self._comparisons, self._orders),
+            *(self._groups, self._counterfactuals, self._described, self._of_data),
         ):
-            made |= dict(parts)
+            with self.log.attempt(f"tables: {parts.__name__.removeprefix('_')}"):
+                for name, table in parts():
+                    made[name] = table
         return made
+
+    def _failures(self) -> Table:
+        """What failed, where, and why."""
+        frame = pd.DataFrame(
+            {"message": [told(error) for error in self.found.failures.values()]},
+            index=pd.Index(list(self.found.failures), name="place"),
+        )
+        return self.printed(frame, "failures")
+
+    def _lacking(self, table: Table, outcome: str, models: Iterable[str]) -> Table:
+        """The table with a note for each of its models that failed."""
+        said = words("study", self.lang)["lacking"]
+        notes = [
+            said.format(name=self._column(*place.split("/", 2)[1:]), message=told(error))
+            for model in models
+            for place, error in self.found.failed_of(f"{self._own(outcome, model)}/{model}").items()
+        ]
+        return replace(table, notes=(*table.notes, *notes))
+
+    def _own(self, outcome: str, model: str) -> str:
+        """The outcome of a model that is shown beside others of this one."""
+        return self.study.fitted[model].outcome or outcome
 
     def write(self, folder: Folder) -> None:
         """Tables in each format; every cell that was transformed; every row of answers."""
         found = self.found
+        if found.failures:
+            found.tables["failures"] = self._failures()
         rows = {f"counterfactual-{name}": answer.frame for name, answer in found.counter.items()}
         rows |= {f"group-effects-{name}": answer.frame for name, answer in found.between.items()}
         if found.data.transforms:
@@ -150,9 +179,10 @@ class Writer:
         for key in spatial:
             model = key.split("/")[1]
             extra = "" if key == spatial[-1] else f"-{model}"
-            made[self.named("effects", outcome) + extra] = found.comparisons[key].table(
+            table = found.comparisons[key].table(
                 variable=study.variable_of(model), **self.shared, **effects_options(study)
             )
+            made[self.named("effects", outcome) + extra] = self._lacking(table, outcome, [model])
             if key in found.long_run:
                 made[self.named("effects-long-run", outcome) + extra] = self._long_run(key)
         variable = study.variable_of(spatial[-1].split("/")[1]) if spatial else ""
@@ -228,30 +258,32 @@ class Writer:
         study, columns = self.study, ["estimate", "std_error", "pvalue", "nobs", "rows_left_out"]
         for name, varied in self.found.robustness.items():
             title = frame_label("robustness", self.lang)
-            with self.source.at("robustness"):
+            with self.log.attempt(f"{name}, table"), self.source.at("robustness"):
                 yield name, varied.table(title=title, **either(study.blocks[name]), **self.shared)
             frame, head = varied.to_frame()[columns], f"{varied.focus}: "
             summary = self.printed(frame, "robustness", head=head, notes=varied.notes)
             yield f"{name}-summary", summary
         for name, groups in self.found.heterogeneity.items():
             title = f"{frame_label('heterogeneity', self.lang)}: {name}"
-            options = either(study.heterogeneity[name])
-            with self.source.at("heterogeneity", name):
+            options, place = either(study.heterogeneity[name]), f"heterogeneity: {name}, table"
+            with self.log.attempt(place), self.source.at("heterogeneity", name):
                 table = groups.table(title=title, **options, **self.shared)
-            yield f"heterogeneity-{name}", table
+                yield f"heterogeneity-{name}", table
 
     # ------------------------------------------------------------ data and diagnostics
 
     def _described(self) -> Iterator[tuple[str, Table]]:
         """Descriptive statistics, correlations, and the other diagnostics."""
         study, panel, asked = self.study, self.found.data.panel, self.study.diagnostics
-        with self.source.at("diagnostics", "descriptive"):
+        at = self.source.at("diagnostics", "descriptive")
+        with self.log.attempt("descriptive"), at:
             shown = asked.descriptive or self._used()
             yield "descriptive", tables.descriptive(panel, columns=shown, **self.shared)
         if asked.correlation:
             named = asked.correlation if isinstance(asked.correlation, list) else None
             shown = named or [*study.outcome_names, *study.regressors]
-            with self.source.at("diagnostics", "correlation"):
+            at = self.source.at("diagnostics", "correlation")
+            with self.log.attempt("correlation"), at:
                 yield "correlation", tables.correlation(panel, columns=shown, **self.shared)
         for name, frame in self.found.diagnostics.items():
             labels = dict(study.labels)
@@ -300,22 +332,31 @@ class Writer:
         for name, asked in self.study.tables.items():
             shown, models = _Columns(), [entry.split("/", 1)[0] for entry in asked.models]
             for i, entry in enumerate(asked.models):
-                with self.source.at("tables", name, "models", i):
+                place = f"{self.named(name, outcome)}, table: {entry}"
+                with self.log.attempt(place), self.source.at("tables", name, "models", i):
                     shown |= self._entry(outcome, entry, alone=len(set(models)) == 1)
             taken |= set(models)
             if shown:
-                with self.source.at("tables", name):
-                    made[name] = self._side_by_side(
+                place = f"{self.named(name, outcome)}, table"
+                with self.log.attempt(place), self.source.at("tables", name):
+                    table = self._side_by_side(
                         shown, title=asked.title, constant=asked.constant, **either(asked)
                     )
+                    made[name] = self._lacking(table, outcome, dict.fromkeys(models))
         rest: dict[str, _Columns] = {}  # one table of all, and one for each of several regressions
+        of_rest: dict[str, list[str]] = {}
         for model in (name for name in self.study.fitted if name not in taken):
             parts = self._parts(outcome, model)
             alone = list(parts) != [""] and not self.study.fitted[model].row.spatial
             for part, result in parts.items():
                 column = self._part(model, part) if alone else self._column(model, part)
                 rest.setdefault(f"-{model}" if alone else "", {})[column] = result
-        return made | {f"regression{n}": self._side_by_side(shown) for n, shown in rest.items()}
+            of_rest.setdefault(f"-{model}" if alone and parts else "", []).append(model)
+        for n, shown in rest.items():
+            with self.log.attempt(f"{self.named(f'regression{n}', outcome)}, table"):
+                table = self._side_by_side(shown)
+                made[f"regression{n}"] = self._lacking(table, outcome, of_rest[n])
+        return made
 
     def _parts(self, outcome: str, model: str) -> _Columns:
         """Results of a model by part, "" for that of a single regression.
@@ -480,12 +521,14 @@ class Writer:
 
         if not self.study.output.plots:
             return
-        for name, figure in self._figures():
-            for suffix in self.study.output.plots:
-                plots.save(figure, folder.new("plots", f"{name}.{suffix}"))
-            plt.close(figure)
+        for name, draw in self._figures():
+            with self.log.attempt(f"{name}, plot"):
+                figure = draw()
+                for suffix in self.study.output.plots:
+                    plots.save(figure, folder.new("plots", f"{name}.{suffix}"))
+                plt.close(figure)
 
-    def _figures(self) -> Iterator[tuple[str, Any]]:
+    def _figures(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         from nqp_spatial import plots
 
         study, found = self.study, self.found
@@ -497,9 +540,9 @@ class Writer:
             name += "" if model == study.spatial[-1] else f"-{model}"
             title = f"{self.label(variable)} → {self.label(outcome)}"
             frame = effects.xs(variable, level="variable")
-            yield name, plots.forest(frame, title=title, **options)
+            yield name, partial(plots.forest, frame, title=title, **options)
         for outcome, moran in found.moran.items():
-            drawn = plots.moran_by_period(moran, **options).get_figure()
+            drawn = partial(_figure, plots.moran_by_period, moran, **options)
             yield self.named("moran", outcome), drawn
         for key, result in found.fits.items():
             outcome, model = key.split("/")[:2]
@@ -508,26 +551,29 @@ class Writer:
             for kind, draw in result.figures.items():
                 own = {"variable": study.variable_of(model)} if kind == "quantiles" else {}
                 if kind != "effects":  # which are drawn under each W, side by side
-                    yield "-".join([kind, *parts]), draw(lang=self.lang, **own).get_figure()
+                    yield "-".join([kind, *parts]), partial(_figure, draw, lang=self.lang, **own)
         for name, varied in found.robustness.items():
             for draw in varied.figures.values():
-                yield name, draw(lang=self.lang).get_figure()
+                yield name, partial(_figure, draw, lang=self.lang)
         for name, groups in found.heterogeneity.items():
-            yield f"heterogeneity-{name}", groups.plot(lang=self.lang).get_figure()
+            yield f"heterogeneity-{name}", partial(_figure, groups.plot, lang=self.lang)
 
     # ------------------------------------------------------------ maps
 
-    def maps(self, folder: Folder, log: RunLog) -> None:
+    def maps(self, folder: Folder) -> None:
         """A web map and its printed twin for each W that is mapped."""
         study, polygons = self.study, self.found.data.panel.polygons
         asked = study.output.maps is True or study.maps is not None
         main = self.found.main_of(study)
+        if main is None and study.mapped_model is not None:
+            self.log.note("no maps: the spatial models failed")
+            return
         if polygons is None or main is None:
             if asked:
                 key = ("maps",) if study.maps is not None else ("output", "maps")
                 lacks = "polygons under data" if polygons is None else "a spatial model"
                 raise self.source.error(key, f"a map needs {lacks}, and the study has none.")
-            log.note("no maps: the study has no polygons or no spatial model")
+            self.log.note("no maps: the study has no polygons or no spatial model")
             return
         if study.output.maps is False:
             return
@@ -538,9 +584,10 @@ class Writer:
             why = "a map shows one W, and the weights of the main model change over time"
             if asked:
                 raise self.source.error(("output", "maps"), f"{why}. Set it to false.")
-            log.note(f"no maps: {why}")
-        for name in study.maps if study.maps is not None else fixed[:1]:
-            with self.source.at("weights", name):
+            self.log.note(f"no maps: {why}")
+        shown = [n for n in study.maps if n in results] if study.maps is not None else fixed[:1]
+        for name in shown:
+            with self.log.attempt(f"map: {name}"), self.source.at("weights", name):
                 try:
                     self._map(results[name], name, variable, folder)
                 except (UnstableModelError, MissingValuesError) as error:  # tables say it too
@@ -560,6 +607,11 @@ class Writer:
         page.save(str(folder.new("maps", f"spillovers-{name}.html")))
         plots.save(figure, folder.new("maps", f"spillovers-{name}.png"))
         plt.close(figure)
+
+
+def _figure(draw: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """The figure of what gives its axes."""
+    return draw(*args, **options).get_figure()
 
 
 def _largest(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:

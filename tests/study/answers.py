@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nqp_spatial.exceptions import NqpError
 from nqp_spatial.study import StudyResult, run_study
 from tests.assertions import quietly
 
@@ -21,3 +23,15 @@ def written(result: StudyResult) -> dict[str, Any]:
 
 def text_of(result: StudyResult, name: str) -> str:
     return (result.output / "tables" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def mistake(run: Callable[..., StudyResult], *args: Any, **options: Any) -> NqpError:
+    """What is told of a mistake: raised, or in the place of the one part that failed."""
+    try:
+        result = quietly(run, *args, **options)
+    except NqpError as error:
+        return error
+    assert len(result.failures) == 1, result.failures
+    (error,) = result.failures.values()
+    assert isinstance(error, NqpError)
+    return error
