@@ -13,6 +13,7 @@ from nqp_spatial.shared.messages import suggest
 from nqp_spatial.shared.options import Parameter, choices, declared
 from nqp_spatial.study.registry import WEIGHTS, Normalisation
 
+READING = ("gwt", "names")  # options of `nqp_spatial.weights.read` that files of weights ask for
 USAGE = 2  # the status of a mistake
 
 
@@ -203,6 +204,7 @@ def _add_weights(commands: Any) -> None:
         command="weights describe",
     )
     describe.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    describe.later.append(_add_reading)
     _add_lang(describe)
     convert = _add(
         commands,
@@ -213,6 +215,7 @@ def _add_weights(commands: Any) -> None:
     )
     convert.add_argument("input", type=Path, metavar="IN")
     convert.add_argument("output", type=Path, metavar="OUT")
+    convert.later.append(_add_reading)
     _add_ids(convert, "a table whose rows give the ids of a matrix without ids, in its order")
     convert.add_argument("--normalise", default="none", choices=choices(Normalisation),
                          help="default: none")  # fmt: skip
@@ -223,16 +226,28 @@ def _add_kinds(parser: _Parser) -> None:
     """Kinds, and the options of each, as their functions declare them."""
     parser.add_argument("--kind", required=True, choices=weight_kinds())
     for name, by_kind in weight_options().items():
-        parameter = next(iter(by_kind.values()))
-        given: dict[str, Any] = {"metavar": "VALUE", "type": parameter.annotation}
-        if parameter.annotation is bool:
-            given = {"action": "store_true", "default": None}
-        elif parameter.choices is not None:
-            known = [c for p in by_kind.values() for c in p.choices or ()]
-            given = {"choices": tuple(dict.fromkeys(known))}
+        own = list(by_kind.values())
         kinds = ", ".join(by_kind) if len(by_kind) < len(weight_kinds()) - 1 else "most kinds"
-        text = f"{kinds}: {parameter.text.split('. ')[0].rstrip('.')}".replace("%", "%%")
-        parser.add_argument(f"--{name.replace('_', '-')}", help=text, **given)
+        _add_option(parser, name, own, f"{kinds}: {own[0].text}")
+
+
+def _add_reading(parser: _Parser) -> None:
+    """How a file of weights is read, as its function declares it."""
+    known = declared("weights", "read")
+    for name in READING:
+        _add_option(parser, name, [known[name]], known[name].text)
+
+
+def _add_option(parser: _Parser, name: str, own: Sequence[Parameter], text: str) -> None:
+    """A flag for a parameter that one or several functions have."""
+    given: dict[str, Any] = {"metavar": "VALUE", "type": own[0].annotation}
+    if own[0].annotation is bool:
+        given = {"action": "store_true", "default": None}
+    elif own[0].choices is not None:
+        known = [c for p in own for c in p.choices or () if c is not None]
+        given = {"choices": tuple(dict.fromkeys(known))}
+    said = text.split(". ")[0].rstrip(".").replace("%", "%%")
+    parser.add_argument(f"--{name.replace('_', '-')}", help=said, **given)
 
 
 def _add_ids(parser: _Parser, text: str) -> None:

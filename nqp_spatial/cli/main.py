@@ -17,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nqp_spatial.cli.arguments import USAGE, parse, weight_options
+from nqp_spatial.cli.arguments import READING, USAGE, parse, weight_options
 from nqp_spatial.exceptions import NqpError, OutputError
 from nqp_spatial.language.catalogue import word
+from nqp_spatial.study.advice import on_a_terminal
 
 PARTLY, INTERRUPTED, CLOSED = 1, 130, 141  # exit statuses, as shells have them
 _LONGEST = 300  # characters of a warning on the terminal; run.log has all of it
@@ -98,12 +99,13 @@ def _words(error: NqpError | OSError) -> str:
     """The message alone; what the system says, with the file."""
     if isinstance(error, OSError) and not isinstance(error, NqpError) and error.filename:
         return f"{str(error.filename)!r}: {error.strerror}."
-    return str(error)
+    return on_a_terminal(str(error))
 
 
 def _tell(caught: Iterable[warnings.WarningMessage]) -> None:
     """Warnings as short lines, each once."""
-    texts = [str(w.message) for w in caught if not issubclass(w.category, _DEVELOPERS)]
+    told = [w for w in caught if not issubclass(w.category, _DEVELOPERS)]
+    texts = [on_a_terminal(str(w.message)) for w in told]
     for text in dict.fromkeys(texts):
         short = text if len(text) <= _LONGEST else text[: _LONGEST - 4] + " ..."
         print(f"warning: {short}", file=sys.stderr)
@@ -195,10 +197,19 @@ def _weights_describe(arguments: argparse.Namespace) -> int:
     repeated = len(set(names)) < len(names)
     labels = [str(path) if repeated else path.stem for path in arguments.files]
     _describe(
-        {n: weights.read(path) for n, path in zip(labels, arguments.files, strict=True)},
+        {
+            n: weights.read(path, **_reading(arguments))
+            for n, path in zip(labels, arguments.files, strict=True)
+        },
         arguments.lang or "en",
     )
     return 0
+
+
+def _reading(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How the files are read."""
+    given = {name: getattr(arguments, name) for name in READING}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _weights_convert(arguments: argparse.Namespace) -> int:
@@ -207,7 +218,7 @@ def _weights_convert(arguments: argparse.Namespace) -> int:
 
     _writable(arguments.output, arguments.overwrite)
     ids = single.ids(arguments.ids, arguments.id_column)
-    graph = weights.read(arguments.input, ids)
+    graph = weights.read(arguments.input, ids, **_reading(arguments))
     if arguments.normalise != "none":
         graph = weights.normalise(graph, arguments.normalise)
     weights.write(graph, arguments.output, layout=arguments.layout, binary=arguments.binary)

@@ -21,6 +21,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     StudyFileError,
 )
+from nqp_spatial.shared.checks import to_numbers
 from nqp_spatial.shared.frames import refuse_unlabelled
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.source import Source, loaded
@@ -369,7 +370,7 @@ def _floats(column: pd.Series, name: str) -> pd.Series:
         example = f", first {text.iloc[0]!r} in row {first([text.index[0]])}" if len(text) else ""
         raise NotNumericError(
             f"Column {name!r} holds {column.dtype}, not numbers{example}. "
-            f"Convert it with pd.to_numeric(frame[{name!r}])."
+            + to_numbers(column, name)
         )
     return pd.Series(column.to_numpy(dtype=float, na_value=np.nan), index=column.index)
 

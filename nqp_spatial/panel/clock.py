@@ -110,6 +110,18 @@ class Clock:
             return np.arange(len(self.periods), dtype=float)
         return self.position.astype(float)
 
+    def _no_distance(self) -> DataError:
+        """What to do where periods are not a number of steps apart, by what they are."""
+        name = str(self.periods.name or "period")
+        dated = isinstance(self.periods.dtype, pd.PeriodDtype) or "date" in str(self.periods.dtype)
+        year = f"frame[{name!r}]." + ("dt.year" if dated else "cat.codes")
+        if not dated and not isinstance(self.periods.dtype, pd.CategoricalDtype):
+            year = f"frame.groupby({name!r}).ngroup()"
+        return DataError(
+            f"Periods such as {first(self.periods[:1])} ({self.periods.dtype}) have no distance. "
+            f"Use whole numbers, for example frame[{name!r}] = {year}."
+        )
+
     def numbers(self) -> Array:
         """Periods as whole numbers one step of which is one unit.
 
@@ -120,10 +132,7 @@ class Clock:
         """
         steps = self.steps
         if steps is None or (len(steps) and steps.min() <= 0):
-            raise DataError(
-                f"Periods such as {first(self.periods[:1])} ({self.periods.dtype}) have no "
-                "distance. Use whole numbers, for example frame['year'] = frame['date'].dt.year."
-            )
+            raise self._no_distance()
         return np.r_[0.0, steps.cumsum()]
 
     def step(self, given: Any = None) -> int:
@@ -138,10 +147,7 @@ class Clock:
         """
         numbers = self.numbers()
         if (numbers % 1).any():
-            raise DataError(
-                f"Periods such as {first(self.periods[:1])} ({self.periods.dtype}) have no "
-                "distance. Use whole numbers, for example frame['year'] = frame['date'].dt.year."
-            )
+            raise self._no_distance()
         if given is not None:
             if not isinstance(given, int | np.integer) or isinstance(given, bool) or given < 1:
                 raise OptionError(

@@ -171,13 +171,21 @@ def numeric(values: pd.Series, name: str) -> None:
     where = values[bad] if bad.any() else values
     cells = ", ".join(f"{value!r} at {first([key], 1)}" for key, value in where.head(3).items())
     holds = "holds text" if bad.any() else f"is of type {values.dtype}"
-    advice = f"Convert it first, for example with pd.to_numeric(frame[{name!r}])."
+    raise NotNumericError(f"{name!r} {holds}, not numbers: {cells}. {to_numbers(values, name)}")
+
+
+def to_numbers(values: pd.Series, name: str) -> str:
+    """How a column of text becomes one of numbers."""
     if like := looks_like(values):
-        advice = (
+        return (
             f"They look like numbers with {like}: read the file with numbers=[{name!r}], or type "
             f"frame[{name!r}] = nqp.transform.numbers(frame[{name!r}]).values."
         )
-    raise NotNumericError(f"{name!r} {holds}, not numbers: {cells}. {advice}")
+    texts = [value for value in values.dropna().unique() if isinstance(value, str)]
+    if not texts:
+        return "Give a column of numbers."
+    code = "{" + ", ".join(f"{text!r}: {i}" for i, text in enumerate(texts[:2])) + ", ...}"
+    return f"Give it numbers, for example frame[{name!r}].map({code})."
 
 
 def refuse(values: pd.Series | pd.DataFrame, bad: pd.Series | pd.DataFrame, why: str) -> None:

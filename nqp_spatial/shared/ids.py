@@ -65,8 +65,8 @@ def _without_zeros(label: str) -> str:
 
 # In which respect ids may be alike and yet not equal: what hides it, and what to do about it.
 _FORMS: tuple[tuple[Callable[[str], str], str, str], ...] = (
-    (str, "their types differ", "convert one side, text ids for example by .astype(int) before "
-     "the frame or the weights are made"),
+    (str, "their types differ", "make numbers of the text ids, by .astype(int) of a column "
+     "or, of weights, Graph(graph.adjacency.rename(int))"),
     (lambda s: " ".join(unicodedata.normalize("NFKC", s).split()), "blanks or full-width "
      "characters differ", "write them alike, for example by "
      ".str.normalize('NFKC').str.strip()"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +75,7 @@ class Source:
     text: str = ""
     node: yaml.Node | None = None
     overrides: Mapping[Key, Any] = field(default_factory=dict)
+    spelt: Callable[[str], str] = str  # messages of the API as the file would say them
 
     def where(self, key: Key) -> str:
         """``study.yaml, line 12, weights.economic``, or ``--set weights.economic``."""
@@ -86,12 +87,13 @@ class Source:
 
     def error(self, key: Key, problem: str) -> StudyFileError:
         """The error for a mistake at a key."""
-        return StudyFileError(f"{self.where(key)}: {problem}")
+        return StudyFileError(f"{self.where(key)}: {self.spelt(problem)}")
 
     def errors(self, problems: Iterable[tuple[Key, str]]) -> StudyFileError:
         """One error for all mistakes, in the order of the file."""
         ordered = sorted(problems, key=lambda problem: self.line(problem[0]))
-        lines = list(dict.fromkeys(f"{self.where(key)}: {text}" for key, text in ordered))
+        told = (f"{self.where(key)}: {self.spelt(text)}" for key, text in ordered)
+        lines = list(dict.fromkeys(told))
         if len(lines) == 1:
             return StudyFileError(lines[0])
         others = "\n".join(f"  {line}" for line in lines[1:])
@@ -106,7 +108,7 @@ class Source:
         except NqpError as error:
             if isinstance(error, StudyFileError) or getattr(error, "located", False):
                 raise
-            located = type(error)(f"{self.where(key)}: {error}")
+            located = type(error)(f"{self.where(key)}: {self.spelt(str(error))}")
             located.located = True  # type: ignore[attr-defined]
             raise located from error
 

@@ -15,8 +15,6 @@ from nqp_spatial.cities import layers
 from nqp_spatial.exceptions import (
     DataError,
     DataWarning,
-    MissingValuesError,
-    UnbalancedPanelError,
 )
 from nqp_spatial.panel import expressions
 from nqp_spatial.panel.panel import PanelData
@@ -223,19 +221,15 @@ def _complete(panel: PanelData, systems: Systems, tables: Inputs) -> PanelData:
     used += study.controls
     used += [study.policy.column] if study.policy and study.policy.column else []
     columns = list(dict.fromkeys([*used, *study.complete()]))
-    if incomplete == "drop":
-        panel = panel.drop_incomplete(columns)
-    elif incomplete == "keep":
-        whole, panel = panel, panel.drop_incomplete(columns, how="rows")
-        if panel is not whole:
-            warnings.warn(panel.notes[-1], DataWarning, stacklevel=2)
+    with tables.source.at("data", "incomplete"):
+        if incomplete == "drop":
+            panel = panel.drop_incomplete(columns)
+        elif incomplete == "keep":
+            whole, panel = panel, panel.drop_incomplete(columns, how="rows")
+            if panel is not whole:
+                warnings.warn(panel.notes[-1], DataWarning, stacklevel=2)
     with tables.source.at("data"):
-        try:
-            panel.check(columns, balanced=bool(study.spatial) and incomplete != "keep")
-        except (MissingValuesError, UnbalancedPanelError) as error:
-            raise type(error)(
-                f"{error} In a study file: `incomplete: drop` under data leaves those entities out."
-            ) from error
+        panel.check(columns, balanced=bool(study.spatial) and incomplete != "keep")
     return panel
 
 

@@ -16,6 +16,7 @@ from nqp_spatial.exceptions import StudyFileError
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.source import Source, loaded
 from nqp_spatial.shared.values import BAD, Key, dotted
+from nqp_spatial.study.advice import in_a_file
 from nqp_spatial.study.consistency import contradictions
 from nqp_spatial.study.schema import Study, checker
 
@@ -75,7 +76,7 @@ def read(path: Path) -> tuple[Source, dict[str, Any]]:
             f"{path.name}, line 1: a study file has keys such as data, outcome and weights. "
             "`nqp-spatial init` writes one to start from."
         )
-    source = Source(path, text, node)
+    source = Source(path, text, node, spelt=in_a_file)
     source.check_keys()
     return source, content
 

@@ -74,7 +74,7 @@ class Folder:
         except OSError as error:
             raise OutputError(
                 f"The output folder {str(self.path)!r} cannot be written "
-                f"({error.strerror or error}). Choose another with --output."
+                f"({error.strerror or error}). Choose another with output=."
             ) from error
         return self
 
@@ -88,7 +88,7 @@ class Folder:
             if owner is not None:
                 raise OutputError(
                     f"Another run ({owner}) is writing into {str(self.path)!r}. Wait for its end, "
-                    f"choose another folder with --output, or delete {str(self.work)!r} if that "
+                    f"choose another folder with output=, or delete {str(self.work)!r} if that "
                     "run is dead."
                 ) from None
             shutil.rmtree(self.work)
@@ -135,7 +135,7 @@ class Folder:
         except OSError as error:
             raise OutputError(
                 f"{str(self.path)!r} cannot be filled ({error.strerror or error}). Close the files "
-                "of the folder that other programs have open, or choose another with --output."
+                "of the folder that other programs have open, or choose another with output=."
             ) from error
 
     def _relative(self, path: Path) -> str:
@@ -178,7 +178,7 @@ def _owner(work: Path) -> str | None:
 def _check(path: Path, overwrite: bool) -> list[str]:
     """Files of an earlier run that will be replaced; raise if others are in the way."""
     if path.exists() and not path.is_dir():
-        raise OutputError(f"{str(path)!r} is a file. Give a folder with --output.")
+        raise OutputError(f"{str(path)!r} is a file. Give a folder in output=.")
     try:
         present = [p for p in path.iterdir() if p.name != _PARTIAL] if path.is_dir() else []
     except OSError as error:
@@ -191,12 +191,12 @@ def _check(path: Path, overwrite: bool) -> list[str]:
     if own is None:
         raise OutputError(
             f"The output folder {str(path)!r} is not empty, and its files are of no earlier run: "
-            f"{first(sorted(p.name for p in present), 3)}. Choose another with --output."
+            f"{first(sorted(p.name for p in present), 3)}. Choose another with output=."
         )
     if not overwrite:
         raise OutputError(
-            f"The output folder {str(path)!r} holds an earlier run. Replace it with --overwrite "
-            "(overwrite=True), or choose another with --output."
+            f"The output folder {str(path)!r} holds an earlier run. Replace it with "
+            "overwrite=True, or choose another with output=."
         )
     return own
 

@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from nqp_spatial.exceptions import FailureWarning, NqpError, OutputError
+from nqp_spatial.study.advice import in_a_file
 
 _DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # not for users
 
@@ -94,6 +95,7 @@ class RunLog:
         if (category, text) in self._seen:
             return
         self._seen.add((category, text))
+        text = in_a_file(text)
         self.lines.append(f"            {category.__name__}: {text}")
         if not issubclass(category, _DEVELOPERS):
             self.warned.append((category, f"{step}: {text}"))

@@ -20,7 +20,7 @@ from nqp_spatial.results import Calculation, TestResult, tests_frame
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.tests import df_text
-from nqp_spatial.shared.values import Entry
+from nqp_spatial.shared.values import Entry, Key
 from nqp_spatial.study import graphs as _graphs
 from nqp_spatial.study.data import StudyData, check_names, members, prepare
 from nqp_spatial.study.file import load
@@ -172,9 +172,9 @@ def _raise_failure(found: Found) -> None:
 
 def compare(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int) -> None:
     """Every block of ``robustness`` and ``heterogeneity``; what they give is put into ``found``."""
-    for (key, _), (name, block) in zip(study.block_keys, study.blocks.items(), strict=True):
+    for (key, _), name in zip(study.block_keys, study.blocks, strict=True):
         with log.attempt(name), source.at(*key), log.step(name):
-            found.robustness[name] = _robustness(study, found, name, block, log, n_jobs)
+            found.robustness[name] = _robustness(study, source, found, key, log, n_jobs)
     for name, asked in study.heterogeneity.items():
         place = f"heterogeneity: {name}"
         with log.attempt(place), source.at("heterogeneity", name), log.step(place):
@@ -182,9 +182,12 @@ def compare(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int
 
 
 def _robustness(
-    study: Study, found: Found, name: str, block: Entry, log: RunLog, n_jobs: int
+    study: Study, source: Source, found: Found, key: Key, log: RunLog, n_jobs: int
 ) -> comparison.Robustness:
     """The variations of a block; one that fails costs no other."""
+    name, block = dict(zip((k for k, _ in study.block_keys), study.blocks.items(), strict=True))[
+        key
+    ]
     base = study.base_model(block.model)
     options = study.fitted[base]
     data = rows_of(study, found.data, base)
@@ -206,11 +209,12 @@ def _robustness(
     )
     sound = []
     for own, said in block.variations.items():
-        with log.attempt(f"{name}: {own}"):
+        with log.attempt(f"{name}: {own}"), source.at(*key, "variations", own):
             sound.append(_variation(own, said, data.panel))
     varied = vary(sound)
     for own, error in varied.errors.items():
-        log.fail(f"{name}: {own}", error)
+        with log.attempt(f"{name}: {own}"), source.at(*key, "variations", own):
+            raise error
     return varied
 
 

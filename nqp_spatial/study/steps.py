@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from nqp_spatial.indices.system import IndicatorSystem
 from nqp_spatial.panel import expressions, groups, transform
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
+from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import parameters
 from nqp_spatial.shared.values import Entry, Key, columns, members
@@ -67,7 +68,8 @@ def apply(whole: PanelData, sample: pd.Index, inputs: Inputs) -> Steps:
         variables made within a row or a period.
     sample : Index
         Rows of the study: quantiles, means, standard deviations and indices over all rows are
-        theirs. Other rows keep their values, or are empty in a new column.
+        theirs. Other rows keep their values, or are empty in a new column. Steps that leave rows
+        out do so for every step after them.
     """
     done = Steps(whole)
     for i, entry in enumerate(inputs.study.data.transforms):
@@ -80,6 +82,11 @@ def apply(whole: PanelData, sample: pd.Index, inputs: Inputs) -> Steps:
         rows = done.panel.frame.loc[sample] if over_study else done.panel.frame
         step = _Step(entry, rows if len(rows) < whole.nobs else done.panel.frame, inputs, key)
         step.check(used, done.panel)
+        if entry.kind in _OF_ROWS:
+            with inputs.source.at(*key):
+                done.panel = _OF_ROWS[entry.kind](step, done.panel, sample)
+            sample = sample[sample.isin(done.panel.frame.index)]
+            continue
         _check_order(step, used, done, len(sample) < whole.nobs)
         new = _changed(step, done) if entry.row.changes else _made(step, done)
         done.changed |= set(new) if over_study else set()
@@ -89,7 +96,7 @@ def apply(whole: PanelData, sample: pd.Index, inputs: Inputs) -> Steps:
 
 def _uses(step: Entry) -> list[tuple[Key, str]]:
     """Columns that a step needs, each with its key below the step."""
-    if step.kind == "compute":
+    if step.kind in ("compute", "where"):
         return [(("formula",), name) for name in expressions.names(step.formula)]
     if step.kind == "group":
         return list(aggregated(step, ()))
@@ -138,7 +145,7 @@ class _Step:
         problems = [
             ((*self.key, *at), f"there is no column {name!r}.{suggest(name, known)}")
             for at, name in used
-            if name not in known and self.said.kind != "compute"
+            if name not in known and self.said.kind not in ("compute", "where")
         ]
         if problems:
             raise self.inputs.source.errors(problems)
@@ -179,6 +186,30 @@ class _Step:
         if values.index.nlevels == 1:
             return groups.on_rows(self.frame, values)
         return values.to_frame(self.title) if isinstance(values, pd.Series) else values
+
+
+# ---------------------------------------------------------------- rows that are left out
+
+
+def _where(step: _Step, whole: PanelData, sample: pd.Index) -> PanelData:
+    return whole.where(step.said.formula)
+
+
+def _complete(step: _Step, whole: PanelData, sample: pd.Index) -> PanelData:
+    """Without entities that have gaps in the periods of the study, or without those rows."""
+    used = replace(whole, frame=whole.frame.loc[sample])
+    kept = used.drop_incomplete(**step.said.row.given(step.said))
+    gone = sample.difference(kept.frame.index)
+    if not len(gone):
+        return whole
+    inside = whole.frame.index.get_level_values(0).isin(kept.entities)
+    return replace(whole, frame=whole.frame[inside].drop(gone, errors="ignore"), notes=kept.notes)
+
+
+_OF_ROWS: Mapping[str, Callable[[_Step, PanelData, pd.Index], PanelData]] = {
+    "where": _where,
+    "drop_incomplete": _complete,
+}
 
 
 # ---------------------------------------------------------------- columns that are changed
@@ -362,7 +393,17 @@ def _by_place(step: _Step, names: dict[Key, str]) -> pd.DataFrame:
     table = _further(step, {("entity",): entity, ("time",): time} | names)
     indexed = table.set_index([entity, time])
     indexed = indexed[list(names.values())] if names else indexed
-    return indexed[indexed.index.get_level_values(0).isin(step.frame.index.get_level_values(0))]
+    entities = step.frame.index.get_level_values(0).unique()
+    kept = indexed[indexed.index.get_level_values(0).isin(entities)]
+    if kept.empty and len(indexed):
+        theirs = indexed.index.get_level_values(0).unique()
+        hint = type_hint(entities, theirs) or "Match the cities with match_cities()."
+        raise step.error(
+            f"no row of {said.table!r} is about an entity of the study: there are "
+            f"{first(theirs, 3)}, the study has {first(entities, 3)}. {hint}",
+            "table",
+        )
+    return kept
 
 
 def _further(step: _Step, names: Mapping[Key, str]) -> pd.DataFrame:

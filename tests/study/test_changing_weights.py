@@ -297,13 +297,13 @@ MISTAKES = {
     "correction": (
         W,
         "models: [sdm]\n",
-        "models.sdm.correction: the weights 'w' change over time.* cannot use correction='lee-yu'"
-        r".*one W.*correction='adjusted-score'.*weights: \[near\]",
+        "models.sdm.correction: the weights 'w' change over time.* cannot use correction: lee-yu"
+        r".*one W.*correction: adjusted-score.*weights: \[near\]",
     ),
     "spatial error": (
         W,
         "models: {sem: {correction: adjusted-score}}\n",
-        "models.sem.correction: .*with a spatial error .*correction='none'",
+        "models.sem.correction: .*with a spatial error .*correction: none",
     ),
     "random effects": (
         W,

@@ -228,7 +228,7 @@ def test_fits_in_parallel_give_the_same_results(ran, project):
 def test_a_folder_with_an_earlier_run_is_replaced_only_when_told(project):
     out = run_study(project, overrides={**QUICK, "output.tables": ["md", "tex"]}).output
     (out / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds an earlier run.*--overwrite"):
+    with pytest.raises(OutputError, match="holds an earlier run.*overwrite=True"):
         run_study(project, overrides=QUICK)
     run_study(project, overrides=QUICK, overwrite=True)
     assert (out / "notes.txt").read_text() == "mine"

@@ -1,0 +1,232 @@
+"""What the API advises, in the words of a study file or of the command line.
+
+Messages of the API write an option as Python does, ``cov_type='robust'``, and a remedy as a call.
+Who wrote a study file types ``cov_type: robust`` and keys, and on a terminal ``--cov-type robust``.
+Options are respelled by what the registry knows of them; remedies that are calls stand in
+`REMEDIES`, each with what it is called in a file. ``tests/study/test_advice.py`` goes through every
+message of the package: one with Python in it that has no counterpart here, and no reason why a file
+cannot meet it, fails; and it runs each remedy on the input that it is for.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from nqp_spatial.study.registry import ROWS
+from nqp_spatial.study.rows import Model, Row
+
+
+class Remedy(NamedTuple):
+    """A remedy as the API says it (a pattern), and as a file does (with its groups)."""
+
+    python: str
+    file: str
+
+
+_NAME = r"(?P<name>'[^']*'|\"[^\"]*\"|\{[^}]*\})"  # a column, or its place in our own source text
+_MAKE_VALID = r"gdf\.geometry( = gdf\.geometry)?\.make_valid\([^)]*\)"
+
+REMEDIES: Mapping[str, Remedy] = {
+    "numbers": Remedy(
+        rf"read the file with numbers=\[{_NAME}\], or type frame\[.*?\]\)\.values",
+        r"say so where the table is named, read: {numbers: [\g<name>]}",
+    ),
+    "codes": Remedy(
+        rf"Give it numbers, for example frame\[{_NAME}\]\.map\(\{{(?P<codes>.*?), \.\.\.\}}\)",
+        r"Give it numbers with a step under data.transforms, such as {kind: recode, column: "
+        r"\g<name>, values: {\g<codes>, ...}, into: ...}",
+    ),
+    "incomplete cells": Remedy(
+        r"Fill them, or leave those entities out with PanelData\.drop_incomplete\(\)",
+        "Fill them with an interpolate step, or leave those entities out with incomplete: drop "
+        "under data",
+    ),
+    "incomplete rows": Remedy(
+        r"Drop those entities with PanelData\.drop_incomplete\(\)(?P<rest>; or.*?with )"
+        r"unbalanced='submatrix' and correction='adjusted-score'; or fit FixedEffects",
+        r"Drop those entities with incomplete: drop under data\g<rest>incomplete: keep under "
+        r"data, unbalanced: submatrix and correction: adjusted-score in the model; or fit fe",
+    ),
+    "none left": Remedy(
+        r"Restrict the panel to fewer periods or columns first: panel\.missing_pairs\(\) and "
+        r"missing_cells\(\) say where the gaps are",
+        "Take fewer periods (periods: under data) or fewer columns, or keep the rows that are "
+        "complete with incomplete: keep",
+    ),
+    "no row left": Remedy(
+        r"Name columns that have values: panel\.missing_cells\(\) says where the gaps are",
+        "Name columns that have values",
+    ),
+    "unit roots": Remedy(
+        r"Leave them out \(PanelData\.drop_incomplete\(\)\), cut to common years, or use "
+        r"test='ips' or 'fisher'",
+        "Leave them out (incomplete: drop under data), cut to common years with periods, or name "
+        "other tests: [ips, fisher]",
+    ),
+    "flat series": Remedy(
+        r"Leave them out: y\.drop\(.*?, level=0\)",
+        "Leave them out with where: under data, or name other columns",
+    ),
+    "repair": Remedy(
+        rf"(Repair them( with|:) {_MAKE_VALID}|type {_MAKE_VALID} on the layer as it was)",
+        "Repair the layer, for example with Fix geometries of QGIS",
+    ),
+    "parts": Remedy(
+        r"Join their parts with gdf\.dissolve\(.*?\), or use another column",
+        "Join their parts in the layer, or name another column in polygon_id",
+    ),
+    "wrong crs": Remedy(
+        r"Leave crs out, or correct the layer with set_crs\(\.\.\., allow_override=True\)",
+        "Leave polygon_crs out, or correct the layer",
+    ),
+    "projected": Remedy(
+        r"(If they are longitude and latitude, use|They look projected: set the CRS they are in "
+        r"with) gdf\.set_crs\(.*?allow_override=True\)",
+        "Correct the coordinate reference system of the layer",
+    ),
+    "distorted": Remedy(
+        r"(Type|Use) gdf\.to_crs\(4326\)( for geodesics)?",
+        "Save the layer in longitude and latitude (EPSG:4326)",
+    ),
+    "row sums": Remedy(
+        r"Type nqp\.weights\.normalise\(graph, 'row'\), or",
+        "Say normalise: row of these weights, or",
+    ),
+    "no cycle": Remedy(
+        r"Use normalise\(graph, 'row'\) or 'minmax'", "Say normalise: row or minmax"
+    ),
+    "types of ids": Remedy(
+        r"make numbers of the text ids, by \.astype\(int\) of a column or, of weights, "
+        r"Graph\(graph\.adjacency\.rename\(int\)\)",
+        "make numbers of the text ids where their table is named, read: {numbers: [the column]}",
+    ),
+    "forms of ids": Remedy(
+        r"write them alike, for example by \.(str\.|astype).*?\)(?: on both sides)?(?=\.|$)",
+        "write them alike in both files",
+    ),
+    "flows": Remedy(
+        r"for other names read the table with pandas and use flows\(table, origin=\.\.\., \.\.\.\)",
+        "for other names say {kind: flows, table: the file, origin: ..., destination: ..., "
+        "value: ...}",
+    ),
+    "mixed": Remedy(
+        r"Make all (of them )?text: \w+\[.*?\] = \w+\[.*?\]\.astype\(str\)|Make them text: "
+        r"\w+\[.*?\] = \w+\[.*?\]\.astype\(str\)",
+        "Write them alike in the table",
+    ),
+    "periods": Remedy(
+        r"Use whole numbers, for example frame\[.*?\] = frame.*?(dt\.year|cat\.codes|ngroup\(\))",
+        "Use whole numbers, such as years, in the table",
+    ),
+    "no order": Remedy(
+        r"Make them numbers, dates or an ordered category: .*?ordered=True\)",
+        "Make them numbers or dates in the table",
+    ),
+    "trend": Remedy(
+        r"nqp\.instruments\.cross_section_trend\(values_by_entity, frame\.index\)",
+        "instruments: [{cross_section: a column, trend: linear}]",
+    ),
+    "national series": Remedy(
+        r"nqp\.instruments\.cross_section_trend\(values_by_entity, frame\.index, series\)",
+        "instruments: [{cross_section: a column, trend: a column of the series}]",
+    ),
+    "singletons": Remedy(
+        r"Leave them out: frame\[frame\.groupby\(.*?\) > 1\]",
+        "Leave them out with where: under data",
+    ),
+    "scale": Remedy(
+        r"Scale it first, for example with entropy\(\) or standardise='minmax'",
+        "Scale it first with an entropy step, or say standardise: minmax",
+    ),
+    "one period": Remedy(r"Use dea\(\)", "Use kind: dea"),
+    "names of cities": Remedy(
+        r"Match the cities with match_cities\(\)", "Say match_cities: true of their table"
+    ),
+    "edges": Remedy(
+        r"Widen bins=; float\('inf'\) is an edge too", "Widen bins; .inf is an edge too"
+    ),
+    "another key": Remedy(
+        r"if rows differ by another key, such as the year, name it in on= too",
+        "if rows differ by another key, such as the year, name it in time",
+    ),
+    "weighted mean": Remedy(
+        r"how\[.*?\]=(?P<rule>.*?: a weighted mean, and only it, has a weight column)\. Type "
+        r"\('weighted mean', 'population'\)",
+        r"\g<rule>. Type [weighted mean, population]",
+    ),
+    "nearest": Remedy(
+        r"islands='nearest' needs polygons=, one row per entity",
+        "islands: nearest needs polygons under data",
+    ),
+    "places": Remedy(r"coordinates= \(a GeoDataFrame[^)]*\)", "polygons under data"),
+    "no effect": Remedy(r" Look at res\.entity_effects\(.*?\)\.", ""),
+    "not stationary": Remedy(r" See result\.stationarity\(\)\.", ""),
+}
+
+_OPTION = re.compile(
+    r"(?<![\w.'\"-])(?<!\w\()(?P<name>[a-z][a-z_]*)=(?P<value>'[^']*'|\"[^\"]*\"|\([^()]*\)|\[[^\]]*\]"
+    r"|\{[^}]*\}|-?\d+(?:\.\d+)?\b|True\b|False\b|None\b|)"
+)
+_ELSEWHERE = {"crs": "polygon_crs", "test": "tests"}  # keys of data, which has no row
+
+
+_PYTHON = re.compile(r"\w\(|\w=|\w\[")  # without which there is nothing to respell
+
+
+@functools.cache
+def keys() -> Mapping[str, str]:
+    """What a file calls the parameters of the API; those with several names have their own."""
+    found: dict[str, set[str]] = {}
+    for row in (row for table in ROWS.values() for row in table.values()):
+        for parameter in _parameters(row):
+            key = row.names.get(parameter, parameter)
+            if key and parameter not in row.supplied:
+                found.setdefault(parameter, set()).add(key)
+    single = {n: n if n in own else min(own) for n, own in found.items()}
+    return {**single, **_ELSEWHERE}
+
+
+def _parameters(row: Row) -> list[str]:
+    roles = list(Model.COLUMN_ROLES) if isinstance(row, Model) else []
+    return [*(p.name for p in row.parameters()), *row.own, *roles] if row.api else [*row.own]
+
+
+def in_a_file(text: str) -> str:
+    """A message of the API with remedies and options as a study file has them."""
+    if not _PYTHON.search(text):
+        return text
+    for remedy in REMEDIES.values():
+        text = re.sub(remedy.python, remedy.file, text)
+    known = keys()
+
+    def spelt(match: re.Match[str]) -> str:
+        name, value = match["name"], match["value"]
+        if name not in known:
+            return match[0]
+        return f"{known[name]}: {_yaml(value)}" if value else known[name]
+
+    return _OPTION.sub(spelt, text)
+
+
+def on_a_terminal(text: str) -> str:
+    """A message of the API with options as flags."""
+
+    def spelt(match: re.Match[str]) -> str:
+        name, value = keys().get(match["name"], match["name"]), match["value"]
+        flag = f"--{name.replace('_', '-')}"
+        return flag if value in ("", "True") else f"{flag} {value.strip(chr(39))}"
+
+    return _OPTION.sub(spelt, text)
+
+
+def _yaml(value: str) -> str:
+    """A Python value as YAML."""
+    words = {"True": "true", "False": "false", "None": "none"}
+    if value.startswith("("):
+        value = f"[{value[1:-1].rstrip(',')}]"
+    if value.startswith("["):
+        return re.sub(r"'([^']*)'", r"\1", value)
+    return words.get(value, value.strip("'\""))
