@@ -239,6 +239,35 @@ class Results(Findings):
         """The result itself, named ``""``."""
         return {"": self}
 
+    table_statistics: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def setting(self) -> Mapping[str, Any]:
+        """What a table says of a fit besides its numbers, by name; a model adds its own.
+
+        ``n_entities`` and ``n_periods``; ``removed``, how the effects were removed; ``policy``, the
+        regressor that is one; ``weights``, of W its links, entities and whether rows sum to one;
+        ``used``, the observations of the estimator where these are not all rows; ``likelihood``,
+        what the log-likelihood is of where that is not the rows; ``rows``, a digest of labels.
+        ``table_statistics`` are names in `fit_statistics` that tables print by themselves.
+        """
+        index = self._rows()
+        if index is None:
+            return {}
+        periods = index.get_level_values(1).nunique()
+        sizes = {"n_entities": index.get_level_values(0).nunique(), "n_periods": periods}
+        return {**sizes, "rows": int(pd.util.hash_pandas_object(index).sum())}
+
+    def _rows(self) -> pd.MultiIndex | None:
+        """The (entity, time) of the rows, where these are known."""
+        index = self.resids.index
+        return index if isinstance(index, pd.MultiIndex) and index.nlevels == 2 else None
+
+    @property
+    def critical_values(self) -> Mapping[str, float]:
+        """Critical values of statistics by their names in `fit_statistics`."""
+        return {}
+
     @property
     def std_errors(self) -> pd.Series:
         """Square roots of the diagonal of ``cov``."""

@@ -12,8 +12,8 @@ from .dependence import DependenceResult as DependenceResult
 from .dependence import pesaran_cd as pesaran_cd
 from .ellipse import EllipseResult as EllipseResult
 from .ellipse import standard_ellipse as standard_ellipse
-from .grid_bootstrap import grid_bootstrap as grid_bootstrap
 from .grid_bootstrap import GridBootstrapResult as GridBootstrapResult
+from .grid_bootstrap import grid_bootstrap as grid_bootstrap
 from .hausman import HausmanResult as HausmanResult
 from .hausman import hausman as hausman
 from .lagrange import lm_tests as lm_tests

@@ -10,7 +10,7 @@ Azzoni and Almeida 2016; LeSage and Pace 2009).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -132,6 +132,11 @@ class SpatialDiDResults(SpatialResults):
     def focus(self) -> str:
         """The policy."""
         return self.treatment
+
+    @property
+    def setting(self) -> Mapping[str, Any]:
+        """That of every spatial model, and which regressor is the policy."""
+        return {**super().setting, "policy": self.treatment}
 
     def policy_effects(self, **options: Any) -> pd.DataFrame:
         """Direct, indirect and total effect of the policy; options as in :meth:`effects`."""

@@ -32,7 +32,7 @@ def parameter(name: str, lang: str, labels: Mapping[str, str], names: Collection
 
 def statistic(name: str, lang: str, labels: Mapping[str, str]) -> str:
     """The printed name of a fit statistic; every kind of R-squared keeps its kind."""
-    known = words("statistics", lang)
+    known = {**words("rows-test", lang), **words("statistics", lang)}
     if name in labels or not name.startswith("rsquared"):
         return label(name, labels, known)
     kind = name.removeprefix("rsquared").lstrip("_").replace("_", " ")
@@ -60,6 +60,17 @@ def title(name: str) -> Note:
 def model(name: str, lang: str = "en") -> str:
     """The printed name of a model of a study; a name of the user's own stays as it is."""
     return label(name, {}, words("models", lang))
+
+
+def model_name(name: str, lang: str) -> str:
+    """The printed name of a model as its result has it, such as one with random effects."""
+    known = words("model_names", lang)
+    if name in known:
+        return known[name]
+    for ending, form in words("model_endings", lang).items():
+        if name.endswith(ending):
+            return form.format(model_name(name.removesuffix(ending), lang))
+    return name
 
 
 def mediation_part(name: str, lang: str) -> str:

@@ -15,7 +15,7 @@ from nqp_spatial.shared.frames import as_pandas
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import Unpack, shared_options
 from nqp_spatial.tables.layout import Row
-from nqp_spatial.tables.style import PLAIN, Printing, Style, made, own_notes, pvalue
+from nqp_spatial.tables.style import PLAIN, Printing, Style, made, own_notes, pvalue, vanishes
 from nqp_spatial.tables.table import Table
 
 
@@ -142,8 +142,18 @@ def _from_frame(
         header=_header(frame, len(stubs), style),
         rows=(Row(cells) for cells in zip(*stubs, *body, strict=True)),
         align=(*["l"] * len(stubs), *("r" if _has_numbers(c) else "l" for c in columns)),
+        reading=_small(frame, style),
         own=own_notes(frame),
     )
+
+
+def _small(frame: pd.DataFrame, style: Style) -> list[str]:
+    """That a zero is none, where a number is smaller than its digits."""
+    columns = (frame.iloc[:, i] for i in range(frame.shape[1]))
+    cells = (value for c in columns if not _is_pvalues(c) for value in c)
+    if not any(vanishes(value, style.digits) for value in cells):
+        return []
+    return [style.word("vanishing").format("0" * style.digits)]
 
 
 def _stub_columns(frame: pd.DataFrame, style: Style) -> list[list[str]]:
@@ -163,10 +173,15 @@ def _stub_columns(frame: pd.DataFrame, style: Style) -> list[list[str]]:
 
 
 def _column(values: pd.Series, draws: Sequence[Any], style: Style) -> list[str]:
-    last = values.name[-1] if isinstance(values.name, tuple) else values.name
-    if _is_pvalue(str(last)) and pd.api.types.is_float_dtype(values.dtype):
+    if _is_pvalues(values):
         return [pvalue(*pair) for pair in zip(values, draws, strict=True)]
     return [style.cell(value) for value in values]
+
+
+def _is_pvalues(values: pd.Series) -> bool:
+    """A column whose name says that it holds p-values, and that does."""
+    last = values.name[-1] if isinstance(values.name, tuple) else values.name
+    return _is_pvalue(str(last)) and pd.api.types.is_float_dtype(values.dtype)
 
 
 def _has_numbers(values: pd.Series) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.language.catalogue import LANGUAGES, word
@@ -11,6 +12,7 @@ from nqp_spatial.shared.files import printable
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.options import check_option
 from nqp_spatial.shared.text import width
+from nqp_spatial.tables.cells import Figure, Point
 
 KINDS = ("coefficient", "std_error", "statistic", "heading", "rule")
 ALIGNMENTS = ("l", "c", "r")
@@ -22,14 +24,19 @@ class Row:
 
     Attributes
     ----------
-    cells : tuple of str
-        One text a column; empty for a rule.
+    cells : tuple of (str or None)
+        One text a column, in which None continues the one on its left; empty for a rule.
     kind : {"coefficient", "std_error", "statistic", "heading", "rule"}
         A standard error stays with the row above it; a rule is a thin line without cells.
     """
 
-    cells: tuple[str, ...]
+    cells: tuple[str | None, ...]
     kind: str = "statistic"
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Cells as text, of which those that continue another are empty."""
+        return tuple(cell or "" for cell in self.cells)
 
 
 RULE = Row((), "rule")
@@ -71,9 +78,8 @@ class Grid:
         said = tuple(printable(in_language(note, self.lang)) for note in self.notes)
         object.__setattr__(self, "notes", said)
         object.__setattr__(self, "title", printable(self.title))
-        header = tuple(tuple(c and printable(c) for c in line) for line in self.header)
-        object.__setattr__(self, "header", header)
-        rows = tuple(replace(row, cells=tuple(map(printable, row.cells))) for row in self.rows)
+        object.__setattr__(self, "header", tuple(map(_printable, self.header)))
+        rows = tuple(replace(row, cells=_printable(row.cells)) for row in self.rows)
         object.__setattr__(self, "rows", rows)
         for letter in self.align:
             check_option("align", letter, ALIGNMENTS)
@@ -97,6 +103,42 @@ class Grid:
         """Notes as printed, the first with its prefix."""
         return tuple((self.prefix if i == 0 else "") + note for i, note in enumerate(self.notes))
 
+    @property
+    def body(self) -> tuple[Row, ...]:
+        """Rows that are not rules."""
+        return tuple(row for row in self.rows if row.kind != "rule")
+
+    @property
+    def stubs(self) -> int:
+        """Columns of labels, which are the first ones; one at least."""
+        n = next((i for i, side in enumerate(self.align) if side != "l"), len(self.align))
+        return 1 if n == len(self.align) else max(n, 1)
+
+    def is_ruled(self, n: int) -> bool:
+        """Whether a thin rule ties a heading over ``n`` columns to them: not if it is over all."""
+        return 1 < n < len(self.align) - self.stubs
+
+    @cached_property
+    def points(self) -> tuple[Point | None, ...]:
+        """Of each column of numbers, what stands on both sides of the decimal point."""
+        return tuple(
+            None if side == "l" else Point.of(texts_of(self, i))
+            for i, side in enumerate(self.align)
+        )
+
+    def figure(self, column: int, cell: str) -> Figure | None:
+        """The number in a cell of a column whose decimal points stand below each other."""
+        return Figure.of(cell) if self.points[column] else None
+
+
+def _printable(cells: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    return tuple(cell and printable(cell) for cell in cells)
+
+
+def spanned(cells: tuple[str | None, ...], column: int) -> bool:
+    """Whether a cell continues that on its left, or is continued."""
+    return None in cells[column : column + 2]
+
 
 def spans(cells: tuple[str | None, ...]) -> Iterator[tuple[int, int, str]]:
     """Start, width and text of each header cell, spanning the None cells after it."""
@@ -109,14 +151,22 @@ def spans(cells: tuple[str | None, ...]) -> Iterator[tuple[int, int, str]]:
         start = stop
 
 
+def texts_of(grid: Grid, column: int) -> list[str]:
+    """Texts of the body in a column that stand in no other column too."""
+    return [row.texts[column] for row in grid.body if not spanned(row.cells, column)]
+
+
+def heads_of(grid: Grid, column: int) -> list[str]:
+    """Texts of the header in a column that stand in no other column too."""
+    return [line[column] or "" for line in grid.header if not spanned(line, column)]
+
+
 def column_widths(grid: Grid) -> list[int]:
     """Terminal columns of the longest text in each column, spanning headers left out."""
-    widths = []
-    for i in range(len(grid.align)):
-        texts = [row.cells[i] for row in grid.rows if row.kind != "rule"]
-        texts += [line[i] or "" for line in grid.header if None not in line[i : i + 2]]
-        widths.append(max((width(content) for content in texts), default=0))
-    return widths
+    return [
+        max((width(text) for text in (*texts_of(grid, i), *heads_of(grid, i))), default=0)
+        for i in range(len(grid.align))
+    ]
 
 
 def one_line(text: str) -> str:

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
+from nqp_spatial.language import labels as printed
 from nqp_spatial.language.catalogue import word
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.tables.layout import Row
 from nqp_spatial.tables.rows import (
-    coefficient_rows,
+    Cells,
+    coefficient_cells,
     column_numbers,
     controls_row,
     effect_blocks,
     fixed_effects_rows,
     hidden_note,
+    pairs,
     parameter_names,
     reading_notes,
+    removal_row,
     result_notes,
+    setting_notes,
+    small_notes,
     statistics_rows,
 )
 from nqp_spatial.tables.style import Printing, Style, as_notes, made
@@ -38,6 +45,8 @@ PROTOCOL = (
     "cov_type",
 )
 SPATIAL = ("rho", "lambda")
+Below = Literal["parentheses", "brackets", "tstats", "pvalues", "none"]
+More = Mapping[str, Sequence[str | None] | str]
 LAST = ("Intercept", "const", *SPATIAL)  # below all others, unless ``order`` says otherwise
 
 
@@ -53,12 +62,14 @@ def regression(
     title: str | None = None,
     lang: str = "en",
     digits: int = 4,
-    stars: bool = True,
+    stars: bool | Sequence[float] = True,
     statistics: Sequence[str] | None = None,
     effects_rows: bool = True,
     constant: bool = False,
-    std_errors: str = "parentheses",
+    std_errors: Below = "parentheses",
     notes: Sequence[str] = (),
+    heads: Sequence[str] = (),
+    rows: More | None = None,
 ) -> Table:
     """Models side by side, one column each.
 
@@ -83,22 +94,31 @@ def regression(
         takes the name of ``x`` after W×.
     lang : {"en", "zh"}
     digits : int
-        Decimals. A value that would print as zero is printed in scientific notation, a missing
-        one as an en dash; a parameter that a model does not have leaves its cell empty.
-    stars : bool
-        Three, two and one star at 1, 5 and 10 per cent.
+        Decimals, always so many. An estimate that they print as zero is in a note with its figures;
+        a missing value is an en dash; a parameter that a model does not have leaves its cell empty.
+    stars : bool or sequence of float
+        True: three, two and one star at 1, 5 and 10 per cent. Levels of one star and more, such as
+        ``[0.05, 0.01]``, are said in the note.
     statistics : sequence of str, optional
-        Names in ``fit_statistics``; by default nobs, an R-squared (within where there is one) and
-        loglik.
+        Names in ``fit_statistics`` or ``tests``; by default nobs, an R-squared (within where there
+        is one), what the models name themselves (tests of instruments, say) and loglik. A p-value
+        stands in brackets below its statistic, a critical value in braces. Where an estimator uses
+        fewer observations than there are rows, both are printed, and log-likelihoods (AIC, BIC) of
+        different data stand in different rows.
     effects_rows : bool
-        A row for each kind of fixed effects.
+        A row for each kind of fixed effects, and one that says how they were removed.
     constant : bool
         Print the constant of fixed effects too, as ``xtreg, fe`` does (``with_constant()`` of the
         result).
-    std_errors : {"parentheses", "brackets", "tstats", "none"}
-        What stands below an estimate; ``"tstats"`` are in parentheses.
+    std_errors : {"parentheses", "brackets", "tstats", "pvalues", "none"}
+        What stands below an estimate; t statistics and p-values are in parentheses.
     notes : sequence of str
         More lines below the table. The notes of the results themselves are always printed.
+    heads : sequence of str
+        One for each column; equal neighbours share a heading that spans them.
+    rows : mapping of str to sequence of str, optional
+        More rows above the statistics: a text for each column, of which None continues the one on
+        its left, or a single text that spans them all.
 
     Returns
     -------
@@ -120,10 +140,9 @@ def regression(
     if constant:
         models = [m.with_constant() if hasattr(m, "with_constant") else m for m in models]
     shown, hidden = _choose(models, keep, drop, order)
-    rows = coefficient_rows(models, shown, style)
-    rows += _rows_below(models, hidden, statistics, style, effects_rows=effects_rows)
-    header = _header(models, columns, style)
-    return _made(path, printing, "title_regression", header, rows, models, hidden, style)
+    cells = coefficient_cells(models, shown, style)
+    page = _Page(models, columns, hidden, _statistics(models, statistics), style, heads, rows or {})
+    return page.made(path, printing, "title_regression", pairs(cells, style), cells, effects_rows)
 
 
 def effects(
@@ -137,11 +156,13 @@ def effects(
     title: str | None = None,
     lang: str = "en",
     digits: int = 4,
-    stars: bool = True,
+    stars: bool | Sequence[float] = True,
     statistics: Sequence[str] | None = None,
     effects_rows: bool = True,
-    std_errors: str = "parentheses",
+    std_errors: Below = "parentheses",
     notes: Sequence[str] = (),
+    heads: Sequence[str] = (),
+    rows: More | None = None,
     **options: object,
 ) -> Table:
     """Direct, indirect and total effects, one column for each weight matrix.
@@ -156,7 +177,7 @@ def effects(
     coefficients : sequence of str
         Parameters to print above the effects; rho and lambda are always printed below them.
     columns, labels, title, lang, digits, stars, statistics, effects_rows, std_errors, notes
-        As for `regression`.
+        As for `regression`, and so are ``heads`` and ``rows``.
     **options
         Passed to ``result.effects``, such as ``method="simulation", draws=1000, seed=0``.
 
@@ -182,12 +203,17 @@ def effects(
     spatial = [name for name in SPATIAL if name in names and name not in coefficients]
     covered = {*wanted, *(f"W_{v}" for v in wanted), *spatial, *coefficients}
     hidden = [name for name in names if name not in covered]
-    rows = coefficient_rows(models, coefficients, style)
-    rows += effect_blocks(frames, wanted, style)
-    rows += coefficient_rows(models, spatial, style)
-    rows += _rows_below(models, hidden, statistics, style, effects_rows=effects_rows)
-    header = _header(models, columns, style)
-    return _made(path, printing, "title_effects", header, rows, models, hidden, style)
+    above = coefficient_cells(models, coefficients, style)
+    blocks, below = effect_blocks(frames, wanted, style), coefficient_cells(models, spatial, style)
+    body = pairs(above, style)
+    for head, own in blocks:
+        body += [Row((head, *[""] * len(models)), "heading")] if head else []
+        body += pairs(own, style)
+    body += pairs(below, style)
+    cells = [*above, *(cell for _, own in blocks for cell in own), *below]
+    page = _Page(models, columns, hidden, _statistics(models, statistics), style, heads, rows or {})
+    focus = [printed.parameter(name, lang, style.labels, ()) for name in wanted]
+    return page.made(path, printing, "title_effects", body, cells, effects_rows, focus)
 
 
 # ---------------------------------------------------------------- input
@@ -306,54 +332,105 @@ def _statistics(models: Sequence[Any], asked: Sequence[str] | None) -> list[str]
     """Statistics to print: those asked for, or the default ones that some model has."""
     known = list(dict.fromkeys(key for model in models for key in model.fit_statistics.index))
     if asked is not None:
-        _check_names("statistics", asked, known)
+        if not isinstance(asked, str) and set(asked) <= set(known):
+            return list(asked)
+        tests = (name for model in models for name in getattr(model, "tests", {}))
+        _check_names("statistics", asked, list(dict.fromkeys([*known, *tests])))
         return list(asked)
     squared: list[str] = []
     for model in models:
         kinds = [key for key in model.fit_statistics.index if key.startswith("rsquared")]
         squared += ["rsquared_within"] if "rsquared_within" in kinds else kinds[:1]
-    return [key for key in dict.fromkeys(["nobs", *squared, "loglik"]) if key in known]
+    own = [name for model in models for name in getattr(model, "table_statistics", ())]
+    return [key for key in dict.fromkeys(["nobs", *squared, *own, "loglik"]) if key in known]
 
 
-def _rows_below(
-    models: Sequence[Any],
-    hidden: Sequence[str],
-    statistics: Sequence[str] | None,
-    style: Style,
-    *,
-    effects_rows: bool,
-) -> list[Row]:
-    rows = controls_row(models, hidden, style)
-    rows += fixed_effects_rows(models, style) if effects_rows else []
-    return [*rows, *statistics_rows(models, _statistics(models, statistics), style)]
+@dataclass(frozen=True)
+class _Page:
+    """What tables of models have around their estimates: heads, rows below, notes."""
+
+    models: Sequence[Any]
+    columns: Sequence[str] | None
+    hidden: Sequence[str]
+    statistics: Sequence[str]
+    style: Style
+    heads: Sequence[str]
+    rows: More
+
+    def made(
+        self,
+        path: str | Path | None,
+        printing: Printing,
+        title: str,
+        body: Sequence[Row],
+        cells: Sequence[Cells],
+        effects_rows: bool,
+        focus: Sequence[str] = (),
+    ) -> Table:
+        """The table; ``cells`` are the estimates of its body, ``focus`` what a title names."""
+        models, style = self.models, self.style
+        return made(
+            path,
+            printing,
+            self._title(title, focus),
+            header=self._header(),
+            rows=[*body, *self._below(effects_rows)],
+            align=("l", *["c"] * len(models)),
+            reading=(
+                *reading_notes(models, style),
+                *hidden_note(models, self.hidden, style),
+                *setting_notes(models, self.statistics, style, named=self.columns is not None),
+                *small_notes(cells, style),
+            ),
+            own=result_notes(models, style),
+        )
+
+    def _title(self, key: str, focus: Sequence[str]) -> str:
+        """What is explained, where that is one outcome, and by what, if it is little."""
+        title, outcomes = self.style.word(key), {self.style.name(m.dependent) for m in self.models}
+        if focus and len(focus) <= _NAMED:
+            title = self.style.word("title_focus").format(title, self.style.join(focus))
+        if len(outcomes) == 1:
+            title = self.style.word("title_outcome").format(title, *outcomes)
+        return title
+
+    def _header(self) -> list[tuple[str | None, ...]]:
+        """Spanning heads, outcomes, names of columns, and their numbers."""
+        style, models = self.style, self.models
+        lines: list[Sequence[str | None]] = []
+        if len(self.heads):
+            _check_count("heads", self.heads, models)
+            lines.append(_spanning(list(self.heads)))
+        lines.append(_spanning([style.name(m.dependent) for m in models]))
+        if self.columns is not None:
+            lines.append(list(self.columns))
+        lines.append(column_numbers(models))
+        stubs = [""] * (len(lines) - 1) + [style.word("variable")]
+        return [(stub, *line) for stub, line in zip(stubs, lines, strict=True)]
+
+    def _below(self, effects_rows: bool) -> list[Row]:
+        models, style = self.models, self.style
+        rows = controls_row(models, self.hidden, style)
+        if effects_rows:
+            rows += [*fixed_effects_rows(models, style), *removal_row(models, style)]
+        for name, given in self.rows.items():
+            cells = [given, *[None] * (len(models) - 1)] if isinstance(given, str) else list(given)
+            _check_count(f"rows[{name!r}]", cells, models)
+            rows.append(Row((style.name(name), *cells)))
+        return [*rows, *statistics_rows(models, self.statistics, style)]
 
 
-def _header(
-    models: Sequence[Any], columns: Sequence[str] | None, style: Style
-) -> list[tuple[str, ...]]:
-    dependents = [style.name(m.dependent) for m in models]
-    lines = [dependents, *([list(columns)] if columns is not None else []), column_numbers(models)]
-    stubs = [""] * (len(lines) - 1) + [style.word("variable")]
-    return [(stub, *line) for stub, line in zip(stubs, lines, strict=True)]
+_NAMED = 2  # variables that a title names
 
 
-def _made(
-    path: str | Path | None,
-    printing: Printing,
-    title: str,
-    header: Sequence[Sequence[str]],
-    rows: Sequence[Row],
-    models: Sequence[Any],
-    hidden: Sequence[str],
-    style: Style,
-) -> Table:
-    return made(
-        path,
-        printing,
-        style.word(title),
-        header=header,
-        rows=rows,
-        align=("l", *["c"] * len(models)),
-        reading=(*reading_notes(models, style), *hidden_note(models, hidden, style)),
-        own=result_notes(models, style),
-    )
+def _spanning(texts: Sequence[str]) -> list[str | None]:
+    """Equal neighbours share a cell."""
+    return [None if i and texts[i - 1] == text else text for i, text in enumerate(texts)]
+
+
+def _check_count(option: str, given: Sequence[Any], models: Sequence[Any]) -> None:
+    if isinstance(given, str) or len(given) != len(models):
+        raise OptionError(
+            f"{option} has {1 if isinstance(given, str) else len(given)} texts for {len(models)} "
+            "columns. Give one for each."
+        )

@@ -16,13 +16,19 @@ from nqp_spatial.language.catalogue import LANGUAGES, word
 from nqp_spatial.language.labels import label
 from nqp_spatial.shared.notes import in_language, notes_of
 from nqp_spatial.shared.options import check_option
-from nqp_spatial.shared.text import stars as stars_of
 from nqp_spatial.tables.layout import Row
 from nqp_spatial.tables.table import Table
 
 MISSING = "–"
-LARGE = 1e10  # beyond this fixed digits would pretend a precision that a float does not have
-BELOW = {"parentheses": "({})", "brackets": "[{}]", "tstats": "({})", "none": ""}
+LARGE = 1e15  # a float has no decimals beyond this
+BELOW = {
+    "parentheses": "({})",
+    "brackets": "[{}]",
+    "tstats": "({})",
+    "pvalues": "({})",
+    "none": "",
+}
+LEVELS = (0.1, 0.05, 0.01)  # of one, two and three stars
 
 
 class Printing(TypedDict, total=False):
@@ -60,18 +66,20 @@ class Style:
         As in `Printing`.
     known : mapping of str to str
         Our names in the context of the table, where labels have none.
-    stars : bool
-    std_errors : {"parentheses", "brackets", "tstats", "none"}
+    stars : bool or tuple of float
+        Levels of one, two, ... stars; True for 10, 5 and 1 per cent.
+    std_errors : {"parentheses", "brackets", "tstats", "pvalues", "none"}
     """
 
     labels: Mapping[str, str]
     lang: str
     digits: int
     known: Mapping[str, str] = field(default_factory=dict)
-    stars: bool = True
+    stars: bool | Sequence[float] = True
     std_errors: str = "parentheses"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "stars", _levels(self.stars))
         check_option("lang", self.lang, LANGUAGES)
         check_option("std_errors", self.std_errors, BELOW)
         digits = self.digits
@@ -95,14 +103,38 @@ class Style:
 
     def estimate(self, value: Any, pvalue: Any) -> str:
         """An estimate with its stars."""
-        mark = stars_of(pvalue) if self.stars else ""
-        return number(value, self.digits) + mark
+        return number(value, self.digits) + self.mark(pvalue)
 
-    def below(self, value: Any, std_error: Any) -> str:
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Levels of one, two, ... stars."""
+        return tuple(self.stars) if not isinstance(self.stars, bool) else ()
+
+    def mark(self, pvalue: Any) -> str:
+        """The stars of a p-value."""
+        if _is_missing(pvalue):
+            return ""
+        return "*" * sum(bool(pvalue < level) for level in self.levels)
+
+    def stars_note(self) -> list[str]:
+        """What the stars mean."""
+        if not self.levels:
+            return []
+        if self.levels == LEVELS:
+            return [self.word("stars")]
+        said = (
+            self.word("stars_at").format("*" * (i + 1), f"{100 * level:g}%")
+            for i, level in reversed(list(enumerate(self.levels)))
+        )
+        return [self.word("stars_other").format(self.join(said))]
+
+    def below(self, value: Any, std_error: Any, p: Any = None) -> str:
         """What stands in brackets below an estimate."""
-        shown = value / std_error if self.std_errors == "tstats" else std_error
         if pd.isna(value):  # the dash above it says enough
             return ""
+        if self.std_errors == "pvalues":
+            return BELOW[self.std_errors].format(pvalue(p))
+        shown = value / std_error if self.std_errors == "tstats" else std_error
         return BELOW[self.std_errors].format(number(shown, self.digits))
 
     def name(self, key: object) -> str:
@@ -127,6 +159,26 @@ class Style:
         if isinstance(value, (float, np.floating)):
             return self.name(count(value))
         return self.name(value)
+
+
+def _levels(stars: Any) -> tuple[float, ...]:
+    """Levels of one, two, ... stars, falling.
+
+    Raises
+    ------
+    OptionError
+        Neither true nor false, nor one to three shares between 0 and 1.
+    """
+    if isinstance(stars, bool):
+        return LEVELS if stars else ()
+    given = tuple(stars) if isinstance(stars, Iterable) and not isinstance(stars, str) else (stars,)
+    good = all(isinstance(v, (int, float)) and not isinstance(v, bool) and 0 < v < 1 for v in given)
+    if not good or len(given) > 3 or len(set(given)) < len(given):
+        raise OptionError(
+            f"stars={stars!r} are not levels of significance. Type stars=True, stars=False, or one "
+            "to three shares such as stars=[0.1, 0.05, 0.01]."
+        )
+    return tuple(sorted((float(v) for v in given), reverse=True))
 
 
 def made(
@@ -172,8 +224,8 @@ def own_notes(data: Any) -> tuple[str, ...]:
 def number(value: Any, digits: int = 4) -> str:
     """Fixed digits; whole numbers as they are; an en dash where the value is missing.
 
-    A value that is not zero but would print as zero, or is larger than 1e10, is printed in
-    scientific notation; zero has no sign.
+    A value that is not zero but smaller than the digits is printed as zero, as journals do, and
+    `vanishes` says so, for a note; zero has no sign.
     """
     if _is_missing(value):
         return MISSING
@@ -182,11 +234,22 @@ def number(value: Any, digits: int = 4) -> str:
     value = float(value)
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    text = f"{value:.{digits}f}"
-    vanishes = float(text) == 0 and value != 0
-    if vanishes or abs(value) >= LARGE:
-        return f"{value:.2e}"
-    return text.lstrip("-") if value == 0 else text
+    text = f"{value:.{0 if abs(value) >= LARGE else digits}f}"
+    return text if float(text) else text.lstrip("-")
+
+
+def vanishes(value: Any, digits: int) -> bool:
+    """Whether a number is printed as zero and is not."""
+    if _is_missing(value) or not isinstance(value, (float, np.floating)):
+        return False
+    return value != 0 and float(f"{value:.{digits}f}") == 0
+
+
+def significant(value: float, figures: int = 3) -> str:
+    """So many significant figures, without an exponent."""
+    if value == 0 or not math.isfinite(value):
+        return number(value)
+    return f"{value:.{max(figures - 1 - math.floor(math.log10(abs(value))), 0)}f}"
 
 
 def pvalue(value: Any, draws: Any = None) -> str:

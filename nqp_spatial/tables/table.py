@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import get_terminal_size
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from nqp_spatial.tables import office, plain
 from nqp_spatial.tables.layout import Grid
 
 SUFFIXES = (".docx", ".tex", ".html", ".xlsx", ".md")
+_TERMINAL = 80  # columns; in narrower ones lines are broken by the terminal
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,7 +52,7 @@ class Table(Grid):
     def to_frame(self) -> pd.DataFrame:
         """Cells as text: index the first column, columns the header lines; rules are left out."""
         header = plain.filled(self)
-        body = [list(row.cells) for row in self.rows if row.kind != "rule"]
+        body = [list(row.texts) for row in self.body]
         index = pd.Index([cells[0] for cells in body], name=header[-1][0] if header else None)
         data = [cells[1:] for cells in body]
         if len(header) > 1:
@@ -108,7 +110,7 @@ class Table(Grid):
         return self.to_html(standalone=False)
 
     def __str__(self) -> str:
-        return plain.text(self)
+        return plain.text(self, max(get_terminal_size().columns, _TERMINAL))
 
     def __repr__(self) -> str:
         return str(self)

@@ -145,6 +145,7 @@ def test_every_name_of_a_section_that_is_read_whole_is_somewhere_in_the_code():
             "statistics",
             "beginnings",
             "coupling",
+            "model_endings",
         ):  # put together from parts; numbers
             names = set(words(section, "en")) - known
             assert {name.rstrip("0123456789") for name in names} <= known, section  # ar1, ar2

@@ -301,7 +301,8 @@ def test_names_that_are_no_file_names(project):
 def test_chinese_output(project):
     result = run_study(project, overrides={**QUICK, "output.lang": "zh", "output.tables": ["html"]})
     text = (result.output / "tables" / "effects.html").read_text(encoding="utf-8")
-    assert "直接效应" in text and "间接效应" in text and "Pilot" not in text
+    assert "直接效应" in text and "间接效应" in text and "effect" not in text
+    assert "Pilot的直接效应" in text  # the label of the user's, without which nobody knows of what
     assert "处理组 4 个" in result.summary()
     assert "direct" in result.summary("en")
 

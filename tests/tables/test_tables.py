@@ -157,11 +157,12 @@ def row(table, name):
         (12.3, "12.3000"),
         (0.0, "0.0000"),
         (-0.0, "0.0000"),
-        (-0.00001234, "-1.23e-05"),
+        (-0.00001234, "0.0000"),
         (0.00005, "0.0001"),
-        (0.000049, "4.90e-05"),
+        (0.000049, "0.0000"),
         (1234567.891, "1234567.8910"),
-        (3.21e12, "3.21e+12"),
+        (3.21e12, "3210000000000.0000"),
+        (-1.5e16, "-15000000000000000"),
         (3324, "3324"),
         (np.int64(7), "7"),
         (float("nan"), "–"),
@@ -215,6 +216,7 @@ def test_stars_change_at_one_five_and_ten_per_cent(pvalue, printed):
 def test_models_stand_side_by_side(two_models):
     table = tables.regression(two_models)
     assert table.header == (("", "NQP", "STP"), ("Variable", "(1)", "(2)"))
+    assert table.title == "Regression results"  # of two outcomes, which the header names
     assert cells(table) == [
         ("INN", "0.0178***", "0.0200**"),  # 0.02 / 0.01 = 2: p = 0.0455
         ("", "(0.0035)", "(0.0100)"),
@@ -340,9 +342,12 @@ def test_statistics_are_chosen_by_name_and_p_values_print_as_such():
     table = tables.regression(result, statistics=["n_entities", "hansen", "hansen_pvalue"])
     assert cells(table)[-3:] == [
         ("Entities", "277"),
-        ("hansen", "1.2500"),
+        ("Hansen", "1.2500"),
         ("p (Hansen)", "0.264"),
     ]
+    below = tables.regression(result, statistics=["hansen"])
+    assert cells(below)[-2:] == [("Hansen", "1.2500"), ("", "[0.264]")]
+    assert "p-values in square brackets below statistics." in below.notes
 
 
 def test_every_kind_of_r_squared_is_named():
@@ -630,9 +635,13 @@ def body(table):
     return [list(r.cells) for r in table.rows if r.kind != "rule"]
 
 
-def lines_of(table):
-    """Header with spans filled, and body."""
-    return tables.plain.filled(table) + body(table)
+def printed(table):
+    """Header with spans filled, and body, with true minus signs in columns of numbers."""
+    rows = [
+        [re.sub(r"^-(?=[\d.])", "\N{MINUS SIGN}", c) if a != "l" else c for c, a in pairs]
+        for pairs in (zip(line, table.align, strict=True) for line in body(table))
+    ]
+    return tables.plain.filled(table) + rows
 
 
 @pytest.fixture(params=["awkward", "table8", "autocorrelation"])
@@ -647,7 +656,7 @@ def any_table(request):
 def test_word_has_every_cell_note_and_title(any_table, tmp_path):
     document = Document(str(any_table.save(tmp_path / "表.docx")))
     (table,) = document.tables
-    assert [[c.text for c in r.cells] for r in table.rows] == lines_of(any_table)
+    assert [[c.text for c in r.cells] for r in table.rows] == printed(any_table)
     paragraphs = [p.text for p in document.paragraphs if p.text]
     assert paragraphs == [any_table.title, *any_table.note_lines]
     order = [child.tag for child in document.element.body]
@@ -691,7 +700,8 @@ def test_word_properties_stand_in_the_order_of_the_schema(tmp_path):
     assert found == [name for name in names if name in found]
     for cell in written._tbl.iter(qn("w:tcPr")):
         found = [child.tag.split("}")[1] for child in cell]
-        assert found == [n for n in ("tcW", "gridSpan", "vMerge", "tcBorders") if n in found]
+        schema = ("tcW", "gridSpan", "vMerge", "tcBorders", "noWrap", "vAlign")
+        assert found == [n for n in schema if n in found]
 
 
 def test_html_has_every_cell_note_and_title(any_table):
@@ -703,7 +713,7 @@ def test_html_has_every_cell_note_and_title(any_table):
     for line in root.iter("tr"):
         if line.get("class") != "rule":
             grid.append([c.text_content() for c in line for _ in range(int(c.get("colspan", 1)))])
-    assert grid == lines_of(any_table)
+    assert grid == printed(any_table)
     assert root.find(".//caption").text_content() == any_table.title
     assert [p.text_content() for p in root.iter("p")] == list(any_table.note_lines)
 
@@ -727,14 +737,16 @@ def test_latex_escapes_and_has_three_rules(table8):
     assert r"\caption{标题 100\% \& \textless{}b\textgreater{}}" in source
     assert r"\label{tab:x}" in source
     expected = (
-        r"50\%\_a \& b \# \$ \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{} "
+        r"50\%\_\allowbreak{}a \& b \# \$ \{x\} \textasciitilde{} \textasciicircum{} "
+        r"\textbackslash{} "
         r"\textless{}i\textgreater{} \textbar{} $\rho$\textsuperscript{2} "
-        r"\textquotedbl{}q\textquotedbl{} & $-$0.5000* & [0.1] \\"
+        r"\textquotedbl{}q\textquotedbl{} & -0.5000^{*} & [0.1] \\"
     )
     assert expected in source.splitlines()
-    assert r"{}[b] & =1+1 & `c` \\" in source  # a bracket after \\ would be an option
+    other = r"{}[b] & \multicolumn{1}{c}{=1+1} & \multicolumn{1}{c}{`c`} \\"
+    assert other in source  # a bracket after \\ would be an option
     assert r" & \multicolumn{2}{c}{组} \\" in source
-    assert r"\cmidrule(lr){2-3}" in source
+    assert re.search(r"\\begin\{tabular\}\{lD\{\.\}\{\.\}", source)  # where a hyphen is a minus
     assert r"\item {}[n] \textless{}第二\textgreater{}" in source
     rules = re.findall(r"\\(?:toprule|midrule|bottomrule|cmidrule|hline)", table8.to_latex())
     assert rules == [r"\toprule", r"\midrule", r"\bottomrule"]
@@ -744,7 +756,7 @@ def test_latex_has_every_number(table8):
     source = table8.to_latex()
     for line in body(table8):
         for cell in line[1:]:
-            assert cell in source
+            assert re.sub(r"(\*+)$", r"^{\1}", cell) in source
     assert r"\caption{空间溢出效应检验结果}" in source  # LaTeX numbers the table itself
 
 
@@ -771,21 +783,28 @@ def test_excel_has_every_cell_with_numbers_as_numbers(any_table, tmp_path):
 
 
 def _shown(cell):
-    """What Excel shows: the text, or the number with the decimals of its format."""
-    if cell == "":
+    """What Excel shows: the text, or the number in its format, ``"("0.00")"`` in brackets."""
+    if cell == "" or cell.value is None:
         return ""
-    if cell.data_type == "n" and cell.value is not None:
-        return f"{cell.value:.{len(cell.number_format.partition('.')[2])}f}"
-    assert cell.data_type in ("s", "n")
-    return cell.value or ""
+    if cell.data_type == "s":
+        return cell.value.replace("\N{MINUS SIGN}", "-")
+    assert cell.data_type == "n"
+    parts = cell.number_format.split(";")
+    form = parts[-1] if cell.value < 0 else parts[0]
+    before, digits, after = re.fullmatch(
+        r'(?:"(.*?)")?(0(?:\.0+)?)(?:"(.*?)")?(?:_\*)*', form
+    ).groups()
+    value = abs(cell.value) if len(parts) > 1 else cell.value
+    return f"{before or ''}{value:.{len(digits.partition('.')[2])}f}{after or ''}"
 
 
 def test_excel_numbers_can_be_used_and_text_is_no_formula(tmp_path):
     sheet = openpyxl.load_workbook(awkward().save(tmp_path / "t.xlsx")).active
-    values = {c.value: c.data_type for line in sheet.iter_rows() for c in line}
-    assert values[0.01] == "n"
-    assert values["=1+1"] == "s"
-    assert values["-0.5000*"] == "s"
+    values = {c.value: c for line in sheet.iter_rows() for c in line}
+    assert values[0.01].data_type == "n"
+    assert values["=1+1"].data_type == "s"
+    assert (values[-0.5].data_type, values[-0.5].number_format) == ("n", '0.0000"*"')
+    assert values[0.1].number_format == '"["0.0"]";"[-"0.0"]"'
 
 
 def test_excel_has_three_rules(table8, tmp_path):
@@ -936,3 +955,230 @@ def test_what_all_tables_share_is_seen_in_their_signatures():
         assert "Decimals of numbers" in make.__doc__
     with pytest.raises(TypeError, match="'label'.*Did you mean 'labels'"):
         tables.from_frame(pd.DataFrame({"a": [1.0]}), label={})
+
+
+# ---------------------------------------------------------------- alignment, digits, comparability
+
+
+def mixed(n=3, k=4, lang="en", *, name="variable"):
+    """Models with signs, stars and lengths of every kind; drawn with a seed."""
+    rng = np.random.default_rng(n * 100 + k)
+    models = [
+        fitted(
+            {f"{name}_{i}": rng.normal() * 10.0 ** rng.integers(-2, 3) for i in range(k)},
+            0.05 + np.abs(rng.normal(size=k)),
+            loglik=-1234.5 * (j + 1),
+            dependent="digital economy" if lang == "en" else "数字经济发展水平",
+        )
+        for j in range(n)
+    ]
+    head = "Inverse distance" if lang == "en" else "地理距离矩阵"
+    return tables.regression(models, columns=[f"{head} {j}" for j in range(n)], lang=lang)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("std_errors", ["parentheses", "brackets", "tstats", "pvalues"])
+def test_decimal_points_stand_below_each_other_in_the_terminal(lang, std_errors):
+    models = [
+        fitted({"a": 123.4, "b": -0.5, "c": 0.25, "d": -12.0}, [20.0, 0.01, 0.4, 7.0]),
+        fitted({"a": -1.0, "c": 55.5}, [0.6, 0.1]),
+    ]
+    table = tables.regression(models, lang=lang, std_errors=std_errors)
+    places = {
+        width(line[: match.start() + 1])
+        for line in str(table).splitlines()
+        for match in re.finditer(r"\d\.\d{3,4}", line)
+    }
+    assert len(places) == 2, str(table)  # one for each column
+
+
+def test_a_small_estimate_is_told_with_its_figures_and_never_with_an_exponent():
+    result = fitted({"x": 3.456e-05, "z": 0.5, "tiny": -2e-11}, [1.2e-05, 0.1, 1e-11])
+    for lang in ("en", "zh"):
+        table = tables.regression(result, lang=lang)
+        assert row(table, "x") == ("0.0000***",)
+        (said,) = [note for note in table.notes if "0.0000346" in note]
+        assert "0.0000120" in said and "-0.0000000000200" in said
+        assert "e-" not in str(table) and "e-" not in table.to_latex()
+        assert not any("0.500" in note for note in table.notes)
+    assert not any(
+        "Not zero" in note for note in tables.regression(fitted({"z": 0.5}, [0.1])).notes
+    )
+
+
+def test_other_levels_of_stars_are_told():
+    result = fitted({"x": 2.2}, [1.0])  # p = 0.0278
+    assert row(tables.regression(result, stars=[0.05, 0.01]), "x") == ("2.2000*",)
+    table = tables.regression(result, stars=(0.001, 0.01, 0.05))
+    assert row(table, "x") == ("2.2000*",)
+    assert table.notes[0] == "Stars denote significance: *** at 0.1%, ** at 1%, * at 5%."
+    with pytest.raises(OptionError, match=r"stars=\[5\] are not levels.*\[0.1, 0.05, 0.01\]"):
+        tables.regression(result, stars=[5])
+
+
+def test_p_values_may_stand_below_an_estimate():
+    table = tables.regression(fitted({"x": 2.2}, [1.0]), std_errors="pvalues")
+    assert cells(table)[1] == ("", "(0.028)")
+    assert "p-values in parentheses, from standard errors (robust)." in table.notes
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class SettingFake(Results):
+    """A result that says what it is told to say of itself."""
+
+    said: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def setting(self):
+        return self.said
+
+
+LEE_YU = {"removed": "lee-yu", "used": 3036, "likelihood": "lee-yu", "n_entities": 277}
+LEE_YU |= {"n_periods": 12, "weights": {"n": 277, "links": 1542, "row_normalised": True}}
+
+
+def test_likelihoods_of_other_data_are_not_in_one_row():
+    """The case of a published table: 3,036 of 3,324 observations (page 2 of the standard)."""
+    plain = fitted({"x": 1.0}, [0.1], SettingFake, loglik=6385.4, said={"removed": "demeaning"})
+    spatial = fitted({"x": 1.0}, [0.1], SettingFake, loglik=5818.0, said=LEE_YU)
+    both = tables.regression(
+        [plain, spatial, spatial], statistics=["nobs", "loglik", "aic"], lang="en"
+    )
+    assert cells(both)[-6:] == [
+        ("Rows of data", "3324", "3324", "3324"),
+        ("Observations used", "3324", "3036", "3036"),
+        ("Log-likelihood, all rows", "6385.4000", "", ""),
+        ("Log-likelihood, Lee–Yu", "", "5818.0000", "5818.0000"),
+        ("AIC, all rows", "-12766.8000", "", ""),
+        ("AIC, Lee–Yu", "", "-11632.0000", "-11632.0000"),
+    ]
+    assert row(both, "Effects removed by") == ("demeaning", "Lee–Yu", "Lee–Yu")
+    assert "Lee–Yu leaves 3036 of 3324 observations in (2), (3)." in both.notes
+    assert "W: 1542 links among 277 entities, rows sum to one in (2), (3)." in both.notes
+    assert "Sample: 277 entities, 12 periods in (2), (3)." in both.notes
+    told = "Log-likelihood, AIC is comparable only among columns with the same outcome and "
+    assert f"{told}observations: (1); (2), (3)." in both.notes
+    alone = tables.regression([spatial, spatial])
+    assert "Log-likelihood" in [r.cells[0] for r in alone.rows]
+    assert not any("comparable" in note for note in alone.notes)
+
+
+@pytest.mark.parametrize("other", [{"dependent": "z"}, {"nobs": 3000}])
+def test_likelihoods_of_other_outcomes_or_samples_are_told_apart(other):
+    one = fitted({"x": 1.0}, [0.1], loglik=-1.0)
+    two = fitted({"x": 1.0}, [0.1], loglik=-2.0, **other)
+    assert any("comparable" in note for note in tables.regression([one, two]).notes)
+    assert not any("comparable" in note for note in tables.regression([one, one]).notes)
+
+
+def test_heads_span_columns_and_rows_may_be_added(two_models, tmp_path):
+    table = tables.regression(
+        [*two_models, *two_models],
+        heads=["East", "East", "West", "West"],
+        rows={"p of the difference": ["0.012", None, "0.300", None], "Sample": "all cities"},
+    )
+    assert table.header[0] == ("", "East", None, "West", None)
+    assert row(table, "p of the difference") == ("0.012", None, "0.300", None)
+    assert row(table, "Sample") == ("all cities", None, None, None)
+    (word,) = Document(str(table.save(tmp_path / "t.docx"))).tables
+    texts = [[c.text for c in r.cells] for r in word.rows]
+    assert ["Sample", *["all cities"] * 4] in texts
+    assert r"Sample & \multicolumn{4}{c}{all cities} \\" in table.to_latex()
+    assert 'colspan="4"' in table.to_html()
+    assert all(table.save(tmp_path / f"t{s}").stat().st_size for s in (".xlsx", ".md", ".html"))
+    with pytest.raises(OptionError, match="heads has 1 texts for 4 columns"):
+        tables.regression([*two_models, *two_models], heads=["East"])
+    with pytest.raises(OptionError, match=r"rows\['a'\] has 2 texts for 4 columns"):
+        tables.regression([*two_models, *two_models], rows={"a": ["1", "2"]})
+
+
+def test_critical_values_and_p_values_stand_below_their_statistics():
+    class Weak(Results):
+        table_statistics = ("kp_rk_lm", "kp_rk_wald_f")
+        critical_values = {"kp_rk_wald_f": 16.38}  # noqa: RUF012
+
+    extra = {"kp_rk_lm": 14.3, "kp_rk_lm_pvalue": 0.00012, "kp_rk_wald_f": 319.83}
+    iv = fitted({"x": 1.0}, [0.1], Weak, extra_statistics=extra)
+    table = tables.regression([iv, fitted({"x": 1.0}, [0.1])])
+    at = [r.cells[0] for r in table.rows].index("Kleibergen-Paap rk LM")
+    assert cells(table)[at : at + 4] == [
+        ("Kleibergen-Paap rk LM", "14.3000", ""),
+        ("", "[<0.001]", ""),
+        ("Kleibergen-Paap rk Wald F", "319.8300", ""),
+        ("", "{16.38}", ""),
+    ]
+    assert "Critical values in braces: Stock-Yogo, 10% maximal size." in table.notes
+
+
+# ---------------------------------------------------------------- pages
+
+WIDE = [
+    (n, k, lang) for n, k in ((1, 3), (5, 6), (9, 4), (20, 3), (4, 60)) for lang in ("en", "zh")
+]
+
+
+@pytest.mark.parametrize(("n", "k", "lang"), WIDE)
+def test_a_wide_table_is_in_parts_that_fit_a_terminal_and_lose_nothing(n, k, lang):
+    table = mixed(n, k, lang)
+    printed = str(table)
+    assert max(width(line) for line in printed.splitlines()) <= 80
+    for cell in {c for r in table.rows for c in r.cells[1:] if c}:
+        assert cell.replace("-", "\N{MINUS SIGN}") in printed
+    assert sum(line.count("(1)") for line in printed.splitlines()) >= 1
+
+
+def overfull(source, folder):
+    """What LaTeX has to complain about in a document."""
+    (folder / "t.tex").write_text(source, encoding="utf-8")
+    command = ["xelatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-2000:]
+    log = (folder / "t.log").read_text("utf-8", errors="replace")
+    return [n for n in log.splitlines() if n.startswith("Overfull") or "Float too large" in n]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("xelatex") is None, reason="xelatex is not installed")
+@pytest.mark.parametrize(("n", "k", "lang"), WIDE)
+def test_latex_fits_on_a4(n, k, lang, tmp_path):
+    table = mixed(n, k, lang)
+    assert overfull(table.to_latex(standalone=True), tmp_path) == []
+    body = table.to_latex()
+    needed = re.match(r"% needs (.*);", body)[1].replace(" and ", ", ").replace(" ", "")
+    kind = "ctexart" if lang == "zh" else "article"
+    document = (
+        rf"\documentclass[a4paper]{{{kind}}}\usepackage{{{needed}}}"
+        rf"\begin{{document}}{body}\end{{document}}"
+    )
+    assert overfull(document, tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+@pytest.mark.parametrize(("n", "k", "lang"), WIDE)
+def test_word_breaks_no_number(n, k, lang, tmp_path):
+    """Drawn by LibreOffice, in which every number is one word of a line."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed")
+    table = mixed(n, k, lang)
+    table.save(tmp_path / "t.docx")
+    home = f"-env:UserInstallation=file://{tmp_path}/office"
+    command = ["soffice", home, "--headless", "--convert-to", "pdf", "t.docx"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    subprocess.run(["pdftotext", "-layout", "t.pdf"], cwd=tmp_path, check=True)
+    drawn = (tmp_path / "t.txt").read_text("utf-8").split()
+    wanted = [c.replace("-", "\N{MINUS SIGN}") for r in table.rows for c in r.cells[1:] if c]
+    missing = {cell for cell in wanted if drawn.count(cell) < wanted.count(cell)}
+    assert not missing
+
+
+def test_captions_of_word_have_their_style_and_headers_repeat(tmp_path):
+    document = Document(str(mixed(20, 3).save(tmp_path / "t.docx")))
+    captions = [p.text for p in document.paragraphs if p.style.name == "Caption"]
+    assert len(captions) == len(document.tables) > 1
+    assert captions[1] == f"{captions[0]} (continued)"
+    for table in document.tables:
+        heads = [r._tr.trPr.find(qn("w:tblHeader")) is not None for r in table.rows]
+        assert heads == [True] * 3 + [False] * (len(heads) - 3)
+        tabs = [t.get(qn("w:val")) for t in table._tbl.iter(qn("w:tab"))]
+        assert tabs and set(tabs) == {"decimal"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +70,17 @@ class DynamicGMMResults(Results):
         "Roodman, D. (2009). How to do xtabond2: An introduction to difference and system GMM in "
         "Stata. The Stata Journal 9, 86-136."
     )
+
+    table_statistics: ClassVar[tuple[str, ...]] = (
+        *("ar1_pvalue", "ar2_pvalue", "sargan_pvalue", "hansen_pvalue", "n_instruments"),
+    )
+
+    @property
+    def setting(self) -> Mapping[str, Any]:
+        """Differences and orthogonal deviations have no entity effects."""
+        asked = self.provenance["options"].get("transformation")
+        removed = {"difference": "differencing"}.get(asked, asked)
+        return {**super().setting, **({"removed": removed} if removed else {})}
 
     @property
     def tests(self) -> Mapping[str, TestResult]:

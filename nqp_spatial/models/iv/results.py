@@ -110,6 +110,21 @@ class IV2SLSResults(Results):
         "Anderson, T. W. and Rubin, H. (1949). Annals of Mathematical Statistics 20, 46-63."
     )
 
+    table_statistics: ClassVar[tuple[str, ...]] = (
+        *("kp_rk_lm", "cragg_donald_f", "kp_rk_wald_f", "effective_f", "hansen_j", "sargan"),
+    )
+
+    @property
+    def setting(self) -> Mapping[str, Any]:
+        """Effects are removed by demeaning."""
+        return {**super().setting, **({"removed": "demeaning"} if self.effects_included else {})}
+
+    @property
+    def critical_values(self) -> Mapping[str, float]:
+        """Stock and Yogo's, which are for equal variances and used under others too."""
+        value = self.weak_instruments.stock_yogo_value(("size", 0.10))
+        return {"cragg_donald_f": value, "kp_rk_wald_f": value}
+
     @property
     def tests(self) -> dict[str, TestResult]:
         """Underidentification, overidentification, endogeneity, anderson_rubin (of zero)."""

@@ -12,6 +12,7 @@ largest kind is it a bound, which may be too large by a few (`core.absorb.Absorb
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Literal, Self
@@ -341,6 +342,11 @@ class FixedEffectsResults(_ls.LeastSquaresResults):
     def n_free(self) -> int:
         """Free parameters of the likelihood; the constant is part of the effects where they are."""
         return super().n_free - ("const" in self.params and bool(self.effects_included))
+
+    @property
+    def setting(self) -> Mapping[str, Any]:
+        """Effects are removed by demeaning."""
+        return {**super().setting, **({"removed": "demeaning"} if self.effects_included else {})}
 
     citation: ClassVar[str] = (
         "Correia, S. (2017). Linear models with high-dimensional fixed effects (small-sample "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -73,6 +74,11 @@ class RandomEffectsResults(_ls.LeastSquaresResults):
     theta: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     sigma2_e: float = np.nan
     sigma2_u: float = np.nan
+
+    @property
+    def setting(self) -> Mapping[str, Any]:
+        """Entity effects are random."""
+        return {**super().setting, "removed": "random"}
 
     @property
     def variance_components(self) -> pd.Series:
@@ -222,6 +228,11 @@ class FirstDifferenceResults(_ls.LeastSquaresResults):
         "Wooldridge, J. M. (2010). Econometric Analysis of Cross Section and Panel Data. MIT "
         "Press, section 10.6."
     )
+
+    @property
+    def setting(self) -> Mapping[str, Any]:
+        """Differences have no entity effects."""
+        return {**super().setting, "removed": "differencing"}
 
 
 class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):

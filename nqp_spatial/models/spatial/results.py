@@ -90,6 +90,26 @@ class SpatialResults(Results):
         return float(self.extra_statistics["sigma2"])
 
     @property
+    def setting(self) -> Mapping[str, Any]:
+        """How effects were removed, what that leaves of the data, and W."""
+        design, options = self.design, self.provenance["options"]
+        removed = options.get("correction", "none") if options["effects"] else ""
+        removed = "random" if options["effects"] == "random" else removed
+        removed = "demeaning" if removed == "none" else removed
+        found = dict(super().setting) | {
+            "removed": removed,
+            "weights": {
+                "n": design.n_entities,
+                "links": int(design.response_W.nnz),
+                "row_normalised": bool(design.row_normalised),
+            },
+        }
+        used = getattr(getattr(self.raw, "scale", None), "n", self.nobs)
+        if used != self.nobs:
+            found |= {"used": used, "likelihood": removed}
+        return found
+
+    @property
     def graph(self) -> Graph:
         """The weights the model was fitted with."""
         return self.design.graph
