@@ -33,6 +33,7 @@ from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.iv.results import IV2SLSResults
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.scores import Prepared, Rows, check_variances, prepare
+from nqp_spatial.panel.absorbed import Absorbed
 from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.notes import listed
@@ -111,6 +112,16 @@ class IV2SLS:
         self._data = self._demeaned()
         endogenous = self._ols.x[self.endogenous[0]]
         self._stage = self._ols.with_columns(endogenous, self._stage_x)
+
+    @property
+    def regressors(self) -> pd.DataFrame:
+        """Exogenous and endogenous ones, on the rows of the sample."""
+        return self._ols.x
+
+    @property
+    def absorbed(self) -> Absorbed:
+        """Effects and trends that are removed."""
+        return self._ols.absorbed
 
     @classmethod
     def from_formula(cls, formula: str, data: Any, **options: Any) -> Self:

@@ -17,6 +17,8 @@ from nqp_spatial.core.spatial.dynamic import Dynamics
 from nqp_spatial.core.spatial.ml import lag
 from nqp_spatial.effects.response import DynamicResponse, answer
 from nqp_spatial.effects.scenarios import reduced_form
+from nqp_spatial.models.prediction import PeriodEffects
+from nqp_spatial.models.spatial.prediction import out_of_sample
 from nqp_spatial.models.spatial.results import SpatialResults, residual_moran
 from nqp_spatial.panel.clock import without_first
 from nqp_spatial.panel.design import LAG, Design
@@ -103,18 +105,28 @@ class DynamicResults(SpatialResults):
     def _of_sample(self, values: Any) -> Any:
         return without_first(values, self.observed.periods)
 
-    def predict(self) -> pd.DataFrame:
-        """Fitted outcomes given y of the period before, one step ahead.
+    def predict(
+        self, new: Any = None, *, period_effects: PeriodEffects | None = None
+    ) -> pd.DataFrame:
+        """Outcomes given y of the period before: one step ahead in the sample, and after it.
 
         "trend" is X beta + W X theta and the fixed effects; "memory" tau y_{t-1} + eta W y_{t-1};
         "signal" rho W y; "fitted" their sum. "reduced_form" is (I - rho W)^-1 (trend + memory),
-        which uses no outcome of the same period.
+        which uses no outcome of the same period. Periods after the sample have no signal; the first
+        of them starts from the last outcomes, each other from what is predicted before it.
+
+        Parameters
+        ----------
+        new, period_effects
+            As for static models; periods follow the sample one by one.
 
         Returns
         -------
         DataFrame, index (entity, time)
-            From the second period on.
+            From the second period on; or of the new rows.
         """
+        if new is not None:
+            return out_of_sample(self, new, period_effects)
         design, found, before = self.design, self.raw, self.observed.y[:-1]
         memory = self.tau * before + self.eta * lag(design.W, before)
         signal = found.rho * lag(design.W, design.y)

@@ -21,6 +21,8 @@ from nqp_spatial.effects.response import Response, answer
 from nqp_spatial.effects.scenarios import by_name, reduced_form
 from nqp_spatial.exceptions import DataError
 from nqp_spatial.language.catalogue import note
+from nqp_spatial.models.prediction import PeriodEffects
+from nqp_spatial.models.spatial.prediction import out_of_sample
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.results import Named, OnDemand, Results, TestResult, wald
@@ -264,18 +266,38 @@ class SpatialResults(Results):
         """Values by (entity, time), or for all, of the rows that the model is estimated on."""
         return values
 
-    def predict(self) -> pd.DataFrame:
-        """Fitted outcomes by two predictors, with the fixed effects.
+    def predict(
+        self, new: Any = None, *, period_effects: PeriodEffects | None = None
+    ) -> pd.DataFrame:
+        """Outcomes by two predictors, with the fixed effects: of the sample, or of new rows.
 
         "trend" is X beta + W X theta and the fixed effects; "signal" rho W y; "noise" the part of
         the error that its spatial lag predicts; "fitted" their sum (Goulard, Laurent and
         Thomas-Agnan 2017, the trend-signal-noise predictor). "reduced_form" is (I - rho W)^-1
-        trend, which uses no outcome of other entities.
+        trend, which uses no outcome of other entities. New rows have these two alone.
+
+        Parameters
+        ----------
+        new : DataFrame or PanelData, optional
+            Regressors by (entity, time), in any order; each period has all entities of W. Periods
+            of the sample with other regressors, and new ones.
+        period_effects : "last", "mean", float, or Series by period, optional
+            In models with time effects, those of periods that the sample does not have: that of the
+            last period, the mean of all, or numbers, which are deviations from that mean.
 
         Returns
         -------
         DataFrame, index (entity, time)
+
+        Raises
+        ------
+        DataError
+            With labels: absent, empty or unknown columns, entities and periods.
+        OptionError
+            If W is not the same in all periods.
         """
+        if new is not None:
+            return out_of_sample(self, new, period_effects)
         design, found = self.design, self.raw
         filtered = found.lambda_ if found.spatial or not found.lambda_ else 0.0
         unfiltered = self._multiplier(filtered).solve(found.resid.T).T
