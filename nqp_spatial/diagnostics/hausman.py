@@ -30,6 +30,7 @@ from nqp_spatial.core.linear.components import means
 from nqp_spatial.exceptions import DataWarning, EstimationError, OptionError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import CovarianceOptions
+from nqp_spatial.panel.absorbed import LEVELS
 from nqp_spatial.panel.design import LAG
 from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.results import TestResult, wald
@@ -385,7 +386,7 @@ def _check_nested(fe: Any, re: Any, columns: Array, periods: Codes, more: str = 
         raise OptionError(
             f"re lacks {first(missing)}, which fe has. Fit both with the same regressors{more}."
         )
-    if "time" not in fe.effects_included:
+    if "time" not in fe.effects_included or "time" in LEVELS[getattr(re.model, "effects", None)]:
         return
     dummies = np.eye(int(periods.max()) + 1)[periods]
     columns = columns / np.linalg.norm(columns, axis=0)
@@ -406,6 +407,11 @@ def _compared(
     """The test, the regressors it is about, and the chi-squared form where that is another one."""
     check_option("form", form, PANEL_FORMS)
     _check_panel_pair(fe, re)
+    if form == "robust" and re.model.effects != "entity":
+        raise OptionError(
+            f"form='robust' is for entity effects, and re has random {re.model.effects} effects. "
+            "Type form='sigmamore' or 'classical'."
+        )
     if form == "robust":
         return _robust(re)
     if fe is None:
@@ -513,7 +519,14 @@ def _check_panel_pair(fe: Any, re: Any) -> None:
         )
     if fe is None:
         return
-    if "entity" not in getattr(fe, "effects_included", ()):
+    effects = re.model.effects
+    if effects != "entity":
+        if getattr(fe, "effects_included", ()) != LEVELS[effects]:
+            raise OptionError(
+                f"re has random {effects} effects. Fit fe with effects={effects!r} too, and no "
+                "others, so that a difference is due to their being fixed."
+            )
+    elif "entity" not in getattr(fe, "effects_included", ()):
         raise _no_entities(getattr(fe, "effects_included", None) or type(fe).__name__)
     if not hasattr(fe, "singletons"):
         raise OptionError(

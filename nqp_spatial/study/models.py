@@ -386,7 +386,9 @@ def _random_or_fixed(
         return {"hausman": hausman(None, result)}
     if options.kind != "re":
         return {}
-    tests: dict[str, TestResult] = {"hausman": hausman(None, result, form="robust")}
+    tests: dict[str, TestResult] = {}
+    if options.effects == "entity":
+        tests["hausman"] = hausman(None, result, form="robust")
     for name, other in study.fitted.items():
         fixed = found.results.get(f"{key.split('/')[0]}/{name}")
         if fixed is not None and _beside(other, options):
@@ -399,10 +401,10 @@ _EQUATION = ("outcome", "regressor", "controls", "where")
 
 
 def _beside(other: Entry, options: Entry) -> bool:
-    """Entity effects alone, on the same outcome, regressors and rows."""
+    """The same effects and no others, on the same outcome, regressors and rows."""
     return (
         other.kind == "fe"
-        and other.effects == "entity"
+        and other.effects == options.effects
         and not {"other_effects", "trends"} & set(other.said)
         and all(getattr(other, name) == getattr(options, name) for name in _EQUATION)
     )

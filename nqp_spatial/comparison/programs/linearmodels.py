@@ -69,6 +69,12 @@ def random_effects(result: Any) -> Comparison:
     from linearmodels.panel import RandomEffects
 
     model, plain, reason = result.model, result, None
+    if model.effects != "entity" or model.components not in ("swamy-arora", "harmonic"):
+        raise OptionError(
+            "linearmodels.RandomEffects has entity effects with the variances of Swamy and Arora "
+            f"alone, and the model effects={model.effects!r} with components="
+            f"{model.components!r}. Check it with effects='entity', components='swamy-arora'."
+        )
     y, x = _columns(model.y, model.x)
     theirs = _Theirs.of(RandomEffects, "y, [x, 1]", y, x.assign(const=1.0))
     if model.components != "harmonic" and np.ptp(result.theta.to_numpy()) > 0:

@@ -13,6 +13,7 @@ import pandas as pd
 
 import nqp_spatial.models.linear.least_squares as _ls
 from nqp_spatial.core.linear import components as error_components
+from nqp_spatial.core.linear.absorb import Absorber
 from nqp_spatial.core.linear.collinear import dependent
 from nqp_spatial.exceptions import (
     CollinearityError,
@@ -23,10 +24,11 @@ from nqp_spatial.exceptions import (
     UnbalancedPanelError,
 )
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, squared_correlation
+from nqp_spatial.panel.absorbed import LEVELS
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import check_options
+from nqp_spatial.shared.options import Effects, check_options
 
 
 class PooledOLS(FixedEffects):
@@ -50,30 +52,51 @@ class PooledOLS(FixedEffects):
         super().__init__(y, x, effects=None)
 
 
+Method = Literal["swamy-arora", "harmonic", "wallace-hussain", "amemiya", "nerlove"]
+_NAMES = {
+    "entity": "Random effects",
+    "time": "Random time effects",
+    "twoway": "Two-way random effects",
+}
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class RandomEffectsResults(_ls.LeastSquaresResults):
-    """Generalised least squares with random entity effects; z statistics, as plm and xtreg.
+    """Generalised least squares with random effects; z statistics, as plm and xtreg.
 
     ``resids`` are y - x b, effects and errors together. ``rsquared``: squared correlations, as
-    xtreg has them: "within" of deviations from entity means, "between" of entity means, "overall".
+    xtreg has them: "within" of deviations from entity means, "between" of entity means, "overall"
+    (of periods in place of entities where only those have effects).
 
     Attributes
     ----------
     theta : Series
-        By entity, the share of its mean that was taken off each column: 0 is pooled, 1 within.
-    sigma2_e, sigma2_u : float
-        Variances of errors and of entity effects, in squared units of y.
+        By entity, the share of its mean that was taken off each column: 0 is pooled, 1 within. By
+        period where only those have effects.
+    theta_time : Series
+        By period, with two-way effects; empty else. In an unbalanced panel these are what plm
+        prints, while columns are transformed by the root of the inverse of their covariance.
+    sigma2_e, sigma2_u, sigma2_t : float
+        Variances of errors, of entity effects and of period effects, in squared units of y; NaN
+        for effects that the model does not have.
     """
 
     citation: ClassVar[str] = (
         "Swamy, P. A. V. B. and Arora, S. S. (1972). Econometrica 40, 261-275.\n"
+        "Wallace, T. D. and Hussain, A. (1969). Econometrica 37, 55-72.\n"
+        "Amemiya, T. (1971). International Economic Review 12, 1-13.\n"
+        "Nerlove, M. (1971). Econometrica 39, 359-382.\n"
         "Baltagi, B. H. and Chang, Y.-J. (1994). Journal of Econometrics 62, 67-89 (unbalanced "
-        "panels)."
+        "panels).\n"
+        "Baltagi, B. H., Song, S. H. and Jung, B. C. (2002). Econometrics Journal 5, 480-493 (the "
+        "same with two-way effects)."
     )
 
     theta: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    theta_time: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     sigma2_e: float = np.nan
     sigma2_u: float = np.nan
+    sigma2_t: float = np.nan
 
     @property
     def setting(self) -> Mapping[str, Any]:
@@ -82,13 +105,16 @@ class RandomEffectsResults(_ls.LeastSquaresResults):
 
     @property
     def variance_components(self) -> pd.Series:
-        """sigma2_u, sigma2_e, and the share of entity effects rho = u / (u + e)."""
-        u, e = self.sigma2_u, self.sigma2_e
-        return pd.Series({"sigma2_u": u, "sigma2_e": e, "rho": u / (u + e)}, name="variance")
+        """sigma2_u, sigma2_t, sigma2_e as there are, and the share of the effects, rho."""
+        named = {"sigma2_u": self.sigma2_u, "sigma2_t": self.sigma2_t}
+        effects = {name: value for name, value in named.items() if not np.isnan(value)}
+        all_effects = sum(effects.values())
+        share = all_effects / (all_effects + self.sigma2_e)
+        return pd.Series({**effects, "sigma2_e": self.sigma2_e, "rho": share}, name="variance")
 
 
 class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
-    """Random entity effects by generalised least squares, with a constant.
+    """Random effects by generalised least squares, with a constant.
 
     Parameters
     ----------
@@ -96,28 +122,34 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
         Outcome, indexed by (entity, time); the panel may be unbalanced.
     x : DataFrame, shape (nobs, k)
         Without a constant; columns may be fixed over time.
-    components : {"swamy-arora", "harmonic"}
-        How the variances are estimated where the panel is unbalanced: "swamy-arora" by quadratic
-        forms with their exact expectations (Baltagi and Chang 1994; plm's swar, xtreg re sa);
-        "harmonic" with the harmonic mean of the numbers of periods (xtreg re, linearmodels). They
-        are the same for a balanced panel.
+    effects : {"entity", "time", "twoway"}
+        What has random effects; of an unbalanced panel too.
+    components : {"swamy-arora", "harmonic", "wallace-hussain", "amemiya", "nerlove"}
+        How the variances are estimated: from within and between residuals (plm's swar, xtreg re
+        sa), from those of least squares (walhus), from within slopes (amemiya), or as the variance
+        of estimated fixed effects (nerlove). The first three are quadratic forms, with their exact
+        expectations where the panel is unbalanced (Baltagi and Chang 1994). "harmonic", for effects
+        of one kind, is Swamy and Arora's with the harmonic mean of the numbers of periods (xtreg
+        re, linearmodels): the same for a balanced panel.
 
     Raises
     ------
     DataError
         By its own class and with labels, as for FixedEffects.
     EstimationError
-        If there are too few entities or periods for one of the two variances.
+        If there are too few entities or periods for one of the variances.
+    OptionError
+        If "amemiya" or "nerlove" meet a regressor that the effects explain; "harmonic" two ways.
 
     Warns
     -----
     DataWarning
-        If the variance of the entity effects is estimated negative: it is then taken as zero, and
-        the estimates are those of the pooled regression.
+        If the variance of effects is estimated negative: it is then taken as zero, as plm and xtreg
+        do, and with one kind of effects the estimates are those of the pooled regression.
 
     Notes
     -----
-    The entity effects must be independent of the regressors: see `diagnostics.hausman`.
+    The effects must be independent of the regressors: see `diagnostics.hausman`.
     """
 
     counterpart: ClassVar[str] = "linearmodels.RandomEffects"
@@ -127,10 +159,17 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
         y: pd.Series,
         x: pd.DataFrame,
         *,
-        components: Literal["swamy-arora", "harmonic"] = "swamy-arora",
+        effects: Effects = "entity",
+        components: Method = "swamy-arora",
     ) -> None:
-        check_options(RandomEffects, components=components)
-        self.components = components
+        check_options(RandomEffects, effects=effects, components=components)
+        if components == "harmonic" and effects == "twoway":
+            raise OptionError(
+                "components='harmonic' is for effects of one kind. Type components='swamy-arora', "
+                "which is exact for two.",
+                option="components",
+            )
+        self.effects, self.components = effects, components
         self.sample = Sample.of(y=y, x=x, needs=["x"])
         self.notes = self.sample.notes
         self.y, self.x = self.sample.series(), self.sample.frame("x")
@@ -140,81 +179,135 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
         self._check_variances()
 
     @cached_property
+    def _kinds(self) -> dict[str, Any]:
+        """Codes of the effects by name."""
+        places = self.sample.keys.places()
+        return {name: places[name] for name in LEVELS[self.effects]}
+
+    @cached_property
     def _found(self) -> error_components.Components:
+        kinds = list(self._kinds.values())
         return error_components.components(
-            self.y.to_numpy(),
-            self.x.to_numpy(),
-            self.sample.keys.entity,
-            harmonic=self.components == "harmonic",
+            self.y.to_numpy(), self.x.to_numpy(), kinds, self.components
         )
 
     def _check_variances(self) -> None:
-        found, entity = self._found, self.sample.keys.entity
-        n_entities = len(self.sample.keys.entities)
+        found, y = self._found, self.y.to_numpy()
+        own = " and ".join(_MANY[name] for name in self._kinds)
         if found.df_within <= 0:
-            raise EstimationError(
-                f"{len(self.y)} rows of {n_entities} entities leave no degrees of freedom for the "
-                "variance within entities. Give more periods, or fit PooledOLS."
+            numbers = " and ".join(
+                f"{int(codes.max()) + 1} {_MANY[name]}" for name, codes in self._kinds.items()
             )
-        if found.df_between <= 0:
             raise EstimationError(
-                f"{n_entities} entities are too few for the variance between them with "
-                f"{self.x.shape[1]} regressors and a constant. Use fewer regressors, or "
-                "FixedEffects."
+                f"{len(self.y)} rows of {numbers} leave no degrees of freedom for the variance "
+                f"within {own}. Give more {_other(self._kinds)}, or fit PooledOLS."
             )
-        y = self.y.to_numpy()
-        around = y - error_components.means(y[:, None], entity)[entity, 0]
+        if found.lost:
+            lost = first([self.x.columns[j] for j in found.lost])
+            raise OptionError(
+                f"{lost} does not vary once the {' and '.join(self._kinds)} effects are removed: "
+                f"components={self.components!r} would count what it explains as effects. "
+                "Type components='swamy-arora' or 'wallace-hussain'.",
+                option="components",
+            )
+        for (name, codes), left in zip(self._kinds.items(), found.df_between, strict=True):
+            if left <= 0:
+                raise EstimationError(
+                    f"{int(codes.max()) + 1} {_MANY[name]} are too few for the variance between "
+                    f"them with {self.x.shape[1]} regressors and a constant. Use fewer "
+                    "regressors, or FixedEffects."
+                )
+        around = Absorber(list(self._kinds.values()))(y[:, None])[:, 0]
         if np.linalg.norm(around) <= 1e-10 * np.linalg.norm(y - y.mean()):
+            if self.effects == "entity":
+                told = "does not vary over time in any entity"
+            else:
+                told = f"does not vary once the {' and '.join(self._kinds)} effects are removed"
             raise ConstantColumnError(
-                f"{self.y.name!r} does not vary over time in any entity, which leaves no variance "
-                "within entities. Fit PooledOLS to one row of each."
+                f"{self.y.name!r} {told}, which leaves no variance within {own}. Fit PooledOLS to "
+                "one row of each."
             )
         if found.sigma2_e * found.df_within <= 1e-20 * float(around @ around):
             raise _ls.exact_fit(self.y.name)
 
-    @cached_property
-    def _theta(self) -> pd.Series:
-        theta = self._found.theta(np.bincount(self.sample.keys.entity).astype(float))
-        return pd.Series(theta, self.sample.keys.entities, name="theta")
+    def _thetas(self) -> list[pd.Series]:
+        """Of each kind of effects, by its labels."""
+        labels = {"entity": self.sample.keys.entities, "time": self.sample.keys.periods}
+        return [
+            pd.Series(
+                self._found.theta(g, np.bincount(codes).astype(float)), labels[name], name="theta"
+            )
+            for g, (name, codes) in enumerate(self._kinds.items())
+        ]
 
     def equation(self) -> _ls.Equation:
-        """Columns less theta times their entity means."""
-        theta, entity = self._theta.to_numpy(), self.sample.keys.entity
+        """Columns times the root of the inverse of the covariance of effects and errors."""
         columns = self.x.copy()
         columns.insert(0, "const", 1.0)
-        both = np.column_stack([self.y, columns])
-        both = both - (theta[:, None] * error_components.means(both, entity))[entity]
+        both = error_components.quasi_demeaned(
+            np.column_stack([self.y, columns]), list(self._kinds.values()), self._found
+        )
         y = pd.Series(both[:, 0], self.y.index, name=self.y.name)
         x = pd.DataFrame(both[:, 1:], self.y.index, columns.columns)
         return _ls.Equation(y, x, self.y.index, x.shape[1], normal=True)
 
     def _label(self, equation: _ls.Equation, found: _ls.Estimate) -> RandomEffectsResults:
-        if self._found.sigma2_u < 0:
-            warnings.warn(
-                f"The variance of the entity effects is estimated as {self._found.sigma2_u:.4g}: "
-                "it is taken as zero, and the estimates are those of the pooled regression.",
-                DataWarning,
-                stacklevel=outside(),
-            )
+        self._warn_of_negative()
         fitted = (found.params["const"] + self.x @ found.params.drop("const")).rename("fitted")
-        theta, e, u = self._theta, self._found.sigma2_e, max(self._found.sigma2_u, 0.0)
-        extra = {"n_entities": float(len(theta)), "sigma2_u": u, "sigma2_e": e}
-        if np.ptp(theta.to_numpy()) == 0:
-            extra["theta"] = float(theta.iloc[0])
-        else:
-            extra |= {"theta_min": float(theta.min()), "theta_max": float(theta.max())}
+        e, thetas = self._found.sigma2_e, self._thetas()
+        variances = dict(zip(self._kinds, np.maximum(self._found.variances, 0.0), strict=True))
+        counts = {"entity": "n_entities", "time": "n_periods"}
+        extra = {
+            counts[name]: float(len(theta)) for name, theta in zip(variances, thetas, strict=True)
+        }
+        fields = {"entity": "sigma2_u", "time": "sigma2_t"}
+        own: dict[str, Any] = {fields[name]: float(v) for name, v in variances.items()}
+        extra |= own | {"sigma2_e": e}
+        for end, theta in zip(("", "_time"), thetas, strict=False):
+            if np.ptp(theta.to_numpy()) == 0:
+                extra[f"theta{end}"] = float(theta.iloc[0])
+            else:
+                extra |= {f"theta{end}_min": float(theta.min())}
+                extra |= {f"theta{end}_max": float(theta.max())}
+        if len(thetas) > 1 and len(self.y) == len(thetas[0]) * len(thetas[1]):
+            ratio = sum(len(t) * v for t, v in zip(thetas[::-1], variances.values(), strict=True))
+            both = float((1 + ratio / e) ** -0.5)
+            extra["theta_total"] = extra["theta"] + extra["theta_time"] - 1 + both
+        named = "random" if self.effects == "entity" else f"random {self.effects}"
         return RandomEffectsResults(
-            **self._common(equation, found, effects="random", components=self.components),
+            **self._common(equation, found, effects=named, components=self.components),
             resids=(self.y - fitted).rename("resid"),
             fitted=fitted,
             loglik=None,
-            rsquared=_correlations(self.y, fitted),
-            model_name="Random effects",
+            rsquared=_correlations(self.y, fitted, level=int(self.effects == "time")),
+            model_name=_NAMES[self.effects],
             extra_statistics=extra,
-            theta=theta,
+            theta=thetas[0],
+            theta_time=thetas[1] if len(thetas) > 1 else pd.Series(dtype=float),
             sigma2_e=e,
-            sigma2_u=u,
+            **own,
         )
+
+    def _warn_of_negative(self) -> None:
+        for name, variance in zip(self._kinds, self._found.variances, strict=True):
+            if variance >= 0:
+                continue
+            left = "those of the pooled regression"
+            if len(self._kinds) > 1:
+                left = "as without them"
+            warnings.warn(
+                f"The variance of the {name} effects is estimated as {variance:.4g}: "
+                f"it is taken as zero, and the estimates are {left}.",
+                DataWarning,
+                stacklevel=outside(),
+            )
+
+
+_MANY = {"entity": "entities", "time": "periods"}
+
+
+def _other(kinds: Mapping[str, Any]) -> str:
+    return "entities" if list(kinds) == ["time"] else "periods"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -321,11 +414,11 @@ class FirstDifference(_ls.PanelModel[FirstDifferenceResults]):
         )
 
 
-def _correlations(y: pd.Series, fitted: pd.Series) -> dict[str, float]:
-    """Squared correlations of deviations from entity means, of those means, and of all."""
+def _correlations(y: pd.Series, fitted: pd.Series, *, level: int = 0) -> dict[str, float]:
+    """Squared correlations of deviations from means of a level, of those means, and of all."""
     both = pd.concat([y, fitted], axis=1)
-    means = both.groupby(level=0).transform("mean")
-    kinds = {"within": both - means, "between": both.groupby(level=0).mean(), "overall": both}
+    own = both.groupby(level=level, observed=True)
+    kinds = {"within": both - own.transform("mean"), "between": own.mean(), "overall": both}
     return {
         name: squared_correlation(columns.iloc[:, 0], columns.iloc[:, 1])
         for name, columns in kinds.items()

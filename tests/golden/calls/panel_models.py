@@ -165,6 +165,20 @@ def _() -> Any:
     return nqp.RandomEffects(holes()["l_homicide"], holes()[X], components="harmonic").fit()
 
 
+VARIANCES = {
+    f"{name} {effects}": {"components": name, "effects": effects}
+    for name in ("swamy-arora", "wallace-hussain", "amemiya", "nerlove")
+    for effects in ("entity", "time", "twoway")
+}
+
+
+@case.each("re components", VARIANCES)
+def _(options: dict[str, Any]) -> Any:
+    balanced = nqp.RandomEffects(y(), x(), **options).fit()
+    unbalanced = nqp.RandomEffects(holes()["l_homicide"], holes()[X], **options).fit()
+    return balanced.std_errors, unbalanced.std_errors, unbalanced.variance_components
+
+
 @case("fd constant")
 def _() -> Any:
     return nqp.FirstDifference(y(), x(), constant=True).fit(cov_type="robust")
