@@ -30,6 +30,7 @@ from .models import GNS as GNS
 from .models import IV2SLS as IV2SLS
 from .models import SAC as SAC
 from .models import SLX as SLX
+from .models import BetweenOLS as BetweenOLS
 from .models import DifferenceGMM as DifferenceGMM
 from .models import DynamicSpatialDurbin as DynamicSpatialDurbin
 from .models import DynamicSpatialLag as DynamicSpatialLag

@@ -98,6 +98,7 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             fe.fit(),
             nqp.RandomEffects(y, x).fit(),
             nqp.FirstDifference(y, x).fit(),
+            nqp.BetweenOLS(y, x).fit(),
             iv,
             iv.first_stage,
             nqp.DifferenceGMM(y, x, gmm_lags=(2, 3)).fit(),

@@ -15,6 +15,7 @@ _PROGRAMS: Mapping[str, Callable[[Any], Comparison]] = {
     "linearmodels.PanelOLS": linearmodels.panel_ols,
     "linearmodels.RandomEffects": linearmodels.random_effects,
     "linearmodels.FirstDifferenceOLS": linearmodels.first_difference,
+    "linearmodels.BetweenOLS": linearmodels.between,
     "linearmodels.IV2SLS": linearmodels.instrumental_variables,
     "spreg": spreg.maximum_likelihood,
     "spreg.GM_Lag": spreg.two_stages,
@@ -33,10 +34,10 @@ def crosscheck(result: Any, graph: Any = None) -> pd.DataFrame:
     ----------
     result : Results, or Series
         A result of PooledOLS, FixedEffects with at most two kinds of effects, RandomEffects,
-        FirstDifference or IV2SLS (linearmodels); of SLX, SpatialLag, SpatialError, SpatialDurbin,
-        SpatialDiD or SpatialDurbinError with one W and all entities in every period, or of
-        SpatialIV without effects and spatial error (spreg). Or, with ``graph``, the series whose
-        Moran's I and Geary's C are checked with esda, as `diagnostics.moran` takes it.
+        BetweenOLS, FirstDifference or IV2SLS (linearmodels); of SLX, SpatialLag, SpatialError,
+        SpatialDurbin, SpatialDiD or SpatialDurbinError with one W and all entities in every period,
+        or of SpatialIV without effects and spatial error (spreg). Or, with ``graph``, the series
+        whose Moran's I and Geary's C are checked with esda, as `diagnostics.moran` takes it.
     graph : Graph, optional
         Weights of a series; a result has its own.
 
@@ -89,8 +90,8 @@ def _nothing_for(result: Any) -> str:
     name = getattr(result, "model_name", type(result).__name__)
     return (
         f"{name}: neither linearmodels nor spreg nor esda has it. Results of PooledOLS, "
-        "FixedEffects, RandomEffects, FirstDifference, IV2SLS, SLX, SpatialLag, SpatialError, "
-        "SpatialDurbin, SpatialDiD, SpatialDurbinError and SpatialIV can be checked; for Moran's I "
-        "and Geary's C type crosscheck(series, graph), for a mediation give one of its "
-        "regressions, such as res.total."
+        "FixedEffects, RandomEffects, BetweenOLS, FirstDifference, IV2SLS, SLX, SpatialLag, "
+        "SpatialError, SpatialDurbin, SpatialDiD, SpatialDurbinError and SpatialIV can be checked; "
+        "for Moran's I and Geary's C type crosscheck(series, graph), for a mediation give one of "
+        "its regressions, such as res.total."
     )

@@ -5,6 +5,8 @@ from .iv.model import IV2SLS as IV2SLS
 from .iv.results import IV2SLSResults as IV2SLSResults
 from .linear.fixed_effects import FixedEffects as FixedEffects
 from .linear.fixed_effects import FixedEffectsResults as FixedEffectsResults
+from .linear.panel import BetweenOLS as BetweenOLS
+from .linear.panel import BetweenOLSResults as BetweenOLSResults
 from .linear.panel import FirstDifference as FirstDifference
 from .linear.panel import FirstDifferenceResults as FirstDifferenceResults
 from .linear.panel import PooledOLS as PooledOLS

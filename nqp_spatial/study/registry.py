@@ -95,6 +95,7 @@ MODELS: Mapping[str, Model] = {
     "fe": _linear("FixedEffects"),
     "re": _linear("RandomEffects"),
     "fd": _linear("FirstDifference"),
+    "between": _linear("BetweenOLS"),
     "iv": _linear("IV2SLS", "y", "exog", "endog", "instruments"),
     "gmm_difference": _linear("DifferenceGMM"),
     "gmm_system": _linear("SystemGMM"),

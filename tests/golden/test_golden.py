@@ -61,7 +61,7 @@ LATER = {
     # What IV2SLS, groups, the Hausman test and heterogeneity are made of, which have cases.
     **{
         f"{model}.{method}": "tests/models, tests/comparison and tests/diagnostics of those"
-        for model in ("FixedEffects", "RandomEffects", "PooledOLS", "FirstDifference")
+        for model in ("FixedEffects", "RandomEffects", "PooledOLS", "FirstDifference", "BetweenOLS")
         for method in ("equation", "fit_as", "with_columns", "effects", "other_effects", "rank")
     },
     "DifferenceGMM.instrument_table": "tests/models/gmm",

@@ -25,6 +25,7 @@ from nqp_spatial.comparison import Heterogeneity, SpecificationPath
 from nqp_spatial.datasets.studies.study import SimulatedStudy
 from nqp_spatial.did import SpatialDiDResults
 from nqp_spatial.models import (
+    BetweenOLSResults,
     DynamicGMMResults,
     DynamicResults,
     FirstDifferenceResults,
@@ -62,6 +63,7 @@ RESULTS = {
     DynamicResults: ("tau", "eta", "spectral_radius"),
     FixedEffectsResults: ("rank", "singletons"),
     FirstDifferenceResults: ("rank",),
+    BetweenOLSResults: ("rank",),
     RandomEffectsResults: ("rank", "theta", "sigma2_e", "sigma2_u", "variance_components"),
     IV2SLSResults: (
         *("endogenous", "exogenous", "instruments", "weak_instruments", "overidentification"),

@@ -173,7 +173,11 @@ MISTAKES = {
         "  fe: {",
         "  sdmdid: {",
         "sdmdid",
-        ["models.sdmdid: unknown model", "pooled, fe, re, fd, iv", "Did you mean 'sdm_did'?"],
+        [
+            "models.sdmdid: unknown model",
+            "pooled, fe, re, fd, between, iv",
+            "Did you mean 'sdm_did'?",
+        ],
     ),
     "unknown weights in maps": (
         "maps: [adjacency]",

@@ -240,7 +240,12 @@ PLAIN: dict[str, tuple[str, Callable[..., Any]]] = {
         "{clusters: region}",
         lambda f, y, x: RandomEffects(y, x).fit(clusters=f[["region"]]),
     ),
+    "re_both": (
+        "{model: re, effects: twoway, components: wallace-hussain}",
+        lambda f, y, x: RandomEffects(y, x, effects="twoway", components="wallace-hussain").fit(),
+    ),
     "fd": ("{}", lambda f, y, x: FirstDifference(y, x).fit()),
+    "between": ("{weighted: true}", lambda f, y, x: nqp.BetweenOLS(y, x, weighted=True).fit()),
     "fe": (
         "{effects: entity, cov_type: driscoll-kraay, bandwidth: 2}",
         lambda f, y, x: nqp.FixedEffects(y, x, effects="entity").fit(

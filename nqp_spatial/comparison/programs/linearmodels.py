@@ -103,6 +103,25 @@ def random_effects(result: Any) -> Comparison:
     return comparison
 
 
+def between(result: Any) -> Comparison:
+    """Entity means on entity means."""
+    from linearmodels.panel import BetweenOLS
+
+    model = result.model
+    y, x = _columns(model.y, model.x)
+    call = "y, [x, 1]" + ", reweight=True" * model.weighted
+    theirs = _Theirs.of(BetweenOLS, call, y, x.assign(const=1.0))
+    weights = {"reweight": model.weighted}
+    comparison = _least_squares(result, theirs, _BARE, rows=y.index, **weights)
+    squared = {kind: getattr(theirs.fit(**weights), f"rsquared_{kind}") for kind in result.rsquared}
+    everywhere = model.y - model.x @ result.params.drop("const") - result.params["const"]
+    reason = note("crosscheck.correlations", program=theirs.program)
+    comparison.add(
+        "rsquared", result.rsquared, squared, Reason(reason, _shares(model.y, everywhere))
+    )
+    return comparison
+
+
 def first_difference(result: Any) -> Comparison:
     """Changes on changes; the constant as the change of a count of periods."""
     from linearmodels.panel import FirstDifferenceOLS
@@ -169,16 +188,18 @@ def _least_squares(
     plain: Any = None,
     reason: Note | None = None,
     rows: pd.MultiIndex | None = None,
+    **more: Any,
 ) -> Comparison:
     """Estimates and errors.
 
     ``plain`` is ours under their convention but for the small-sample factor, ``reason`` why it is
-    another result; ``rows`` are those that linearmodels wants clusters for, if not those of ours.
+    another result; ``rows`` are those that linearmodels wants clusters for, if not those of ours;
+    ``more`` are further options of its ``fit``.
     """
     others = "other_effects" in theirs.call
     comparison = Comparison(theirs.program, theirs.call, _ITERATED if others else _TOLERANCE)
     asked, plain = _covariance(result, rows), plain or result
-    found = theirs.fit(**(asked or {}))
+    found = theirs.fit(**(asked or {}), **more)
     why = None if reason is None else Reason(reason, plain.params)
     comparison.add("params", result.params, found.params, why, scale=result.std_errors)
     factor = plain.provenance["covariance"]["small_sample_factor"]
@@ -186,7 +207,7 @@ def _least_squares(
         _add_errors(comparison, result, {}, factor, None)
         return comparison
     name = result.params.index[0]
-    without = theirs.fit(**asked, **bare).std_errors
+    without = theirs.fit(**asked, **bare, **more).std_errors
     own = float((found.std_errors[name] / without[name]) ** 2)
     _add_errors(comparison, result, found.std_errors, factor, own, plain, reason)
     return comparison

@@ -1,4 +1,4 @@
-"""Pooled, random-effects and first-difference regression, with the covariances of FixedEffects."""
+"""Pooled, between, random-effects and first-difference regression; errors as in FixedEffects."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from nqp_spatial.exceptions import (
     OptionError,
     UnbalancedPanelError,
 )
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, squared_correlation
 from nqp_spatial.panel.absorbed import LEVELS
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import Effects, check_options
+from nqp_spatial.shared.options import Effects, Unpack, check_options, shared_options
 
 
 class PooledOLS(FixedEffects):
@@ -308,6 +309,153 @@ _MANY = {"entity": "entities", "time": "periods"}
 
 def _other(kinds: Mapping[str, Any]) -> str:
     return "entities" if list(kinds) == ["time"] else "periods"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BetweenOLSResults(_ls.LeastSquaresResults):
+    """Least squares on entity means; residuals and fitted values are of means, by entity.
+
+    ``rsquared``: squared correlations of x b with y as ``xtreg, be`` has them: "between" of entity
+    means (that of the regression, unless it is weighted), "within" of deviations from them,
+    "overall".
+    """
+
+    citation: ClassVar[str] = (
+        "Baltagi, B. H. (2021). Econometric Analysis of Panel Data. Springer, section 2.3."
+    )
+
+
+class BetweenOLS(_ls.PanelModel[BetweenOLSResults]):
+    """Regression of entity means on entity means, with a constant: the between estimator.
+
+    Parameters
+    ----------
+    y : Series, shape (nobs,)
+        Outcome, indexed by (entity, time); the panel may be unbalanced.
+    x : DataFrame, shape (nobs, k)
+        Without a constant; columns may be fixed over time.
+    weighted : bool
+        Weigh each entity with its number of periods (``xtreg, be wls``; linearmodels' reweight).
+
+    Raises
+    ------
+    DataError
+        By its own class and with labels, as for FixedEffects; regressors whose means are the same
+        for all entities, or collinear.
+    EstimationError
+        If there are no more entities than parameters.
+    """
+
+    counterpart: ClassVar[str] = "linearmodels.BetweenOLS"
+
+    def __init__(self, y: pd.Series, x: pd.DataFrame, *, weighted: bool = False) -> None:
+        self.weighted = weighted
+        self.sample = Sample.of(y=y, x=x, needs=["x"])
+        self.notes = self.sample.notes
+        self.y, self.x = self.sample.series(), self.sample.frame("x")
+        if "const" in self.x:
+            raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
+        my, mx = self._means
+        _check_columns(my, mx, 1, " between entities")
+        moved = my - my.mean()
+        if np.linalg.norm(moved) <= 1e-12 * np.linalg.norm(self.y):
+            raise ConstantColumnError(f"{self.y.name!r} does not vary between entities.")
+        columns = mx - mx.mean()
+        scaled = (columns / np.linalg.norm(columns, axis=0)).to_numpy()
+        left = moved - scaled @ np.linalg.lstsq(scaled, moved, rcond=None)[0]
+        if np.linalg.norm(left) <= 1e-10 * np.linalg.norm(moved):
+            raise _ls.exact_fit(self.y.name)
+
+    @shared_options(Covariance, cov_type="robust")
+    def fit(self, **cov: Unpack[Covariance]) -> BetweenOLSResults:
+        """Least squares on the means.
+
+        Returns
+        -------
+        BetweenOLSResults
+
+        Raises
+        ------
+        OptionError
+            For options that are unknown or do not belong together; for covariances over time, which
+            means do not have, and clusters that change over time within an entity.
+        EstimationError
+            If there are fewer than two clusters.
+        """
+        options = CovarianceOptions(cov)
+        over_time = options.cov_type in ("driscoll-kraay", "kernel") or options.serial_lags
+        if over_time or (options.cov_type == "clustered" and _by_time(options.clusters)):
+            raise OptionError(
+                "Entity means have no periods, so that their errors are not correlated over time. "
+                "Use cov_type='robust', 'clustered' by groups of entities, or 'conley' without "
+                "serial_lags.",
+                option="cov_type",
+            )
+        if options.cov_type == "clustered":
+            _check_steady(options.clusters)
+        return super().fit(**cov)
+
+    @cached_property
+    def _means(self) -> tuple[pd.Series, pd.DataFrame]:
+        """Of the outcome and of the regressors, on the first row of each entity."""
+        entity = self.sample.keys.entity
+        first_row = np.unique(entity, return_index=True)[1]
+        rows = self.y.index[first_row].remove_unused_levels()
+        values = error_components.means(np.column_stack([self.y, self.x]), entity)
+        y = pd.Series(values[:, 0], rows, name=self.y.name)
+        return y, pd.DataFrame(values[:, 1:], rows, self.x.columns)
+
+    @cached_property
+    def _root(self) -> Any:
+        """Roots of the weights."""
+        counts = np.bincount(self.sample.keys.entity)
+        return np.sqrt(counts / counts.mean()) if self.weighted else np.ones(len(counts))
+
+    def equation(self) -> _ls.Equation:
+        """Means, times the roots of their weights."""
+        y, x = self._means
+        x = x.copy()
+        x.insert(0, "const", 1.0)
+        return _ls.Equation(y * self._root, x.mul(self._root, axis=0), self.y.index, x.shape[1])
+
+    def _label(self, equation: _ls.Equation, found: _ls.Estimate) -> BetweenOLSResults:
+        entities = self.sample.keys.entities
+        slopes = found.params.drop("const")
+        my, mx = self._means
+        fitted = pd.Series((found.params["const"] + mx @ slopes).to_numpy(), entities)
+        resid = pd.Series(my.to_numpy() - fitted.to_numpy(), entities, name="resid")
+        everywhere = (self.x @ slopes).rename("fitted")
+        return BetweenOLSResults(
+            **self._common(equation, found, effects=None, weighted=self.weighted),
+            resids=resid,
+            fitted=fitted.rename("fitted"),
+            loglik=None,
+            rsquared=_correlations(self.y, everywhere),
+            model_name="Between regression",
+            extra_statistics={"n_entities": len(entities), "n_rows": len(self.y)},
+        )
+
+
+def _by_time(clusters: Any) -> bool:
+    """Whether clusters are periods."""
+    return not isinstance(clusters, pd.Series | pd.DataFrame) and "time" in np.ravel(clusters)
+
+
+def _check_steady(clusters: Any) -> None:
+    """Raise if labels of clusters change over time within an entity."""
+    if not isinstance(clusters, pd.Series | pd.DataFrame):
+        return
+    if not isinstance(clusters.index, pd.MultiIndex):
+        return
+    labels = clusters.to_frame() if isinstance(clusters, pd.Series) else clusters
+    several = (labels.groupby(level=0, observed=True).nunique() > 1).any(axis=1)
+    if several.any():
+        raise OptionError(
+            f"clusters change over time in {int(several.sum())} entities, first "
+            f"{first(several.index[several], 3)}, and a mean is in one cluster. Give one label to "
+            "each entity.",
+            option="clusters",
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

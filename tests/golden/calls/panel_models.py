@@ -8,7 +8,12 @@ import pandas as pd
 
 import nqp_spatial as nqp
 from nqp_spatial.diagnostics import DependenceResult, HausmanResult, UnitRootResult
-from nqp_spatial.models import FirstDifferenceResults, FixedEffectsResults, RandomEffectsResults
+from nqp_spatial.models import (
+    BetweenOLSResults,
+    FirstDifferenceResults,
+    FixedEffectsResults,
+    RandomEffectsResults,
+)
 from nqp_spatial.results import Results, TestResult
 
 from ..ground import (
@@ -34,6 +39,7 @@ case = Group(
     nqp.RandomEffects,
     nqp.PooledOLS,
     nqp.FirstDifference,
+    nqp.BetweenOLS,
     nqp.diagnostics.hausman,
     nqp.diagnostics.effects_f_test,
     nqp.diagnostics.effects_lm_test,
@@ -47,6 +53,7 @@ case = Group(
     Results,
     FixedEffectsResults,
     FirstDifferenceResults,
+    BetweenOLSResults,
     RandomEffectsResults,
     TestResult,
     HausmanResult,
@@ -163,6 +170,12 @@ def _() -> Any:
 @case("re harmonic")
 def _() -> Any:
     return nqp.RandomEffects(holes()["l_homicide"], holes()[X], components="harmonic").fit()
+
+
+@case.each("between", {"plain": False, "weighted": True})
+def _(weighted: bool) -> Any:
+    model = nqp.BetweenOLS(holes()["l_homicide"], holes()[X], weighted=weighted)
+    return model.fit(), model.fit(cov_type="unadjusted").std_errors
 
 
 VARIANCES = {
