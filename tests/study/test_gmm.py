@@ -58,3 +58,23 @@ def test_rows_of_the_study_and_of_the_model_are_still_those_asked_for(run):
         frame["y"], frame[["x", "v"]], missing="keep", effects=None, gmm_lags=(2, 3)
     ).fit()
     assert_allclose(ran.results["y/gmm_difference"].params, own.params, rtol=1e-12)
+
+
+def test_one_variable_in_both_styles(run):
+    ran = run(
+        "  gmm_difference: {effects: none, endogenous: [x], gmm_lags: {y: [2, 3], x: [2, 4]}, "
+        "iv_lags: {x: [0, 2], v: [1, 1]}, iv_missing: zero, missing: keep}\n"
+        "  gmm_system: {effects: none, gmm_lags: {y: [2, 2]}, iv: [s], iv_lags: {s: [0, 1]}}\n"
+    )
+    frame = late_and_early()
+    own = nqp.DifferenceGMM(
+        frame["y"], frame[["x", "v"]], effects=None, endogenous=["x"], iv_missing="zero",
+        gmm_lags={"y": (2, 3), "x": (2, 4)}, iv_lags={"x": (0, 2), "v": (1, 1)}, missing="keep",
+    ).fit()  # fmt: skip
+    assert_allclose(ran.results["y/gmm_difference"].params, own.params, rtol=1e-12)
+    whole = frame.dropna()
+    own = nqp.SystemGMM(
+        whole["y"], whole[["x", "v"]], effects=None, gmm_lags={"y": (2, 2)}, iv=whole[["s"]],
+        iv_lags={"s": (0, 1)},
+    ).fit()  # fmt: skip
+    assert_allclose(ran.results["y/gmm_system"].params, own.params, rtol=1e-12)

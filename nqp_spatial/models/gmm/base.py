@@ -139,29 +139,35 @@ def known_columns(names: list[Any], columns: pd.Index, option: str) -> None:
             )
 
 
-def lag_range(name: str, value: object, least: int) -> tuple[int, int | None]:
-    """First and last lag of GMM-style instruments.
+def lag_range(
+    name: str, value: object, least: int, option: str = "gmm_lags"
+) -> tuple[int, int | None]:
+    """First and last lag of instruments, the last of GMM-style ones None for all there are.
 
     Raises
     ------
     OptionError
         If it is not a pair, is inverted, or begins before the first valid lag.
     """
+    open_end = option == "gmm_lags"
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise OptionError(
-            f"gmm_lags for {name!r} is {value!r}. Give first and last lag: (2, 4), or (2, None) "
-            "for all there are."
+            f"{option} for {name!r} is {value!r}. Give first and last lag: "
+            + ("(2, 4), or (2, None) for all there are." if open_end else "(0, 2).")
         )
-    begin = whole(f"The first of gmm_lags for {name!r}", value[0], 1)
-    end = None if value[1] is None else whole(f"The last of gmm_lags for {name!r}", value[1], 1)
+    lowest = min(least, 1)
+    begin = whole(f"The first of {option} for {name!r}", value[0], lowest)
+    end = None
+    if value[1] is not None or not open_end:
+        end = whole(f"The last of {option} for {name!r}", value[1], lowest)
     if end is not None and end < begin:
         raise OptionError(
-            f"gmm_lags={(begin, end)} for {name!r} ends before it begins. Type ({end}, {begin})."
+            f"{option}={(begin, end)} for {name!r} ends before it begins. Type ({end}, {begin})."
         )
     if begin < least:
         kind = {1: "a predetermined regressor", 2: "the outcome or an endogenous regressor"}[least]
         raise OptionError(
-            f"gmm_lags={(begin, end)} for {name!r} begins at lag {begin}; lag {least} is the first "
+            f"{option}={(begin, end)} for {name!r} begins at lag {begin}; lag {least} is the first "
             f"that is uncorrelated with the transformed error for {kind}. Type ({least}, ...)."
         )
     return begin, end
@@ -174,9 +180,11 @@ class Specification(TypedDict, total=False):
     x_lags: Mapping[str, int] | int | None
     predetermined: Annotated[Sequence[str], Default(())]
     endogenous: Annotated[Sequence[str], Default(())]
-    gmm_lags: Annotated[LagRange | Mapping[str, LagRange], Default((2, None))]
+    gmm_lags: Annotated[LagRange | Mapping[str, LagRange | None], Default((2, None))]
     collapse: Annotated[bool | Collection[str], Default(False)]
     iv: pd.DataFrame | None
+    iv_lags: Mapping[str, tuple[int, int]] | None
+    iv_missing: Annotated[Literal["drop", "zero"], Default("drop")]
     effects: Annotated[Literal["time"] | None, Default("time")]
     transformation: Annotated[Literal["difference", "orthogonal"], Default("difference")]
     first_step: Annotated[Literal["full", "identity"], Default("full")]
@@ -205,6 +213,8 @@ class DynamicGMMModel:
         self.predetermined = self._named("predetermined", asked["predetermined"])
         self.endogenous = self._named("endogenous", asked["endogenous"])
         self._check_roles()
+        self.iv_lags = self._iv_ranges(asked["iv_lags"] or {})
+        self.iv_missing = asked["iv_missing"]
         self.gmm_lags = self._lag_ranges(asked["gmm_lags"])
         self.collapse = self._collapsed(asked["collapse"])
         self._grid = Grid.of(self.sample.keys)
@@ -279,18 +289,44 @@ class DynamicGMMModel:
         least |= dict.fromkeys(self.predetermined, 1)
         if isinstance(gmm_lags, Mapping):
             for name in gmm_lags:
-                if name not in least:
+                if name not in least and name not in self.iv:
                     raise OptionError(
                         f"gmm_lags names {name!r}, which has no GMM-style instruments. They are "
-                        f"those of {first(least)}; see endogenous= and predetermined=."
+                        f"those of {first([*least, *self.iv])}; see endogenous=, predetermined= "
+                        "and iv=."
                     )
+            least |= {name: 0 for name in self.iv if name in gmm_lags}
             given = {name: gmm_lags.get(name, (low, None)) for name, low in least.items()}
-            return {name: lag_range(name, given[name], low) for name, low in least.items()}
+            return {
+                name: lag_range(name, given[name], low)
+                for name, low in least.items()
+                if given[name] is not None
+            }
         begin, end = lag_range(str(self.y.name), gmm_lags, 2)
         return {
             name: (begin, end) if low == 2 else (begin - 1, None if end is None else end - 1)
             for name, low in least.items()
         }
+
+    def _iv_ranges(self, iv_lags: Any) -> dict[str, tuple[int, int]]:
+        """First and last lag of each variable with IV-style instruments of its own choice."""
+        if not isinstance(iv_lags, Mapping):
+            raise OptionError(
+                f"iv_lags={iv_lags!r} does not say of which variables. Type "
+                "iv_lags={'x': (0, 2)} for x and its first two lags."
+            )
+        known = [str(self.y.name), *self.x.columns, *self.iv.columns]
+        found = {}
+        for name, value in iv_lags.items():
+            if name not in known:
+                raise OptionError(
+                    f"iv_lags names {name!r}, which is neither the outcome nor in x nor in iv. "
+                    f"They are {first(known, 12)}." + suggest(name, known)
+                )
+            least = 2 if name == str(self.y.name) else 0
+            begin, end = lag_range(name, value, least, "iv_lags")
+            found[name] = (begin, int(end or 0))
+        return found
 
     def _collapsed(self, collapse: bool | Collection[str]) -> frozenset[str]:
         if isinstance(collapse, bool):
@@ -309,7 +345,7 @@ class DynamicGMMModel:
                 f"{' and x_lags' if any(self.x_lags.values()) else ''} need at least {needed} "
                 "in a row for one entity. Use fewer lags or more periods."
             )
-        shortest = min(begin for begin, _ in self.gmm_lags.values())
+        shortest = min((begin for begin, _ in self.gmm_lags.values()), default=0)
         if shortest >= self._grid.shape[1]:
             raise EstimationError(
                 f"gmm_lags begin at lag {shortest}, but the panel spans {self._grid.shape[1]} "
@@ -331,9 +367,32 @@ class DynamicGMMModel:
                 columns[lag_name(name, lag)] = lagged(self._values[name], lag)
         self._columns = columns
         self._own_lags = {lag_name(own, k) for k in range(1, self.lags + 1)}
-        self._outside = {name: self._grid.spread(self.iv[name]) for name in self.iv}
-        everything = np.stack([y, *columns.values(), *self._outside.values()])
-        self._usable: gmm_instruments.Mask = np.asarray(~np.isnan(everything).any(axis=0))
+        self._outside = self._external()
+        equation = ~np.isnan(np.stack([y, *columns.values()])).any(axis=0)
+        instrumented = ~np.isnan([np.zeros_like(y), *self._outside.values()]).any(axis=0)
+        self._usable: gmm_instruments.Mask = np.asarray(equation & instrumented)
+        self._not_instrumented = int((equation & ~instrumented).sum())
+
+    def _external(self) -> dict[str, Array]:
+        """IV-style instruments besides the exogenous regressors, by name, lags made here."""
+        self._values |= {name: self._grid.spread(self.iv[name]) for name in self.iv}
+        lags = {name: (0, 0) for name in self.iv if name not in self.gmm_lags} | self.iv_lags
+        found = {}
+        for name, (begin, end) in lags.items():
+            for lag in range(begin, end + 1):
+                label = lag_name(name, lag) if lag else name
+                if label not in self._exogenous:  # which instrument themselves
+                    grid = lagged(self._values[name], lag)
+                    filled = np.where(np.isnan(grid), 0.0, grid)
+                    found[label] = filled if self.iv_missing == "zero" else grid
+        return found
+
+    @property
+    def _exogenous(self) -> list[str]:
+        """Regressors that instrument themselves."""
+        moved = (*self.endogenous, *self.predetermined)
+        theirs = {lag_name(name, k) for name in moved for k in range(1, self.x_lags[name] + 1)}
+        return [c for c in self._columns if c not in {*self._own_lags, *moved, *theirs}]
 
     def _make_system(self) -> None:
         orthogonal = self.transformation == "orthogonal"
@@ -446,11 +505,7 @@ class DynamicGMMModel:
     ) -> tuple[sparse.csr_array, list[gmm_instruments.Column]]:
         """Exogenous regressors, external instruments, dummies and GMM-style instruments."""
         built = []
-        instrumented = set(self._own_lags)
-        for name in (*self.endogenous, *self.predetermined):
-            instrumented |= {lag_name(name, k) for k in range(1, self.x_lags[name] + 1)}
-            instrumented.add(name)
-        own = {name: grid for name, grid in self._columns.items() if name not in instrumented}
+        own = {name: self._columns[name] for name in self._exogenous}
         for group, grids in (("exogenous", own), ("external", self._outside)):
             if grids:
                 values = np.stack([self._flat(grid) for grid in grids.values()], axis=1)
@@ -513,6 +568,8 @@ class DynamicGMMModel:
             cells = ", ".join(f"{name} {n}" for name, n in empty.sum().items() if n)
             n = len(empty) - counts["rows_complete"]
             notes.append(note("gmm.missing", n=n, rows=len(empty), cells=cells))
+        if self._not_instrumented:
+            notes.append(note("gmm.uninstrumented", n=self._not_instrumented))
         if counts["gaps"]:
             at = np.argwhere(broken)[:3]
             labels = self._grid.labels(at[:, 0], at[:, 1] + 1, [None, None])

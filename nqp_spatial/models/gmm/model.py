@@ -174,6 +174,8 @@ class _Fits(DynamicGMMModel):
             "gmm_lags": self.gmm_lags,
             "collapse": tuple(sorted(self.collapse)),
             "iv": tuple(self.iv.columns),
+            "iv_lags": self.iv_lags,
+            "iv_missing": self.iv_missing,
             "effects": self.effects,
             "transformation": self.transformation,
             "first_step": self.first_step,
@@ -241,12 +243,21 @@ class DifferenceGMM(_Fits):
     gmm_lags : (int, int or None), or mapping of str to such pairs
         First and last lag, counted from the row's own period, of the levels that are instruments;
         None is all there are. A pair holds for the outcome and endogenous regressors, and for
-        predetermined ones with both ends a lag earlier; a mapping says it by name. In xtabond2
-        ``gmm(L.y, lag(1 3))`` is (2, 4) here, as ``gmm(y, lag(2 4))`` is.
+        predetermined ones with both ends a lag earlier; a mapping says it by name, None for no such
+        instruments, and may name columns of ``iv``, which then are no IV-style instruments. In
+        xtabond2 ``gmm(L.y, lag(1 3))`` is (2, 4) here, as ``gmm(y, lag(2 4))`` is.
     collapse : bool or collection of str
         One instrument a lag in place of one a lag and period: for all, or for those named.
     iv : DataFrame, optional
         External instruments, transformed as the equation is. In ``from_formula`` names of columns.
+    iv_lags : mapping of str to (int, int), optional
+        First and last lag of variables that are IV-style instruments, transformed as the equation
+        is: the outcome, regressors, also those with GMM-style instruments, and columns of ``iv``,
+        whose lag is 0 by default. xtabond2's ``gmm(x, lag(2 4)) iv(L(0/2).x)`` is
+        ``endogenous=["x"], gmm_lags={"x": (2, 4)}, iv_lags={"x": (0, 2)}``.
+    iv_missing : {"drop", "zero"}
+        What becomes of a row that lacks an IV-style instrument: it leaves the equation, or the
+        instrument is zero there (xtabond2's ``mz``), which keeps first periods of a lag.
     effects : {"time", None}
         Time effects, in ``result.time_effects``; their dummies are instruments too.
     transformation : {"difference", "orthogonal"}
@@ -298,8 +309,8 @@ class SystemGMM(_Fits):
 
     Parameters
     ----------
-    y, x, lags, x_lags, predetermined, endogenous, gmm_lags, collapse, iv, effects
-    transformation, missing
+    y, x, lags, x_lags, predetermined, endogenous, gmm_lags, collapse
+    iv, iv_lags, iv_missing, effects, transformation, missing
         As in :class:`DifferenceGMM`. Regressors that do not change over time may be used.
     first_step : {"full", "identity"}
         "full" is MM' of the stacked transformation (xtabond2's default), "identity" is Blundell and

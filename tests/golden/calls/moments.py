@@ -210,6 +210,18 @@ def _() -> Any:
     return told(nqp.DifferenceGMM(d["y"], x, collapse=True, missing="keep").fit())
 
 
+@case("both styles")
+def _() -> Any:
+    d = drawn()
+    return told(
+        nqp.DifferenceGMM(
+            d["y"], d[["x1", "x2"]], endogenous=["x1"], iv=d[["z"]], collapse=True,
+            gmm_lags={"y": (2, 3), "x1": (2, 4), "z": (1, 2)},
+            iv_lags={"x1": (1, 2), "x2": (0, 1)}, iv_missing="zero",
+        ).fit()
+    )  # fmt: skip
+
+
 @case("difference formula")
 def _() -> Any:
     return nqp.DifferenceGMM.from_formula("y ~ x1 + x2", drawn(), collapse=True).fit().params

@@ -204,6 +204,24 @@ def growth(shared):
     )
 
 
+def test_the_growth_panel_without_lags_made_by_hand(growth, shared):
+    """gmm(War Coup, lag(2 6)) iv(L(0/2).War L(0/1).Coup, mz)."""
+    table = pd.read_csv(shared / "cases" / "gmm_growth_panel.csv.gz").set_index(["cty", "Year"])
+    found = DifferenceGMM(
+        table["lnGDPpercapita"],
+        table[["War", "Coup"]],
+        x_lags={"War": 2, "Coup": 1},
+        endogenous=["War", "Coup"],
+        gmm_lags=(2, 6),
+        iv_lags={"War": (0, 2), "Coup": (0, 1)},
+        iv_missing="zero",
+    ).fit()
+    expected = growth.fit()
+    np.testing.assert_allclose(found.params, expected.params, rtol=1e-9)
+    np.testing.assert_allclose(found.std_errors, expected.std_errors, rtol=1e-9)
+    check_same(groups_of(found), groups_of(expected), 1e-7)
+
+
 def test_the_growth_panel_s_external_instruments(growth):
     """xtabond2 prints 1.82 too, but counts 5; before, 6.875 on 5, without one column of War's."""
     found = growth.fit()
