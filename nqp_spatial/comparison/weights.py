@@ -34,7 +34,8 @@ def compare_weights(
     Parameters
     ----------
     model : SpatialDurbin, SpatialDiD or another spatial model
-        The specification; its own graph is not used unless it is among ``graphs``.
+        The specification; its own graph is not used unless it is among ``graphs``. Weights of
+        single terms (``durbin_graph``, ``error_graph``) stay as they are.
     graphs : mapping of name to Graph
         In the order in which they are shown.
     n_jobs : int

@@ -249,8 +249,8 @@ def _simulator(result: SpatialResults, *, error: bool) -> Simulator:
     return Simulator(
         y=design.y,
         Z=Z,
-        W=design.W,
-        spectrum=result.spectrum,
+        W=design.error_W if error else design.W,
+        spectrum=design.error.spectrum if error and design.error else result.spectrum,
         effects=model.effects,
         correction=model.correction,
         error=error,

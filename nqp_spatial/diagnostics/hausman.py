@@ -343,6 +343,11 @@ def _check_pair(fe: SpatialResults, re: SpatialResults) -> None:
     _check_outcome(same_rows and np.array_equal(one.y, other.y))
     if (one.W != other.W).nnz:
         raise OptionError("fe and re have different weights. Fit both with one graph.")
+    if one.durbin is not None or one.error is not None:
+        raise OptionError(
+            "fe has durbin_graph= or error_graph=, which random effects do not have. Fit both with "
+            "one graph for all terms."
+        )
     for name in ("rho", "lambda"):
         if (name in fe.params) != (name in re.params):
             raise OptionError(

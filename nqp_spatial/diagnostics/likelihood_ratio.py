@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -137,11 +138,35 @@ def _same_weights(restricted: Results, full: Results) -> bool:
     """Whether both have the same weights, or one has none and so fits any."""
     if not (hasattr(restricted, "graph") and hasattr(full, "graph")):
         return True
+    terms = [_terms(result) for result in (restricted, full)]
+    if any(len(set(map(id, own.values()))) > 1 for own in terms):
+        return _same_by_term(*terms)
     if any(_stacked(result) for result in (restricted, full)):
         W, other_W = (_by_cell(getattr(result, "design", None)) for result in (restricted, full))
         return bool(abs(W - other_W).max() <= 1e-12 * abs(W).max())
     one, other = (_links(result) for result in (restricted, full))
     return bool(one.index.equals(other.index) and np.allclose(one, other, rtol=1e-12, atol=0))
+
+
+def _terms(result: Any) -> dict[str, Any]:
+    """W of each spatial term that a result has, in the order of its entities."""
+    design = getattr(result, "design", None)
+    if design is None or _stacked(result):
+        return {}
+    terms = {
+        "rho": design.W if "rho" in result.params else None,
+        "lambda": design.error_W if "lambda" in result.params else None,
+        "lags": design.durbin_W if getattr(result, "lagged", ()) else None,
+    }
+    return {name: W for name, W in terms.items() if W is not None}
+
+
+def _same_by_term(restricted: Mapping[str, Any], full: Mapping[str, Any]) -> bool:
+    """Whether the terms that both have are of one W; a common factor needs one W for all."""
+    pairs = [(W, full[name]) for name, W in restricted.items() if name in full]
+    if "lambda" in restricted and "lambda" not in full:
+        pairs += [(restricted["lambda"], W) for W in full.values()]
+    return all(abs(one - other).max() <= 1e-12 * abs(one).max() for one, other in pairs)
 
 
 def _stacked(result: Any) -> bool:

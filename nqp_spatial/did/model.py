@@ -39,7 +39,7 @@ class SpatialDiD(SpatialDurbin):
         "treatment".
     x : DataFrame or None
         Controls.
-    graph, durbin, effects, correction, unbalanced, observation_weights
+    graph, durbin, durbin_graph, effects, correction, unbalanced, observation_weights
         As in :class:`SpatialDurbin`; ``durbin`` may name the treatment too.
 
     Raises
@@ -73,6 +73,7 @@ class SpatialDiD(SpatialDurbin):
         graph: Any,
         *,
         durbin: Sequence[str] | None = None,
+        durbin_graph: Any = None,
         **options: Unpack[Specification],
     ) -> None:
         sample = Sample.of(
@@ -84,7 +85,7 @@ class SpatialDiD(SpatialDurbin):
         )
         (self.treatment,) = sample.roles["treatment"]
         self.treated_entities = _check_treatment(sample.series("treatment"))
-        self._specify(sample, graph, durbin, options)
+        self._specify(sample, graph, durbin, options, durbin_graph=durbin_graph)
 
     @classmethod
     def from_formula(

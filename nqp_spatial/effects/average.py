@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial.core.spatial.multiplier import Weights, mean_row_sum, mean_trace
+from nqp_spatial.core.spatial import multiplier as core
+from nqp_spatial.core.spatial.multiplier import Weights
 from nqp_spatial.core.spectrum.series import trace_g_error
 from nqp_spatial.effects.parameters import (
     KINDS,
@@ -117,11 +118,15 @@ def percent(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _trace_errors(response: Parameters) -> dict[str, float]:
-    """Error of tr(G) / n times its weight in the direct effect, beta rho + theta."""
+    """Error of tr(G) / n times its weight in the direct effect, beta rho + theta.
+
+    The mean diagonal of (I - rho W)^-1 M is exact.
+    """
     rho = response.rho_estimate
     error = trace_g_error(response.spectrum, rho) / response.spectrum.n if rho else 0.0
     rows = ((name, response.coefficients(r)) for r, name in enumerate(response.variables))
-    return {name: float(error * abs(beta * rho + theta)) for name, (beta, theta) in rows}
+    lags = response.M is None
+    return {name: float(error * abs(beta * rho + lags * theta)) for name, (beta, theta) in rows}
 
 
 def _frame(response: Parameters, values: Array) -> pd.DataFrame:
@@ -259,10 +264,15 @@ def _root(cov: Array) -> Array:
 def _average_weights(response: Parameters, sample: Array) -> dict[str, tuple[Array, Array]]:
     """Weights of (beta, theta) in each effect at the rho of each draw, of shape (draws,)."""
     rhos = sample[:, response.rho] if response.rho >= 0 else np.zeros(1)
-    g = mean_trace(response.spectrum, rhos)
-    sums = mean_row_sum(response.W, response.spectrum, rhos)
+    g = core.mean_trace(response.spectrum, rhos)
+    sums = core.mean_row_sum(response.W, response.spectrum, rhos)
+    own, all_lags = g, sums
+    if response.M is not None:
+        at = response.multiplier()
+        own = core.mean_own_lags(at, response.spectrum, rhos)
+        all_lags = core.mean_received_lags(at, response.spectrum, rhos)
     return {
-        "direct": (1 + rhos * g, g),
-        "indirect": (rhos * (sums - g), sums - g),
-        "total": (1 + rhos * sums, sums),
+        "direct": (1 + rhos * g, own),
+        "indirect": (rhos * (sums - g), all_lags - own),
+        "total": (1 + rhos * sums, all_lags),
     }

@@ -1,7 +1,8 @@
 """Average effects by order of neighbours, alone or summed, with standard errors.
 
-S = sum over q of W^q (rho^q beta + rho^(q-1) theta): order 0 is the entity itself, order 1 its
-neighbours, order 2 theirs (LeSage and Pace 2009, section 2.7.3).
+S = sum over q of rho^q W^q beta + rho^(q-1) W^(q-1) M theta, M the W of the lags of regressors:
+order 0 is the entity itself, order 1 its neighbours, order 2 theirs (LeSage and Pace 2009, section
+2.7.3).
 """
 
 from __future__ import annotations
@@ -59,18 +60,18 @@ def effects_by_order(
         raise OptionError(f"orders={orders!r} is {why}. Type orders=5, for example.")
     check_list("variables", variables)
     rho, whole = response.rho_estimate, average_weights(response)
-    terms = core.by_order(response.W, orders)
+    terms = core.by_order(response.W, orders, response.M)
     rows: dict[tuple[str, str, object], tuple[float, float]] = {}
     for name in variables or response.variables:
         r = response.position(name)
         beta, theta = (float(value) for value in response.coefficients(r))
-        coefficients = [_coefficient(q, beta, theta, rho) for q in range(orders + 1)]
+        coefficients = [_coefficients(q, beta, theta, rho) for q in range(orders + 1)]
         cov = response.cov_of(r)
         for kind in KINDS:
             parts = np.array(
                 [
-                    _share(kind, diagonal, row_sum) * part
-                    for (diagonal, row_sum), part in zip(terms, coefficients, strict=True)
+                    _share(kind, *order.beta) * own + _share(kind, *order.theta) * lag
+                    for order, (own, lag) in zip(terms, coefficients, strict=True)
                 ]
             )
             shown = np.cumsum(parts, axis=0) if cumulative else parts
@@ -113,12 +114,13 @@ def cumulative_effects(
     )
 
 
-def _coefficient(q: int, beta: float, theta: float, rho: float) -> Array:
-    """Coefficient of W^q and its derivatives in (beta, theta, rho)."""
+def _coefficients(q: int, beta: float, theta: float, rho: float) -> tuple[Array, Array]:
+    """Of W^q and of W^(q-1) M, each with its derivatives in (beta, theta, rho)."""
     if q == 0:
-        return np.array([beta, 1.0, 0.0, 0.0])
-    d_rho = q * rho ** (q - 1) * beta + ((q - 1) * rho ** (q - 2) * theta if q > 1 else 0.0)
-    return np.array([rho**q * beta + rho ** (q - 1) * theta, rho**q, rho ** (q - 1), d_rho])
+        return np.array([beta, 1.0, 0.0, 0.0]), np.zeros(4)
+    own = np.array([rho**q * beta, rho**q, 0.0, q * rho ** (q - 1) * beta])
+    d_rho = (q - 1) * rho ** (q - 2) * theta if q > 1 else 0.0
+    return own, np.array([rho ** (q - 1) * theta, 0.0, rho ** (q - 1), d_rho])
 
 
 def _share(kind: str, diagonal: float, row_sum: float) -> float:

@@ -44,6 +44,8 @@ class Parameters:
         Of the rows of W; numbers by default.
     horizon : {"short", "long"}
         Of the effects, in dynamic models.
+    M : sparse array, shape (n_entities, n_entities), or None
+        Of the lags of regressors, where that is not W: S = (I - rho W)^-1 (beta I + theta M).
     """
 
     variables: tuple[str, ...]
@@ -57,6 +59,7 @@ class Parameters:
     df: float | None = None
     labels: pd.Index | None = None
     horizon: str = "short"
+    M: sp.csr_array | None = None
 
     @property
     def units(self) -> pd.Index:
@@ -96,7 +99,7 @@ class Parameters:
                 f"rho = {rho:.4f} is not inside ({low:.4f}, {high:.4f}), where I - rho W is "
                 "nonsingular: no effect is defined. Look at the weights with nqp.weights.describe."
             )
-        return Multiplier(self.W, rho, self.spectrum)
+        return Multiplier(self.W, rho, self.spectrum, self.M)
 
     def position(self, variable: str) -> int:
         """Which of ``variables`` a name is; `OptionError` if none."""
@@ -151,7 +154,7 @@ def outcomes(
 def average_weights(response: Parameters) -> dict[str, Weights]:
     """Weights of (beta, theta) in the direct, indirect and total effect, at the estimate."""
     multiplier = response.multiplier()
-    direct = core.average_direct(response.spectrum, multiplier.rho)
+    direct = core.average_own(multiplier, response.spectrum)
     total = core.average_total(multiplier)
     return {"direct": direct, "indirect": total - direct, "total": total}
 

@@ -153,6 +153,11 @@ def footprints(
 
 def _operator(res: Any, variable: str, ids: pd.Index) -> dict[str, object]:
     """W (compressed rows) and the three scalars, checked against the result's own effects."""
+    if getattr(getattr(res, "design", None), "durbin", None) is not None:
+        raise OptionError(
+            "A map of footprints has one W, and lags of regressors have a W of their own here "
+            "(durbin_graph=). Look at single places with res.footprint(variable, entity)."
+        )
     W = sp.csr_array(res.graph.sparse)
     rho = float(res.params.get("rho", 0.0))
     beta, theta = float(res.params[variable]), float(res.params.get(f"W_{variable}", 0.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from nqp_spatial.exceptions import (
     CollinearityError,
     ConstantColumnError,
     DataWarning,
+    IdMismatchError,
     IslandWarning,
     OptionError,
     WeightsError,
@@ -42,6 +43,47 @@ _RESERVED = ("const", "rho", "lambda", "sigma2")
 
 
 @dataclass(frozen=True, eq=False)
+class Second:
+    """A W of its own for one term of a model, beside that of the others.
+
+    Attributes
+    ----------
+    W : sparse array, shape (n_entities, n_entities)
+        In the order of ``entities``.
+    name : str
+        What the weights are called, if they have an attribute ``name``; else empty.
+    """
+
+    W: sp.csr_array
+    entities: pd.Index
+    name: str = ""
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Log-determinants and traces of W."""
+        return prepare(self.W)
+
+    @cached_property
+    def row_sums(self) -> Array:
+        """Sums of the rows of W, shape (n_entities,)."""
+        return np.asarray(self.W.sum(axis=1))
+
+    def prepare(self, method: str) -> Spectrum:
+        """Log-determinants and traces of W by a given method."""
+        return prepare(self.W, method)
+
+    @property
+    def islands(self) -> pd.Index:
+        """Entities whose row of W is zero."""
+        return self.entities[self.row_sums == 0]
+
+    @property
+    def row_normalised(self) -> bool:
+        """Whether every row of W sums to one."""
+        return bool((np.abs(self.row_sums - 1) <= 1e-9).all())
+
+
+@dataclass(frozen=True, eq=False)
 class Design:
     """A balanced panel and its weights, in one order of entities and periods.
 
@@ -51,6 +93,8 @@ class Design:
     x : array, shape (n_periods, n_entities, k)
     W : sparse array, shape (n_entities, n_entities)
         In the order of ``entities``.
+    durbin, error : Second or None
+        Of the lags of regressors, and of the error, where that is another W.
     """
 
     y: Array
@@ -62,10 +106,18 @@ class Design:
     entities: pd.Index
     periods: pd.Index
     notes: tuple[str, ...]
+    durbin: Second | None = field(default=None, kw_only=True)
+    error: Second | None = field(default=None, kw_only=True)
 
     @classmethod
-    def of(cls, sample: Sample, graph: Any) -> Design:
+    def of(cls, sample: Sample, graph: Any, *, durbin: Any = None, error: Any = None) -> Design:
         """A balanced sample with roles y and x, in the order of its weights.
+
+        Parameters
+        ----------
+        durbin, error : weights, optional
+            Of the lags of regressors and of the error; by default, and if they are the same W,
+            ``graph``.
 
         Raises
         ------
@@ -79,16 +131,19 @@ class Design:
             checks.balanced(sample.index)
         check_names(sample)
         aligned = graph_on(graph, keys.entities)
+        W = checked_matrix(aligned, keys.entities)
         return cls(
             y=sample.array("y").reshape(keys.shape).T,
             x=np.moveaxis(sample.array(*REGRESSORS).reshape(*keys.shape, len(names)), 0, 1),
-            W=checked_matrix(aligned, keys.entities),
+            W=W,
             graph=aligned,
             dependent=sample.roles["y"][0],
             x_names=names,
             entities=keys.entities,
             periods=keys.periods,
             notes=sample.notes,
+            durbin=_second("durbin_graph", durbin, keys.entities, W),
+            error=_second("error_graph", error, keys.entities, W),
         )
 
     @property
@@ -105,6 +160,16 @@ class Design:
     def spectrum(self) -> Spectrum:
         """Log-determinants and traces of W, prepared once for all fits of this design."""
         return prepare(self.W)
+
+    @property
+    def durbin_W(self) -> sp.csr_array:  # noqa: N802
+        """W of the lags of regressors."""
+        return self.W if self.durbin is None else self.durbin.W
+
+    @property
+    def error_W(self) -> sp.csr_array:  # noqa: N802
+        """W of the error."""
+        return self.W if self.error is None else self.error.W
 
     @cached_property
     def islands(self) -> pd.Index:
@@ -214,6 +279,10 @@ class Design:
         digest = hashlib.sha256()
         for labels in (self.entities, self.periods, (self.dependent, *self.x_names)):
             digest.update("\x1f".join(map(str, labels)).encode())
+        for name, second in (("durbin", self.durbin), ("error", self.error)):
+            if second is not None:
+                digest.update(name.encode())
+                more += (second.W.indptr, second.W.indices, second.W.data)
         for array in (self.y, self.x, self.W.indptr, self.W.indices, self.W.data, *more):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
@@ -303,6 +372,26 @@ def checked_matrix(graph: Graph, entities: pd.Index) -> sp.csr_array:
             "their spatial lag is zero, not missing."
         )
     return W
+
+
+def _second(name: str, graph: Any, entities: pd.Index, W: sp.csr_array) -> Second | None:
+    """The weights of one term, unless they are those of all others."""
+    if graph is None:
+        return None
+    if isinstance(graph, Mapping):
+        raise OptionError(
+            f"{name} is a mapping. Weights that change over time are one W for all terms: leave "
+            f"{name} out, or give one Graph.",
+            option=name,
+        )
+    try:
+        own = checked_matrix(graph_on(graph, entities), entities)
+    except (WeightsError, IdMismatchError) as error:
+        raise type(error)(f"{name}: {error}") from error
+    if own.nnz == W.nnz and not (own != W).nnz:
+        return None
+    called = getattr(graph, "name", "")
+    return Second(own, entities, called if isinstance(called, str) else "")
 
 
 def warn_islands(message: str) -> None:

@@ -12,7 +12,7 @@ from nqp_spatial.core.linear.collinear import Triangle, absorbed, dependent
 from nqp_spatial.core.linear.orthogonal import Basis
 from nqp_spatial.core.spatial.ml import lag
 from nqp_spatial.exceptions import DroppedLagWarning, NotRowNormalisedError, OptionError
-from nqp_spatial.panel.design import Design
+from nqp_spatial.panel.design import Design, Second
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import check_option
 
@@ -33,7 +33,7 @@ def durbin_names(durbin: Sequence[str] | None, names: Sequence[str]) -> tuple[st
 def regressors(design: Design, lagged: Sequence[str], effects: str | None) -> Array:
     """[const, X, WX], shape (n_periods, n_entities, K), before demeaning; const without effects."""
     positions = [design.x_names.index(name) for name in lagged]
-    parts = [design.x, lag(design.W, design.x[..., positions])]
+    parts = [design.x, lag(design.durbin_W, design.x[..., positions])]
     if effects is None:
         parts.insert(0, np.ones((*design.y.shape, 1)))
     return np.concatenate(parts, axis=-1)
@@ -91,7 +91,9 @@ def _identify(
     return lagged, Z, within, Triangle.of(within)
 
 
-def check_row_normalised(design: Design, what: str, effects: str, otherwise: str) -> None:
+def check_row_normalised(
+    design: Design | Second, what: str, effects: str, otherwise: str, graph: str = "graph"
+) -> None:
     """Raise `NotRowNormalisedError` naming entities unless every row of W sums to one."""
     if design.row_normalised:
         return
@@ -105,5 +107,5 @@ def check_row_normalised(design: Design, what: str, effects: str, otherwise: str
     raise NotRowNormalisedError(
         f"{what} with {effects} effects needs rows of W that sum to one; {int(off.sum())} do not, "
         f"first {first(design.entities[off])} (row sum {sums[off][0]:.4g}).{islands} Type "
-        f"nqp.weights.normalise(graph, 'row'), or use {otherwise}."
+        f"nqp.weights.normalise({graph}, 'row'), or use {otherwise}."
     )

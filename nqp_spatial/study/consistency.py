@@ -11,7 +11,7 @@ from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.messages import suggest
 from nqp_spatial.shared.values import Entry, Key, Problem, either
 from nqp_spatial.study.registry import DIAGNOSTICS, MODELS, TESTED, VARIED
-from nqp_spatial.study.rows import REGRESSORS
+from nqp_spatial.study.rows import REGRESSORS, TERMS
 from nqp_spatial.study.schema import BUNDLED_SYSTEM, IndexOutcome, Study
 
 
@@ -151,6 +151,18 @@ def _model(study: Study, name: str, options: Entry) -> Iterator[Problem]:
             if weights in study.weights and options.weights.count(weights) > 1:
                 yield ("weights", i), f"{weights!r} is named twice. Keep one."
         yield from _changing(study, options)
+        yield from _terms(study, options)
+
+
+def _terms(study: Study, options: Entry) -> Iterator[Problem]:
+    """Weights of single terms are weights of the study, the same in all periods."""
+    for key in TERMS:
+        if (weights := options.said.get(key)) is None:
+            continue
+        yield from _unknown((key,), weights, list(study.weights), "weights")
+        if weights in study.weights and study.changes(weights):
+            said = f"the weights {weights!r} change over time, and those of one term cannot."
+            yield (key,), said
 
 
 def _equation(study: Study, options: Entry) -> Iterator[Problem]:

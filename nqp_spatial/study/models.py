@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -34,7 +35,7 @@ from nqp_spatial.study.data import StudyData
 from nqp_spatial.study.graphs import Weights
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.result import Found
-from nqp_spatial.study.rows import Interaction, LagOf, Model
+from nqp_spatial.study.rows import TERMS, Interaction, LagOf, Model
 from nqp_spatial.study.schema import Study
 
 Data: TypeAlias = pd.DataFrame | pd.Series
@@ -259,6 +260,7 @@ def fit(
         asked = call(study, data, outcome, own.options, n_jobs)
         if own.options.row.spatial:
             _keeps_entities(found.data, data)
+            asked = replace(asked, options=under(asked.options, found.graphs))
         else:
             fitted = {own.key: asked.specify().fit(**asked.fit)}
     if asked is None:
@@ -276,6 +278,16 @@ def fit(
             with own.attempt(*place.split("/")[2:], "tables"):
                 more = _further(study, asked, result, own.options, n_jobs)
                 found.tables_of[place] = {**result.frames, **more}
+
+
+def under(options: Mapping[str, Any], graphs: Mapping[str, Weights]) -> dict[str, Any]:
+    """Options of a model, with weights in place of the names that single terms have."""
+    named: dict[str, Any] = {}
+    for key in TERMS:
+        if (name := options.get(key)) is not None:
+            named[key] = copy(graphs[name])
+            named[key].name = name  # for the note of the result
+    return {**options, **named}
 
 
 def _under_each(

@@ -59,6 +59,7 @@ SUPPLIED = frozenset(
     ("self", "y", "x", "graph", "panel", "polygons", "ids", "gdf", "data", "frame", "treated_from")
     + ("coordinates", "n_jobs", "workers", "checkpoint")
 )
+TERMS = ("durbin_graph", "error_graph")  # terms of a model with weights of their own
 # What parameters of models take in a file, where that is not what they take in Python.
 NAMED: Mapping[str, Any] = {
     "endog": _columns("numbers"),
@@ -71,6 +72,7 @@ NAMED: Mapping[str, Any] = {
     "clusters": _columns("labels", "entity", "time"),
     "other_effects": _columns("labels") | None,
     "trends": Annotated[str, ColumnOf("labels", ("entity",))] | None,
+    **dict.fromkeys(TERMS, str | None),  # names of weights of the study
 }
 # Parameters that name regressors of the model.
 REGRESSORS = ("durbin", "predetermined", "endogenous", "regime")

@@ -26,7 +26,7 @@ from nqp_spatial.study.data import StudyData, check_names, members, prepare
 from nqp_spatial.study.file import load
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.log import RunLog
-from nqp_spatial.study.models import call, clusters, fit, noted, rows_of
+from nqp_spatial.study.models import call, clusters, fit, noted, rows_of, under
 from nqp_spatial.study.registry import DIAGNOSTICS, how
 from nqp_spatial.study.result import Answer, Found, StudyResult
 from nqp_spatial.study.rows import found as api_of
@@ -193,6 +193,7 @@ def _robustness(
     data = rows_of(study, found.data, base)
     specification, fit = _split(options, data)
     if options.row.spatial:
+        specification = under(specification, found.graphs)
         specification["graph"] = found.graphs[block.weights or study.graphs_of(options)[0]]
     frame = data.panel.frame.copy()
     frame.attrs = {"notes": list(data.panel.notes)}

@@ -65,7 +65,26 @@ UNDER: dict[str, tuple[str, Callable[..., Any]]] = {
         "{model: spatial_iv, lag: false, error: true, weights: near}",
         lambda f, y, x, W: nqp.SpatialIV(y, x, W, lag=False, error=True).fit(),
     ),
+    "weights of the error": (
+        "{model: sac, error_graph: far, weights: near, cov_type: observed}",
+        lambda f, y, x, W: nqp.SAC(y, x, W, error_graph=far()).fit(cov_type="observed"),
+    ),
+    "weights of lags": (
+        "{model: sdm_did, durbin_graph: far, weights: near}",
+        lambda f, y, x, W: nqp.SpatialDiD(
+            y, x["did"], x[["x1", "x2"]], W, durbin_graph=far()
+        ).fit(),
+    ),
+    "weights of both": (
+        "{model: gns, error_graph: far, durbin_graph: far, weights: near}",
+        lambda f, y, x, W: nqp.GNS(y, x, W, error_graph=far(), durbin_graph=far()).fit(),
+    ),
 }
+
+
+def far() -> Any:
+    places = table()[["lon", "lat"]].groupby(level=0).first()
+    return nqp.weights.normalise(nqp.weights.inverse_distance(places))
 
 
 def frame() -> pd.DataFrame:
@@ -93,6 +112,14 @@ def test_an_option_of_python_is_a_key(said: StudyResult, name: str, monkeypatch)
 @pytest.mark.parametrize("name", UNDER)
 def test_an_option_of_python_is_a_key_of_a_spatial_model(said: StudyResult, name: str):
     assert_same(said.results[f"y/{name}/near"], asked(UNDER[name][1], near()))
+
+
+def test_results_name_the_weights_of_single_terms(said: StudyResult):
+    fitted = said.results["y/weights of both/near"]
+    told = " ".join(map(str, fitted.notes))
+    assert "The error has weights of its own (far)" in told
+    assert "Lags of regressors have weights of their own (far)" in told
+    assert fitted.provenance["weights"]["error_graph"]["name"] == "far"
 
 
 def project(folder: Path, text: str) -> Path:
@@ -142,6 +169,8 @@ def test_options_of_steps_joins_and_questions(tmp_path):
         ("sar: {serial_lags: 2}", "models.sar.serial_lags: .*belongs to cov_type"),
         ("sar: {logdet: ul}", "models.sar.logdet: expected auto, eigenvalues, lu"),
         ("sar: {cov_type: conley, cutoff_km: 9}", "conley needs polygons under data"),
+        ("sac: {error_graph: fra}", "models.sac.error_graph: .*Did you mean 'far'"),
+        ("sac: {durbin_graph: far}", "models.sac.durbin_graph: unknown key"),
         ("fe: {cov_type: observed}", "models.fe.cov_type: .*Type cov_type='unadjusted'"),
         ("dynamic_sar: {cov_type: observed}", "models.dynamic_sar.cov_type: .*'asymptotic'"),
         ("sar: {effects: random, cov_type: observed}", "models.sar.cov_type: .*random effects"),

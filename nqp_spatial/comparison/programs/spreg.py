@@ -160,6 +160,11 @@ def _check(model: Any, design: Design) -> None:
         what = "panels that lack (entity, time) pairs"
     elif len(design.units) > design.n_entities:
         what = "weights that change over time"
+    elif design.durbin is not None or design.error is not None:
+        raise OptionError(
+            "spreg has one W for all terms, and this model has another for its error or its lags "
+            "of regressors. Check the model without error_graph= and durbin_graph=."
+        )
     else:
         return
     raise OptionError(f"spreg has no {what}. Check the model on a part of the data without them.")

@@ -212,7 +212,8 @@ def correct(panel: Panel, found: Estimate) -> Estimate:
     g = wy - demean(information.apply_g(panel.W, multiplier, resid), removed)
     term, scale = information.term(multiplier, panel.transformed), panel.transformed
     flat = Z.reshape(-1, len(delta))
-    info = information.information(flat, g.ravel(), sigma2, [term], panel.spectrum, scale)
+    traces = information.one_matrix([term], panel.spectrum, scale)
+    info = information.information(flat, g.ravel(), sigma2, traces, scale)
     return replace(
         found,
         delta=delta,

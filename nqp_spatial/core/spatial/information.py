@@ -16,6 +16,7 @@ on which G and H have lost the eigenvalues 1 / (1 - rho) and 1 / (1 - lambda).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -66,9 +67,62 @@ def trace_pair(spectrum: Spectrum, a: Term, b: Term, scale: Scale) -> float:
     return total
 
 
-def information(
-    Z: Array, g: Array | None, sigma2: float, terms: list[Term], spectrum: Spectrum, scale: Scale
-) -> Array:
+class Traces(NamedTuple):
+    """tr(P), shape (m,), and tr(PQ) + tr(P'Q), (m, m), of rho and lambda, on what is left."""
+
+    single: Array
+    pair: Array
+
+
+def one_matrix(terms: list[Term], spectrum: Spectrum, scale: Scale) -> Traces:
+    """Of models with one W, from its spectrum."""
+    pair = [[trace_pair(spectrum, a, b, scale) for b in terms] for a in terms]
+    single = [trace(spectrum, a, scale) for a in terms]
+    return Traces(np.array(single), np.array(pair).reshape(len(terms), len(terms)))
+
+
+def transformed(lag: Multiplier, error: Multiplier, values: Array) -> Array:
+    """P values, P = (I - lambda M) G (I - lambda M)^-1, of shape (n, m)."""
+    applied = lag.W @ lag.solve(error.solve(values))
+    return np.asarray(applied - error.rho * (error.W @ applied))
+
+
+def two_matrices(
+    lag: Multiplier, error: Multiplier, spectra: tuple[Spectrum, Spectrum], scale: Scale
+) -> Traces:
+    """Of (rho, lambda) where the error has a W of its own, M, from blocks of columns.
+
+    What e is in Wy is then P e, P = (I - lambda M) G (I - lambda M)^-1: G only if W and M commute.
+    Row-normalised W and M both lose a root of one with the period effects, as a vector of ones is
+    an eigenvector of each.
+    """
+    n, size, ones = lag.n, 256, np.ones((lag.n, 1))
+    square = across = aside = 0.0  # tr(P'P), tr(PL), tr(P'L), L = M (I - lambda M)^-1
+    for start in range(0, n, size):
+        unit = np.eye(n, min(size, n - start), -start)
+        P, L = transformed(lag, error, unit), error.W @ error.solve(unit)
+        square += float((P**2).sum())
+        aside += float((P * L).sum())
+        across += float((P * error.apply_g_transposed(unit)).sum())
+    first, second = spectra
+    rho, lambda_ = lag.rho, error.rho
+    single = np.array([first.trace_g(rho), second.trace_g(lambda_)])
+    own = second.trace_gg(lambda_) + second.trace_gtg(lambda_)
+    pair = np.array([[first.trace_gg(rho) + square, across + aside], [across + aside, own]])
+    if scale.unit_roots:
+        gone = 1 / (1 - np.array([rho, lambda_]))
+        filtered = ones - lambda_ * (error.W.T @ ones)
+        sums = [
+            error.solve_transposed(lag.apply_g_transposed(filtered)),  # P'1
+            error.apply_g_transposed(ones),
+        ]
+        columns = np.column_stack(sums)
+        single = single - gone
+        pair = pair - np.outer(gone, gone) - columns.T @ columns / n
+    return Traces(single, pair)
+
+
+def information(Z: Array, g: Array | None, sigma2: float, traces: Traces, scale: Scale) -> Array:
     """Information matrix of (delta, rho and lambda as present, sigma2).
 
     Parameters
@@ -76,18 +130,18 @@ def information(
     Z : array, shape (rows, k)
         Filtered by I - lambda W.
     g : array, shape (rows,), optional
-        Of the first of ``terms``, if that is rho.
-    terms : list of Term
-        rho and lambda, as the model has them.
+        Of the first of the spatial parameters, if that is rho.
+    traces : Traces
+        Of rho and lambda, as the model has them.
     """
-    k, m = Z.shape[1], len(terms)
+    k, m = Z.shape[1], len(traces.single)
     info = np.zeros((k + m + 1, k + m + 1))
     info[:k, :k] = Z.T @ Z / sigma2
-    for i, a in enumerate(terms):
-        for j, b in enumerate(terms[i:], start=i):
-            value = scale.n_periods * trace_pair(spectrum, a, b, scale)
+    for i in range(m):
+        for j in range(i, m):
+            value = scale.n_periods * traces.pair[i, j]
             info[k + i, k + j] = info[k + j, k + i] = value
-        last = scale.n_periods * trace(spectrum, a, scale) / sigma2
+        last = scale.n_periods * traces.single[i] / sigma2
         info[k + i, -1] = info[-1, k + i] = last
     if g is not None:
         info[:k, k] = info[k, :k] = Z.T @ g / sigma2

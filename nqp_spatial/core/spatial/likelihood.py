@@ -209,7 +209,13 @@ def gaussian(ssr: Any, n: int) -> Any:
 
 
 def maximise(
-    data: Compressed, spectrum: Jacobian, scale: Scale, *, lag: bool, error: bool
+    data: Compressed,
+    spectrum: Jacobian,
+    scale: Scale,
+    *,
+    lag: bool,
+    error: bool,
+    second: Jacobian | None = None,
 ) -> Optimum:
     """Maximum likelihood of delta, rho and lambda.
 
@@ -220,6 +226,8 @@ def maximise(
     spectrum : Spectrum of W, or what the fixed effects leave of it
     lag, error : bool
         Whether the model has rho, and lambda.
+    second : Spectrum, optional
+        Of the W of the error, if that is another.
 
     Returns
     -------
@@ -227,11 +235,12 @@ def maximise(
         With ``sigma2`` zero and no coefficients if the regressors fit y exactly: either y has no
         error, or Wy is a multiple of y, so that rho is not identified.
     """
+    second = spectrum if second is None else second
     plain = data.residual(0.0, lag=lag)
     if data.is_exact(plain.least):
         return Optimum(np.full(data.k, np.nan), plain.best, 0.0, 0.0, np.inf, at_bound=False)
-    if error and lag and not spectrum.cheap:
-        return _maximise_jointly(data, spectrum, scale)
+    if error and lag and not (spectrum.cheap and second.cheap):
+        return _maximise_jointly(data, spectrum, second, scale)
 
     def best_rho(lambda_: float) -> _Found:
         found = data.residual(lambda_, lag=lag)
@@ -251,23 +260,23 @@ def maximise(
         rho = best_rho(lambda_).value
         ssr = data.residual(lambda_, lag=lag).ssr(rho)
         jacobian = log_jacobian(spectrum, scale, rho) if lag else 0.0
-        return gaussian(ssr, scale.n) + jacobian + log_jacobian(spectrum, scale, lambda_)
+        return gaussian(ssr, scale.n) + jacobian + log_jacobian(second, scale, lambda_)
 
     def profile_slope(lambda_: float) -> float:  # by the envelope theorem
         rho = best_rho(lambda_).value
         ssr = data.residual(lambda_, lag=lag).ssr(rho)
         fit = -0.5 * scale.n * data.slope(rho, lambda_) / ssr
-        return fit + jacobian_slope(spectrum, scale, lambda_)
+        return fit + jacobian_slope(second, scale, lambda_)
 
-    outer = _search(profile, profile_slope, spectrum) if error else _Found(0.0)
+    outer = _search(profile, profile_slope, second) if error else _Found(0.0)
     inner = best_rho(outer.value)
     others = [Peak(rho, outer.value, drop) for rho, drop in inner.others]
     others += [Peak(best_rho(value).value, value, drop) for value, drop in outer.others]
     ssr = data.residual(outer.value, lag=lag).ssr(inner.value)
     jacobian = log_jacobian(spectrum, scale, inner.value) if lag else 0.0
-    jacobian += log_jacobian(spectrum, scale, outer.value) if error else 0.0
+    jacobian += log_jacobian(second, scale, outer.value) if error else 0.0
     at_bound = inner.at_bound or outer.at_bound
-    low, high = spectrum.interval
+    width = max(high - low for low, high in (spectrum.interval, second.interval))
     return Optimum(
         data.delta(inner.value, outer.value),
         inner.value,
@@ -275,26 +284,29 @@ def maximise(
         ssr / scale.n,
         gaussian(ssr, scale.n) + jacobian,
         at_bound,
-        () if at_bound else apart(inner.value, outer.value, others, high - low),
+        () if at_bound else apart(inner.value, outer.value, others, width),
     )
 
 
-def _maximise_jointly(data: Compressed, spectrum: Jacobian, scale: Scale) -> Optimum:
+def _maximise_jointly(
+    data: Compressed, spectrum: Jacobian, second: Jacobian, scale: Scale
+) -> Optimum:
     """Both parameters together where a log-determinant is dear: a simplex from five starts."""
-    low, high = spectrum.interval
+    low, high = (np.array(ends) for ends in zip(spectrum.interval, second.interval, strict=True))
+    width = float((high - low).max())
     edge = 1e-9 * (high - low)
 
     def objective(point: Array) -> float:
         rho, lambda_ = point
-        if not (low + edge < rho < high - edge and low + edge < lambda_ < high - edge):
+        if not ((low + edge < point) & (point < high - edge)).all():
             return np.inf
         ssr = data.residual(lambda_, lag=True).ssr(rho)
-        jacobian = log_jacobian(spectrum, scale, rho) + log_jacobian(spectrum, scale, lambda_)
+        jacobian = log_jacobian(spectrum, scale, rho) + log_jacobian(second, scale, lambda_)
         return -gaussian(ssr, scale.n) - jacobian
 
     options = {"xatol": 1e-9, "fatol": 1e-9}
-    r = 0.6 * min(-low, high)
-    starts = ([0.0, 0.0], [r, 0.0], [0.0, r], [r, -r], [-r, r])
+    r, s = 0.6 * np.minimum(-low, high)
+    starts = ([0.0, 0.0], [r, 0.0], [0.0, s], [r, -s], [-r, s])
     runs = [minimize(objective, s, method="Nelder-Mead", options=options) for s in starts]
     margin = 1e-5 * (high - low)
 
@@ -316,7 +328,7 @@ def _maximise_jointly(data: Compressed, spectrum: Jacobian, scale: Scale) -> Opt
         sigma2,
         -float(best.fun),
         not inside(best),
-        apart(rho, lambda_, others, high - low) if inside(best) else (),
+        apart(rho, lambda_, others, width) if inside(best) else (),
     )
 
 

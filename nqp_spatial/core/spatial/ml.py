@@ -25,6 +25,7 @@ from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import Spectrum
 
 Array = npt.NDArray[np.float64]
+Spectra = tuple[Spectrum, Spectrum]  # of the W of y, and of the W of the error
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,13 @@ class _Within:
     y: Array
     wy: Array
     Z: Array
-    lagged: Array | None  # W [Z, Wy, y], for models with a spatial error
+    lagged: Array | None  # M [Z, Wy, y], M the W of the error, for models with a spatial error
     W: sp.csr_array
+    M: sp.csr_array
     effects: str | None  # removed from lags again; None where lags are of demeaned data
 
     def filtered(self, lambda_: float) -> tuple[Array, Array, Array]:
-        """(I - lambda W) of y, Wy and Z."""
+        """(I - lambda M) of y, Wy and Z."""
         if self.lagged is None or lambda_ == 0.0:
             return self.y, self.wy, self.Z
         lagged = self.lagged
@@ -118,7 +120,14 @@ class _Within:
 
 
 def _within(
-    y: Array, Z: Array, W: sp.csr_array, effects: str | None, *, demean_first: bool, error: bool
+    y: Array,
+    Z: Array,
+    W: sp.csr_array,
+    M: sp.csr_array,
+    effects: str | None,
+    *,
+    demean_first: bool,
+    error: bool,
 ) -> _Within:
     again = None if demean_first else effects
     y_within, Z_within = demean(y, effects), demean(Z, effects)
@@ -126,8 +135,8 @@ def _within(
     lagged = None
     if error:
         stacked = np.concatenate([Z_within, wy[..., None], y_within[..., None]], axis=-1)
-        lagged = demean(lag(W, stacked), again)
-    return _Within(y_within, wy, Z_within, lagged, W, again)
+        lagged = demean(lag(M, stacked), again)
+    return _Within(y_within, wy, Z_within, lagged, W, M, again)
 
 
 def estimate(
@@ -140,9 +149,10 @@ def estimate(
     correction: str,
     lag: bool = True,
     error: bool = False,
+    second: tuple[sp.csr_array, Spectrum] | None = None,
     hessian: bool = False,
 ) -> Estimate:
-    """Fit y_t = rho W y_t + Z_t delta + effects + u_t, u_t = lambda W u_t + e_t.
+    """Fit y_t = rho W y_t + Z_t delta + effects + u_t, u_t = lambda M u_t + e_t.
 
     Parameters
     ----------
@@ -156,20 +166,25 @@ def estimate(
     correction : {"lee-yu", "none", "bias-corrected"}
     lag, error : bool
         Whether rho and lambda are in the model.
+    second : (M, its spectrum), optional
+        Where that of the error is not W; as W, row-normalised if it meets period effects.
     hessian : bool
         Whether ``cov`` is from the observed information in place of the expected: for
         "bias-corrected" that of the direct likelihood at its maximum.
     """
     n_periods, n_entities, k = Z.shape
     direct = correction == "bias-corrected" and effects is not None
-    data = _within(y, Z, W, effects, demean_first=correction == "bias-corrected", error=error)
+    M, own = (W, spectrum) if second is None else second
+    spectra = spectrum, own
+    first = correction == "bias-corrected"
+    data = _within(y, Z, W, M, effects, demean_first=first, error=error)
     scale = scale_of(effects, correction, n_entities, n_periods)
-    optimum = maximise(data.compressed(), spectrum, scale, lag=lag, error=error)
+    optimum = maximise(data.compressed(), spectrum, scale, lag=lag, error=error, second=own)
     params = _stack(optimum, lag, error)
-    parts = _inference(data, params, spectrum, scale, lag, error)
+    parts = _inference(data, params, spectra, scale, lag, error)
     cov, curvature = parts.cov, None
     if hessian and optimum.sigma2 > 0:
-        curvature = _observed(data, params, spectrum, scale, lag, error)
+        curvature = _observed(data, params, spectra, scale, lag, error)
     if optimum.at_bound or optimum.sigma2 == 0.0:  # the score is not zero there
         cov, curvature = np.full_like(cov, np.nan), None
     elif direct:
@@ -177,7 +192,7 @@ def estimate(
         scale = scale_of(effects, "lee-yu", n_entities, n_periods)
         if effects == "time":  # traces of all of G beside (N - 1) T observations, as splm does
             scale = Scale(scale.n, n_periods)
-        parts = _inference(data, params, spectrum, scale, lag, error)
+        parts = _inference(data, params, spectra, scale, lag, error)
         cov = parts.cov
     delta, rho, lambda_, sigma2 = _unstack(params, k, lag, error)
     return Estimate(
@@ -209,12 +224,15 @@ def point(
     correction: str,
     lag: bool = True,
     error: bool = False,
+    second: tuple[sp.csr_array, Spectrum] | None = None,
 ) -> Optimum:
     """The maximum alone, as `estimate` finds it before any analytic correction."""
     n_periods, n_entities, _ = Z.shape
-    data = _within(y, Z, W, effects, demean_first=correction == "bias-corrected", error=error)
+    M, own = (W, spectrum) if second is None else second
+    first = correction == "bias-corrected"
+    data = _within(y, Z, W, M, effects, demean_first=first, error=error)
     scale = scale_of(effects, correction, n_entities, n_periods)
-    return maximise(data.compressed(), spectrum, scale, lag=lag, error=error)
+    return maximise(data.compressed(), spectrum, scale, lag=lag, error=error, second=own)
 
 
 def _stack(optimum: Optimum, lag: bool, error: bool) -> Array:
@@ -238,7 +256,7 @@ class _Inference:
 
 
 def _inference(
-    data: _Within, params: Array, spectrum: Spectrum, scale: Scale, lag: bool, error: bool
+    data: _Within, params: Array, spectra: Spectra, scale: Scale, lag: bool, error: bool
 ) -> _Inference:
     """Innovations, filtered regressors and covariance at the parameters."""
     k = data.Z.shape[-1]
@@ -248,20 +266,30 @@ def _inference(
     if sigma2 == 0.0:
         return _Inference(resid, Z, None, np.full((len(params), len(params)), np.nan))
     terms, g, multiplier = [], None, None
+    both = lag and error and data.M is not data.W
+    second = Multiplier(data.M, lambda_, spectra[1]) if error else None
     if lag:
-        multiplier = Multiplier(data.W, rho, spectrum)
-        terms.append(information.term(multiplier, scale))
-        multiplied = information.apply_g(data.W, multiplier, resid)
+        multiplier = Multiplier(data.W, rho, spectra[0])
+        if both:
+            assert second is not None
+            multiplied = information.transformed(multiplier, second, resid.T).T
+        else:
+            terms.append(information.term(multiplier, scale))
+            multiplied = information.apply_g(data.W, multiplier, resid)
         g = wy - demean(multiplied, data.effects)
-    if error:
-        terms.append(information.term(Multiplier(data.W, lambda_, spectrum), scale))
+    if both:
+        assert multiplier is not None and second is not None
+        traces = information.two_matrices(multiplier, second, spectra, scale)
+    else:
+        terms += [information.term(second, scale)] if second is not None else []
+        traces = information.one_matrix(terms, spectra[int(error)], scale)
     flat = None if g is None else g.ravel()
-    info = information.information(Z.reshape(-1, k), flat, sigma2, terms, spectrum, scale)
+    info = information.information(Z.reshape(-1, k), flat, sigma2, traces, scale)
     return _Inference(resid, Z, g, information.invert(info), multiplier)
 
 
 def _observed(
-    data: _Within, params: Array, spectrum: Spectrum, scale: Scale, lag: bool, error: bool
+    data: _Within, params: Array, spectra: Spectra, scale: Scale, lag: bool, error: bool
 ) -> Array:
     """Covariance at the parameters from the curvature of the likelihood."""
     k = data.Z.shape[-1]
@@ -272,12 +300,12 @@ def _observed(
     second = np.zeros((k + lag + error, k + lag + error))
     if error:
         assert data.lagged is not None
-        lagged = data.lagged.reshape(-1, k + 2)  # W [Z, Wy, y]
+        lagged = data.lagged.reshape(-1, k + 2)  # M [Z, Wy, y]
         slopes = np.column_stack([slopes, lagged @ np.array([*-delta, -rho, 1.0])])
         second[:-1, -1] = second[-1, :-1] = resid @ lagged[:, : k + lag]
-    found = observed.information(
-        slopes, second, resid, sigma2, params[k:-1].tolist(), spectrum, scale
-    )
+    jacobian = [observed.curvature(spectra[0], rho, scale)] * lag
+    jacobian += [observed.curvature(spectra[1], lambda_, scale)] * error
+    found = observed.information(slopes, second, resid, sigma2, jacobian, scale)
     return observed.invert(found)
 
 

@@ -2,7 +2,8 @@
 
 S(W) = (I - rho W)^-1 (beta I + theta W) is linear in (beta, theta) with weights that depend on rho
 alone, so each effect is ``beta * m + theta * w`` and its derivative in rho ``beta * dm + theta *
-dw`` (LeSage and Pace 2009, section 2.7; powers and inverses of W commute).
+dw`` (LeSage and Pace 2009, section 2.7; powers and inverses of W commute). Lags of regressors may
+have a W of their own, M: then S = (I - rho W)^-1 (beta I + theta M), and nothing commutes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,10 +39,18 @@ class Multiplier:
     rho : float
     spectrum : Spectrum of W, optional
         Its factorisations are used if it has any.
+    M : sparse array, shape (n, n), optional
+        Of the lags of regressors, where that is not W.
     """
 
-    def __init__(self, W: sp.csr_array, rho: float, spectrum: Spectrum | None = None) -> None:
-        self.W, self.rho, self.n = W, rho, W.shape[0]
+    def __init__(
+        self,
+        W: sp.csr_array,
+        rho: float,
+        spectrum: Spectrum | None = None,
+        M: sp.csr_array | None = None,
+    ) -> None:
+        self.W, self.rho, self.n, self.M = W, rho, W.shape[0], M
         self._solver = getattr(spectrum, "solve", None)
         self._known = getattr(spectrum, "factor", None)
         self._dense = W.nnz > _DENSE * self.n**2
@@ -115,9 +125,35 @@ def average_direct(spectrum: Spectrum, rho: float) -> Weights:
     return Weights(*(np.asarray(part) for part in parts))
 
 
+def average_own(multiplier: Multiplier, spectrum: Spectrum) -> Weights:
+    """`average_direct`, where lags of regressors may have another W: one solution for each row."""
+    plain = average_direct(spectrum, multiplier.rho)
+    if multiplier.M is None:
+        return plain
+    theta, d_theta = (np.asarray(part.mean()) for part in _own_lags(multiplier))
+    return Weights(plain.beta, theta, plain.d_beta, d_theta)
+
+
+def _own_lags(multiplier: Multiplier, positions: Positions | None = None) -> tuple[Array, Array]:
+    """Diagonals of A^-1 M and of A^-1 W A^-1 M at ``positions`` (default all)."""
+    assert multiplier.M is not None
+    n, M = multiplier.n, multiplier.M.tocsc()
+    positions = np.arange(n) if positions is None else np.asarray(positions)
+    theta, d_theta = np.empty((2, len(positions)))
+    size = max(1, min(256, _BLOCK // n))
+    for start in range(0, len(positions), size):
+        columns = positions[start : start + size]
+        here = columns, np.arange(len(columns))
+        applied = multiplier.solve(M[:, columns].toarray())
+        theta[start : start + len(columns)] = applied[here]
+        d_theta[start : start + len(columns)] = multiplier.solve(multiplier.W @ applied)[here]
+    return theta, d_theta
+
+
 def average_total(multiplier: Multiplier) -> Weights:
     """Mean row sum of S, without solving where rows of W sum to one."""
-    if np.abs(multiplier.W.sum(axis=1) - 1).max() < 1e-12:
+    of_ones = [multiplier.W] if multiplier.M is None else [multiplier.W, multiplier.M]
+    if all(np.abs(matrix.sum(axis=1) - 1).max() < 1e-12 for matrix in of_ones):
         a = np.asarray(1 / (1 - multiplier.rho))
         return Weights(a, a, a**2, a**2)
     sums = received(multiplier)
@@ -126,32 +162,43 @@ def average_total(multiplier: Multiplier) -> Weights:
 
 def received(multiplier: Multiplier) -> Weights:
     """Row sums of S, shape (n,): what each entity receives, its own effect included."""
-    return _along(multiplier.W, multiplier.solve, np.ones(multiplier.n))
+    return response_to(multiplier, np.ones(multiplier.n))
 
 
 def sent(multiplier: Multiplier) -> Weights:
     """Column sums of S, shape (n,): what each entity sends, its own effect included."""
-    return _along(multiplier.W.T.tocsr(), multiplier.solve_transposed, np.ones(multiplier.n))
+    W, M = multiplier.W.T.tocsr(), multiplier.M
+    solve = multiplier.solve_transposed
+    return _along(W, solve, np.ones(multiplier.n), W if M is None else M.T.tocsr())
 
 
 def footprint(multiplier: Multiplier, position: int) -> Weights:
     """Column ``position`` of S, shape (n,): the effect on all of a change in one entity."""
     unit = np.zeros(multiplier.n)
     unit[position] = 1.0
-    return _along(multiplier.W, multiplier.solve, unit)
+    return response_to(multiplier, unit)
 
 
 def response_to(multiplier: Multiplier, change: Array) -> Weights:
     """S times a change of the regressor, of shape (n,) or (n, m)."""
-    return _along(multiplier.W, multiplier.solve, change)
+    W, solve, M = multiplier.W, multiplier.solve, multiplier.M
+    if M is None:
+        return _along(W, solve, change, W)
+    m, w = solve(change), solve(M @ change)
+    return Weights(m, w, solve(W @ m), solve(W @ w))
 
 
-def _along(W: sp.csr_array, solve, vector: Array) -> Weights:  # type: ignore[no-untyped-def]
-    """Weights in S v: A^-1 v, W A^-1 v and their derivatives A^-1 W A^-1 v, W A^-1 W A^-1 v."""
+def _along(  # type: ignore[no-untyped-def]
+    W: sp.csr_array, solve, vector: Array, M: sp.csr_array
+) -> Weights:
+    """A^-1 v, M A^-1 v and their derivatives A^-1 W A^-1 v, M A^-1 W A^-1 v: M is W or commutes.
+
+    Transposed, as for columns of S, it need not: 1'A^-1 M is M'A'^-1 1.
+    """
     m = solve(vector)
     w = W @ m
     d_m = solve(w)
-    return Weights(m, w, d_m, W @ d_m)
+    return Weights(m, w if M is W else M @ m, d_m, M @ d_m)
 
 
 def direct(multiplier: Multiplier, positions: Positions | None = None) -> Weights:
@@ -181,6 +228,8 @@ def direct(multiplier: Multiplier, positions: Positions | None = None) -> Weight
             weighted = g * scale[:, None] / scale[columns]
             block[2] = np.einsum("ij,ij->j", inverse, weighted)
             block[3] = np.einsum("ij,ij->j", g, weighted)
+    if multiplier.M is not None:
+        parts[1], parts[3] = _own_lags(multiplier, positions)
     return Weights(*parts)
 
 
@@ -188,7 +237,27 @@ def _parts(weights: Weights) -> tuple[Array, Array, Array, Array]:
     return weights.beta, weights.theta, weights.d_beta, weights.d_theta
 
 
-def by_order(W: sp.csr_array, orders: int) -> list[tuple[float, float]]:
+class Order(NamedTuple):
+    """Mean diagonal element and mean row sum, of the weight of beta and of that of theta."""
+
+    beta: tuple[float, float]
+    theta: tuple[float, float]
+
+
+def by_order(W: sp.csr_array, orders: int, M: sp.csr_array | None = None) -> list[Order]:
+    """Of W^q and of W^(q-1) M, q = 0 ... orders; M is W by default, and has no part in order 0."""
+    own = _powers(W, orders)
+    if M is None:
+        return [Order(part, part) for part in own]
+    n, lags = W.shape[0], [(0.0, 0.0)]
+    applied, sums = M, np.asarray(M.sum(axis=1))
+    for _ in range(orders):
+        lags.append((float(applied.diagonal().sum()) / n, float(sums.mean())))
+        applied, sums = sp.csr_array(W @ applied), W @ sums
+    return [Order(beta, theta) for beta, theta in zip(own, lags, strict=True)]
+
+
+def _powers(W: sp.csr_array, orders: int) -> list[tuple[float, float]]:
     """Mean diagonal element and mean row sum of W^q, q = 0 ... orders."""
     n = W.shape[0]
     low = high = sp.eye_array(n, format="csr")  # W^floor(q/2) and W^ceil(q/2): no higher power
@@ -229,6 +298,27 @@ def _from_eigenvalues(
         for start in range(0, len(rhos), size)
     ]
     return np.concatenate(parts)
+
+
+def mean_own_lags(multiplier: Multiplier, spectrum: Spectrum, rhos: Array) -> Array:
+    """tr(A^-1 M) / n at each rho, shape (draws,), where lags of regressors have their own W."""
+
+    def exact(rho: float) -> float:
+        at = Multiplier(multiplier.W, rho, spectrum, multiplier.M)
+        return float(_own_lags(at)[0].mean())
+
+    return at_many(exact, rhos, spectrum.interval)
+
+
+def mean_received_lags(multiplier: Multiplier, spectrum: Spectrum, rhos: Array) -> Array:
+    """Mean row sum of A^-1 M at each rho, shape (draws,)."""
+    assert multiplier.M is not None
+    sums = np.asarray(multiplier.M.sum(axis=1))
+
+    def exact(rho: float) -> float:
+        return float(Multiplier(multiplier.W, rho, spectrum).solve(sums).mean())
+
+    return at_many(exact, rhos, spectrum.interval)
 
 
 def mean_row_sum(W: sp.csr_array, spectrum: Spectrum, rhos: Array) -> Array:

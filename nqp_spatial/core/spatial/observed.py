@@ -32,13 +32,18 @@ class Curved(Protocol):
         """tr(G G), minus the second derivative of ln|I - rho W|."""
 
 
+def curvature(spectrum: Curved, value: float, scale: Scale) -> float:
+    """T' [tr(GG) - c / (1 - rho)^2], at rho or lambda."""
+    unit = scale.unit_roots / (1 - value) ** 2
+    return scale.n_periods * (spectrum.trace_gg(value) - unit)
+
+
 def information(
     slopes: Array,
     second: Array,
     resid: Array,
     sigma2: float,
-    spatial: Sequence[float],
-    spectrum: Curved,
+    jacobian: Sequence[float],
     scale: Scale,
 ) -> Array:
     """Minus the Hessian in (delta, rho and lambda as present, sigma2).
@@ -50,15 +55,14 @@ def information(
     second : array, shape (k + m, k + m)
         e'e_pq.
     resid : array, shape (rows,)
-    spatial : sequence of float, length m
-        rho and lambda, as the model has them.
+    jacobian : sequence of float, length m
+        `curvature` at rho and lambda, as the model has them.
     """
     q = slopes.shape[1]
     found = np.empty((q + 1, q + 1))
     found[:q, :q] = (slopes.T @ slopes + second) / sigma2
-    for position, value in enumerate(spatial, start=q - len(spatial)):
-        unit = scale.unit_roots / (1 - value) ** 2
-        found[position, position] += scale.n_periods * (spectrum.trace_gg(value) - unit)
+    for position, value in enumerate(jacobian, start=q - len(jacobian)):
+        found[position, position] += value
     found[:q, -1] = found[-1, :q] = slopes.T @ resid / sigma2**2
     found[-1, -1] = float(resid @ resid) / sigma2**3 - scale.n / (2 * sigma2**2)
     return found

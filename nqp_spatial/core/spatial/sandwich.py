@@ -92,11 +92,17 @@ class Scores:
         return np.asarray(out)
 
 
-def scores_of(found: Estimate, W: sp.csr_array, periods: sp.csr_array | None = None) -> Scores:
+def scores_of(
+    found: Estimate,
+    W: sp.csr_array,
+    periods: sp.csr_array | None = None,
+    second: sp.csr_array | None = None,
+) -> Scores:
     """The score of (delta, rho and lambda as present, sigma2) at an estimate.
 
     G and H are dense here, on the space that the removal of period effects has left: for stacked
     cells, that orthogonal to the orthonormal columns of ``periods``, shape (n, n_periods).
+    ``second`` is the W of the error, where that is another.
     """
     n_periods, n_entities, k = found.regressors.shape
     p = len(found.cov)
@@ -106,7 +112,12 @@ def scores_of(found: Estimate, W: sp.csr_array, periods: sp.csr_array | None = N
         linear[..., k] = found.g / found.sigma2
     quadratic = {p - 1: np.eye(n_entities) / (2 * found.sigma2**2)}
     for position, value in zip(range(k, p - 1), found.spatial, strict=True):
-        G = multiplier_of(W, value)
+        if second is None:
+            G = multiplier_of(W, value)
+        elif position == k and found.g is not None:
+            G = _symmetric(_transformed(W, second, found.rho, found.lambda_))
+        else:
+            G = multiplier_of(second, value)
         if found.scale.unit_roots:
             G = G - G.mean(axis=0)
             G = G - G.mean(axis=1, keepdims=True)
@@ -120,7 +131,19 @@ def scores_of(found: Estimate, W: sp.csr_array, periods: sp.csr_array | None = N
 def multiplier_of(W: sp.csr_array, value: float) -> Array:
     """The symmetric part of W (I - value W)^-1, dense."""
     G = np.linalg.solve(np.eye(W.shape[0]) - value * W.toarray(), W.toarray())
+    return _symmetric(G)
+
+
+def _symmetric(G: Array) -> Array:
     return np.asarray(0.5 * (G + G.T))
+
+
+def _transformed(W: sp.csr_array, M: sp.csr_array, rho: float, lambda_: float) -> Array:
+    """(I - lambda M) W (I - rho W)^-1 (I - lambda M)^-1, dense."""
+    identity, dense = np.eye(W.shape[0]), W.toarray()
+    B = identity - lambda_ * M.toarray()
+    G = np.linalg.solve(identity - rho * dense, dense)
+    return np.asarray(np.linalg.solve(B.T, (B @ G).T).T)
 
 
 def robust(scores: Scores) -> Array:

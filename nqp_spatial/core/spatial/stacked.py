@@ -84,21 +84,27 @@ def estimate(
         terms = [information.Term(value) for value in spatial]
         if adjusted is not None and lag:
             assert g is not None
-            traces = _Traces(W, optimum.rho, spectrum, projection)
+            removed = _Traces(W, optimum.rho, spectrum, projection)
             bread, cov = _adjusted_covariance(
-                regressors, g, optimum, adjusted, traces, projection.rank
+                regressors, g, optimum, adjusted, removed, projection.rank
             )
         else:
-            info = information.information(regressors, g, optimum.sigma2, terms, spectrum, scale)
+            traces = information.one_matrix(terms, spectrum, scale)
+            info = information.information(regressors, g, optimum.sigma2, traces, scale)
             bread = cov = information.invert(info)
         if hessian:
             slopes, second = data.curvature(optimum, resid, lag, error)
             J = observed.information(
-                slopes, second, resid, optimum.sigma2, spatial, adjusted or spectrum, scale
+                slopes,
+                second,
+                resid,
+                optimum.sigma2,
+                [observed.curvature(adjusted or spectrum, value, scale) for value in spatial],
+                scale,
             )
             bread = cov = observed.invert(J)
             if adjusted is not None and lag:
-                cov = _of_adjusted_score(bread, traces.pgmg)
+                cov = _of_adjusted_score(bread, removed.pgmg)
     return Estimate(
         delta=optimum.delta,
         rho=optimum.rho,

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from nqp_spatial.core.spatial.ml import Estimate, point, scale_of
 from nqp_spatial.core.spatial.multiplier import Multiplier
@@ -17,7 +18,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.language.catalogue import note
-from nqp_spatial.panel.design import Design
+from nqp_spatial.panel.design import Design, Second
 from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.shared.messages import missing_dependency, outside
 from nqp_spatial.shared.notes import Note
@@ -55,7 +56,12 @@ def tell_of_peaks(found: Estimate) -> list[Note]:
 
 
 def tell_of_bias(
-    found: Estimate, design: Design, Z: Array, spectrum: Spectrum, effects: str | None
+    found: Estimate,
+    design: Design,
+    Z: Array,
+    spectrum: Spectrum,
+    effects: str | None,
+    second: tuple[sp.csr_array, Spectrum] | None = None,
 ) -> list[Note]:
     """What exact dummies of periods do to the one spatial parameter, if it is much; with a warning.
 
@@ -69,7 +75,7 @@ def tell_of_bias(
     value, error = found.spatial[0], found.g is None
     name, place = "lambda" if error else "rho", len(found.delta)
     deviation = float(np.sqrt(found.cov[place, place]))
-    if design.row_normalised and not isinstance(design, StackedDesign):
+    if not isinstance(design, StackedDesign) and (error or design.row_normalised):
         better = point(
             design.y,
             Z,
@@ -79,6 +85,7 @@ def tell_of_bias(
             correction="lee-yu",
             lag=not error,
             error=error,
+            second=second,
         )
         other = better.lambda_ if error else better.rho
         k = (other - value) / deviation
@@ -111,7 +118,7 @@ def _first_order(found: Estimate, design: Design, spectrum: Spectrum) -> float:
     )
 
 
-def prepared(design: Design, logdet: str, *, adjusted: bool = False) -> Spectrum:
+def prepared(design: Design | Second, logdet: str, *, adjusted: bool = False) -> Spectrum:
     """The log-determinant asked for, or what keeps it from being used."""
     if adjusted and logdet != "eigenvalues":
         raise OptionError(
@@ -148,8 +155,11 @@ def check_degrees(design: Design, parameters: int, effects: str | None) -> None:
         )
 
 
-def check_fit(found: Estimate, spectrum: Spectrum) -> None:
-    """Raise if the fit is perfect; warn if rho is at the edge of its interval."""
+def check_fit(found: Estimate, spectrum: Spectrum, second: Spectrum | None = None) -> None:
+    """Raise if the fit is perfect; warn if rho is at the edge of its interval.
+
+    ``second`` is that of the W of the error, where it has one of its own.
+    """
     if found.sigma2 <= 1e-20 * float((found.y**2).mean()):
         raise EstimationError(
             "The regressors and Wy fit the outcome exactly, so that nothing can be inferred. "
@@ -166,10 +176,16 @@ def check_fit(found: Estimate, spectrum: Spectrum) -> None:
             stacklevel=outside(),
         )
     if found.at_bound:
-        near = 2e-5 * (high - low)
         values = {"rho": found.rho, "lambda": found.lambda_}
-        at = [name for name, v in values.items() if v < low + near or v > high - near]
+        ends = {"rho": (low, high), "lambda": (low, high) if second is None else second.interval}
+        near = {name: 2e-5 * (right - left) for name, (left, right) in ends.items()}
+        at = [
+            name
+            for name, v in values.items()
+            if v < ends[name][0] + near[name] or v > ends[name][1] - near[name]
+        ]
         name = at[0] if at else "rho"
+        low, high = ends[name]
         warnings.warn(
             f"{name} = {values[name]:.5f} is at the edge of its interval ({low:.4f}, {high:.4f}), "
             "so no standard errors are given. With a dense W and time effects Wy is nearly the "

@@ -44,7 +44,9 @@ def compute(found: Estimate, design: Design, options: CovarianceOptions) -> Infe
         return Inference(found.cov, None)
     check_size(design, options)
     how = prepare(options, design)
-    scores = sandwich.scores_of(found, design.whitened_W, design.period_basis(found.scale))
+    second = None if design.error is None else design.error.W
+    basis = design.period_basis(found.scale)
+    scores = sandwich.scores_of(found, design.whitened_W, basis, second)
     if isinstance(design, StackedDesign):
         scores = replace(scores, cells=(design.period_codes[0], design.entity_codes[0]))
     bread = found.cov if found.bread is None else found.bread

@@ -32,9 +32,33 @@ class _WithLags(SpatialModel):
         graph: Any,
         *,
         durbin: Sequence[str] | None = None,
+        durbin_graph: Any = None,
         **options: Unpack[Specification],
     ) -> None:
-        self._specify(Sample.of(y=y, x=x, needs=["x"]), graph, durbin, options)
+        sample = Sample.of(y=y, x=x, needs=["x"])
+        self._specify(sample, graph, durbin, options, durbin_graph=durbin_graph)
+
+
+class _WithBoth(SpatialModel):
+    """Models with spatial lags of regressors and a spatial error."""
+
+    _chooses_lags: ClassVar[bool] = True
+
+    @shared_options(Specification)
+    def __init__(
+        self,
+        y: pd.Series,
+        x: pd.DataFrame,
+        graph: Any,
+        *,
+        durbin: Sequence[str] | None = None,
+        durbin_graph: Any = None,
+        error_graph: Any = None,
+        **options: Unpack[Specification],
+    ) -> None:
+        sample = Sample.of(y=y, x=x, needs=["x"])
+        own = {"durbin_graph": durbin_graph, "error_graph": error_graph}
+        self._specify(sample, graph, durbin, options, **own)
 
 
 class _WithoutLags(SpatialModel):
@@ -65,6 +89,10 @@ class SpatialDurbin(_WithLags):
         mapping of period to Graph, for weights that change over time.
     durbin : sequence of str, optional
         Regressors that get a spatial lag; None means all, ``[]`` none (the spatial lag model).
+    durbin_graph : libpysal Graph or W, or (matrix, ids), optional
+        Weights M of these lags, which stay called ``W_...``, by default ``graph`` (``dmat`` of
+        xsmle beside its ``wmat``): effects are (I - rho W)^-1 (beta I + theta M). Its rows need
+        not sum to one. With one W in all periods, every entity in each, and no random effects.
     effects : {"twoway", "entity", "time", None, "random"}
         Fixed effects; with None a constant is estimated. "random" are entity random effects by
         maximum likelihood, outside the spatial error (Baltagi, Song and Koh 2003).
@@ -145,11 +173,16 @@ class SpatialError(_WithoutLags):
     _model_name: ClassVar[str] = "Spatial error model"
 
 
-class SpatialDurbinError(_WithLags):
+class SpatialDurbinError(_WithBoth):
     """Spatial Durbin error model (SDEM): SLX with u_t = lambda W u_t + e_t.
 
     Effects are those of SLX: local, without feedback. With time effects the rows of W must sum to
     one. Parameters as for :class:`SpatialDurbin`.
+
+    Parameters
+    ----------
+    error_graph : libpysal Graph or W, or (matrix, ids), optional
+        Weights of the error, by default ``graph``.
     """
 
     _lag, _error = False, True
@@ -158,24 +191,48 @@ class SpatialDurbinError(_WithLags):
 
 
 class SAC(_WithoutLags):
-    """Spatial autoregressive combined model (SAC, SARAR): rho and lambda, one W for both.
+    """Spatial autoregressive combined model (SAC, SARAR): rho and lambda.
 
     The likelihood may have several local maxima; the search looks at a grid of lambda first. With
     time effects the rows of W must sum to one. Parameters as for :class:`SpatialDurbin`, without
-    ``durbin``.
+    ``durbin`` and its graph.
+
+    Parameters
+    ----------
+    error_graph : libpysal Graph or W, or (matrix, ids), optional
+        Weights M of the error, u_t = lambda M u_t + e_t; by default ``graph`` (``emat`` of xsmle
+        beside its ``wmat``).
     """
 
     _lag, _error = True, True
     _model_name: ClassVar[str] = "Spatial autoregressive combined model"
 
+    @shared_options(Specification)
+    def __init__(
+        self,
+        y: pd.Series,
+        x: pd.DataFrame,
+        graph: Any,
+        *,
+        error_graph: Any = None,
+        **options: Unpack[Specification],
+    ) -> None:
+        sample = Sample.of(y=y, x=x, needs=["x"])
+        self._specify(sample, graph, [], options, error_graph=error_graph)
 
-class GNS(_WithLags):
-    """General nesting spatial model: SDM with u_t = lambda W u_t + e_t, one W for all terms.
+
+class GNS(_WithBoth):
+    """General nesting spatial model: SDM with u_t = lambda W u_t + e_t.
 
     Its parameters are weakly identified (Elhorst 2014, p. 32): rho and lambda are hard to tell
     apart when every regressor has a lag. In simulations with 49 entities and 5 periods they are
     exchanged in up to two panels of five (docs/monte_carlo_family.md). With time effects the rows
     of W must sum to one. Parameters as for :class:`SpatialDurbin`.
+
+    Parameters
+    ----------
+    error_graph : libpysal Graph or W, or (matrix, ids), optional
+        Weights of the error, by default ``graph``.
     """
 
     _lag, _error = True, True

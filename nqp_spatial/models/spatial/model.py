@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Typed
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import scipy.sparse as sp
 
 import nqp_spatial.models.spatial.checks as _fit_checks
 import nqp_spatial.models.spatial.random_effects as _random_effects
@@ -25,11 +26,12 @@ from nqp_spatial.core.spatial.ml import Estimate, estimate
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import METHODS, Logdet, Spectrum
 from nqp_spatial.exceptions import OptionError
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.spatial.covariance import Inference, compute
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.absorbed import LEVELS
-from nqp_spatial.panel.design import LAG, Design
+from nqp_spatial.panel.design import LAG, Design, Second
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.panel.stacked import StackedDesign
@@ -86,15 +88,25 @@ class SpatialModel:
         graph: Any,
         durbin: Sequence[str] | None,
         options: Specification,
+        *,
+        durbin_graph: Any = None,
+        error_graph: Any = None,
     ) -> None:
         asked = complete(Specification, options)
         self.effects, self.correction = asked["effects"], asked["correction"]
         self.unbalanced = asked["unbalanced"]
         self.observation_weights = asked["observation_weights"]
+        self.durbin_graph, self.error_graph = durbin_graph, error_graph
         self.sample = sample
         self.design = self._make_design(graph)
         self._kept: tuple[Design, tuple[str, ...], Array, Basis] | None = None
         self.durbin = _lags.durbin_names(durbin, self.design.x_names)
+        if durbin_graph is not None and not self.durbin:
+            raise OptionError(
+                "durbin_graph= is for lags of regressors, and durbin=[] leaves none. Leave one of "
+                "the two out.",
+                option="durbin_graph",
+            )
         _fit_checks.check_periods(self.design, self.effects)
         self.design.check_rank(self._removed)
         self._check_weights()
@@ -107,9 +119,23 @@ class SpatialModel:
             "observation_weights=": self.observation_weights is not None,
         }
         reasons = [reason for reason, needed in needs.items() if needed]
+        own = {"durbin": self.durbin_graph, "error": self.error_graph}
+        given = [f"{name}_graph" for name, second in own.items() if second is not None]
+        if given and self.effects == "random":
+            raise OptionError(
+                f"{given[0]}= is for fixed effects or none. With random effects leave it out: all "
+                "terms have the W of graph=.",
+                option=given[0],
+            )
         if not reasons and self.correction != ADJUSTED:
-            return Design.of(self.sample, graph)
+            return Design.of(self.sample, graph, **own)
         reason = reasons[0] if reasons else f"correction={ADJUSTED!r}"
+        if given:
+            raise OptionError(
+                f"{reason} has one W for all terms. Leave {given[0]}= out, or fit the model on the "
+                "entities that every period has, with one W for each term.",
+                option=given[0],
+            )
         self.check_stacked(reason, self.effects, self.correction)
         return StackedDesign.build(
             self.sample,
@@ -156,14 +182,17 @@ class SpatialModel:
         """Period effects leave a spatial lag of its own only if rows of W sum to one."""
         if self._removed not in ("time", "twoway") or isinstance(self.design, StackedDesign):
             return
+        second = self.design.error
         if self._error:
             what, otherwise = "A spatial error", "effects='entity'"
-        elif self._lag and self.correction != "none":
+            graph = "graph" if second is None else "error_graph"
+            _lags.check_row_normalised(
+                self.design if second is None else second, what, self._removed, otherwise, graph
+            )
+        if self._lag and self.correction != "none":
             what = f"correction={self.correction!r}"
             otherwise = "effects='entity', or correction='none'"
-        else:
-            return
-        _lags.check_row_normalised(self.design, what, self._removed, otherwise)
+            _lags.check_row_normalised(self.design, what, self._removed, otherwise)
 
     @property
     def _removed(self) -> str | None:
@@ -183,7 +212,10 @@ class SpatialModel:
         return self.design.graph
 
     def with_graph(self, graph: Any) -> Self:
-        """The same specification under other weights."""
+        """The same specification under another ``graph``.
+
+        ``durbin_graph`` and ``error_graph`` stay what they were: where none was given, ``graph``.
+        """
         return type(self)(*self._columns, graph, **self._options)
 
     def with_options(self, **options: Any) -> Self:
@@ -200,7 +232,9 @@ class SpatialModel:
 
     @property
     def _options(self) -> dict[str, Any]:
-        chosen = {"durbin": self.durbin} if self._chooses_lags else {}
+        chosen: dict[str, Any] = {"durbin": self.durbin} if self._chooses_lags else {}
+        own = {"durbin_graph": self.durbin_graph, "error_graph": self.error_graph}
+        chosen |= {name: graph for name, graph in own.items() if graph is not None}
         return {
             **chosen,
             "effects": self.effects,
@@ -265,8 +299,12 @@ class SpatialModel:
         if self.effects == "random":
             return self._fit_random(Z, basis, lagged, spectrum, options)
         hessian = options.cov_type == "observed"
-        found = self._estimate(Z, spectrum, hessian=hessian)
-        _fit_checks.check_fit(found, spectrum)
+        second = None
+        if self._error and design.error is not None:
+            own = _fit_checks.prepared(design.error, logdet) if logdet != "auto" else None
+            second = design.error.W, own or design.error.spectrum
+        found = self._estimate(Z, spectrum, second, hessian=hessian)
+        _fit_checks.check_fit(found, spectrum, None if second is None else second[1])
         if hessian:
             _fit_checks.check_curvature(found)
         values, df = compute(found, design, options)
@@ -274,7 +312,7 @@ class SpatialModel:
         measures = self._fit_measures(found, Z)
         told = []
         if self.correction == "none":
-            told = _fit_checks.tell_of_bias(found, design, Z, spectrum, self._removed)
+            told = _fit_checks.tell_of_bias(found, design, Z, spectrum, self._removed, second)
         return self._label(
             basis.estimate(found), errors, lagged, spectrum, options.label, measures, told
         )
@@ -288,7 +326,14 @@ class SpatialModel:
             self._kept = self.design, lagged, Z, basis
         return lagged, Z, basis
 
-    def _estimate(self, Z: Array, spectrum: Spectrum, *, hessian: bool) -> Estimate:
+    def _estimate(
+        self,
+        Z: Array,
+        spectrum: Spectrum,
+        second: tuple[sp.csr_array, Spectrum] | None,
+        *,
+        hessian: bool,
+    ) -> Estimate:
         design = self.design
         if isinstance(design, StackedDesign):
             adjusted = self.correction == ADJUSTED and self.effects is not None
@@ -312,6 +357,7 @@ class SpatialModel:
             correction=self.correction,
             lag=self._lag,
             error=self._error,
+            second=second,
             hessian=hessian,
         )
 
@@ -437,6 +483,9 @@ class SpatialModel:
         self, spectrum: Spectrum, rho: float, cov_type: str, lagged: Sequence[str]
     ) -> dict[str, Any]:
         design = self.design
+        known = {"durbin": design.durbin, "error": design.error}
+        seconds = {name: own for name, own in known.items() if own is not None}
+        told = [_told(name, own) for name, own in seconds.items()]
         return {
             "versions": versions(),
             "data_sha256": design.fingerprint(),
@@ -448,6 +497,7 @@ class SpatialModel:
                 "logdet": spectrum.method,
                 "logdet_error": float(spectrum.error(rho)),
                 "rho_interval": tuple(float(bound) for bound in spectrum.interval),
+                **{f"{name}_graph": _facts(own) for name, own in seconds.items()},
             },
             "options": {
                 "effects": self.effects,
@@ -455,5 +505,22 @@ class SpatialModel:
                 "durbin": list(lagged),
                 "cov_type": cov_type,
             },
-            "notes": (*design.notes, *_fit_checks.complex_note(spectrum)),
+            "notes": (*design.notes, *told, *_fit_checks.complex_note(spectrum)),
         }
+
+
+def _told(term: str, second: Second) -> Note:
+    """The note that results have of a second W."""
+    called = f" ({second.name})" if second.name else ""
+    return note(f"spatial.{term}_graph", name=called, links=int(second.W.nnz))
+
+
+def _facts(second: Second) -> dict[str, Any]:
+    """What the provenance has of a second W."""
+    named = {"name": second.name} if second.name else {}
+    return {
+        **named,
+        "links": int(second.W.nnz),
+        "islands": len(second.islands),
+        "row_normalised": second.row_normalised,
+    }

@@ -113,7 +113,7 @@ class SpatialResults(Results):
 
     @property
     def graph(self) -> Graph:
-        """The weights the model was fitted with."""
+        """The weights the model was fitted with; `SpatialModel` has those of single terms."""
         return self.design.graph
 
     @property
@@ -151,6 +151,7 @@ class SpatialResults(Results):
             "spectrum": self.spectrum,
             "df": self.df_resid,
             "labels": self.design.units,
+            "M": None if self.design.durbin is None else self.design.durbin.W,
         }
 
     effects = answer(Response.average)
@@ -300,7 +301,10 @@ class SpatialResults(Results):
             return out_of_sample(self, new, period_effects)
         design, found = self.design, self.raw
         filtered = found.lambda_ if found.spatial or not found.lambda_ else 0.0
-        unfiltered = self._multiplier(filtered).solve(found.resid.T).T
+        error = self._multiplier(filtered)
+        if design.error is not None:
+            error = Multiplier(design.error.W, filtered, design.error.spectrum)
+        unfiltered = error.solve(found.resid.T).T
         signal = found.rho * lag(design.W, design.y)
         trend = design.y - signal - unfiltered
         parts = {
@@ -322,8 +326,9 @@ class SpatialResults(Results):
         """Wald tests against each model nested in this one, and Moran's I of the residuals.
 
         Keys are the nested models: for the spatial Durbin model "slx" (rho = 0), "sar" (theta = 0)
-        and "sem" (theta + rho beta = 0, the common factor restriction, by the delta method).
-        "moran": no spatial correlation in the residuals, pooled over periods.
+        and "sem" (theta + rho beta = 0, the common factor restriction, by the delta method), which
+        there is only if y and the regressors have one W. "moran": no spatial correlation in the
+        residuals, pooled over periods, under the W of ``graph``.
         """
         has = ("rho" in self.params, bool(self.lagged), "lambda" in self.params)
         restrictions = (["rho = 0"], [f"{LAG}{name} = 0" for name in self.lagged], ["lambda = 0"])
@@ -332,7 +337,7 @@ class SpatialResults(Results):
             if has[i]:
                 nested = tuple(present and i != j for j, present in enumerate(has))
                 found[NESTED[nested]] = self.wald_test(restriction)
-        if has == (True, True, False):
+        if has == (True, True, False) and self.design.durbin is None:
             found["sem"] = self._common_factor()
         found["moran"] = residual_moran(self.design.cross_sections(self.resids))
         return found
@@ -377,12 +382,17 @@ class SpatialResults(Results):
     def maps(self) -> Mapping[str, Callable[..., folium.Map]]:
         """Effects by entity, and what a place sends and receives; none where W changes over time.
 
+        Without the second where lags of regressors have a W of their own.
+
         Each takes polygons, and by default shows `focus`: ``variable=`` names another regressor.
         Other options are those of `nqp_spatial.maps.spillovers` and `nqp_spatial.maps.footprints`.
         """
         if self.design.units.nlevels > 1:
             return {}
-        return Named({"spillovers": self._spillovers_map, "footprints": self._footprints_map})
+        known = {"spillovers": self._spillovers_map, "footprints": self._footprints_map}
+        if self.design.durbin is not None:  # the page has one W
+            del known["footprints"]
+        return Named(known)
 
     def _spillovers_map(
         self, polygons: GeoDataFrame, variable: str | None = None, **options: Any

@@ -88,8 +88,8 @@ def test_robust_with_equal_variances_is_the_information_of_all_parameters():
     for _ in range(DRAWS):
         e = np.sqrt(1.7) * rng.normal(size=(T, N))
         y = np.linalg.solve(A, (Z @ params[:2] + np.linalg.solve(C, e.T).T).T).T
-        data = ml._within(y, Z, W, None, demean_first=False, error=True)
-        parts = ml._inference(data, params, spectrum, scale, True, True)
+        data = ml._within(y, Z, W, W, None, demean_first=False, error=True)
+        parts = ml._inference(data, params, (spectrum, spectrum), scale, True, True)
         found = ml.Estimate(
             params[:2], 0.35, -0.25, 1.7, 0.0, parts.cov, parts.resid, y, scale, False,
             parts.Z, parts.g, (0.35, -0.25),

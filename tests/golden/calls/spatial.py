@@ -354,3 +354,19 @@ def _() -> Any:
 @case("explore")
 def _() -> Any:
     return fit("did").explore(states(), variable=POLICY, name="name")
+
+
+SECOND: dict[str, tuple[str, ...]] = {
+    "sac": ("error_graph",),
+    "gns": ("error_graph", "durbin_graph"),
+    "sdem": ("error_graph",),
+    "sdm": ("durbin_graph",),
+    "slx": ("durbin_graph",),
+}
+for _name, _terms in SECOND.items():
+
+    @case(f"{_name} with a second W")
+    def _(model: Any = MODELS[_name], terms: tuple[str, ...] = _terms) -> Any:
+        given = dict.fromkeys(terms, distance())
+        result = model(y(), x(), contiguous(), **given).fit(cov_type="clustered")
+        return {"fit": result, "effects": result.effects(), "order": result.effects_by_order(2)}
