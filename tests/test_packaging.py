@@ -1,6 +1,8 @@
 """setup.cfg lists what there is."""
 
 import configparser
+import subprocess
+import sys
 
 from tests import ROOT
 
@@ -26,3 +28,14 @@ def test_every_kind_of_data_file_is_installed():
         key = place if place == "*" else f"nqp_spatial.{place}"
         assert f"*{ending}" in patterns[key]
         assert list(ROOT.glob(f"nqp_spatial/**/*{ending}"))
+
+
+def test_every_dependency_has_a_lowest_version_that_ci_installs():
+    """.ci/lowest installs name==floor, so that a floor is a version that exists."""
+    floors = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "floors.py"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    needs = read()["options"]["install_requires"].split()
+    assert [floor.split("==")[0] for floor in floors] == [need.split(">=")[0] for need in needs]
+    for floor, need in zip(floors, needs, strict=True):
+        assert need.split(",")[0] == floor.replace("==", ">=")

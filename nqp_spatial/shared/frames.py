@@ -74,12 +74,14 @@ def _from_arrow(values: Any) -> Any:
 def _plain(table: Any) -> pd.DataFrame:
     import narwhals.stable.v2 as nw
 
-    frame: pd.DataFrame = table.to_arrow().to_pandas(date_as_object=False)
+    frame: pd.DataFrame = table.to_pandas()
     for name, dtype in table.schema.items():
         if name not in frame.columns:  # it is in the index
             continue
         if dtype == nw.Decimal:
             frame[name] = frame[name].astype(float)
+        elif dtype == nw.Date:
+            frame[name] = frame[name].astype("datetime64[ms]")
         elif dtype == nw.Boolean and frame[name].dtype == object:
             frame[name] = frame[name].astype("boolean")
     return plain_labels(frame)

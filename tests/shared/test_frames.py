@@ -103,6 +103,23 @@ def test_every_type_of_cell_is_that_of_pandas() -> None:
     assert frame["city"].isna().tolist() == [False, False, True]
 
 
+def test_dates_and_decimals_are_the_same_from_all() -> None:
+    day, money = dt.date(2020, 3, 1), Decimal("2.25")
+    tables = [
+        pl.DataFrame({"day": [day, None], "money": [money, None]}),
+        pa.table({"day": [day, None], "money": [money, None]}),
+        duckdb.sql(
+            "select date '2020-03-01' as day, 2.25::decimal(5, 2) as money union all "
+            "select null, null"
+        ),
+    ]
+    for table in tables:
+        frame = as_pandas(table)
+        assert frame["day"].dtype.kind == "M" and frame["day"][0] == pd.Timestamp(day)
+        assert frame["money"].dtype == float and frame["money"][0] == 2.25
+        assert frame.isna().to_numpy()[1].all()
+
+
 def test_arrow_that_was_pandas_has_its_index_back(castle: nqp.PanelData) -> None:
     table = pa.Table.from_pandas(castle.frame[["l_homicide", "post"]])
     found = nqp.PanelData.from_frame(table)
@@ -110,7 +127,7 @@ def test_arrow_that_was_pandas_has_its_index_back(castle: nqp.PanelData) -> None
 
 
 def test_a_record_batch_is_a_table() -> None:
-    batch = pa.record_batch({"a": [1.0, 2.0], "b": ["x", "y"]})
+    batch = pa.RecordBatch.from_pydict({"a": [1.0, 2.0], "b": ["x", "y"]})
     assert as_pandas(batch)["a"].tolist() == [1.0, 2.0]
 
 
