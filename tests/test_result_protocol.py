@@ -84,6 +84,8 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
     """One of each class."""
     f, queen = panel(polygons.index), lattice(polygons.index)
     y, x = f["y"], f[["x"]]
+    levels = np.exp(y / 9)
+    levels.attrs = dict(f.attrs)
     groups = pd.Series(["a", "b"] * 8, polygons.index)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of samples as small as these
@@ -119,6 +121,7 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             nqp.compare_weights(durbin, {"queen": queen, "far": lattice(polygons.index, order=2)}),
             nqp.comparison.specification_path(y, x, queen),
             nqp.diagnostics.grid_bootstrap(durbin.fit(), draws=39),
+            nqp.diagnostics.beta_convergence(levels, x, groups=groups),
         ]
         found += calculations(f)
     return {type(result): result for result in found}
@@ -151,6 +154,7 @@ def calculations(f: pd.DataFrame) -> list[Calculation]:
         nqp.indices.malmquist(vrs, ["labour"], ["gdp"], returns="vrs"),
         nqp.indices.dagum_gini(levels["x"], halves),
         nqp.indices.gravity_links(levels["x"], places),
+        nqp.diagnostics.sigma_convergence(levels["x"]),
         nqp.diagnostics.kernel_density(levels["x"], points=32),
         nqp.diagnostics.standard_ellipse(levels["x"], squares()),
         nqp.diagnostics.markov(levels["x"], lattice(cities), classes=2),
@@ -263,7 +267,7 @@ def test_tidy_and_glance_have_the_same_columns_everywhere(results):
 
 def test_calculations_say_what_they_are_and_have_no_parts(results):
     found = [result for result in results.values() if isinstance(result, Calculation)]
-    assert len(found) == 11
+    assert len(found) == 12
     for result in found:
         name = type(result).__name__
         frame, tidy, glance = result.to_frame(), result.tidy(), result.glance()
@@ -282,7 +286,7 @@ def test_calculations_say_what_they_are_and_have_no_parts(results):
 def test_containers_answer_as_results_do(results):
     for kind, result in results.items():
         if isinstance(result, ResultSet):
-            assert result.notes == ("simulated",), kind
+            assert result.notes[0] == "simulated", kind
             assert result.summary() == repr(result) and "<table" in result._repr_html_(), kind
             assert result.cite(), kind
             table = tables.regression(result).to_frame()

@@ -6,6 +6,10 @@ from .autocorrelation import moran as moran
 from .autocorrelation import moran_residuals as moran_residuals
 from .collinearity import condition_index as condition_index
 from .collinearity import vif as vif
+from .convergence import Convergence as Convergence
+from .convergence import SigmaConvergence as SigmaConvergence
+from .convergence import beta_convergence as beta_convergence
+from .convergence import sigma_convergence as sigma_convergence
 from .density import DensityResult as DensityResult
 from .density import kernel_density as kernel_density
 from .dependence import DependenceResult as DependenceResult

@@ -222,3 +222,36 @@ def outlines(
         ax.set_ylabel("°N")
         ax.legend(fontsize=8, ncols=4, **_ABOVE)
     return ax
+
+
+def scatter(
+    points: pd.DataFrame,
+    *,
+    x: str = "",
+    y: str = "",
+    ax: Axes | None = None,
+    notes: Iterable[str] = (),
+    lang: str = "en",
+) -> Axes:
+    """The second column over the first, with the line of least squares.
+
+    Parameters
+    ----------
+    points : DataFrame
+        Two columns of numbers.
+    x, y : str
+        Printed beside the axes.
+    ax, notes, lang
+        As in `series`.
+    """
+    points = checked(points, None, ())
+    across, up = (points[name].to_numpy(dtype=float) for name in points)
+    with drawing(ax, (5.0, 3.8), notes, lang) as ax:
+        ax.scatter(across, up, s=14, color=COLOURS[0], alpha=0.7, lw=0)
+        if np.ptp(across) > 0:
+            slope, level = np.polyfit(across, up, 1)
+            ends = np.array([across.min(), across.max()])
+            ax.plot(ends, level + slope * ends, color=COLOURS[1], lw=1.3)
+        ax.set_xlabel(x)
+        ax.set_ylabel(y)
+    return ax

@@ -590,6 +590,8 @@ _ASKED = own(model=(Text, None), weights=(Text, None))  # by default the main on
 _ITEMS = Annotated[list[Any], Items(1)] | None
 _ROWS_OF_A_TABLE = own(keep=(Names | None, None), drop=(Names | None, None))
 
+_FURTHER: Mapping[str, Any] = dict.fromkeys(("options", "fit"), Mapping[str, Any] | None)
+
 # By default of the outcomes and all regressors but the policy.
 DIAGNOSTICS: Mapping[str, Diagnostic] = {
     "autocorrelation": Diagnostic(
@@ -612,6 +614,28 @@ DIAGNOSTICS: Mapping[str, Diagnostic] = {
         roles=("y", "polygons"),
         names={"values": ""},
         takes={"crs": str | int | None},
+    ),
+    "sigma_convergence": Diagnostic(
+        "diagnostics:sigma_convergence",
+        roles=("y",),
+        names={"values": ""},
+        tests="sigma-tests",
+    ),
+    "beta_convergence": Diagnostic(  # absolute, and conditional on all regressors of the study
+        "diagnostics:beta_convergence",
+        roles=("y", "x"),
+        names={"values": ""},
+        fixed={"model": "linear"},
+        takes=_FURTHER,
+        tests="convergence-tests",
+    ),
+    "spatial_convergence": Diagnostic(  # under each of the weights
+        "diagnostics:beta_convergence",
+        roles=("y", "x", "graph"),
+        names={"values": ""},
+        takes=_FURTHER,
+        tests="convergence-spatial-tests",
+        titles={"convergence": "convergence-spatial"},
     ),
     "effects_f": Diagnostic("diagnostics.panel_effects:f_table", roles=("y", "x")),
     "effects_lm": Diagnostic("diagnostics.panel_effects:lm_table", roles=("y", "x")),

@@ -293,11 +293,14 @@ class Diagnostic(Row):
         Further tables of the same, by the function that makes them.
     tests : str
         The table with the tests of an answer that has tables of its own.
+    titles : mapping of str to str
+        What such tables are called in a study, where it is not as everywhere.
     """
 
     roles: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
     tests: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
     supplied: frozenset[str] = SUPPLIED | {"resids", "restricted", "full", "series", "graphs"}
 
 

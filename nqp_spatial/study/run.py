@@ -368,13 +368,14 @@ def diagnose(study: Study, source: Source, found: Found, log: RunLog) -> None:
             with log.attempt(": ".join([label, *filter(None, key)])), source.at(*at):
                 given = answer()
                 if hasattr(given, "table"):  # one that has a table of its own
-                    found.paths["-".join([label, *key])] = given
-                elif isinstance(given, Calculation):  # several tables, and tests
+                    found.paths["-".join(filter(None, [label, *key]))] = given
+                if isinstance(given, Calculation | diagnostics.Convergence):
                     for own, one in given.frames.items():
-                        named.setdefault(own, {})[key] = one.to_frame(study.language)
-                    if given.tests:
-                        named.setdefault(asked.row.tests, {})[key] = _frame(given.tests)
-                else:
+                        shown = one.to_frame(study.language)
+                        named.setdefault(asked.row.titles.get(own, own), {})[key] = shown
+                    if tests := getattr(given, "found", None):  # its own, not those of its parts
+                        named.setdefault(asked.row.tests, {})[key] = _frame(tests)
+                elif not hasattr(given, "table"):
                     frames[key] = _frame(given)
         for own, parts in named.items():
             found.diagnostics[own] = _joined(parts, asked.row.roles)

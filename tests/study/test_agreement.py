@@ -80,6 +80,7 @@ NO_KEY = {
     "robustness": {"formula", "model", "options", "fit", "base_name"},
     "variation": {"name", "columns"},
     "getis_ord": {"series"},
+    "beta_convergence": {"model"},
     "read": {"path", "encoding"},
     "pesaran_cd": {"resids"},
     "unit_root": {"frame"},

@@ -177,3 +177,30 @@ def test_densities_of_the_outcome_and_an_ellipse_that_needs_places(tmp_path):
     path = study(tmp_path, "models: [fe]\ndiagnostics: {standard_ellipse: true}\n")
     with pytest.raises(NqpError, match=r"diagnostics.standard_ellipse: .*needs polygons"):
         nqp.run_study(path, tmp_path / "second")
+
+
+@pytest.mark.filterwarnings("ignore:.*there is no speed")
+@pytest.mark.parametrize(("lang", "said"), [("en", "Conditional"), ("zh", "条件收敛")])
+def test_convergence_linear_and_under_each_w(tmp_path, lang, said):
+    asks = (
+        "models: [fe]\ndiagnostics:\n  autocorrelation: false\n  sigma_convergence: true\n"
+        "  beta_convergence: {effects: time}\n  spatial_convergence: {model: sar, effects: time}\n"
+    )
+    path = study(tmp_path, f"lang: {lang}\n{asks}")
+    path.write_text(path.read_text("utf-8").replace("outcome: y\n", "outcome: y2\n"), "utf-8")
+    found = run(path)
+    levels, (_, x, graph) = frame()["y2"], data()
+    linear = nqp.diagnostics.beta_convergence(levels, x, effects="time")
+    speeds = found.diagnostics["convergence"]
+    assert_allclose(speeds.loc["y2"], linear.speeds, rtol=1e-9)
+    sar = nqp.diagnostics.beta_convergence(levels, x, graph, model="sar", effects="time")
+    shown = found.diagnostics["convergence-spatial"].loc[("y2", "near")]
+    assert_allclose(shown, sar.speeds, rtol=1e-9)
+    sigma = nqp.diagnostics.sigma_convergence(levels)
+    assert_allclose(found.diagnostics["sigma"].loc["y2"], sigma.dispersion, rtol=1e-9)
+    same(found.diagnostics["sigma-tests"].loc[("y2", "all")], sigma.tests["all"])
+    assert said in text_of(found, "convergence")
+    record = written(found)["diagnostics"]["beta-convergence-y2"]
+    row = linear.to_frame().loc[("absolute", "initial")]
+    assert_allclose(record["absolute"]["initial"]["estimate"], row["estimate"], rtol=1e-9)
+    assert "initial" in text_of(found, "beta-convergence-y2")

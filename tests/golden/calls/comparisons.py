@@ -44,6 +44,10 @@ case = Group(
     g.bivariate_moran,
     g.local_moran,
     g.markov,
+    g.sigma_convergence,
+    g.SigmaConvergence,
+    g.beta_convergence,
+    g.Convergence,
     g.kernel_density,
     g.DensityResult,
     g.standard_ellipse,
@@ -434,3 +438,38 @@ def _() -> Any:
         "polygons": found.polygons().bounds,
         "wide": wide.ellipses,
     }
+
+
+@shared
+def income() -> Any:
+    return np.exp(castle()["l_income"]).rename("income")
+
+
+@case("sigma_convergence")
+def _() -> Any:
+    return g.sigma_convergence(income(), groups=regions())
+
+
+CONVERGENCE: dict[str, dict[str, Any]] = {
+    "linear": {},
+    "whole": {"effects": None, "horizon": "whole"},
+    "three": {"effects": "time", "horizon": 3, "fit": {"cov_type": "robust"}},
+}
+
+
+@case.each("beta_convergence", CONVERGENCE)
+def _(options: dict[str, Any]) -> Any:
+    found = g.beta_convergence(income(), castle().frame[["unemployrt", "poverty"]], **options)
+    return {"speeds": found.speeds, "points": found.points, "text": str(found.table())}
+
+
+@case("beta_convergence/spatial")
+def _() -> Any:
+    found = g.beta_convergence(income(), castle().frame[["poverty"]], contiguous())
+    return {"speeds": found.speeds, "notes": found.notes}
+
+
+@case("beta_convergence/clubs")
+def _() -> Any:
+    found = g.beta_convergence(income(), groups=regions())
+    return {"speeds": found.speeds, "tests": dict(found.found)}
