@@ -2,16 +2,95 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
-from nqp_spatial.exceptions import DataError, TreatmentError
+from nqp_spatial.exceptions import DataError, OptionError, TreatmentError
+from nqp_spatial.language.catalogue import note
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.notes import notes_of
+from nqp_spatial.shared.options import Month, whole
 from nqp_spatial.shared.periods import is_text, ranks_of
 
+# 2013-09, 2013/9/10, 2013.09, the same with the Chinese signs for year and month, a time of day
+_DATED = re.compile(r"(\d{4})\s*[-/.\u5e74]\s*(\d{1,2})(?:\D.*)?", re.DOTALL)
 
-def treatment(cohort: pd.Series, *, given: pd.Series | None = None, name: str = "did") -> pd.Series:
+
+def first_years(approved: pd.Series, *, last_month: Month = 7) -> pd.Series:
+    """The first treated year from dates: what is approved after a month counts from the next year.
+
+    Pilots that are named in autumn do little in the year that is left; studies of innovative
+    clusters count those approved after July from the next year.
+
+    Parameters
+    ----------
+    approved : Series, by entity or by (entity, time)
+        Dates, periods of a month, or text such as 2013-09-10, 2013-09 or the Chinese form; empty
+        for entities that are never treated. A year alone has no month.
+    last_month : int, 1 to 12
+        The last month that counts in its own year; 12 takes every date in its own year.
+
+    Returns
+    -------
+    Series of whole numbers, on the index of ``approved``
+        For ``treatment``; the rule, and how many entities it moves, is in ``attrs["notes"]``.
+
+    Raises
+    ------
+    TreatmentError
+        A cell that is no date with a month, with the first of them.
+
+    Examples
+    --------
+    >>> dates = pd.Series(["2013-07-31", "2014-10-08", None], ["a", "b", "c"])
+    >>> first_years(dates).tolist()
+    [2013, 2015, <NA>]
+    """
+    whole("last_month", last_month, 1)
+    if last_month > 12:
+        raise OptionError(f"last_month={last_month!r} is no month. Give one from 1 to 12.")
+    given = approved.dropna()
+    found = [_year_and_month(value) for value in given]
+    bad = [value for value, when in zip(given, found, strict=True) if when is None]
+    if bad:
+        raise TreatmentError(
+            f"{approved.name!r} has {len(bad)} cells that are no date with a month, first "
+            f"{first(bad, 3)}. Give dates such as 2013-09-10 or 2013-09; years alone go to "
+            "treatment() as they are."
+        )
+    years = [when[0] + (when[1] > last_month) for when in found if when is not None]
+    made = pd.Series(pd.array([pd.NA] * len(approved), dtype="Int64"), approved.index)
+    made = made.rename(approved.name)
+    made[approved.notna().to_numpy()] = years
+    late = pd.Series([when is not None and when[1] > last_month for when in found], given.index)
+    own = late if late.index.nlevels == 1 else late.groupby(level=0).any()
+    said = note("did.last_month", month=last_month, late=int(own.sum()), all=len(own))
+    made.attrs = {**approved.attrs, "notes": [*notes_of(approved), said]}
+    return made
+
+
+def _year_and_month(value: object) -> tuple[int, int] | None:
+    """None for what is no date, or has no month."""
+    if isinstance(value, str):
+        found = _DATED.fullmatch(value.strip())
+        when = (int(found[1]), int(found[2])) if found else None
+        return when if when is not None and 1 <= when[1] <= 12 else None
+    if isinstance(value, pd.Period) and value.freqstr.startswith(("Y", "A", "Q")):
+        return None  # which begins in a month, and is not of one
+    year, month = getattr(value, "year", None), getattr(value, "month", None)
+    return (year, month) if isinstance(year, int) and isinstance(month, int) else None
+
+
+def treatment(
+    cohort: pd.Series,
+    *,
+    given: pd.Series | None = None,
+    name: str = "did",
+    last_month: Month | None = None,
+) -> pd.Series:
     """The treatment that begins in the first treated period of each entity and stays.
 
     Parameters
@@ -22,6 +101,9 @@ def treatment(cohort: pd.Series, *, given: pd.Series | None = None, name: str = 
         The 0/1 treatment as the data have it, which must then be the same.
     name : str
         Of the new column.
+    last_month : int, optional
+        ``cohort`` has dates, of which those after this month count from the next year: see
+        `first_years`. Periods are years then.
 
     Returns
     -------
@@ -41,6 +123,9 @@ def treatment(cohort: pd.Series, *, given: pd.Series | None = None, name: str = 
     >>> panel = panel.with_columns(treated=did)
     """
     checks.panel_index(cohort, "cohort")
+    if last_month is not None:
+        _check_years(cohort.index.get_level_values(1))
+        cohort = first_years(cohort, last_month=last_month)
     by_entity = cohort.groupby(level=0)
     several = by_entity.nunique(dropna=False)
     several = several.index[several > 1]
@@ -68,6 +153,14 @@ def treatment(cohort: pd.Series, *, given: pd.Series | None = None, name: str = 
                 "one, or give only one."
             )
     return built
+
+
+def _check_years(times: pd.Index) -> None:
+    if not pd.api.types.is_integer_dtype(times.dtype):
+        raise TreatmentError(
+            f"last_month= is about years, and periods are such as {first(times[:1])}. Give whole "
+            "numbers, such as 2013."
+        )
 
 
 def _reached(times: pd.Series, cohort: pd.Series) -> pd.Series:

@@ -65,6 +65,7 @@ Positive = Annotated[float, Between(0, open=True)]
 NonNegative = Annotated[float, Between(0)]
 Effects = Literal["twoway", "entity", "time"]  # fixed effects of a panel
 Seed = Annotated[int, Between(0)]
+Month = Annotated[int, Between(1, 12)]
 Jobs = Annotated[int, Between(-1)]  # processes; -1 for all processors
 
 

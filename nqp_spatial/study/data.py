@@ -251,6 +251,8 @@ def _with_policy(
         raise source.error(("policy",), said)
     starts = panel[policy.cohort]
     with source.at("policy", "cohort"):
+        if policy.last_month is not None:  # dates of approval
+            starts = did.first_years(starts, last_month=policy.last_month)
         built = did.treatment(starts, name=policy.name)
     if policy.column is None:
         built.attrs = dict(panel.frame.attrs)
@@ -258,7 +260,13 @@ def _with_policy(
     else:
         with source.at("policy"):
             did.treatment(starts, given=panel[policy.column])
-    return panel, panel.by_entity(policy.cohort)
+    if policy.last_month is None:
+        return panel, panel.by_entity(policy.cohort)
+    notes = tuple(dict.fromkeys([*panel.notes, *starts.attrs["notes"]]))
+    frame = panel.frame.copy(deep=False)
+    frame.attrs = {**panel.frame.attrs, "notes": list(notes)}
+    panel = replace(panel, frame=frame, notes=notes)
+    return panel, starts.groupby(level=0, sort=False).first()
 
 
 # ---------------------------------------------------------------- what models and questions name

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from nqp_spatial.shared.options import Seed
+from nqp_spatial.shared.options import Month, Seed
 from nqp_spatial.shared.values import (
     Before,
     Checker,
@@ -93,8 +93,11 @@ class Policy:
 
     column: Numbers | None = None
     cohort: Column | None = None
+    last_month: Month | None = None
 
     def __post_init__(self) -> None:
+        if self.last_month is not None and self.cohort is None:
+            raise KeysError("last_month is about cohort, a column with the dates of approval")
         if self.column is None and self.cohort is None:
             raise KeysError(
                 "expected column (0 before and 1 from the first treated period on) or cohort "

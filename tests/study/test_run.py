@@ -25,6 +25,7 @@ from nqp_spatial.exceptions import (
     IslandWarning,
     MatchError,
     OutputError,
+    StudyFileError,
     UnstableModelError,
     WindowWarning,
 )
@@ -329,6 +330,23 @@ def test_a_policy_from_cohorts_and_an_index(project):
     names = {p.name for p in (result.output / "tables").iterdir()}
     assert {"effects.md", "effects-y.md", "index-weights.md", "regression-y.md"} <= names
     assert result.truth is None
+
+
+def test_a_policy_from_dates_of_approval(project):
+    """Approved in November: treated from the next year on, as `start` has it, and told."""
+    text = project.read_text(encoding="utf-8").replace("  column: did\n", "")
+    text = text.replace("  cohort: start\n", "  cohort: approved\n  last_month: 7\n")
+    frame = panel_frame().drop(columns="did")
+    years = [f"{int(y) - 1}-11-05" if y == y else "" for y in frame.pop("start")]
+    frame.assign(approved=years).to_csv(project.parent / "panel.csv", index=False)
+    project.write_text(text, encoding="utf-8")
+    result = run_study(project, overrides=QUICK)
+    assert result.panel["did"].tolist() == panel_frame()["did"].tolist()
+    table = (result.output / "tables" / "effects.md").read_text(encoding="utf-8")
+    assert "approved after month 7 counts from the next year: 4 of 4 treated" in table
+    project.write_text(text.replace("  cohort: approved\n", "  column: x1\n"), encoding="utf-8")
+    with pytest.raises(StudyFileError, match="last_month is about cohort"):
+        run_study(project, overrides=QUICK)
 
 
 def test_sdm_simulation_and_other_kinds_of_weights(project):

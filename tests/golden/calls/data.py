@@ -47,6 +47,7 @@ case = Group(
     nqp.cities.with_adcodes,
     nqp.did.treatment,
     nqp.did.first_treated,
+    nqp.did.first_years,
     CityMatch,
     StudyResult,
     SimulatedStudy,
@@ -223,6 +224,7 @@ def _() -> Any:
     c = castle()
     return {
         "first": nqp.did.first_treated(c["post"]),
+        "years": nqp.did.first_years(pd.Series(["2013-09", "2014-07-01", None], list("abc"))),
         "treatment": nqp.did.treatment(c["first_treated"]),
     }
 
