@@ -287,12 +287,22 @@ class Heterogeneity(ResultSet):
     ) -> Table:
         """Three-line table, one column per group, p-values of the tests below; saved if ``path``.
 
-        ``options`` as for `tables.regression`.
+        A test of all groups is a row over their columns; those of pairs among several groups are
+        notes. ``options`` as for `tables.regression`.
         """
         from nqp_spatial import tables
 
-        told = [*self._test_notes(lang), *notes]
-        return tables.regression(self.results, path, lang=lang, notes=told, **options)
+        rows, labels = dict[str, str](), options.get("labels") or {}
+        text, pair = words("heterogeneity", lang), len(self.results) == 2
+        for (name, compared, test), result in self.by_comparison.items():
+            if pair or compared == _tests.ALL:
+                variable = text["all"] if name == _tests.ALL else labels.get(name, name)
+                row = text["row"].format(variable=variable, test=text[test])
+                rows[row] = _ptext(result.pvalue).removeprefix("p ").removeprefix("= ")
+        told = [] if pair else self._test_notes(lang, pairs=True)
+        more = {**rows, **(options.pop("rows", None) or {})}
+        told += [text["rows"], *notes] if rows else notes
+        return tables.regression(self.results, path, lang=lang, notes=told, rows=more, **options)
 
     @property
     def figures(self) -> Mapping[str, Callable[..., Axes]]:
@@ -326,12 +336,14 @@ class Heterogeneity(ResultSet):
         check_option("variable", variable, self.variables)
         return variable
 
-    def _test_notes(self, lang: str, variable: str | None = None) -> list[str]:
-        """A line for each comparison, with the p-value of each test."""
+    def _test_notes(
+        self, lang: str, variable: str | None = None, *, pairs: bool = False
+    ) -> list[str]:
+        """A line for each comparison, or for those of pairs, with the p-value of each test."""
         text = words("heterogeneity", lang)
         lines: dict[tuple[str, str], list[str]] = {}
         for (name, compared, test), result in self.by_comparison.items():
-            if variable is None or name == variable:
+            if variable in (None, name) and not (pairs and compared == _tests.ALL):
                 told = f"{text[test]} {_ptext(result.pvalue)}"
                 lines.setdefault((name, compared), []).append(told)
         every = {_tests.ALL: text["all"]}

@@ -21,6 +21,7 @@ import pandas as pd
 from nqp_spatial.diagnostics.lagrange import lm_tests
 from nqp_spatial.diagnostics.likelihood_ratio import likelihood_ratio
 from nqp_spatial.language.catalogue import note, word, words
+from nqp_spatial.language.labels import hypothesis
 from nqp_spatial.models import SLX, SpatialDurbin, SpatialError, SpatialLag, SpatialResults
 from nqp_spatial.models.spatial.model import Correction
 from nqp_spatial.results import Frame, ResultSet, TestResult, Tests, tests_frame
@@ -109,6 +110,8 @@ class SpecificationPath(ResultSet):
         text, english = (words("specification_table", one) for one in (lang, "en"))
         options = {"title": text["title"], **options}
         frame = self.frames["specification-path"].to_frame(lang)
+        told = [hypothesis(null, lang, labels or {}) for null in frame["null"]]
+        frame["null"] = pd.Series(told, frame.index, dtype=object)
         steps = {english[step]: text[step] for step in _STEPS}
         models = {name: name.upper() for name in _NULLS}
         labels = {**text, **models, **steps, **(labels or {})}

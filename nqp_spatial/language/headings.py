@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial.language.catalogue import known, words
+from nqp_spatial.language.labels import hypothesis
 
 # Headings that are names of the user's, and stay.
 _USERS = {("marginal-effects", "index"), ("condition-index", "columns")}
@@ -27,8 +28,13 @@ def frame_label(name: str, lang: str) -> str:
     return name
 
 
-def headed(frame: pd.DataFrame, name: str, lang: str) -> pd.DataFrame:
-    """The frame ``name`` with printed headings, and with our words in its rows and cells."""
+def headed(
+    frame: pd.DataFrame, name: str, lang: str, labels: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """The frame ``name`` with printed headings, and with our words in its rows and cells.
+
+    ``labels`` are names of the user's, in null hypotheses.
+    """
     heads = words("headings", lang)
     for end in range(1, name.count("-") + 2):  # "entropy-inn" has those of "entropy"
         heads = {**heads, **known(f"headings-{'-'.join(name.split('-')[:end])}", lang)}
@@ -37,10 +43,15 @@ def headed(frame: pd.DataFrame, name: str, lang: str) -> pd.DataFrame:
     for column in found:
         if cells := known(f"cells-{name}-{column}", lang):
             found[column] = [_row(cell, cells, lang) for cell in found[column]]
+        elif column == "null":
+            told = [hypothesis(cell, lang, labels or {}) for cell in found[column]]
+            found[column] = pd.Series(told, found.index, dtype=object)
     if found.columns.nlevels == 1:
         own = 1 if (name, "columns") in _USERS else len(found.columns)  # ours, which come first
         printed = [heads.get(column, column) for column in found.columns[:own]]
         found.columns = pd.Index([*printed, *found.columns[own:]])
+        if starred := frame.attrs.get("stars"):
+            found.attrs["stars"] = {heads.get(n, n): heads.get(p, p) for n, p in starred.items()}
     return found
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 from nqp_spatial.language.catalogue import both, word, words
-from nqp_spatial.shared.notes import Note
+from nqp_spatial.shared.notes import Note, in_language
 
 
 def label(name: object, labels: Mapping[str, str], known: Mapping[str, str]) -> str:
@@ -50,6 +51,52 @@ def covariance(cov_type: str, lang: str, labels: Mapping[str, str]) -> str:
     known = words("clusters", lang)
     names = (label(cluster, labels, known) for cluster in clusters.split(" and "))
     return word("tables.clustered", lang).format(word("tables.both", lang).join(names))
+
+
+_ZERO = re.compile(r"(.+?) = 0(?:\.0+)?")
+_SYMBOLS = {"rho": "ρ", "lambda": "λ", "theta": "θ", "beta": "β", "tau": "τ", "eta": "η"}
+_SYMBOL = re.compile(rf"(?<![A-Za-z_])({'|'.join(_SYMBOLS)})(?![A-Za-z_])")  # beside Chinese too
+_NULLS = {  # of restrictions that mean something as they are: a word of the section "nulls"
+    ("rho",): "rho",
+    ("lambda",): "lambda",
+    ("tau", "eta"): "static",
+    ("tau",): "static",
+    ("eta",): "space_time",
+}
+
+
+def hypothesis(
+    null: object, lang: str, labels: Mapping[str, str], names: Collection[str] = ()
+) -> str:
+    """A null hypothesis in words: what zero means, printed names of parameters, Greek letters.
+
+    ``names`` are parameters, for lags (``W_x``) of which only one is tested.
+    """
+    text = str(in_language(null, lang))
+    known = words("nulls", lang)
+    if text in known:
+        return known[text]
+    model, _, whole = text.partition(" in ")
+    if whole and {model, whole} <= set(words("model_names", "en")):
+        both_names = (model_name(one, lang) for one in (model, whole))
+        return known["nested"].format(*both_names)
+    zero = [_ZERO.fullmatch(part) for part in text.split(", ")]
+    tested = tuple(match[1] for match in zero if match)
+    if len(tested) < len(zero) or " = " in "".join(tested):
+        return _SYMBOL.sub(lambda found: _SYMBOLS[found[0]], text)
+    if tested in _NULLS:
+        return known[_NULLS[tested]]
+    every = {*names, *tested, *(n[2:] for n in tested if n.startswith("W_"))}
+    shown = (parameter(name, lang, labels, every) for name in tested)
+    return known["lags" if all(n.startswith("W_") for n in tested) else "zero"].format(
+        word("tables.and", lang).join(shown)
+    )
+
+
+def test_name(name: object, lang: str, labels: Mapping[str, str]) -> str:
+    """The printed name of a test, of which parts are parted by a slash."""
+    known = {**words("rows-indirect-model", lang), **words("rows-test", lang)}
+    return word("tables.and", lang).join(label(p, labels, known) for p in str(name).split("/"))
 
 
 def title(name: str) -> Note:

@@ -588,7 +588,11 @@ READ = Annotated[Entry, Of("read")] | None  # how a file is read
 _TABLE = own(table=str, encoding=(Text, None), read=(READ, None), match_cities=(Matching, False))
 _ASKED = own(model=(Text, None), weights=(Text, None))  # by default the main one, its first
 _ITEMS = Annotated[list[Any], Items(1)] | None
-_ROWS_OF_A_TABLE = own(keep=(Names | None, None), drop=(Names | None, None))
+_PRINTED = "tables:regression"
+SHOWN = (  # how a table of models is printed
+    *("keep", "drop", "order", "digits", "stars", "statistics", "effects_rows", "std_errors"),
+    "notes",
+)
 
 _FURTHER: Mapping[str, Any] = dict.fromkeys(("options", "fit"), Mapping[str, Any] | None)
 
@@ -684,8 +688,8 @@ SINGLE: Mapping[str, Row] = {
     "robustness": Row(  # by default of the first model that can be varied, under its first weights
         "comparison:robustness",
         own=own(name=(Text, None), model=(Text, None), focus=(Text, None), weights=(Text, None))
-        | own(variations=Annotated[Mapping[str, Annotated[Entry, Of("variation")]], Items(1)])
-        | _ROWS_OF_A_TABLE,
+        | own(variations=Annotated[Mapping[str, Annotated[Entry, Of("variation")]], Items(1)]),
+        asks={_PRINTED: SHOWN},
         names=dict.fromkeys(("formula", "data", "model", "options", "fit", "base_name"), ""),
     ),
     "variation": Row(
@@ -700,7 +704,9 @@ SINGLE: Mapping[str, Row] = {
         rule=_departs,
     ),
     "table": Row(  # models side by side; `model/part` is one of several regressions
-        own=own(models=Names, title=(Text, None), constant=(bool, False)) | _ROWS_OF_A_TABLE
+        _PRINTED,
+        own=own(models=Names),
+        names=dict.fromkeys(("results", "path", "labels", "lang", "rows"), ""),
     ),
     "heterogeneity": Row(
         "comparison:heterogeneity",
@@ -709,8 +715,8 @@ SINGLE: Mapping[str, Row] = {
             model=(Text, None),
             where=(Where | None, None),
             seed=(Seed | None, None),
-        )
-        | _ROWS_OF_A_TABLE,
+        ),
+        asks={_PRINTED: SHOWN},
         names={"model": "", "groups": ""},
     ),
     "effects": Row(  # orders: up to which order of neighbours they are shown order by order too

@@ -27,7 +27,7 @@ from nqp_spatial.study.file import load
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.models import call, clusters, fit, noted, rows_of, under
-from nqp_spatial.study.registry import DIAGNOSTICS, how
+from nqp_spatial.study.registry import DIAGNOSTICS, SHOWN, how
 from nqp_spatial.study.result import Answer, Found, StudyResult
 from nqp_spatial.study.rows import found as api_of
 from nqp_spatial.study.schema import Study
@@ -280,7 +280,8 @@ def _heterogeneity(
     data = rows_of(study, found.data, model).where(asked.where, name)
     made = call(study, data, study.outcomes_of(options)[0], options, n_jobs)
     own = {"variable": study.regressors_of(options)[0], "seed": study.seed}
-    given: Mapping[str, Any] = {**own, **asked.row.given(asked), **made.fit}
+    tested = {n: v for n, v in asked.row.given(asked).items() if n not in SHOWN}
+    given: Mapping[str, Any] = {**own, **tested, **made.fit}
     return comparison.heterogeneity(made.specify(), data.panel[asked.by], n_jobs=n_jobs, **given)
 
 

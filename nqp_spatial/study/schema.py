@@ -22,7 +22,7 @@ from nqp_spatial.shared.values import (
     OneOf,
     columns,
 )
-from nqp_spatial.study.registry import MODELS, READ, ROWS, Matching, Where, Window, how
+from nqp_spatial.study.registry import MODELS, READ, ROWS, SHOWN, Matching, Where, Window, how
 from nqp_spatial.study.rows import Column, Interaction, Numbers
 
 BUNDLED_SYSTEM = "bundled:nqp"
@@ -366,7 +366,7 @@ def changes(entry: Entry, named: Mapping[str, Entry]) -> bool:
     return True
 
 
-def either(asked: Entry) -> dict[str, Any]:
-    """Which rows of a regression table are kept, or dropped."""
-    found = {"keep": asked.keep, "drop": asked.drop}
-    return {name: value for name, value in found.items() if value is not None}
+def printing(asked: Entry) -> dict[str, Any]:
+    """What was said of how a table of models is printed."""
+    known = ("columns", "constant", *SHOWN)
+    return {name: value for name, value in asked.said.items() if name in known}

@@ -27,14 +27,14 @@ from nqp_spatial.panel import transform
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.source import Source
-from nqp_spatial.shared.tests import df_text
+from nqp_spatial.shared.tests import TestResult, df_text
 from nqp_spatial.shared.values import columns
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.graphs import flat
 from nqp_spatial.study.log import RunLog, told
 from nqp_spatial.study.models import effects_options, stationary
 from nqp_spatial.study.result import EFFECTS, Answer, Found
-from nqp_spatial.study.schema import Study, either
+from nqp_spatial.study.schema import Study, printing
 from nqp_spatial.tables import Table
 from nqp_spatial.tables.layout import Row
 from nqp_spatial.tables.style import Style, number
@@ -94,14 +94,15 @@ class Writer:
 
         ``like`` is the frame whose headings it has, if it is not called so itself.
         """
-        shown = headed(frame, like or name, self.lang)
+        labels = self.study.labels if labels is None else labels
+        shown = headed(frame, like or name, self.lang, labels)
         own = shown.attrs.get("notes", ())  # which `from_frame` prints too
         told = (*more, *(self.notes if notes is None else notes))
         return tables.from_frame(
             shown,
             title=f"{head}{frame_label(name, self.lang)}",
             notes=[note for note in told if in_language(note, self.lang) not in own],
-            labels=self.study.labels if labels is None else labels,
+            labels=labels,
             lang=self.lang,
         )
 
@@ -230,18 +231,22 @@ class Writer:
     def _tests(self) -> Iterator[tuple[str, Table]]:
         """Every test of every model, with its null hypothesis."""
         rows = {
-            (key.split("/")[0], self._column(*key.split("/", 2)[1:]), name): {
+            (self.label(key.split("/")[0]), self._column(*key.split("/", 2)[1:]), name): {
                 "statistic": test.statistic,
                 "df": df_text(test.df),
                 "pvalue": test.pvalue,
-                "null": in_language(test.null, self.lang),
+                "null": test.null,
             }
             for key, tests in self.found.tests.items()
-            for name, test in tests.items()
+            for name, test in self._named(tests)
         }
         if rows:
             index = pd.MultiIndex.from_tuples(list(rows), names=["outcome", "model", "test"])
             yield "tests", self.printed(pd.DataFrame(list(rows.values()), index=index), "tests")
+
+    def _named(self, tests: Mapping[str, TestResult]) -> Iterator[tuple[str, TestResult]]:
+        for name, test in tests.items():
+            yield printed.test_name(name, self.lang, self.study.labels), test
 
     def _frames(self) -> Iterator[tuple[str, Table]]:
         """What a model has besides estimates and tests, such as its first stage."""
@@ -259,13 +264,13 @@ class Writer:
         for name, varied in self.found.robustness.items():
             title = frame_label("robustness", self.lang)
             with self.log.attempt(f"{name}, table"), self.source.at("robustness"):
-                yield name, varied.table(title=title, **either(study.blocks[name]), **self.shared)
+                yield name, varied.table(title=title, **printing(study.blocks[name]), **self.shared)
             frame, head = varied.to_frame()[columns], f"{varied.focus}: "
             summary = self.printed(frame, "robustness", head=head, notes=varied.notes)
             yield f"{name}-summary", summary
         for name, groups in self.found.heterogeneity.items():
             title = f"{frame_label('heterogeneity', self.lang)}: {name}"
-            options, place = either(study.heterogeneity[name]), f"heterogeneity: {name}, table"
+            options, place = printing(study.heterogeneity[name]), f"heterogeneity: {name}, table"
             with self.log.attempt(place), self.source.at("heterogeneity", name):
                 table = groups.table(title=title, **options, **self.shared)
                 yield f"heterogeneity-{name}", table
@@ -331,17 +336,21 @@ class Writer:
         made, taken = dict[str, Table](), set[str]()
         for name, asked in self.study.tables.items():
             shown, models = _Columns(), [entry.split("/", 1)[0] for entry in asked.models]
+            of: list[int] = []  # the entry of each column
             for i, entry in enumerate(asked.models):
                 place = f"{self.named(name, outcome)}, table: {entry}"
                 with self.log.attempt(place), self.source.at("tables", name, "models", i):
                     shown |= self._entry(outcome, entry, alone=len(set(models)) == 1)
+                of += [i] * (len(shown) - len(of))
             taken |= set(models)
             if shown:
+                options = {"title": asked.title, **printing(asked)}
+                if heads := asked.heads:  # of entries, each of which may be several columns
+                    whole = len(heads) == len(models)
+                    options["heads"] = [heads[i] for i in of] if whole else heads
                 place = f"{self.named(name, outcome)}, table"
                 with self.log.attempt(place), self.source.at("tables", name):
-                    table = self._side_by_side(
-                        shown, title=asked.title, constant=asked.constant, **either(asked)
-                    )
+                    table = self._side_by_side(shown, **options)
                     made[name] = self._lacking(table, outcome, dict.fromkeys(models))
         rest: dict[str, _Columns] = {}  # one table of all, and one for each of several regressions
         of_rest: dict[str, list[str]] = {}
@@ -425,9 +434,8 @@ class Writer:
         regimes = [own for r in shown.values() if (own := r.labels(self.lang))]
         if len(regimes) == 1:
             labels = {**regimes[0], **labels}
-        return tables.regression(
-            list(shown.values()), columns=list(shown), labels=labels, lang=self.lang, **options
-        )
+        options = {"columns": list(shown), **options}
+        return tables.regression(list(shown.values()), labels=labels, lang=self.lang, **options)
 
     # ------------------------------------------------------------ answers of spatial models
 

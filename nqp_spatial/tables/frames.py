@@ -32,7 +32,8 @@ def from_frame(
         An unnamed RangeIndex is not printed. Columns named pvalue, p, p_... or ..._pvalue are
         p-values, with three decimals; beside a column named draws a p-value of zero is the share
         of so many draws, and printed as <0.01 of 100. Notes in ``frame.attrs["notes"]`` are printed
-        too.
+        too; ``frame.attrs["stars"]`` gives statistics stars by the column of their p-values, such
+        as ``{"F": "pvalue"}``.
     path : str or Path, optional
         Where to save the table: .docx, .tex, .html, .xlsx or .md.
 
@@ -134,7 +135,8 @@ def _from_frame(
     stubs = _stub_columns(frame, style)
     draws = frame["draws"].tolist() if "draws" in frame else [None] * len(frame)
     columns = [frame.iloc[:, i] for i in range(frame.shape[1])]
-    body = [_column(column, draws, style) for column in columns]
+    starred = {name: frame[p] for name, p in frame.attrs.get("stars", {}).items()}
+    body = [_column(column, draws, style, starred.get(column.name)) for column in columns]
     return made(
         path,
         printing,
@@ -142,7 +144,7 @@ def _from_frame(
         header=_header(frame, len(stubs), style),
         rows=(Row(cells) for cells in zip(*stubs, *body, strict=True)),
         align=(*["l"] * len(stubs), *("r" if _has_numbers(c) else "l" for c in columns)),
-        reading=_small(frame, style),
+        reading=[*(style.stars_note() if starred else []), *_small(frame, style)],
         own=own_notes(frame),
     )
 
@@ -172,7 +174,11 @@ def _stub_columns(frame: pd.DataFrame, style: Style) -> list[list[str]]:
     return columns
 
 
-def _column(values: pd.Series, draws: Sequence[Any], style: Style) -> list[str]:
+def _column(
+    values: pd.Series, draws: Sequence[Any], style: Style, pvalues: pd.Series | None = None
+) -> list[str]:
+    if pvalues is not None:
+        return [style.estimate(*pair) for pair in zip(values, pvalues, strict=True)]
     if _is_pvalues(values):
         return [pvalue(*pair) for pair in zip(values, draws, strict=True)]
     return [style.cell(value) for value in values]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.language import labels as printed
 from nqp_spatial.language.catalogue import word
 from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.options import Between
 from nqp_spatial.tables.layout import Row
 from nqp_spatial.tables.rows import (
     Cells,
@@ -61,7 +62,7 @@ def regression(
     labels: Mapping[str, str] | None = None,
     title: str | None = None,
     lang: str = "en",
-    digits: int = 4,
+    digits: Annotated[int, Between(0, 12)] = 4,
     stars: bool | Sequence[float] = True,
     statistics: Sequence[str] | None = None,
     effects_rows: bool = True,
@@ -155,7 +156,7 @@ def effects(
     labels: Mapping[str, str] | None = None,
     title: str | None = None,
     lang: str = "en",
-    digits: int = 4,
+    digits: Annotated[int, Between(0, 12)] = 4,
     stars: bool | Sequence[float] = True,
     statistics: Sequence[str] | None = None,
     effects_rows: bool = True,

@@ -175,8 +175,8 @@ def _levels(stars: Any) -> tuple[float, ...]:
     good = all(isinstance(v, (int, float)) and not isinstance(v, bool) and 0 < v < 1 for v in given)
     if not good or len(given) > 3 or len(set(given)) < len(given):
         raise OptionError(
-            f"stars={stars!r} are not levels of significance. Type stars=True, stars=False, or one "
-            "to three shares such as stars=[0.1, 0.05, 0.01]."
+            f"stars={stars!r} are not levels of significance. Give true, false, or one to three "
+            "shares between 0 and 1, such as [0.1, 0.05, 0.01]."
         )
     return tuple(sorted((float(v) for v in given), reverse=True))
 

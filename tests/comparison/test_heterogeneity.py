@@ -420,8 +420,11 @@ def test_groups_stand_in_a_table_with_the_tests_below(found, tmp_path):
     assert all(region in text for region in REGIONS)
     assert f"{found.results['东部'].params['x1']:.4f}" in text
     p = found.tests["x1", "东部 - 西部", "sur"].pvalue
-    assert p < 0.0005 and "似无相关检验 p < 0.001" in str(table)
-    assert "sur p < 0.001" in str(found.table())
+    assert p < 0.0005 and "似无相关检验 p < 0.001" in " ".join(table.notes)  # of pairs
+    english = found.table()
+    assert "sur p < 0.001" in " ".join(english.notes)
+    (row,) = [r for r in english.rows if r.cells[0] == "p, equal x1 (sur)"]  # of all groups
+    assert row.cells[1:] == ("< 0.001", None, None)
     together = nqp.tables.regression(list(found.results.values()))
     assert f"{found.results['西部'].params['x1']:.4f}" in str(together)
 

@@ -14,7 +14,17 @@ import yaml
 import nqp_spatial
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import LANGUAGES, _sections, both, note, word, words
-from nqp_spatial.language.labels import covariance, label, parameter, statistic, title
+from nqp_spatial.language.labels import (
+    covariance,
+    hypothesis,
+    label,
+    parameter,
+    statistic,
+    title,
+)
+from nqp_spatial.language.labels import (
+    test_name as name_of_test,
+)
 from nqp_spatial.shared.notes import Note
 from nqp_spatial.study import DEMO
 
@@ -219,3 +229,30 @@ def test_the_files_are_read_with_the_first_word():
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("null", "en", "zh"),
+    [
+        ("rho = 0", "no spatial lag of the outcome (ρ = 0)", "被解释变量无空间滞后（ρ = 0）"),
+        ("W_x = 0", "no spatial lags of regressors: W×X zero", "解释变量无空间滞后：W×X的系数为零"),
+        ("x = 0, z = 0", "coefficients zero: X, z", "系数为零：X、z"),
+        ("tau = 0, eta = 0", "no dependence on the past", "与过去无关"),
+        (
+            "Spatial lag model in Spatial Durbin model",
+            "Spatial lag model is enough where Spatial Durbin model is more general",
+            "空间滞后模型已足够，不必用更一般的空间杜宾模型",
+        ),
+        ("rho = lambda = 0", "ρ = λ = 0", "ρ = λ = 0"),
+        ("x = 0.5", "x = 0.5", "x = 0.5"),  # what is not zero stays
+        (Note("two", "二"), "two", "二"),
+    ],
+)
+def test_null_hypotheses_are_told_in_words(null, en, zh):
+    assert hypothesis(null, "en", {"x": "X"}) == en
+    assert hypothesis(null, "zh", {"x": "X"}) == zh
+
+
+def test_tests_of_parts_are_named_part_by_part():
+    assert name_of_test("slx", "en", {}) == "Wald, against SLX"
+    assert name_of_test("single/m/sobel", "zh", {"m": "创新"}) == "单独、创新、Sobel检验"

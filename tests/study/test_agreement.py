@@ -63,6 +63,7 @@ NO_ROW = {
 }
 # Parameters that no key reaches: for what they are the run gives, or has another word.
 NO_KEY = {
+    "table": {"results", "path", "labels", "lang", "rows"},  # of the study, and of Python
     "sdm_did": {"treatment"},
     "mediation": {"treatment"},
     "moderation": {"controls", "treatment"},

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import nqp_spatial as nqp
-from nqp_spatial.exceptions import DataError, NqpWarning
+from nqp_spatial.exceptions import DataError, NqpError, NqpWarning
 from nqp_spatial.models.linear.panel import PooledOLS, RandomEffects
 from nqp_spatial.models.mechanism.mediation import Mediation
 from nqp_spatial.models.quantile.model import PanelQuantile
@@ -310,12 +310,22 @@ models:
   gmm_difference: {gmm_lags: [2, 3], collapse: true}
   mediation: {mediators: [m], replications: 25, procedure: baron-kenny, seed: 9}
   moderation: {moderator: q}
+  gmm_own: {model: gmm_difference, gmm_lags: [2, 3], collapse: true}
 tables:
   baseline: [re, pooled, fe]
   as_stata: {models: [fe], constant: true}
   chosen: {models: [fe, z_iv/first-stage, z_iv, quantile/0.5], keep: [x1, z], title: 选定的模型}
   steps: mediation
   own_alone: own
+  printed:
+    models: [fe, z_iv, gmm_own]
+    heads: [Least squares, Instruments, Instruments]
+    statistics: [nobs, kp_rk_lm, kp_rk_wald_f, hansen_j, anderson_rubin, ar2_pvalue]
+    std_errors: tstats
+    stars: [0.05, 0.01]
+    digits: 3
+    order: [x2]
+    notes: [Of all firms.]
 diagnostics:
   autocorrelation: false
   effects_f: true
@@ -355,6 +365,51 @@ def test_a_table_prints_the_constant_of_fixed_effects_if_it_is_asked_to(further)
     assert f"{constant['estimate']:.4f}" in printed and f"({constant['std_error']:.4f})" in printed
     fixed = [line.split("|")[4] for line in text_of(further, "baseline").splitlines()[4:6]]
     assert not any(f"{constant['std_error']:.4f}" in cell for cell in fixed)
+
+
+def test_a_table_is_printed_as_the_file_says(further):
+    """Numbers are those of the API; what stands below them is asked for in the file."""
+    text = text_of(further, "printed")
+    rows, last = {}, ""
+    for line in text.splitlines():
+        if line.startswith("| "):
+            name, *cells = (c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1])
+            rows[name or f"{last}, below"] = [re.sub(r"\\(.)", r"\1", cell) for cell in cells]
+            last = name or last
+    fe, iv, gmm = (further.fits[f"y/{name}"] for name in ("fe", "z_iv", "gmm_own"))
+    assert next(iter(rows)) == "Variable" and "Least squares" in text and "Instruments" in text
+    assert next(name for name in rows if "x" in name) == "x2"
+    mark = "*" * sum(bool(fe.pvalues["x2"] < level) for level in (0.05, 0.01))
+    assert rows["x2"][0] == f"{fe.params['x2']:.3f}{mark}"
+    assert rows["x2, below"][0] == f"({fe.tstats['x2']:.3f})"
+    assert rows["Kleibergen-Paap rk LM"] == ["", f"{iv.fit_statistics['kp_rk_lm']:.3f}", ""]
+    assert rows["Kleibergen-Paap rk Wald F, below"] == ["", "{19.93}", ""]  # Stock and Yogo 2005
+    ar = iv.anderson_rubin()
+    assert rows["Anderson-Rubin"] == ["", f"{ar.statistic:.3f}", ""]
+    assert (
+        rows["Anderson-Rubin, below"][1].strip("[]").lstrip("<") <= f"{max(ar.pvalue, 0.001):.3f}"
+    )
+    assert rows["p (AR(2))"] == ["", "", f"{gmm.fit_statistics['ar2_pvalue']:.3f}"]
+    assert "t statistics in parentheses" in text and "Of all firms." in text
+    assert "5%" in text and "10%" not in text.split("Stock-Yogo")[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("statistics: [nope]", "statistics has 'nope'"),
+        ("digits: 99", "digits"),
+        ("std_errors: t", "std_errors"),
+        ("stars: [5]", "are not levels of significance"),
+        ("heads: [a, b, c]", "heads has 3 texts for 2 columns"),
+        ("stat: [nobs]", "stat"),
+    ],
+)
+def test_a_mistake_in_how_a_table_is_printed_has_its_place(tmp_path, keys, message):
+    text = f"models: [pooled, fe]\ntables: {{t: {{models: [pooled, fe], {keys}}}}}\n"
+    with pytest.raises(NqpError, match=message) as caught:
+        run(study(tmp_path, text, "output: {tables: [md], plots: [], maps: false}\n"))
+    assert "tables" in str(caught.value)
 
 
 def test_models_of_no_table_are_shown_all_the_same(further):

@@ -24,6 +24,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     OutputError,
 )
+from nqp_spatial.language.headings import headed
 from nqp_spatial.results import Results
 from nqp_spatial.shared.text import width
 from nqp_spatial.tables import style as numbers
@@ -1182,3 +1183,13 @@ def test_captions_of_word_have_their_style_and_headers_repeat(tmp_path):
         assert heads == [True] * 3 + [False] * (len(heads) - 3)
         tabs = [t.get(qn("w:val")) for t in table._tbl.iter(qn("w:tab"))]
         assert tabs and set(tabs) == {"decimal"}
+
+
+def test_statistics_of_a_frame_have_stars_by_the_column_that_it_names():
+    frame = pd.DataFrame({"F": [30.5, 8.0], "pvalue": [0.003, 0.2], "draws": [300, 300]})
+    frame.attrs["stars"] = {"F": "pvalue"}
+    table = tables.from_frame(frame, digits=2)
+    assert cells(table) == [("30.50***", "0.003", "300"), ("8.00", "0.200", "300")]
+    assert table.notes[0].startswith("***, ** and * denote")
+    told = tables.from_frame(headed(frame.rename_axis("model"), "threshold-test", "zh"), lang="zh")
+    assert cells(told)[0][1] == "30.5000***"

@@ -322,6 +322,7 @@ class ThresholdTest(Findings):
         """
         found = self.table.copy()
         found.attrs["notes"] = self.notes
+        found.attrs["stars"] = {"F": "pvalue"}  # which tables print
         return found
 
     def __repr__(self) -> str:
