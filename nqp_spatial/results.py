@@ -19,11 +19,11 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.language.labels import title
+from nqp_spatial.language.labels import statistic, title
 from nqp_spatial.shared.notes import Note, in_language
 from nqp_spatial.shared.options import check_level, check_option
 from nqp_spatial.shared.tests import TestResult, Tests, restrictions, tests_frame, wald
-from nqp_spatial.shared.text import format_frame
+from nqp_spatial.shared.text import figures, format_frame, html_frame
 
 if TYPE_CHECKING:
     import folium
@@ -400,7 +400,14 @@ class Results(Findings):
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         title = f"<p><b>{escape(self.model_name)}</b>: {escape(str(self.dependent))}</p>"
-        return title + notes + self.to_frame().to_html(float_format=lambda v: f"{v:.6g}")
+        parts = [title, _facts(self), notes, html_frame(self.to_frame())]
+        for head, frame in self._shown_besides().items():
+            parts.append(f"<p><b>{escape(head)}</b></p>{html_frame(frame)}")
+        return "".join(parts)
+
+    def _shown_besides(self) -> Mapping[str, pd.DataFrame]:
+        """Tables that a notebook shows below the estimates, by their headings."""
+        return {}
 
     def cite(self) -> str:
         """The works to cite for the method."""
@@ -438,6 +445,22 @@ class Results(Findings):
     @property
     def __maketables_default_stat_keys__(self) -> list[str]:
         return ["N", *(key for key in ("sigma2", "loglik", "aic") if key in self.fit_statistics)]
+
+
+def _facts(result: Results) -> str:
+    """How many rows, which effects and errors, and statistics of fit, in a line of a notebook."""
+    setting = result.setting
+    sizes = [f"N = {result.nobs}"]
+    if "used" in setting:
+        sizes.append(f"{setting['used']} observations used")
+    if "n_entities" in setting:
+        sizes.append(f"{setting['n_entities']} entities, {setting['n_periods']} periods")
+    effects = " and ".join(result.effects_included) or "none"
+    removed = f" (removed by {setting['removed']})" if setting.get("removed") else ""
+    told = [*sizes, f"fixed effects: {effects}{removed}", f"standard errors: {result.cov_type}"]
+    values = result.fit_statistics.drop(["nobs", "n_entities", "n_periods"], errors="ignore")
+    told += [f"{statistic(str(n), 'en', {})} = {figures(v)}" for n, v in values.items() if v == v]
+    return f"<p>{escape('; '.join(told))}</p>"
 
 
 class Calculation(Findings, ABC):
@@ -500,7 +523,7 @@ class Calculation(Findings, ABC):
         return self.summary()
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(float_format=lambda value: f"{value:.6g}"))
+        return html_frame(self.to_frame())
 
     def cite(self) -> str:
         """The works to cite for the method."""
@@ -580,4 +603,4 @@ class ResultSet(Findings):
         return self.summary()
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(float_format=lambda value: f"{value:.6g}"))
+        return html_frame(self.to_frame())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import warnings
 from collections.abc import Mapping
 
@@ -24,6 +25,7 @@ from nqp_spatial import tables
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.models.linear.least_squares import LeastSquaresResults
+from nqp_spatial.panel.described import Described
 from nqp_spatial.results import Calculation, Findings, Frame, Results, ResultSet, TestResult
 from nqp_spatial.shared.notes import Note
 
@@ -334,3 +336,38 @@ def test_public_rooms_show_no_libraries():
     for room in ("plots", "maps", "tables", "comparison", "diagnostics", "did", "weights"):
         shown = {name for name in dir(getattr(nqp, room)) if not name.startswith("_")}
         assert not shown & {"np", "pd", "Any", "annotations", "TYPE_CHECKING"}, room
+
+
+def test_models_that_are_not_fitted_say_what_they_are(results):
+    """Class, outcome, regressors, W, effects and rows, and no estimate is made for it."""
+    seen = set()
+    for result in results.values():
+        model = getattr(result, "model", None)
+        if not isinstance(model, Described):
+            continue
+        seen.add(type(model).__name__)
+        text, html = repr(model), model._repr_html_()
+        assert text.startswith(f"{type(model).__name__} (not fitted)\n  outcome: ")
+        assert "16 entities" in text and "8 periods, 128 rows" in text, text
+        if isinstance(result, nqp.models.SpatialResults):
+            assert "\n  W: 54 links among 16 entities, rows sum to one" in text, text
+        assert all(line.split(": ", 1)[1] in html for line in text.splitlines()[1:])
+    assert {"FixedEffects", "SpatialDurbin", "SpatialDiD", "IV2SLS", "SpatialIV"} <= seen
+    assert {"PanelThreshold", "Moderation", "DifferenceGMM", "DynamicSpatialDurbin"} <= seen
+
+
+def test_notebooks_show_the_fit_and_the_effects(results):
+    durbin = next(r for k, r in results.items() if k.__name__ == "SpatialResults")
+    html = durbin._repr_html_()
+    for said in (
+        *("N = 128", "105 observations used", "16 entities, 8 periods", "asymptotic"),
+        *("entity and time (removed by lee-yu)", f"ρ = {durbin.rho:.6g}", "R² (within) = "),
+        *("Direct, indirect and total effects", "direct", "indirect", "total"),
+    ):
+        assert said in html, said
+    total = durbin.effects().loc[("total", "x"), "estimate"]
+    assert f"<td>{total:.6g}</td>" in html
+    comparison = next(r for k, r in results.items() if k.__name__ == "WeightComparison")
+    for value in comparison.to_frame()["loglik"]:
+        assert f"{value:.6g}" in comparison._repr_html_()
+    assert not re.search(r"\de-\d", html)

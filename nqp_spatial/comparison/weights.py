@@ -14,7 +14,7 @@ from nqp_spatial.models import SpatialModel, SpatialResults
 from nqp_spatial.results import Frame, Named, ResultSet
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.options import check_option
-from nqp_spatial.shared.text import format_frame
+from nqp_spatial.shared.text import format_frame, html_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -189,4 +189,4 @@ class WeightComparison(ResultSet):
         return "\n".join([head, *self.notes, format_frame(self.to_frame().T)])
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().T.to_html(float_format=lambda value: f"{value:.4g}"))
+        return html_frame(self.to_frame().T)

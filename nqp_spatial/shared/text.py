@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -24,6 +25,22 @@ def format_frame(
         formatters={c: f for c, f in known.items() if c in frame},
         float_format=lambda value: f"{value:.6g}",
     )
+
+
+def figures(value: float, n: int = 6) -> str:
+    """So many significant figures, never with an exponent; whole numbers without decimals."""
+    if not math.isfinite(value):
+        return str(value)
+    size = math.floor(math.log10(abs(value))) if value else 0
+    text = f"{value:.{min(max(n - 1 - size, 0), 300)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def html_frame(frame: pd.DataFrame) -> str:
+    """A frame for a notebook: six significant figures, p-values with three decimals."""
+    formatters = {"pvalue": lambda p: "<0.001" if p < 0.0005 else f"{p:.3f}"}
+    known: Any = {name: form for name, form in formatters.items() if name in frame}
+    return str(frame.to_html(float_format=figures, formatters=known))
 
 
 _WIDE = r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nqp_spatial.shared.text import lines_of, width
+from nqp_spatial.shared.text import figures, lines_of, width
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,19 @@ def test_nothing_is_lost_and_lines_fit(text, columns):
     for line in lines:
         words = line.replace("，", "").replace("。", "")
         assert width(line) <= columns or " " not in words.strip()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (3.456789e-05, "0.0000345679"),
+        (0.0, "0"),
+        (-1.0, "-1"),
+        (1234567.891, "1234568"),
+        (5818.0317, "5818.03"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+    ],
+)
+def test_figures_have_no_exponent(value, shown):
+    assert figures(value) == shown

@@ -22,6 +22,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.language.catalogue import note
+from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.panel import PanelData
@@ -191,7 +192,7 @@ class Specification(TypedDict, total=False):
     missing: Annotated[Literal["error", "keep"], Default("error")]
 
 
-class DynamicGMMModel:
+class DynamicGMMModel(Described):
     """What both estimators share but the fit: options, checked data, rows and instruments."""
 
     _model_name: ClassVar[str]

@@ -34,6 +34,7 @@ from nqp_spatial.models.iv.results import IV2SLSResults
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.scores import Prepared, Rows, check_variances, prepare
 from nqp_spatial.panel.absorbed import Absorbed
+from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared.notes import listed
@@ -45,7 +46,7 @@ Array = npt.NDArray[np.float64]
 _NAMES = {"2sls": "2SLS", "liml": "LIML", "gmm": "Two-step GMM"}
 
 
-class IV2SLS:
+class IV2SLS(Described):
     """Panel regression with endogenous regressors and fixed effects, nothing estimated yet.
 
     Parameters

@@ -22,6 +22,7 @@ from nqp_spatial.core.linear.orthogonal import Basis
 from nqp_spatial.exceptions import EstimationError
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.scores import Prepared, Rows, check_variances, prepare
+from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.results import Results
 from nqp_spatial.shared.options import Unpack, shared_options
@@ -114,7 +115,7 @@ class LeastSquaresResults(Results):
 R = TypeVar("R", bound=LeastSquaresResults)
 
 
-class PanelModel(ABC, Generic[R]):
+class PanelModel(Described, ABC, Generic[R]):
     """A regression by least squares on transformed columns: how it is made and fitted."""
 
     notes: tuple[str, ...]  # what its data say that readers must be told

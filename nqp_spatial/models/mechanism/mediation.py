@@ -18,6 +18,7 @@ from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.mechanism.mediation_results import MediationResults
 from nqp_spatial.models.scores import Prepared, Rows, prepare
+from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.formula import split_treatment
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.options import Count, Effects, Seed, Unpack, shared_options
@@ -25,7 +26,7 @@ from nqp_spatial.shared.options import Count, Effects, Seed, Unpack, shared_opti
 Array = npt.NDArray[np.float64]
 
 
-class Mediation:
+class Mediation(Described):
     """The effect of a treatment that passes through mediators, by three regressions.
 
     1. y on the treatment and the controls: the total effect c.

@@ -14,6 +14,7 @@ from nqp_spatial.models.covariance import Covariance
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.mechanism.moderation_results import ModerationResults, Moderator
 from nqp_spatial.panel.absorbed import Absorbed
+from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.formula import split_treatment
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample, single
@@ -22,7 +23,7 @@ from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Effects, Unpack, shared_options
 
 
-class Moderation:
+class Moderation(Described):
     """Fixed-effects regression of y on a treatment, a moderator and their product.
 
     Parameters

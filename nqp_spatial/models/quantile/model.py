@@ -17,6 +17,7 @@ from nqp_spatial.core.linear import quantile as panel_quantile
 from nqp_spatial.exceptions import DataError, DataWarning, EstimationError, OptionError
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
 from nqp_spatial.models.quantile.results import Fitted, PanelQuantileResults, label
+from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Count, Level, Seed, check_options
@@ -28,7 +29,7 @@ CovType = Literal["bootstrap", "clustered", "robust"]
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-class PanelQuantile:
+class PanelQuantile(Described):
     """Quantile regression with fixed effects.
 
     Parameters
@@ -71,6 +72,7 @@ class PanelQuantile:
         check_options(PanelQuantile, effects=effects)
         self._mean = FixedEffects(y, x, effects=effects)
         self.y, self.x, self.effects = self._mean.y, self._mean.x, effects
+        self.sample = self._mean.sample
         _check_counts(self.y.index, effects)
 
     @classmethod

@@ -34,6 +34,7 @@ from nqp_spatial.models.iv.strength import WEAK, FirstStage, strength_frame
 from nqp_spatial.models.spatial.covariance import moments_of
 from nqp_spatial.models.spatial.iv_results import IVEstimate, SpatialIVResults
 from nqp_spatial.panel.absorbed import LEVELS
+from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.formula import split_iv_formula
 from nqp_spatial.panel.sample import INSTRUMENTED, Sample
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 
-class SpatialIV:
+class SpatialIV(Described):
     """Spatial panel model by instrumental variables, the specification, nothing estimated yet.
 
     Parameters

@@ -31,6 +31,7 @@ from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.spatial.covariance import Inference, compute
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.absorbed import LEVELS
+from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.design import LAG, Design, Second
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.sample import Sample
@@ -65,7 +66,7 @@ ADJUSTED = "adjusted-score"  # where periods differ: see core/stacked.py
 _KEEP = 1_000_000  # numbers of a design that are kept between fits
 
 
-class SpatialModel:
+class SpatialModel(Described):
     """What the models of the family share: checked data, and nothing estimated yet.
 
     A subclass says whether y and the error have a spatial lag, and which regressors have one.

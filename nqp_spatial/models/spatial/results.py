@@ -19,7 +19,7 @@ from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import Spectrum
 from nqp_spatial.effects.response import Response, answer
 from nqp_spatial.effects.scenarios import by_name, reduced_form
-from nqp_spatial.exceptions import DataError
+from nqp_spatial.exceptions import DataError, NqpError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.prediction import PeriodEffects
 from nqp_spatial.models.spatial.prediction import out_of_sample
@@ -162,6 +162,14 @@ class SpatialResults(Results):
     group_effects = answer(Response.between_groups)
     combined_effects = answer(Response.combined)
     discrete_change = answer(Response.discrete_change)
+
+    def _shown_besides(self) -> Mapping[str, pd.DataFrame]:
+        """Direct, indirect and total effects, where they are defined."""
+        try:
+            effects = self.effects()
+        except NqpError as error:
+            return {f"Direct, indirect and total effects: {error}": pd.DataFrame()}
+        return {"Direct, indirect and total effects": effects}
 
     def counterfactual(
         self,

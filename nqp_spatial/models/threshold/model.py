@@ -29,6 +29,7 @@ from nqp_spatial.models.threshold.search import (
     ThresholdSearch,
     data_key,
 )
+from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.sample import Sample, columns_of
@@ -40,7 +41,7 @@ from nqp_spatial.shared.options import Count, Effects, Unpack, shared_options
 Array = npt.NDArray[np.float64]
 
 
-class PanelThreshold:
+class PanelThreshold(Described):
     """Fixed-effects regression whose slopes depend on the regime of a threshold variable.
 
     Parameters

@@ -23,7 +23,7 @@ from nqp_spatial.results import Findings, Frame, Named, Results, TestResult
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Count, Seed, check_level, check_options
-from nqp_spatial.shared.text import format_frame
+from nqp_spatial.shared.text import figures, format_frame, html_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -272,7 +272,7 @@ class PanelThresholdResults(Results):
 
     def summary(self) -> str:
         """Thresholds, then the regression."""
-        frame = self.thresholds.to_string(float_format=lambda value: f"{value:.6g}")
+        frame = self.thresholds.to_string(float_format=figures)
         return "\n".join([super().summary(), "", "thresholds, 95 % confidence sets:", frame])
 
 
@@ -329,7 +329,7 @@ class ThresholdTest(Findings):
         return "\n".join([format_frame(self.table), "", *self.notes])
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(float_format=lambda value: f"{value:.6g}"))
+        return html_frame(self.to_frame())
 
 
 Array = npt.NDArray[np.float64]
