@@ -32,11 +32,12 @@ from nqp_spatial.models import (
     SpatialError,
     SpatialLag,
 )
-from nqp_spatial.panel.groups import by_group, members
+from nqp_spatial.panel.groups import by_group
 from nqp_spatial.panel.keys import keys_of
 from nqp_spatial.panel.sample import one_column, panel_columns
 from nqp_spatial.results import Calculation, Frame, Named, Results, ResultSet, TestResult, Tests
 from nqp_spatial.shared.checks import refuse
+from nqp_spatial.shared.membership import members
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import Count, Effects, check_options, whole

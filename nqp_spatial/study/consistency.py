@@ -289,10 +289,9 @@ def _is_taken(name: str) -> bool:
 def _tables(study: Study) -> Iterator[Problem]:
     names: list[str] = [*study.blocks, *(f"{name}-summary" for name in study.blocks)]
     for name, table in study.tables.items():
-        each = [name, *(f"{name}-{outcome}" for outcome in study.outcome_names[1:])]
-        if _is_taken(name) or set(each) & set(names):
+        if _is_taken(name) or name in names:
             yield ("tables", name), f"a table of the name {name!r} is made anyhow. Choose another."
-        names += each
+        names.append(name)
         for i, entry in enumerate(table.models):
             model = entry.split("/", 1)[0]
             yield from _unknown(("tables", name, "models", i), model, list(study.fitted), "models")

@@ -365,7 +365,22 @@ def _tests(
     """Tests of a result; those of several parts have frames of their own."""
     alone = list(result.parts) == [""]
     own = result.tests if alone else {}
-    return {**own, **_random_or_fixed(study, found, key, result, options)}
+    return {
+        **own,
+        **_random_or_fixed(study, found, key, result, options),
+        **_wald(result, options),
+    }
+
+
+def _wald(result: Any, options: Entry) -> dict[str, TestResult]:
+    """Joint tests that the file asks for; of several regressions in each."""
+    asked = options.wald or {}
+    named = asked if isinstance(asked, Mapping) else {"wald": asked}
+    return {
+        ": ".join(filter(None, [name, part])): one.wald_test(restrictions)
+        for name, restrictions in named.items()
+        for part, one in result.parts.items()
+    }
 
 
 def _further(

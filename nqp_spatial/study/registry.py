@@ -59,12 +59,15 @@ Where = Annotated[str, Check(not_empty)]
 
 # ---------------------------------------------------------------- models
 
+# Restrictions that are tested jointly, such as ["W_x1 = 0", "W_x2 = 0"], or several by name.
+_Restrictions = Names | Annotated[dict[str, Names], Items(1)]
 # What a model may say in place of the study.
 EQUATION = own(
     outcome=(Numbers | None, None),
     regressor=(Numbers | None, None),
     controls=(Annotated[list[str], ColumnOf("numbers")] | None, None),
     where=(Where | None, None),
+    wald=(_Restrictions | None, None),
 )
 # With spatial lags: the weights, by default all of the study.
 _WEIGHTED = EQUATION | own(weights=(Names | None, None))
@@ -368,6 +371,12 @@ STEPS: Mapping[str, Step] = {
     "log": _change("log", suffix=False),
     "lag": _change("lag", suffix=False, series=True),
     "growth": _change("growth", suffix=False, series=True, names={"kind": "rate"}),
+    "where": Step(  # rows that stay, for all that follows
+        f"{VERB}.where", names={"expression": "formula", "name": ""}, takes={"expression": Where}
+    ),
+    "drop_incomplete": Step(  # entities, or rows, with empty cells of the study's periods
+        f"{VERB}.drop_incomplete", takes={"columns": Columns}, over_study=over_all
+    ),
     "compute": _made("", own=_INTO | own(formula=str), gaps=True),
     "recode": _made(
         f"{VERB}.recode", names={"name": ""}, gaps=True, rule=_has_values,

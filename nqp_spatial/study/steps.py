@@ -192,7 +192,7 @@ class _Step:
 
 
 def _where(step: _Step, whole: PanelData, sample: pd.Index) -> PanelData:
-    return whole.where(step.said.formula)
+    return whole.where(**step.said.row.given(step.said))
 
 
 def _complete(step: _Step, whole: PanelData, sample: pd.Index) -> PanelData:

@@ -116,8 +116,6 @@ class Writer:
             with self.log.attempt(f"{self.named('effects', outcome)}, table"):
                 made |= self._effects(outcome)
         for outcome in study.outcome_names:
-            regressions = self._regressions(outcome)
-            made |= {self.named(name, outcome): table for name, table in regressions.items()}
             if found.autocorrelation is not None:
                 made[self.named("autocorrelation", outcome)] = tables.autocorrelation(
                     found.autocorrelation.xs(outcome, level="outcome"),
@@ -125,7 +123,7 @@ class Writer:
                     **self.shared,
                 )
         for parts in (
-            *(self._tests, self._frames, self._comparisons, self._orders),
+            *(self._regressions, self._tests, self._frames, self._comparisons, self._orders),
             *(self._groups, self._counterfactuals, self._described, self._of_data),
         ):
             with self.log.attempt(f"tables: {parts.__name__.removeprefix('_')}"):
@@ -141,19 +139,16 @@ class Writer:
         )
         return self.printed(frame, "failures")
 
-    def _lacking(self, table: Table, outcome: str, models: Iterable[str]) -> Table:
-        """The table with a note for each of its models that failed."""
-        said = words("study", self.lang)["lacking"]
-        notes = [
-            said.format(name=self._column(*place.split("/", 2)[1:]), message=told(error))
-            for model in models
-            for place, error in self.found.failed_of(f"{self._own(outcome, model)}/{model}").items()
-        ]
+    def _lacking(self, table: Table, models: Iterable[str], outcome: str = "") -> Table:
+        """The table with a note for each of its models that failed, by default of any outcome."""
+        said, notes = words("study", self.lang)["lacking"], []
+        for place, error in self.found.failures.items():
+            own, *rest = place.split("/", 2)
+            if rest and rest[0] in models and outcome in ("", own):
+                name = self._column(*rest)
+                name = name if own == self.study.outcome_names[0] else f"{self.label(own)}, {name}"
+                notes.append(said.format(name=name, message=told(error)))
         return replace(table, notes=(*table.notes, *notes))
-
-    def _own(self, outcome: str, model: str) -> str:
-        """The outcome of a model that is shown beside others of this one."""
-        return self.study.fitted[model].outcome or outcome
 
     def write(self, folder: Folder) -> None:
         """Tables in each format; every cell that was transformed; every row of answers."""
@@ -183,7 +178,7 @@ class Writer:
             table = found.comparisons[key].table(
                 variable=study.variable_of(model), **self.shared, **effects_options(study)
             )
-            made[self.named("effects", outcome) + extra] = self._lacking(table, outcome, [model])
+            made[self.named("effects", outcome) + extra] = self._lacking(table, [model], outcome)
             if key in found.long_run:
                 made[self.named("effects-long-run", outcome) + extra] = self._long_run(key)
         variable = study.variable_of(spatial[-1].split("/")[1]) if spatial else ""
@@ -328,44 +323,46 @@ class Writer:
 
     # ------------------------------------------------------------ regressions
 
-    def _regressions(self, outcome: str) -> dict[str, Table]:
-        """By name: those of ``tables``, then the models that none of them has.
+    def _regressions(self) -> Iterator[tuple[str, Table]]:
+        """Those of ``tables``, then the models that none of them has, of every outcome.
 
-        Models with an outcome of their own stand beside those of the main outcome.
+        The models of a further outcome stand to the right of those of the first; a model with an
+        outcome of its own stands beside those of the main outcome.
         """
-        made, taken = dict[str, Table](), set[str]()
+        taken = set[str]()
         for name, asked in self.study.tables.items():
-            shown, models = _Columns(), [entry.split("/", 1)[0] for entry in asked.models]
+            models = list(dict.fromkeys(entry.split("/", 1)[0] for entry in asked.models))
+            shown: list[tuple[str, Any]] = []
             of: list[int] = []  # the entry of each column
-            for i, entry in enumerate(asked.models):
-                place = f"{self.named(name, outcome)}, table: {entry}"
-                with self.log.attempt(place), self.source.at("tables", name, "models", i):
-                    shown |= self._entry(outcome, entry, alone=len(set(models)) == 1)
-                of += [i] * (len(shown) - len(of))
+            for outcome in self.study.outcome_names:
+                for i, entry in enumerate(asked.models):
+                    place = f"{self.named(name, outcome)}, table: {entry}"
+                    with self.log.attempt(place), self.source.at("tables", name, "models", i):
+                        shown += self._entry(outcome, entry, alone=len(models) == 1).items()
+                    of += [i] * (len(shown) - len(of))
             taken |= set(models)
             if shown:
                 options = {"title": asked.title, **printing(asked)}
                 if heads := asked.heads:  # of entries, each of which may be several columns
-                    whole = len(heads) == len(models)
+                    whole = len(heads) == len(asked.models)
                     options["heads"] = [heads[i] for i in of] if whole else heads
-                place = f"{self.named(name, outcome)}, table"
-                with self.log.attempt(place), self.source.at("tables", name):
+                with self.log.attempt(f"{name}, table"), self.source.at("tables", name):
                     table = self._side_by_side(shown, **options)
-                    made[name] = self._lacking(table, outcome, dict.fromkeys(models))
-        rest: dict[str, _Columns] = {}  # one table of all, and one for each of several regressions
+                    yield name, self._lacking(table, models)
+        rest: dict[str, list[tuple[str, Any]]] = {}  # of one regression, and of each of several
         of_rest: dict[str, list[str]] = {}
-        for model in (name for name in self.study.fitted if name not in taken):
-            parts = self._parts(outcome, model)
-            alone = list(parts) != [""] and not self.study.fitted[model].row.spatial
-            for part, result in parts.items():
-                column = self._part(model, part) if alone else self._column(model, part)
-                rest.setdefault(f"-{model}" if alone else "", {})[column] = result
-            of_rest.setdefault(f"-{model}" if alone and parts else "", []).append(model)
-        for n, shown in rest.items():
-            with self.log.attempt(f"{self.named(f'regression{n}', outcome)}, table"):
-                table = self._side_by_side(shown)
-                made[f"regression{n}"] = self._lacking(table, outcome, of_rest[n])
-        return made
+        for outcome in self.study.outcome_names:
+            for model in (name for name in self.study.fitted if name not in taken):
+                parts = self._parts(outcome, model)
+                alone = list(parts) != [""] and not self.study.fitted[model].row.spatial
+                named = self._part if alone else self._column
+                name = f"regression-{model}" if alone and parts else "regression"
+                rest.setdefault(name, []).extend((named(model, n), r) for n, r in parts.items())
+                of_rest.setdefault(name, []).append(model)
+        for name, shown in rest.items():
+            if shown:
+                with self.log.attempt(f"{name}, table"):
+                    yield name, self._lacking(self._side_by_side(shown), of_rest[name])
 
     def _parts(self, outcome: str, model: str) -> _Columns:
         """Results of a model by part, "" for that of a single regression.
@@ -428,14 +425,15 @@ class Writer:
         one = len(stages) == 1
         return {title if one else f"{title}, {name}": stage for name, stage in stages.items()}
 
-    def _side_by_side(self, shown: _Columns, **options: Any) -> Table:
+    def _side_by_side(self, shown: Sequence[tuple[str, Any]], **options: Any) -> Table:
         """The results side by side; slopes of a threshold by the regime in words."""
         labels = self.study.labels
-        regimes = [own for r in shown.values() if (own := r.labels(self.lang))]
+        regimes = [own for _, r in shown if (own := r.labels(self.lang))]
         if len(regimes) == 1:
             labels = {**regimes[0], **labels}
-        options = {"columns": list(shown), **options}
-        return tables.regression(list(shown.values()), labels=labels, lang=self.lang, **options)
+        options = {"columns": [name for name, _ in shown], **options}
+        results = [result for _, result in shown]
+        return tables.regression(results, labels=labels, lang=self.lang, **options)
 
     # ------------------------------------------------------------ answers of spatial models
 

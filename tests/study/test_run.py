@@ -328,7 +328,8 @@ def test_a_policy_from_cohorts_and_an_index(project):
     assert weight == pytest.approx(expected.weights.loc["x2", "weight"], rel=1e-12)
     assert {"level/fe", "y/fe", "y/sdm_did/distance"} <= set(record["models"])
     names = {p.name for p in (result.output / "tables").iterdir()}
-    assert {"effects.md", "effects-y.md", "index-weights.md", "regression-y.md"} <= names
+    assert {"effects.md", "effects-y.md", "index-weights.md", "regression.md"} <= names
+    assert "regression-y.md" not in names  # two outcomes stand side by side in one table
     assert result.truth is None
 
 

@@ -132,11 +132,11 @@ MISTAKES = {
     "trend": ("{trend: linear}", r"trend\[0\]: expected constant, none or trend, found 'linear'"),
     "criterion": ("{lags: bic}", "unit_root.lags: expected aic or sic, found 'bic'"),
     "lags": ("{lags: -1}", "unit_root.lags: expected a number at least 0"),
-    "max_lags": ("{max_lags: 2}", "unit_root.max_lags: max_lags belongs to lags='aic'"),
+    "max_lags": ("{max_lags: 2}", "unit_root.max_lags: max_lags belongs to lags: aic"),
     "key": ("{lag: 2}", "unit_root.lag: unknown key.*'lags'"),
     "no constant": (
         "{trend: none}",
-        "unit_root.trend: test='ips' has no version without a constant",
+        "unit_root.trend: tests: ips has no version without a constant",
     ),
     "twice": ("{columns: [y, y]}", "unit_root: columns has 'y' twice"),
     "text": ("{columns: side}", "unit_root: .*'side'"),
