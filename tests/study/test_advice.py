@@ -39,7 +39,7 @@ UNREACHABLE = {
     r"diagnostics/(hausman|likelihood_ratio|local|panel_effects|autocorrelation|dependence)\.py.*"
     r"([gG]ive|order is|Type|Take one|graph\)|needed|belongs to|use hausman|FixedEffects).*": "a "
     "study hands fits and columns over",
-    r"diagnostics/hausman\.py.*parameters=.*": "no key",
+    r"diagnostics/hausman\.py.*(parameters|form)=.*": "no key: every form stands in the table",
     r"diagnostics/unit_roots\.py.*(y is a DataFrame|belongs to one test).*": "a study hands "
     "frames over",
     r"did/.*": "the treatment is a column of the file",

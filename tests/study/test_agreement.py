@@ -64,6 +64,7 @@ NO_ROW = {
 # Parameters that no key reaches: for what they are the run gives, or has another word.
 NO_KEY = {
     "table": {"results", "path", "labels", "lang", "rows"},  # of the study, and of Python
+    "where": {"name"},  # of the note
     "sdm_did": {"treatment"},
     "mediation": {"treatment"},
     "moderation": {"controls", "treatment"},
