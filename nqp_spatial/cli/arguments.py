@@ -141,12 +141,22 @@ def _add_studies(commands: Any) -> None:
         example="nqp-spatial run study.yaml --output out --set data.table=panel.csv",
         command="run",
     )
-    run.add_argument("study", type=Path, metavar="STUDY.yaml")
+    check = _add(
+        commands,
+        "check",
+        "say what is wrong with a study file and what it would do, without fitting anything",
+        example="nqp-spatial check study.yaml --set data.table=panel.csv",
+        command="check",
+    )
+    for parser in (run, check):
+        parser.add_argument("study", type=Path, metavar="STUDY.yaml")
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                            help="a value for a key of the file, such as data.table=panel.csv; "
+                            "paths are then relative to the current folder; may be "
+                            "repeated")  # fmt: skip
+    _add_lang(check)
     run.add_argument("--output", type=Path, metavar="DIR",
                      help="folder to write (default: output.folder of the file)")  # fmt: skip
-    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                     help="a value for a key of the file, such as data.table=panel.csv; paths are "
-                     "then relative to the current folder; may be repeated")  # fmt: skip
     run.add_argument(
         "--jobs", type=_jobs, default=1, metavar="N", help="fits at a time (default: 1)"
     )

@@ -1,4 +1,4 @@
-"""The command line: ``nqp-spatial demo | run | init | weights | cities``.
+"""The command line: ``nqp-spatial demo | run | check | init | weights | cities``.
 
 Each command reads its arguments, calls the public API and prints; nothing is computed here.
 """
@@ -125,6 +125,15 @@ def _run(arguments: argparse.Namespace) -> int:
     from nqp_spatial.study.file import parse_assignments
 
     return _study(arguments, arguments.study, parse_assignments(arguments.set))
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from nqp_spatial.study import check_study
+    from nqp_spatial.study.file import parse_assignments
+
+    found = check_study(arguments.study, overrides=parse_assignments(arguments.set))
+    print(found.summary(arguments.lang))
+    return 0 if found.ok else USAGE
 
 
 def _study(arguments: argparse.Namespace, path: Path, overrides: dict[str, Any]) -> int:
@@ -269,6 +278,7 @@ def _writable(path: Path, overwrite: bool | None) -> None:
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "demo": _demo,
     "run": _run,
+    "check": _check,
     "init": _init,
     "weights build": _weights_build,
     "weights describe": _weights_describe,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -83,8 +83,10 @@ class Ground:
         return path
 
 
-def build(study: Study, source: Source, data: StudyData, log: RunLog) -> dict[str, Weights]:
-    """Every W on the entities of the panel, normalised as asked, in the order of the file.
+def build(
+    study: Study, source: Source, data: StudyData, log: RunLog, names: Sequence[str] = ()
+) -> dict[str, Weights]:
+    """Every W on the entities of the panel, or those named, normalised, in the order of the file.
 
     One that changes over time is a mapping of period to Graph.
 
@@ -121,7 +123,8 @@ def build(study: Study, source: Source, data: StudyData, log: RunLog) -> dict[st
         return _by_period(key, entry, geo, ground, data.panel.periods)
 
     graphs: dict[str, Weights] = {}
-    for name, entry in study.weights.items():
+    for name in names or study.weights:
+        entry = study.weights[name]
         with log.step(f"weights: {name}"), source.at("weights", name):
             found, kind = named(name), entry.normalise
             if isinstance(found, Mapping):

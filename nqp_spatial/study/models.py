@@ -195,7 +195,7 @@ def rows_of(study: Study, data: StudyData, model: str) -> StudyData:
     return data.where(study.fitted[model].where, labels.model(model, study.language))
 
 
-def _keeps_entities(data: StudyData, used: StudyData) -> None:
+def keeps_entities(data: StudyData, used: StudyData) -> None:
     """A spatial model keeps every entity of the study, for which its weights are.
 
     Raises
@@ -259,7 +259,7 @@ def fit(
         data = rows_of(study, found.data, model)
         asked = call(study, data, outcome, own.options, n_jobs)
         if own.options.row.spatial:
-            _keeps_entities(found.data, data)
+            keeps_entities(found.data, data)
             asked = replace(asked, options=under(asked.options, found.graphs))
         else:
             fitted = {own.key: asked.specify().fit(**asked.fit)}

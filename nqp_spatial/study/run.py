@@ -100,13 +100,13 @@ def run_study(
 
 
 def _n_steps(study: Study) -> int:
-    fitted = [study.fitted[model] for _, model in _fits(study)]
-    fits = sum(2 + 2 * len(study.graphs_of(own)) if own.row.spatial else 2 for own in fitted)
+    fitted = [study.fitted[model] for _, model in fits(study)]
+    each = sum(2 + 2 * len(study.graphs_of(own)) if own.row.spatial else 2 for own in fitted)
     asked = len(study.heterogeneity) + len(study.counterfactuals) + len(study.group_effects)
-    return 7 + len(study.weights) + fits + len(study.blocks) + asked
+    return 7 + len(study.weights) + each + len(study.blocks) + asked
 
 
-def _fits(study: Study) -> list[tuple[str, str]]:
+def fits(study: Study) -> list[tuple[str, str]]:
     """Outcome and model of each fit; a model with an outcome of its own comes beside the first."""
     main = study.outcome_names[0]
     return [
@@ -129,7 +129,7 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
     ):
         if study.diagnostics.autocorrelation is not None and found.graphs:
             _autocorrelation(study, found, study.diagnostics.autocorrelation)
-    for outcome, model in _fits(study):
+    for outcome, model in fits(study):
         fit(study, source, found, outcome, model, log, n_jobs)
     if not found.results:
         _raise_failure(found)
@@ -208,15 +208,22 @@ def _robustness(
         base_name=word("robustness.base", study.language),
         n_jobs=n_jobs,
     )
-    sound = []
-    for own, said in block.variations.items():
-        with log.attempt(f"{name}: {own}"), source.at(*key, "variations", own):
-            sound.append(_variation(own, said, data.panel))
-    varied = vary(sound)
+    varied = vary(variations(source, name, key, block, data.panel, log))
     for own, error in varied.errors.items():
         with log.attempt(f"{name}: {own}"), source.at(*key, "variations", own):
             raise error
     return varied
+
+
+def variations(
+    source: Source, name: str, key: Key, block: Entry, panel: PanelData, log: RunLog
+) -> list[comparison.Variation]:
+    """Those of a block that can be made of the panel."""
+    sound = []
+    for own, said in block.variations.items():
+        with log.attempt(f"{name}: {own}"), source.at(*key, "variations", own):
+            sound.append(_variation(own, said, panel))
+    return sound
 
 
 def _formula(study: Study, options: Entry) -> str:
