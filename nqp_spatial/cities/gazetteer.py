@@ -157,6 +157,9 @@ class Gazetteer:
         self._add_units(units)
         self._add_aliases()
         self._add_changes()
+        counties = pd.read_csv(bundled(FOLDER, "county_cities.csv"), encoding="utf-8")
+        names = [*counties["county"], *counties["pinyin"].map(latin_key)]
+        self._counties = dict(zip(names, [*counties["adcode"]] * 2, strict=True))
 
     # -- building ------------------------------------------------------------------------------
 
@@ -229,6 +232,10 @@ class Gazetteer:
             reading = self._read_chinese(simplified(value))
         else:
             reading = self._read_latin(value)
+        inside = self.county(value) if reading.why == _WHY_ABSENT else None
+        if inside is not None:
+            where = self.label(inside)
+            reading = replace(reading, why=f"a county-level city of {where}, and not matched")
         return self._decide(reading, {province, reading.province} - {None}, year, level)
 
     def _read_code(self, digits: str, year: int | None, counties: bool) -> Reading:
@@ -416,8 +423,24 @@ class Gazetteer:
         """Code and Chinese name of a unit, as shown in messages."""
         return f"{code} {self._zh_name[code]}"
 
+    def county(self, value: Any) -> int | None:
+        """The unit in which a well-known county-level city lies; None for other texts."""
+        if not isinstance(value, str):
+            return None
+        if not HAN.search(value):
+            return self._counties.get(latin_key(" ".join(untyped(value)[0])))
+        text = simplified(clean(value))
+        for name in self._by_length:
+            text = text.removeprefix(name) or text
+        return self._counties.get(text.removesuffix("市"))
+
     def suggest(self, value: Any, n: int = 3) -> tuple[str, ...]:
-        """The ``n`` nearest units by spelling: for the reader, never used to match."""
+        """The ``n`` nearest units by spelling: for the reader, never used to match.
+
+        For a county-level city it is the unit that it lies in.
+        """
+        if (inside := self.county(value)) is not None:
+            return (self.label(inside),)
         text = digits_of(value) or value
         if not isinstance(text, str) or not text.strip() or (text.isdigit() and len(text) != 6):
             return ()

@@ -30,7 +30,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.language.catalogue import both
 from nqp_spatial.shared.bundled import bundled
-from nqp_spatial.shared.messages import first, outside, suggest
+from nqp_spatial.shared.messages import first, nearby, outside, suggest
 from nqp_spatial.shared.options import check_option
 
 FOLDER = "china_cities"
@@ -315,7 +315,7 @@ def read_polygons(
 def _read(path: Path, encoding: str | None) -> gpd.GeoDataFrame:
     """Read a file with geopandas; a shapefile that hides its encoding gets the one found."""
     if not path.exists():
-        raise FileFormatError(f"There is no file {str(path)!r}. Check the path.")
+        raise FileFormatError(f"There is no file {str(path)!r}.{nearby(path)}")
     if encoding is None and path.suffix.lower() == ".shp":
         encoding = _shapefile_encoding(path)
     options = {} if encoding is None else {"encoding": encoding}

@@ -224,6 +224,7 @@ class PanelData(Verbs):
             If entities have no neighbours in ``graph``.
         """
         part = self.frame if columns is None else self[list(columns)]
+        checks.filled(part)
         for name in part.columns:
             checks.usable_column(part[name], str(name))
         if balanced:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, Unpack
@@ -14,7 +13,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataWarning, FileFormatError, OptionError
 from nqp_spatial.language.catalogue import note
-from nqp_spatial.shared.messages import first, outside, suggest
+from nqp_spatial.shared.messages import first, nearby, outside, suggest
 from nqp_spatial.shared.numerals import numbers_in
 from nqp_spatial.shared.options import Between, Default, complete, shared_options
 
@@ -112,12 +111,7 @@ def read_table(path: str | Path, **how: Unpack[Reading]) -> pd.DataFrame:
 
 def _check_file(path: Path) -> None:
     if not path.is_file():
-        folder = path.parent.iterdir() if path.parent.is_dir() else ()
-        beside = sorted(p.name for p in folder if p.suffix.lower() == path.suffix.lower())
-        near = get_close_matches(path.name, beside, n=3)
-        listed = [*near, *(name for name in beside if name not in near)]
-        hint = f" Beside it are: {first(listed)}." if listed else ""
-        raise FileFormatError(f"There is no file {path}.{hint}")
+        raise FileFormatError(f"There is no file {path}.{nearby(path, *SUFFIXES)}")
     if path.suffix.lower() not in SUFFIXES:
         raise FileFormatError(f"{path.name} is not one of {', '.join(SUFFIXES)}. Save it as one.")
 

@@ -358,6 +358,8 @@ def _cells(
         if np.isfinite(values.sum()) and varies:
             return values
     rows = keys.take(frame, role, base)
+    if not may_be_missing:
+        checks.filled(rows)
     for j, name in enumerate(names):
         checks.usable_column(
             rows.iloc[:, j],

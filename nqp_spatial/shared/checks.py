@@ -135,6 +135,24 @@ def unique_keys(index: pd.Index, role: str) -> None:
         )
 
 
+def filled(frame: pd.DataFrame) -> None:
+    """Raise `MissingValuesError` naming every column of numbers with empty cells, if several have.
+
+    One is told by `usable_column`, with its first cells.
+    """
+    numbers = frame.select_dtypes("number")
+    counts = numbers.isna().sum()
+    empty = counts[counts > 0]
+    if len(empty) > 1:
+        each = ", ".join(f"{str(name)!r} in {n}" for name, n in empty.items())
+        rows = frame.index[numbers.isna().any(axis=1)]
+        raise MissingValuesError(
+            f"{len(empty)} columns are empty in some of {len(frame)} rows: {each}; first "
+            f"{first(rows, 3)}. Fill them, or leave those entities out with "
+            "PanelData.drop_incomplete()."
+        )
+
+
 def usable_column(
     values: pd.Series, name: str, *, may_be_constant: bool = False, may_be_missing: bool = False
 ) -> None:

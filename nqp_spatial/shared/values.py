@@ -194,6 +194,7 @@ def either(words: Sequence[str]) -> str:
 
 # ---------------------------------------------------------------- checks
 
+_WIDE_COLON = " A key has a full-width colon (：): type an ordinary one and a blank."
 Written: TypeAlias = Callable[[Key], str | None]
 
 
@@ -318,7 +319,8 @@ class Checker:
         kind = value.get(of.by)
         if of.by not in value:
             known = f"Expected one of {', '.join(rows)}."
-            return self._refuse((*at, of.by), f"this key is missing and needed. {known}")
+            wide = _WIDE_COLON if any("：" in str(name) for name in value) else ""
+            return self._refuse((*at, of.by), f"this key is missing and needed. {known}{wide}")
         if (not isinstance(kind, str) or kind not in rows) and of.unknown:
             known, near = ", ".join(rows), suggest(kind, list(rows))
             return self._refuse(at, of.unknown.format(known=known, near=near))
@@ -348,6 +350,7 @@ class Checker:
             if name not in known:
                 near = suggest(name, names)
                 misspelt |= {own for own in names if f"{own!r}" in near}
+                near = _WIDE_COLON if "：" in str(name) else near
                 told = f"unknown key. Expected one of {', '.join(names)}.{near}"
                 self._refuse((*at, name), told)
         for name, own in known.items():

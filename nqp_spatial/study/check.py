@@ -12,7 +12,7 @@ import pandas as pd
 from nqp_spatial.exceptions import StudyFileError
 from nqp_spatial.language import labels
 from nqp_spatial.language.catalogue import words
-from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.messages import nearby
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.values import Key
 from nqp_spatial.study import graphs
@@ -223,5 +223,4 @@ def _files(study: Study) -> Iterator[tuple[str, Key, str]]:
 def _is_there(source: Source, key: Key, text: str) -> None:
     path = source.file(key, text)
     if not path.is_file():
-        near = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
-        raise source.error(key, f"there is no file {str(path)!r}. Beside it are {first(near)}.")
+        raise source.error(key, f"there is no file {str(path)!r}.{nearby(path)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.reading import read_table
 from nqp_spatial.panel.transform import Report
 from nqp_spatial.shared.ids import type_hint
-from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.messages import first, nearby, suggest
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.values import Entry, Key
 from nqp_spatial.study import steps
@@ -309,7 +310,7 @@ def _members_table(name: str, key: Key, source: Source, data: StudyData) -> pd.D
             return layers.load_agglomerations(name.removeprefix("bundled:"))
     path = source.file(key, name)
     if not path.is_file():
-        raise source.error(key, f"there is no file {str(path)!r}. Check the path.")
+        raise source.error(key, f"there is no file {str(path)!r}.{nearby(path)}")
     data.files[name] = path
     with source.at(*key):
         return read_table(path)
@@ -331,6 +332,7 @@ def check_names(study: Study, source: Source, data: StudyData) -> None:
                 expressions.names(where)
             else:
                 data.where(where, "rows")
+    _check_printed_names(study, source, data)
     for name, asked in study.counterfactuals.items():
         known = data.panel.entities
         _check_labels(source, ("counterfactuals", name, "entities"), asked.entities, known)
@@ -355,6 +357,48 @@ def _check_labels(source: Source, key: Key, labels: list[Any] | None, known: pd.
     ]
     if problems:
         raise source.errors(problems)
+
+
+# Before and after the name of a column in those of parameters: lags, differences, regimes.
+_AROUND = re.compile(r"^(W_|[LDF]\d*\.|L\d+_|ln_)+|\[[^\]]*\]$|\(.*\)$")
+_PARAMETERS = ("const", "rho", "lambda", "sigma2", "tau", "eta", "truth")
+
+
+def _check_printed_names(study: Study, source: Source, data: StudyData) -> None:
+    """Keys of ``labels`` are columns, parameters, names of the file, or text of the data."""
+    frame = data.panel.frame
+    named = [*frame.columns, *frame.index.names, *data.whole.columns, *_PARAMETERS]
+    named += [*study.fitted, *study.weights, *study.tables, *study.blocks, *study.heterogeneity]
+    named += [name for block in study.blocks.values() for name in block.variations]
+    known = set(map(str, named))
+    unknown = []
+    for name in study.labels:
+        parts = [_AROUND.sub("", part) for part in name.split(":")]
+        if name in known or set(parts) <= known:
+            continue
+        if name not in _texts(study, source, data):
+            text = "nothing of this study is called so: no column, model, weights or group."
+            near = suggest(name, [*named, *(f"W_{column}" for column in frame.columns)])
+            unknown.append((("labels", name), text + near))
+    if unknown:
+        raise source.errors(unknown)
+
+
+def _texts(study: Study, source: Source, data: StudyData) -> set[str]:
+    """Entities, text in cells, groups of members and of indicators: what tables print besides."""
+    found = {str(label) for level in data.panel.frame.index.levels for label in level}
+    for name, column in data.panel.frame.items():
+        if not pd.api.types.is_float_dtype(column.dtype):
+            found |= {str(name), *map(str, column.dropna().unique())}
+    for name, asked in study.group_effects.items():
+        found |= {str(g) for g in members(asked, ("group_effects", name), source, data)}
+    for index in data.indices.values():
+        for level in index.weights.index.to_frame().to_numpy().T:
+            found |= set(map(str, level))
+    for table in data.step_frames.values():
+        for labels in table.index.to_frame().to_numpy().T:
+            found |= set(map(str, labels))
+    return found
 
 
 def _rows(study: Study) -> Iterator[tuple[Key, str, bool]]:

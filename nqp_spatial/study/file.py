@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import yaml
 
 from nqp_spatial.exceptions import StudyFileError
-from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.messages import nearby
 from nqp_spatial.shared.source import Source, loaded
 from nqp_spatial.shared.values import BAD, Key, dotted
 from nqp_spatial.study.advice import in_a_file
@@ -87,10 +88,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-        beside = f" Beside it are {first(near)}.{suggest(path.name, near)}" if near else ""
         raise StudyFileError(
-            f"There is no study file {str(path)!r}.{beside} `nqp-spatial init` writes a new one."
+            f"There is no study file {str(path)!r}.{nearby(path, '.yaml', '.yml')} "
+            "`nqp-spatial init` writes a new one."
         ) from error
     except UnicodeDecodeError as error:
         raise StudyFileError(f"{path.name} is not UTF-8. Save it again as UTF-8.") from error
@@ -103,16 +103,57 @@ def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> StudyFileErro
     mark = error.problem_mark or error.context_mark
     number = 0 if mark is None else mark.line
     lines = text.splitlines()
-    here = lines[number] if number < len(lines) else ""
-    if "\t" in here:
-        hint = "The line has a tab; YAML indents with spaces."
-    elif "mapping values are not allowed" in str(error.problem):
-        hint = "A blank must follow each colon, and text with a colon needs quotes."
-    else:
-        hint = "Check brackets, quotes and the indentation of this line and the one above."
+    begun = number if error.context_mark is None else error.context_mark.line
+    at, hint = _hint(lines, min(number, len(lines) - 1), begun, str(error.context))
     problem = error.problem or "it cannot be read"
+    here = lines[at].strip() if lines else ""
     return StudyFileError(
-        f"{path.name}, line {number + 1}: not valid YAML ({problem}): {here.strip()!r}. {hint}"
+        f"{path.name}, line {at + 1}: not valid YAML ({problem}): {here!r}. {hint}"
+    )
+
+
+_KEY = r"^\s*(?:-\s+)?[\w.\-\"']+"
+# What is usually meant by a line, told by its looks, whatever the parser says of it.
+_LOOKS = (
+    (r"^[^#'\"]*\t", "The line has a tab; YAML indents with blanks."),
+    (
+        rf"{_KEY}\s*：",
+        "The line has a full-width colon (：); type an ordinary one and a blank, key: value.",
+    ),
+    (
+        r"：[^'\"]*[\]}]\s*$",
+        "The line has a full-width colon (：); type an ordinary one and a blank.",
+    ),
+    (r":\s*[“”‘’「」]", 'The line has full-width quotes; type ordinary ones, "text".'),
+    (
+        r"[\[{][^\]}'\"]*，|[［］｛｝]",
+        "The line has full-width commas or brackets; type ordinary ones, [a, b].",
+    ),
+    (rf"{_KEY}:(?!//)[^\s:]", "A blank must follow the colon, key: value."),
+    (r"^\s*-[^\s\-]", "A blank must follow the dash of a list, - item."),
+    (r":\s+[@`%*&!|>][^\s]", 'Text that begins with this character needs quotes, key: "text".'),
+    (r":\s+(\"[^\"]*\"|'[^']*')\s*[^\s#,}\]]", "Nothing may follow the closing quote."),
+    (rf"{_KEY}:\s+[^'\"\[{{#]*\S:\s", 'Text with a colon needs quotes, key: "text: more".'),
+)
+
+
+def _hint(lines: list[str], number: int, begun: int, context: str) -> tuple[int, str]:
+    """The line that is at fault, and what is usually meant: at the mark, or just above it.
+
+    ``begun`` is the line where a bracket or a quote was opened.
+    """
+    for at in [number, *range(number - 1, max(number - 3, -1), -1)]:
+        for pattern, hint in _LOOKS:
+            if re.search(pattern, lines[at]):
+                return at, hint
+    if "quoted scalar" in context:
+        return begun, "A quote is opened and not closed."
+    if "flow" in context:
+        closing = "It opens a bracket that is not closed, or a comma is missing, [a, b]."
+        return begun, closing
+    return number, (
+        "The line is indented otherwise than those it belongs to: keys of one block begin in one "
+        "column, two blanks to the right of the key above them, which has no value on its line."
     )
 
 

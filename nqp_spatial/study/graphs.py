@@ -27,7 +27,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.reading import read_table
-from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.messages import first, nearby, suggest
 from nqp_spatial.shared.options import parameters
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.values import Entry, Key
@@ -78,7 +78,7 @@ class Ground:
         """The path that an entry names."""
         path = Path(text) if self.source is None else self.source.file(key, text)
         if not path.is_file():
-            raise FileFormatError(f"There is no file {str(path)!r}. Check the path.")
+            raise FileFormatError(f"There is no file {str(path)!r}.{nearby(path)}")
         self.files[text] = path
         return path
 

@@ -18,7 +18,7 @@ from nqp_spatial.exceptions import IdMismatchError, MatchError
 from nqp_spatial.indices.system import IndicatorSystem
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.reading import other_places, read_table
-from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.messages import first, nearby, suggest
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.values import Entry, Key
 from nqp_spatial.study.schema import BUNDLED_SYSTEM, Study
@@ -82,7 +82,7 @@ class Inputs:
         """
         path = self.source.file(key, text)
         if not path.is_file():
-            raise self.source.error(key, f"there is no file {str(path)!r}. Check the path.")
+            raise self.source.error(key, f"there is no file {str(path)!r}.{nearby(path)}")
         return path
 
     def indicators(self, key: Key, text: str) -> IndicatorSystem:
@@ -212,13 +212,18 @@ class Inputs:
                 ) from error
 
 
+_FULL_WIDTH = (
+    " It has a full-width comma (，): names of a list are parted by ordinary ones, [a, b]."
+)
+
+
 def check_columns(
     source: Source, known: Sequence[str] | pd.Index, wanted: dict[Key, Any], elsewhere: str = ""
 ) -> None:
     """Raise `StudyFileError` for every name that is not a column, with the nearest."""
     problems = [
         (key, f"there is no column {name!r}. The columns are {first(known, 12)}."
-              + suggest(name, known) + elsewhere)
+              + (_FULL_WIDTH if "，" in str(name) else suggest(name, known)) + elsewhere)
         for key, name in wanted.items()
         if name is not None and name not in known
     ]  # fmt: skip

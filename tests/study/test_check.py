@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -89,6 +91,23 @@ def test_every_mistake_is_told_at_once(project, name):
     assert all(problem.startswith("study.yaml, line ") for problem in found.problems)
     told = found.summary()
     assert f"{len(found.problems)} mistake(s)" in told
+
+
+@pytest.mark.parametrize("name", ["did", "W_x1", "x1:x2", "adjacency", "fe", "c03", "rho", "x1[1]"])
+def test_printed_names_are_of_something(project, name):
+    text = STUDY.replace("labels: {did: Pilot}", f'labels: {{"{name}": Printed}}')
+    project.write_text(text, encoding="utf-8")
+    assert check_study(project).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("x11", "x1"), ("W_x3", "W_x"), ("adjacancy", "adjacency"), ("DID", "did")]
+)
+def test_a_printed_name_of_nothing_is_a_mistake(project, name, near):
+    text = STUDY.replace("labels: {did: Pilot}", f"labels: {{{name}: Printed}}")
+    project.write_text(text, encoding="utf-8")
+    (problem,) = check_study(project).problems
+    assert re.match(rf"study.yaml, line 16, labels.{name}: nothing .*mean '{near}", problem)
 
 
 def test_ids_that_weights_do_not_have(project):

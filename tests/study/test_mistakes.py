@@ -161,8 +161,13 @@ MISTAKES = {
         "policy:\n",
         ["the key 'policy' is given twice, first on line 12"],
     ),
-    "unclosed bracket": ("controls: [x1, x2]", "controls: [x1, x2", "labels:", ["not valid YAML"]),
-    "a tab": ("  entity: cell", "\tentity: cell", "\tentity", ["indents with spaces"]),
+    "unclosed bracket": (
+        "controls: [x1, x2]",
+        "controls: [x1, x2",
+        "controls:",
+        ["not valid YAML"],
+    ),
+    "a tab": ("  entity: cell", "\tentity: cell", "\tentity", ["indents with blanks"]),
     "a colon in text": (
         "title: Cells",
         "title: Cells: all",
