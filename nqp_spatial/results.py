@@ -476,6 +476,7 @@ class Calculation(Findings, ABC):
     """
 
     what: ClassVar[str] = "Index"
+    for_pages: ClassVar[tuple[str, ...]] = ()  # frames that a summary leaves out
     citation: ClassVar[str] = ""
     notes: tuple[str, ...] = ()
 
@@ -511,7 +512,11 @@ class Calculation(Findings, ABC):
     def _told(self) -> str:
         """What a summary tells below its head."""
         facts = ", ".join(f"{name} {value:.4f}" for name, value in self.facts.items())
-        tables = (one.frame.round(4).to_string() for one in self.frames.values())
+        tables = (
+            one.frame.round(4).to_string()
+            for name, one in self.frames.items()
+            if name not in self.for_pages
+        )
         return "\n\n".join([facts, *tables])
 
     @property

@@ -9,7 +9,7 @@ For indicator j over the m rows i, with z_ij in [0, 1] the min-max value by dire
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Literal
@@ -20,11 +20,17 @@ import pandas as pd
 from scipy.special import xlogy
 
 from nqp_spatial.exceptions import DataError, OptionError
-from nqp_spatial.indices.system import IndicatorSystem, check_varies, indicator_columns
+from nqp_spatial.indices.system import (
+    IndicatorSystem,
+    as_printed,
+    check_varies,
+    indicator_columns,
+    indicator_table,
+)
 from nqp_spatial.results import Calculation, Frame
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import notes_of
-from nqp_spatial.shared.options import NonNegative, check_options
+from nqp_spatial.shared.options import NonNegative, check_option, check_options
 
 Array = npt.NDArray[np.float64]
 
@@ -53,6 +59,7 @@ class IndexResult(Calculation):
     """
 
     what = "Entropy index"
+    for_pages = ("indicators",)
     citation = (
         "Shannon, C. E. (1948). A mathematical theory of communication. Bell System Technical "
         "Journal 27."
@@ -73,10 +80,39 @@ class IndexResult(Calculation):
         """The index and its sub-indices side by side, shape (nobs, 1 + n_groups)."""
         return pd.concat([self.score, self.group_scores], axis=1)
 
+    def indicators(self, period: Hashable | None = None) -> pd.DataFrame:
+        """Indicators with explanation, unit, direction and the weights of all levels, in per cent.
+
+        Parameters
+        ----------
+        period : optional
+            Whose weights, with ``by="period"``; by default the last.
+
+        Raises
+        ------
+        OptionError
+            No such period, or the weights are of all.
+        """
+        weights = self.weights["weight"]
+        if self.by == "period":
+            known = weights.index.unique(0)
+            period = known[-1] if period is None else period
+            check_option("period", period, list(known))
+            weights = weights.loc[period]
+        elif period is not None:
+            raise OptionError('The weights are of all periods. Type entropy(..., by="period").')
+        return indicator_table(self.system, weights)
+
     @property
     def frames(self) -> Mapping[str, Frame]:
-        """Weights of groups, and of indicators."""
-        return self._titled({"group-weights": self.group_weights, "index-weights": self.weights})
+        """The system with the weights of all levels; weights of groups, and of indicators."""
+        return self._titled(
+            {
+                "indicators": as_printed(self.indicators()),
+                "group-weights": self.group_weights,
+                "index-weights": self.weights,
+            }
+        )
 
     @property
     def headline(self) -> str:

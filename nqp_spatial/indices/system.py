@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +21,34 @@ from nqp_spatial.exceptions import (
     OptionError,
     StudyFileError,
 )
+from nqp_spatial.language.catalogue import both
 from nqp_spatial.shared.checks import to_numbers
 from nqp_spatial.shared.frames import refuse_unlabelled
 from nqp_spatial.shared.messages import first, suggest
+from nqp_spatial.shared.notes import Note
 from nqp_spatial.shared.source import Source, loaded
 from nqp_spatial.shared.values import Key
 
 DIRECTIONS = ("positive", "negative")
 _GROUP_KEYS = ("name", "label", "groups", "indicators")
-_INDICATOR_KEYS = ("name", "label", "column", "direction")
+_INDICATOR_KEYS = ("name", "label", "column", "direction", "unit", "explanation")
 
 Label = Mapping[str, str]  # language -> words
 
 
 @dataclass(frozen=True)
 class Indicator:
-    """One column and whether more of it is better (``positive``) or worse (``negative``)."""
+    """One column and whether more of it is better (``positive``) or worse (``negative``).
+
+    ``unit`` and ``explanation``, how it is measured, are for tables; empty where nobody said.
+    """
 
     name: str
     column: str
     direction: str
     label: Label
+    unit: Label = field(default_factory=dict)
+    explanation: Label = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class IndicatorSystem:
     In YAML a system has a ``name``, an optional ``label`` (words, or words by language) and
     ``groups``. A group has a ``name`` and either ``indicators`` or, for a third level,
     ``groups`` again. An indicator has a ``name``, a ``direction`` (``positive`` or ``negative``)
-    and, where it differs from the name, a ``column``::
+    and, where it differs from the name, a ``column``; ``unit`` and ``explanation`` are printed::
 
         name: nqp
         groups:
@@ -73,7 +80,11 @@ class IndicatorSystem:
             label: {en: Green productivity, zh: 绿色生产力}
             indicators:
               - {name: sewage, direction: positive}
-              - {name: so2, column: so2_per_gdp, direction: negative}
+              - name: so2
+                column: so2_per_gdp
+                direction: negative
+                unit: {en: kg, zh: 千克}
+                explanation: Industrial SO2 per 10,000 yuan of GDP
     """
 
     name: str
@@ -125,7 +136,7 @@ class IndicatorSystem:
                 f"Expected a direction for each column, got a {type(directions).__name__}. Type "
                 "{'gdp': 'positive', 'so2': 'negative'}."
             )
-        indicators = [{"name": c, "direction": d} for c, d in directions.items()]
+        indicators = [_said(c, d) for c, d in directions.items()]
         group = {"name": "all", "indicators": indicators}
         return _system({"name": name, "groups": [group]}, Source(Path("directions")))
 
@@ -138,8 +149,8 @@ class IndicatorSystem:
         Parameters
         ----------
         given : sequence of str, or mapping
-            Columns, all of them positive; column -> direction; group -> (column -> direction); or
-            the keys of a file.
+            Columns, all of them positive; column -> direction, or keys of an indicator with its
+            direction, unit and explanation; group -> (column -> these); or the keys of a file.
         name : str
             Where ``given`` has none.
         """
@@ -147,10 +158,10 @@ class IndicatorSystem:
             return cls.from_directions(dict.fromkeys(given, "positive"), name=name)
         if isinstance(given.get("groups"), list):
             return cls.from_dict({"name": name, **given})
-        if not any(isinstance(value, Mapping) for value in given.values()):
+        if not any(is_group(value) for value in given.values()):
             return cls.from_directions(given, name=name)
         groups = [
-            {"name": group, "indicators": [{"name": c, "direction": d} for c, d in own.items()]}
+            {"name": group, "indicators": [_said(c, d) for c, d in own.items()]}
             for group, own in given.items()
         ]
         return cls.from_dict({"name": name, "groups": groups})
@@ -174,6 +185,18 @@ class IndicatorSystem:
         """Every group with its parent's name (empty at the top), parents first."""
         for group in self.groups:
             yield from _walk(group, "")
+
+
+def is_group(value: object) -> bool:
+    """Whether what stands below a name is indicators, rather than a direction or their keys."""
+    return isinstance(value, Mapping) and not isinstance(value.get("direction"), str)
+
+
+def _said(column: str, given: object) -> Mapping[str, object]:
+    """The keys of an indicator, which may be its direction alone."""
+    if isinstance(given, Mapping):
+        return {"name": column, **given}
+    return {"name": column, "direction": given}
 
 
 def _walk(group: IndicatorGroup, parent: str) -> Iterator[tuple[IndicatorGroup, str]]:
@@ -227,7 +250,8 @@ def _indicator(data: object, path: Key, source: Source) -> Indicator:
             f"better) or 'negative' (less is better).{suggest(direction, DIRECTIONS)}",
         )
     column = _text(table, "column", path, source) if "column" in table else name
-    return Indicator(name, column, direction, _label(table, name, path, source))
+    more = [_words(table.get(key, {}), (*path, key), source) for key in ("unit", "explanation")]
+    return Indicator(name, column, direction, _label(table, name, path, source), *more)
 
 
 def _mapping(
@@ -267,12 +291,90 @@ def _list(table: Mapping[str, object], key: str, path: Key, source: Source) -> l
 
 def _label(table: Mapping[str, object], name: str, path: Key, source: Source) -> Label:
     """Words by language; one text serves English, and the name stands in where none is given."""
-    label = table.get("label", name)
-    if isinstance(label, str):
-        return {"en": label}
-    if isinstance(label, Mapping) and all(isinstance(word, str) for word in label.values()):
-        return {str(language): str(word) for language, word in label.items()}
-    raise source.error((*path, "label"), f"expected text or text by language, found {label!r}.")
+    return _words(table.get("label", name), (*path, "label"), source)
+
+
+def _words(given: object, path: Key, source: Source) -> Label:
+    """Words by language; one text serves English."""
+    if isinstance(given, str):
+        return {"en": given}
+    if isinstance(given, Mapping) and all(isinstance(word, str) for word in given.values()):
+        return {str(language): str(word) for language, word in given.items()}
+    raise source.error(path, f"expected text or text by language, found {given!r}.")
+
+
+# ---------------------------------------------------------------- the table of a system
+
+
+def indicator_table(system: IndicatorSystem, weights: pd.Series) -> pd.DataFrame:
+    """Every indicator with the groups above it, what it is, and the weights of all levels.
+
+    Parameters
+    ----------
+    system : IndicatorSystem
+    weights : Series
+        By name of the indicator, with sum one.
+
+    Returns
+    -------
+    DataFrame
+        One row an indicator in the order of the system: ``group_1`` and ``weight_1``, the sum of
+        the weights in it, and so on for each level that some indicator has; ``indicator``,
+        ``explanation``, ``unit``, ``direction``, ``weight``. Weights in per cent; names are
+        `Note`s, in no language yet. Without groups of its own a system has no column for them, nor
+        one for units or explanations that nobody gave.
+    """
+    paths = list(_paths(system.groups, ()))
+    depth = max(len(path) for path, _ in paths)
+    alone = depth == 1 and len(system.groups) == 1  # one group, which is the whole
+    columns: dict[str, list[object]] = {}
+    for level in range(0 if alone else depth):
+        groups = [path[level] if level < len(path) else None for path, _ in paths]
+        columns[f"group_{level + 1}"] = ["" if g is None else _note(g.label) for g in groups]
+        columns[f"weight_{level + 1}"] = [
+            "" if g is None else 100 * float(weights[[i.name for i in g.members()]].sum())
+            for g in groups
+        ]
+    own = [indicator for _, indicator in paths]
+    columns["indicator"] = [_note(i.label) for i in own]
+    for name, given in (
+        ("explanation", [i.explanation for i in own]),
+        ("unit", [i.unit for i in own]),
+    ):
+        if any(given):
+            columns[name] = [_note(words) if words else "" for words in given]
+    columns["direction"] = [both(f"index_weights.{i.direction}") for i in own]
+    frame = pd.DataFrame({n: pd.Series(cells, dtype=object) for n, cells in columns.items()})
+    frame["weight"] = [100 * float(weights[i.name]) for i in own]
+    return frame
+
+
+def as_printed(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of indicators with each group named once, where it begins."""
+    found = table.copy()
+    levels = [name for name in table if str(name).startswith("group_")]
+    same = pd.Series(True, table.index)
+    for name in levels:
+        same &= (table[name] == table[name].shift()).astype(bool)
+        found.loc[same, [name, name.replace("group", "weight")]] = ""
+    return found
+
+
+def _paths(
+    groups: Sequence[IndicatorGroup], above: tuple[IndicatorGroup, ...]
+) -> Iterator[tuple[tuple[IndicatorGroup, ...], Indicator]]:
+    """Every indicator with the groups above it, the widest first."""
+    for group in groups:
+        path = (*above, group)
+        for indicator in group.indicators:
+            yield path, indicator
+        yield from _paths(group.groups, path)
+
+
+def _note(words: Label) -> Note:
+    """Words by language as a sentence; one language stands for the other where it is alone."""
+    english = words.get("en", next(iter(words.values())))
+    return Note(english, words.get("zh", english))
 
 
 def _refuse_twice(kind: str, words: list[str], source: Source) -> None:

@@ -16,7 +16,12 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, OptionError
 from nqp_spatial.indices.entropy import entropy, minmax
-from nqp_spatial.indices.system import IndicatorSystem, indicator_columns
+from nqp_spatial.indices.system import (
+    IndicatorSystem,
+    as_printed,
+    indicator_columns,
+    indicator_table,
+)
 from nqp_spatial.results import Calculation, Frame
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import notes_of
@@ -37,11 +42,13 @@ class TopsisResult(Calculation):
         By indicator: column, direction, weight (they sum to one), and the weighted normalised
         values that count as ``best`` and ``worst``.
     normalise : str
+    system : IndicatorSystem
     notes : tuple of str
         What the data say that readers must be told.
     """
 
     what = "TOPSIS index"
+    for_pages = ("indicators",)
     citation = (
         "Hwang, C.-L. and Yoon, K. (1981). Multiple Attribute Decision Making. Springer, "
         "pp. 128-140."
@@ -50,16 +57,22 @@ class TopsisResult(Calculation):
     distances: pd.DataFrame
     weights: pd.DataFrame
     normalise: str
+    system: IndicatorSystem
     notes: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """Closeness and both distances side by side, shape (nobs, 3)."""
         return pd.concat([self.score, self.distances], axis=1)
 
+    def indicators(self) -> pd.DataFrame:
+        """Indicators with explanation, unit, direction, and weights of all levels in per cent."""
+        return indicator_table(self.system, self.weights["weight"])
+
     @property
     def frames(self) -> Mapping[str, Frame]:
-        """Weights of the indicators."""
-        return self._titled({"index-weights": self.weights})
+        """The system with the weights of all levels; weights of the indicators."""
+        printed = as_printed(self.indicators())
+        return self._titled({"indicators": printed, "index-weights": self.weights})
 
     @property
     def headline(self) -> str:
@@ -141,6 +154,7 @@ def topsis(
             index=labels,
         ),
         normalise=normalise,
+        system=system,
         notes=notes_of(frame),
     )
 

@@ -234,15 +234,17 @@ def _directions(given: Mapping[str, Any]) -> Mapping[str, Any]:
     """A direction for each column, in groups or all without; or the keys of a file of a system."""
     if isinstance(given.get("groups"), list):
         return given
-    grouped = any(isinstance(value, Mapping) for value in given.values())
+    is_group = found("indices.system:is_group")
+    grouped = any(is_group(value) for value in given.values())
     for name, value in given.items():
-        if grouped and not isinstance(value, Mapping):
+        if grouped and not is_group(value):
             raise KeysError(
                 f"expected a group such as {{wage: positive}}, found {value!r}: give groups "
                 "throughout, or none",
                 name,
             )
-        for column, direction in value.items() if grouped else [(name, value)]:
+        for column, said in value.items() if grouped else [(name, value)]:
+            direction = said.get("direction") if isinstance(said, Mapping) else said
             if direction not in ("positive", "negative"):
                 raise KeysError(
                     f"expected positive or negative, found {direction!r}."

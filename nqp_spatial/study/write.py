@@ -318,6 +318,11 @@ class Writer:
         for outcome, index in data.indices.items():
             name = "index-weights" if len(data.indices) == 1 else f"index-weights-{outcome}"
             yield name, tables.index_weights(index.weights, **noted)
+            if "indicators" in index.frames:
+                table = index.frames["indicators"].to_frame(self.lang)
+                table.attrs = {}  # whose notes are those of the data
+                name = name.replace("index-weights", "indicators")
+                yield name, tables.index_weights(table, digits=2, **noted)
         for name, frame in data.step_frames.items():
             yield name, self.printed(frame, name)
 

@@ -114,6 +114,9 @@ def index_weights(
 ) -> Table:
     """Indicators of an index with their weights, as ``entropy(...).weights`` has them.
 
+    Or the system with explanations, units and the weights of all levels, as journals print it:
+    ``index_weights(res.frames["indicators"].to_frame(lang), lang=lang, digits=2)``.
+
     Errors are those of `from_frame`.
     """
     return _from_frame(frame, path, printing, "title_index_weights", "index_weights")

@@ -1,10 +1,16 @@
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 
 import nqp_spatial.indices
-from nqp_spatial.exceptions import StudyFileError
-from nqp_spatial.indices import IndicatorSystem
+from nqp_spatial import tables
+from nqp_spatial.exceptions import OptionError, StudyFileError
+from nqp_spatial.indices import IndicatorSystem, entropy, topsis
+from nqp_spatial.indices.system import as_printed, indicator_table
+from nqp_spatial.results import Frame
 
 BUNDLED = Path(nqp_spatial.indices.__file__).parent / "nqp_indicators.yaml"
 
@@ -91,7 +97,7 @@ def test_the_bundled_system_is_the_study_table():
             "column: so2_per_gdp",
             "colum: so2_per_gdp",
             r"line 9, groups\[0\].indicators\[1\].colum: the key 'colum' is not known. "
-            r"Use name, label, column, direction. Did you mean 'column'\?",
+            r"Use name, label, column, direction, unit, explanation. Did you mean 'column'\?",
         ),
         (
             "- {name: sewage, direction: positive}",
@@ -155,3 +161,107 @@ def test_short_forms_of_a_system():
     assert IndicatorSystem.of(keys, name="s") == IndicatorSystem.from_dict({"name": "s", **keys})
     with pytest.raises(StudyFileError, match=r"'postive' .* Did you mean 'positive'\?"):
         IndicatorSystem.of({"g": {"a": "postive"}})
+
+
+LEVELS = """\
+name: nqp
+groups:
+  - name: green
+    label: {en: Green, zh: 绿色}
+    groups:
+      - name: saving
+        label: {en: Saving, zh: 节约}
+        indicators:
+          - name: power
+            direction: negative
+            unit: kWh
+            explanation: {en: Power per GDP, zh: 单位产值电耗}
+          - {name: land, direction: negative, label: {en: Land, zh: 用地}, unit: {en: ha, zh: 公顷}}
+      - name: clean
+        indicators:
+          - {name: so2, direction: negative}
+  - name: digital
+    indicators:
+      - {name: wires, column: broadband, direction: positive, unit: "%"}
+"""
+WEIGHTS = pd.Series({"power": 0.1, "land": 0.2, "so2": 0.3, "wires": 0.4})
+
+
+def test_one_table_has_all_levels_units_and_explanations(tmp_path):
+    table = indicator_table(read(tmp_path, LEVELS), WEIGHTS)
+    assert table["group_1"].tolist() == ["Green", "Green", "Green", "digital"]
+    assert table["group_2"].tolist() == ["Saving", "Saving", "clean", ""]
+    assert_allclose(table["weight"], [10, 20, 30, 40])
+    assert_allclose(table["weight_1"].astype(float), [60, 60, 60, 40])
+    assert table["weight_2"].tolist() == [pytest.approx(30), pytest.approx(30), 30, ""]
+    assert table["unit"].tolist() == ["kWh", "ha", "", "%"]
+    assert table["explanation"].tolist() == ["Power per GDP", "", "", ""]
+    assert table["direction"].tolist() == ["Negative"] * 3 + ["Positive"]
+    zh = Frame.of("indicators", table).to_frame("zh")
+    assert zh.iloc[0][["group_1", "group_2", "explanation", "unit", "direction"]].tolist() == [
+        *("绿色", "节约", "单位产值电耗", "kWh", "负向")
+    ]
+    assert zh["indicator"].tolist() == ["power", "用地", "so2", "wires"]
+    shown = as_printed(table)
+    assert shown["group_1"].tolist() == ["Green", "", "", "digital"]
+    assert shown["group_2"].tolist() == ["Saving", "", "clean", ""]
+    assert shown["weight_1"].tolist()[1:3] == ["", ""]
+    printed = tables.index_weights(zh.pipe(as_printed), lang="zh", digits=2)
+    text = printed.to_markdown() if hasattr(printed, "to_markdown") else str(printed)
+    assert all(word in text for word in ("一级指标", "权重(%)", "指标解释", "单位", "60.00"))
+
+
+def test_groups_of_one_name_below_two_are_two():
+    """A subgroup that ends one group and begins the next is named again."""
+
+    def group(name, own):
+        return {"name": name, "groups": [{"name": f"{name} x", "label": "same", "indicators": own}]}
+
+    one = [{"name": "a", "direction": "positive"}]
+    two = [{"name": "b", "direction": "positive"}]
+    system = IndicatorSystem.from_dict({"name": "s", "groups": [group("g", one), group("h", two)]})
+    shown = as_printed(indicator_table(system, pd.Series({"a": 0.5, "b": 0.5})))
+    assert shown["group_2"].tolist() == ["same", "same"]
+
+
+def test_what_nobody_said_has_no_column():
+    system = IndicatorSystem.from_directions({"a": "positive", "b": "negative"})
+    table = indicator_table(system, pd.Series({"a": 0.25, "b": 0.75}))
+    assert list(table) == ["indicator", "direction", "weight"]
+    assert table["weight"].tolist() == [25, 75]
+
+
+def test_units_and_explanations_in_what_is_shorter_to_write():
+    keys = {"direction": "negative", "unit": "kg", "explanation": {"zh": "排放"}}
+    flat = IndicatorSystem.of({"a": "positive", "b": keys})
+    assert [i.unit for i in flat.indicators] == [{}, {"en": "kg"}]
+    assert flat.indicators[1].explanation == {"zh": "排放"}
+    deep = IndicatorSystem.of({"g": {"a": "positive"}, "h": {"b": keys}})
+    assert deep.groups[1].indicators[0].unit == {"en": "kg"}
+    assert deep.directions == {"a": "positive", "b": "negative"}
+    with pytest.raises(StudyFileError, match="'unitt' is not known.*Did you mean 'unit'"):
+        IndicatorSystem.of({"b": {"direction": "negative", "unitt": "kg"}})
+    with pytest.raises(StudyFileError, match="expected text or text by language, found 5"):
+        IndicatorSystem.of({"b": {"direction": "negative", "unit": 5}})
+
+
+def test_results_have_the_table_with_their_weights():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.uniform(1, 9, (12, 3)), columns=["a", "b", "c"])
+    frame.index = pd.MultiIndex.from_product([list("wxyz"), [1, 2, 3]], names=["city", "year"])
+    system = IndicatorSystem.of({"g": {"a": "positive"}, "h": {"b": "negative", "c": "positive"}})
+    found = entropy(frame, system)
+    table = found.indicators()
+    assert_allclose(table["weight"], 100 * found.weights["weight"])
+    own = found.group_weights.loc[["g", "h", "h"], "weight"]
+    assert_allclose(table["weight_1"].astype(float), 100 * own)
+    assert "indicators" in found.frames and "indicators" in topsis(frame, system).frames
+    given = topsis(frame, system, weights={"a": 0.2, "b": 0.3, "c": 0.5}).indicators()
+    assert_allclose(given["weight_1"].astype(float), [20, 80, 80])
+    by = entropy(frame, system, by="period")
+    assert_allclose(by.indicators(2)["weight"], 100 * by.weights.loc[2, "weight"])
+    assert by.indicators().equals(by.indicators(3))
+    with pytest.raises(OptionError, match="period=9 is not known"):
+        by.indicators(9)
+    with pytest.raises(OptionError, match="The weights are of all periods"):
+        found.indicators(1)

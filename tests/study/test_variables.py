@@ -370,6 +370,28 @@ def test_links_between_places_of_the_table(tmp_path):
         data_of(steps(tmp_path, "{kind: gravity_links, masses: p, into: s}"))
 
 
+def test_units_and_explanations_of_indicators_inline(tmp_path):
+    system = (
+        "{x: {p: {direction: positive, unit: 元, explanation: 人均工资}, q: positive}, "
+        "y: {a: {direction: negative, unit: 吨}}}"
+    )
+    path = steps(tmp_path, f"{{kind: entropy, into: level, indicators: {system}}}")
+    overrides = {"output.tables": ["md"], "output.plots": [], "lang": "zh"}
+    result = run_study(path, overrides=overrides)
+    text = (result.output / "tables" / "indicators.md").read_text(encoding="utf-8")
+    heads = "| 一级指标 | 权重(%) | 指标 | 指标解释 | 单位 | 属性 | 权重 |"
+    assert heads in text and "人均工资 | 元 | 正向" in text and "吨 | 负向" in text
+    found = indices.entropy(
+        grouped(), indices.IndicatorSystem.of({"x": {"p": "positive", "q": "positive"},
+                                               "y": {"a": "negative"}}),
+    )  # fmt: skip
+    assert f"| {100 * found.weights.loc['p', 'weight']:.2f} |" in text
+    assert f"| x | {100 * found.group_weights.loc['x', 'weight']:.2f} |" in text
+    wrong = system.replace("direction: negative", "direction: down")
+    with pytest.raises(StudyFileError, match="expected positive or negative, found 'down'"):
+        data_of(steps(tmp_path, f"{{kind: entropy, into: level, indicators: {wrong}}}"))
+
+
 def test_gini_within_and_between_groups(tmp_path):
     into = "{gini: g, between_share: net}"
     path = steps(
