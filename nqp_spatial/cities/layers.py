@@ -363,8 +363,24 @@ def _shapefile_encoding(path: Path) -> str | None:
     )
 
 
+def _known_crs(crs: Any) -> Any:
+    """A coordinate reference system; raise `CRSError` for what names none."""
+    import pyproj
+
+    try:
+        return pyproj.CRS.from_user_input(crs)
+    except (pyproj.exceptions.CRSError, TypeError) as error:
+        raise CRSError(
+            f"crs={crs!r} is not a coordinate reference system. Pass crs=4490 (CGCS2000), crs=4326 "
+            "(WGS 84) or the EPSG code of the layer's documentation."
+        ) from error
+
+
 def _with_crs(layer: gpd.GeoDataFrame, crs: Any) -> gpd.GeoDataFrame:
     """The layer with a known coordinate reference system."""
+    given = crs
+    if crs is not None:
+        crs = _known_crs(crs)
     if layer.crs is None:
         if crs is None:
             raise CRSError(
@@ -377,7 +393,7 @@ def _with_crs(layer: gpd.GeoDataFrame, crs: Any) -> gpd.GeoDataFrame:
         and layer.crs != layer.geometry.iloc[:0].set_crs(crs, allow_override=True).crs
     ):
         raise CRSError(
-            f"The layer says {layer.crs.to_string()}, but crs={crs!r} was passed. "
+            f"The layer says {layer.crs.to_string()}, but crs={given!r} was passed. "
             "Leave crs out, or correct the layer with set_crs(..., allow_override=True)."
         )
     return layer

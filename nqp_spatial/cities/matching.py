@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ import pandas as pd
 from nqp_spatial.cities.gazetteer import Match, gazetteer
 from nqp_spatial.cities.layers import province_code
 from nqp_spatial.exceptions import DataError, DataWarning, MatchError
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import as_pandas, table_of
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_options
 
@@ -225,7 +225,7 @@ def with_adcodes(
     >>> with_adcodes(table, "city")["city"].tolist()
     [420600, 610100]
     """
-    table = as_pandas(table)
+    table = table_of(table, "table")
     for name in (column, province):
         if name is not None and name not in table.columns:
             raise DataError(
@@ -265,6 +265,8 @@ def _inputs(names: Any) -> tuple[list[Any], pd.Index[Any]]:
         raise DataError(
             f"names is a {type(names).__name__}. Give one column of it, for example frame['city']."
         )
+    if not isinstance(names, Iterable):
+        raise DataError(f"names is a {type(names).__name__}. Give a list or a column of names.")
     values = [_plain(value) for value in names]
     return values, names.index if isinstance(names, pd.Series) else pd.Index(values, dtype=object)
 

@@ -27,7 +27,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.panel.keys import keys_of, spread
 from nqp_spatial.results import Calculation, Frame
 from nqp_spatial.shared import checks, parallel
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import table_of
 from nqp_spatial.shared.messages import first, missing_dependency
 from nqp_spatial.shared.notes import notes_of
 from nqp_spatial.shared.options import Jobs, Positive
@@ -108,7 +108,7 @@ class Lexicon:
         StudyFileError
             As in `from_dict`.
         """
-        table = as_pandas(table)
+        table = table_of(table, "table")
         checks.columns_exist(table, ["group", "word"])
         words = table.groupby("group", sort=False)["word"].agg(list).to_dict()
         return cls.from_dict(words, source=source)

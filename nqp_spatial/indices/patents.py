@@ -14,7 +14,7 @@ from nqp_spatial.panel.sample import one_column
 from nqp_spatial.results import Calculation, Frame
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.checks import refuse
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import table_of
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.membership import members
 from nqp_spatial.shared.messages import first
@@ -159,7 +159,7 @@ def co_patents(
         Empty cells in the three columns.
     """
     check_options(co_patents, counting=counting)
-    table = as_pandas(table)
+    table = table_of(table, "table")
     rows = _checked(table, application, city, time)
     cities = pd.Index(rows["city"].unique() if entities is None else list(entities))
     times = pd.Index(rows["time"].unique() if periods is None else list(periods))

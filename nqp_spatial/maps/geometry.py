@@ -11,7 +11,7 @@ import shapely
 from geopandas import GeoDataFrame, GeoSeries
 
 from nqp_spatial.exceptions import CRSError, DataError, GeometryError, IdMismatchError
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import table_of
 from nqp_spatial.shared.messages import first
 
 KM_PER_DEGREE = 111.32  # of latitude
@@ -131,7 +131,7 @@ def agglomeration_outlines(
     IdMismatchError
         If no member is on the map.
     """
-    membership = as_pandas(membership)
+    membership = table_of(membership, "agglomerations")
     key = shapes.index.name if shapes.index.name in membership else "adcode"
     for column in ("agglomeration", key):
         if column not in membership:

@@ -262,6 +262,8 @@ class PanelData(Verbs):
 
     def with_polygons(self, polygons: gpd.GeoDataFrame) -> PanelData:
         """The panel with polygons, restricted to its entities and put in their order."""
+        if not hasattr(polygons, "geometry"):
+            raise DataError(f"polygons is a {named(polygons)}. Give a GeoDataFrame by entity.")
         twice = polygons.index[polygons.index.duplicated()].unique()
         if len(twice):
             raise DuplicateKeysError(
@@ -297,6 +299,8 @@ class PanelData(Verbs):
         for name, given in (("entities", entities), ("periods", periods)):
             if isinstance(given, str):
                 raise OptionError(f"{name}={given!r} is text. Give a list: {name}=[{given!r}].")
+            if given is not None and not isinstance(given, Iterable):
+                raise OptionError(f"{name}={given!r} is no list. Give one: {name}=[{given!r}].")
         for level, wanted, known in ((0, entities, self.entities), (1, periods, self.periods)):
             if wanted is None:
                 continue

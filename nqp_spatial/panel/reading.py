@@ -13,6 +13,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataWarning, FileFormatError, OptionError
 from nqp_spatial.language.catalogue import note
+from nqp_spatial.shared.files import path_of
 from nqp_spatial.shared.messages import first, nearby, outside, suggest
 from nqp_spatial.shared.numerals import numbers_in
 from nqp_spatial.shared.options import Between, Default, complete, shared_options
@@ -88,7 +89,7 @@ def read_table(path: str | Path, **how: Unpack[Reading]) -> pd.DataFrame:
     OptionError
         An option is of another kind of file, or names a column that is not there.
     """
-    path, options = Path(path), complete(Reading, how)
+    path, options = path_of(path), complete(Reading, how)
     _check_file(path)
     suffix = path.suffix.lower()
     _check_belonging(suffix, options)
@@ -243,6 +244,10 @@ def _read_csv(path: Path, options: Reading) -> pd.DataFrame:
         raise FileFormatError(
             f"{path.name} is an Excel workbook, not comma-separated text. Rename it to .xlsx if it "
             "is one, or save it as .csv in the program that wrote it."
+        )
+    if b"\0" in raw and not raw.strip(b"\0\r\n\t "):
+        raise FileFormatError(
+            f"{path.name} holds zero bytes only. Save it again in the program that wrote it."
         )
     for candidate in [encoding] if encoding else _ENCODINGS:
         try:

@@ -132,17 +132,12 @@ def cells(reports: Sequence[Report]) -> pd.DataFrame:
 
 def float_columns(data: pd.Series | pd.DataFrame) -> pd.DataFrame:
     """The input as float columns, every column numeric and finite or missing."""
-    if not isinstance(data, pd.Series | pd.DataFrame):
-        raise DataError(
-            f"Expected a Series or DataFrame, got {type(data).__name__}: the report names rows."
-        )
+    _table(data)
     frame = (
         data.to_frame("value" if data.name is None else data.name)
         if isinstance(data, pd.Series)
         else data
     )
-    if not frame.size:
-        raise DataError(f"The data have no {'rows' if frame.shape[1] else 'columns'}.")
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()].unique()
         raise DataError(f"More than one column is named {first(twice)}. Rename or drop one.")
@@ -163,6 +158,18 @@ def float_columns(data: pd.Series | pd.DataFrame) -> pd.DataFrame:
     return out
 
 
+def _table(data: object) -> None:
+    """Raise `DataError` for what is no column or table, or has nothing in it."""
+    if not isinstance(data, pd.Series | pd.DataFrame):
+        raise DataError(
+            f"Expected a Series or DataFrame, got {type(data).__name__}: the report names rows."
+        )
+    if not data.size:
+        raise DataError(
+            f"The data have no {'columns' if data.ndim == 2 and not data.shape[1] else 'rows'}."
+        )
+
+
 def cell_rows(
     name: object, before: pd.Series, after: pd.Series, mask: npt.NDArray[np.bool_], what: str
 ) -> pd.DataFrame:
@@ -172,7 +179,7 @@ def cell_rows(
     rows[:] = list(before.index[mask])
     return pd.DataFrame(
         {
-            "column": np.full(len(rows), name, dtype=object),
+            "column": [name] * len(rows),
             "row": rows,
             "before": before.to_numpy()[mask],
             "after": after.to_numpy()[mask],
@@ -441,6 +448,7 @@ def numbers(data: pd.Series | pd.DataFrame, *, decimal: Literal[".", ","] = ".")
     """
     check_options(numbers, decimal=decimal)
     data = as_pandas(data)
+    _table(data)
     frame = (
         data.to_frame("value" if data.name is None else data.name)
         if isinstance(data, pd.Series)

@@ -169,6 +169,10 @@ class Verbs:
         >>> panel = nqp.PanelData.from_frame(nqp.load_simulated_clusters())
         >>> panel = panel.assign({"ln nqp": "log(nqp)"}, late="year >= 2015", did_late="did * late")
         """
+        if formulas is not None and not isinstance(formulas, Mapping):
+            raise OptionError(
+                f"formulas is a {type(formulas).__name__}. Give {{'name': 'a formula', ...}}."
+            )
         asked = {**(formulas or {}), **columns}
         if not asked:
             raise OptionError("assign has no formula. Type assign(gdp_pc='gdp / population').")

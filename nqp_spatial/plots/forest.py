@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial.language.catalogue import word, words
-from nqp_spatial.plots.style import COLOURS, GREY, INTERVAL, checked, drawing, few_ticks, panels
+from nqp_spatial.plots.style import (
+    COLOURS,
+    GREY,
+    INTERVAL,
+    checked,
+    drawing,
+    few_ticks,
+    framed,
+    panels,
+)
 from nqp_spatial.shared.options import check_option
 
 if TYPE_CHECKING:
@@ -58,6 +67,7 @@ def forest(
         An unknown language; Axes for several panels.
     """
     text = words("pictures", lang)
+    frame = framed(frame)
     if frame.index.nlevels == 1:
         frame = checked(frame, None, INTERVAL)
         rows, parts, width = list(frame.index), {"": frame}, 5.6

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nqp_spatial.exceptions import DataError, DataWarning, OptionError, OutputError
-from nqp_spatial.shared.frames import by_label
+from nqp_spatial.shared.frames import by_label, table_of
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.text import lines_of
@@ -222,6 +222,11 @@ def _lines(notes: Iterable[str], columns: int, lang: str) -> list[str]:
     return [line for note in said for line in lines_of(note, columns)]
 
 
+def framed(frame: Any) -> pd.DataFrame:
+    """What is to be drawn as a DataFrame; of other libraries the first column has the labels."""
+    return table_of(by_label(frame, "the frame"), "frame")
+
+
 def checked(
     frame: pd.DataFrame,
     levels: Sequence[str] | None,
@@ -230,7 +235,7 @@ def checked(
     once: bool = True,
 ) -> pd.DataFrame:
     """The frame, if its index and columns are what a plot needs; without levels any index is."""
-    frame = by_label(frame, "the frame")
+    frame = framed(frame)
     missing = [name for name in columns if name not in frame]
     names = list(frame.index.names)
     if frame.empty or missing or names != list(levels or names):
@@ -244,4 +249,18 @@ def checked(
             f"{len(repeated)} labels {names} of the frame stand in several rows, first "
             f"{first(repeated)}. Keep one row for each."
         )
-    return frame
+    return frame.set_axis(_drawable(frame.index), axis=0)
+
+
+def _drawable(index: pd.Index) -> pd.Index:
+    """Places that have no axis in matplotlib as numbers: days, or left ends."""
+    places = index.levels[-1] if isinstance(index, pd.MultiIndex) else index
+    if isinstance(places, pd.TimedeltaIndex):
+        numbers: pd.Index = places / pd.Timedelta(days=1)
+    elif isinstance(places, pd.IntervalIndex):
+        numbers = places.left
+    else:
+        return index
+    if isinstance(index, pd.MultiIndex):
+        return index.set_levels(numbers, level=-1)
+    return numbers.rename(index.name)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nqp_spatial.exceptions import OutputError
+from nqp_spatial.exceptions import FileFormatError, OutputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 # What no document can hold (XML 1.0), and what Word and Excel have for a line break.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _LIVE = ("=", "+", "-", "@")  # with these a spreadsheet may take text for a formula
+
+
+def path_of(path: Any) -> Path:
+    """A path; raise `FileFormatError` for what is none, such as None or a table."""
+    try:
+        return Path(path)
+    except TypeError:
+        raise FileFormatError(
+            f"The path is a {type(path).__name__}. Give the name of a file as text."
+        ) from None
 
 
 @contextmanager

@@ -97,6 +97,27 @@ def plain_labels(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(stored) if stored else frame
 
 
+def frame_of(values: Any) -> Any:
+    """The frame of a panel; a table may have a column of that name, and is itself."""
+    if isinstance(values, pd.DataFrame | pd.Series):
+        return values
+    return getattr(values, "frame", values)
+
+
+def table_of(values: Any, role: str) -> pd.DataFrame:
+    """A table of any library, or the frame of a panel, as a pandas DataFrame.
+
+    Raises
+    ------
+    DataError
+        It is no table.
+    """
+    found = as_pandas(frame_of(values))
+    if not isinstance(found, pd.DataFrame):
+        raise DataError(f"{role} is a {named(values)}. Give a DataFrame.")
+    return found
+
+
 def by_label(values: Any, role: str) -> Any:
     """As `as_pandas`, for rows that are found by entity: the first column is the index.
 
@@ -159,9 +180,11 @@ def named(values: Any) -> str:
 __all__ = [
     "as_pandas",
     "by_label",
+    "frame_of",
     "is_foreign",
     "named",
     "one_column",
     "plain_labels",
     "refuse_unlabelled",
+    "table_of",
 ]

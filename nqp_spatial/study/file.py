@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from nqp_spatial.exceptions import StudyFileError
+from nqp_spatial.shared.files import path_of
 from nqp_spatial.shared.messages import nearby
 from nqp_spatial.shared.source import Source, loaded
 from nqp_spatial.shared.values import BAD, Key, dotted
@@ -43,7 +44,7 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[
     StudyFileError
         Every mistake found, in the order of the file: file, line, key, what was expected.
     """
-    source, content = read(Path(path))
+    source, content = read(path_of(path))
     outside = parse_overrides(overrides)
     source = replace(source, overrides=outside)
     checked = checker(written=source.scalar)

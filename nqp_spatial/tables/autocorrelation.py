@@ -12,7 +12,7 @@ import pandas as pd
 from nqp_spatial.exceptions import DataError, DuplicateKeysError
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.language.labels import label
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import table_of
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Unpack, shared_options
 from nqp_spatial.tables.layout import Row
@@ -58,7 +58,7 @@ def autocorrelation(
     """
     lang = printing["lang"]
     style = Style.of(printing, known=words("autocorrelation", lang), stars=stars)
-    frame = as_pandas(frame)
+    frame = table_of(frame, "frame")
     values = _statistics_frame(frame)
     kinds = ("value", "z", "p") if pvalues else ("value", "z")
     shown = [(name, kind) for name in ("I", "C") if name in values for kind in kinds]

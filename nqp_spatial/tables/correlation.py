@@ -13,7 +13,7 @@ from scipy import stats
 
 from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValuesError
 from nqp_spatial.language.catalogue import word, words
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import table_of
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Unpack, check_options, shared_options
 from nqp_spatial.tables.frames import numeric_columns
@@ -64,8 +64,7 @@ def correlation(
     """
     check_options(correlation, method=method)
     style = Style.of(printing, stars=stars)
-    data = as_pandas(data)
-    frame: pd.DataFrame = data if isinstance(data, pd.DataFrame) else data.frame
+    frame = table_of(data, "data")
     _check_unique(frame.columns if columns is None else _listed(columns))
     chosen = numeric_columns(frame, columns).astype(float)
     complete = _complete(chosen)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, InfiniteValuesError, NotNumericError, OptionError
 from nqp_spatial.language.catalogue import word, words
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import table_of
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import Unpack, shared_options
 from nqp_spatial.tables.layout import Row
@@ -81,9 +81,10 @@ def descriptive(
     DataError
         A column does not exist, or is not numeric.
     """
-    data = as_pandas(data)
-    frame: pd.DataFrame = data if isinstance(data, pd.DataFrame) else data.frame
+    frame = table_of(data, "data")
     chosen = numeric_columns(frame, columns)
+    if chosen.empty:
+        raise DataError(f"The table has shape {chosen.shape}: there is nothing to describe.")
     infinite = [name for name in chosen if np.isinf(chosen[name].astype(float)).any()]
     if infinite:
         raise InfiniteValuesError(
@@ -132,7 +133,7 @@ def _from_frame(
     lang = printing["lang"]
     known = {key: text for section in sections for key, text in words(section, lang).items()}
     style = Style.of(printing, known=known)
-    frame = as_pandas(frame)
+    frame = table_of(frame, "frame")
     if frame.empty:
         raise DataError(f"The frame has shape {frame.shape}: there is nothing to print.")
     stubs = _stub_columns(frame, style)

@@ -218,7 +218,8 @@ def as_notes(notes: Sequence[str]) -> tuple[str, ...]:
 
 def own_notes(data: Any) -> tuple[str, ...]:
     """What the data themselves say must be told, such as that they are simulated."""
-    return notes_of(data) if isinstance(data, pd.DataFrame) else as_notes(data.notes)
+    notes = getattr(data, "notes", None)  # of a panel
+    return notes_of(data) if notes is None or isinstance(data, pd.DataFrame) else as_notes(notes)
 
 
 def number(value: Any, digits: int = 4) -> str:

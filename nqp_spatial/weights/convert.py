@@ -11,7 +11,8 @@ import pandas as pd
 from scipy import sparse
 
 from nqp_spatial.exceptions import DataError, IdMismatchError, WeightsError
-from nqp_spatial.shared.frames import by_label
+from nqp_spatial.shared import checks
+from nqp_spatial.shared.frames import by_label, frame_of
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.periods import in_time
@@ -138,6 +139,7 @@ def sparse_for(graph: Graph, ids: Iterable[Hashable]) -> sparse.csr_array:
         Names the ids that only one side has. A graph with more ids is refused too, since cutting
         it changes row sums: use `subset`, and normalise afterwards.
     """
+    graph = graph if is_graph(graph) else as_graph(graph)
     wanted, have = entity_ids(ids, "ids"), graph_ids(graph)
     match_ids(have, wanted, "the graph", "the data")
     W = graph_matrix(graph)
@@ -158,6 +160,7 @@ def subset(graph: Graph, ids: Iterable[Hashable]) -> Graph:
     IdMismatchError
         If an id is not in the graph.
     """
+    graph = graph if is_graph(graph) else as_graph(graph)
     wanted, have = entity_ids(ids, "ids"), graph_ids(graph)
     match_ids(have, wanted, "the graph", "ids", more_ok=True)
     order = have.get_indexer(wanted)
@@ -193,7 +196,10 @@ def by_period(
     dict
         period -> Graph, with the same ids in the same order in every period.
     """
-    values = getattr(panel, "frame", panel)[column]
+    frame = frame_of(panel)
+    checks.panel_index(frame, "panel")
+    checks.columns_exist(pd.DataFrame(frame), [column])
+    values = frame[column]
     times = values.index.get_level_values(1)
     chosen = list(in_time(times.unique()) if periods is None else periods)
     if absent := [t for t in chosen if t not in times]:

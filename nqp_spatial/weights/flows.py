@@ -19,7 +19,7 @@ from nqp_spatial.exceptions import (
     TiesError,
     WeightsError,
 )
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import table_of
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_options
@@ -80,7 +80,7 @@ def flows(
     """
     check_options(flows, kind=kind)
     check_policy(islands, nearest=False)
-    rows = _checked(as_pandas(table), origin, destination, value)
+    rows = _checked(table_of(table, "table"), origin, destination, value)
     rows = _without_self(rows, drop_self)
     seen = pd.Index(pd.unique(pd.concat([rows["origin"], rows["destination"]])))
     order = entity_ids(seen if ids is None else ids, "ids")

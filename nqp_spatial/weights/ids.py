@@ -138,6 +138,11 @@ def check_real(weights: Any) -> None:
 
 def graph_ids(graph: Graph) -> pd.Index:
     """The ids of a Graph in its order, without a name."""
+    if not hasattr(graph, "unique_ids"):
+        raise WeightsError(
+            f"A libpysal Graph is needed, not a {type(graph).__name__}. Type "
+            "nqp.weights.as_graph(...) first."
+        )
     return pd.Index(graph.unique_ids).rename(None)
 
 

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from nqp_spatial.exceptions import FileFormatError, OptionError, WeightsError
-from nqp_spatial.shared.files import replacing
+from nqp_spatial.exceptions import FileFormatError, NqpError, OptionError, WeightsError
+from nqp_spatial.shared.files import path_of, replacing
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights import readers, writers
@@ -88,11 +88,11 @@ def read(
     -----
     DataWarning, IslandWarning
     """
-    file = Path(path)
+    file = path_of(path)
     check_suffix(file, readers.READERS)
     if not file.is_file():
         raise FileFormatError(f"There is no file {str(file)!r}. Check the name and the folder.")
-    content = readers.READERS[file.suffix.lower()](file, id_column)
+    content = _content(file, id_column)
     if file.suffix.lower() == ".gwt":
         content = readers.weights_of(content, gwt, file.name)
     elif gwt is not None:
@@ -126,13 +126,27 @@ def read(
     return readers.arrange(content, entity_ids(ids, "ids"), file.name)
 
 
+def _content(file: Path, id_column: str | None) -> readers.Content:
+    """What the file holds; each library has errors of its own for a damaged one."""
+    suffix = file.suffix.lower()
+    try:
+        return readers.READERS[suffix](file, id_column)
+    except (NqpError, ImportError, Warning):
+        raise
+    except Exception as error:
+        raise FileFormatError(
+            f"{file.name} cannot be read as a {suffix} file: {error}. It is damaged, cut off or of "
+            "another kind. Save it again in the program that wrote it."
+        ) from error
+
+
 def has_ids(path: str | Path, *, id_column: str | None = None) -> bool:
     """Whether a file of weights says whose they are; one that does not needs an order of ids."""
-    file = Path(path)
+    file = path_of(path)
     check_suffix(file, readers.READERS)
     if not file.is_file():
         raise FileFormatError(f"There is no file {str(file)!r}. Check the name and the folder.")
-    return readers.READERS[file.suffix.lower()](file, id_column).ids is not None
+    return _content(file, id_column).ids is not None
 
 
 def write(

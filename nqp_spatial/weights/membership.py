@@ -18,11 +18,12 @@ from nqp_spatial.exceptions import (
     MissingValuesError,
     OptionError,
 )
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import table_of
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import check_options
 from nqp_spatial.weights.contiguity import nearest_polygon
+from nqp_spatial.weights.convert import as_graph, is_graph
 from nqp_spatial.weights.ids import build_graph, entity_ids, graph_ids, graph_matrix
 from nqp_spatial.weights.islands import Islands, check_policy, resolve
 from nqp_spatial.weights.points import POLYGONS, checked_geometry, needs_crs
@@ -124,6 +125,7 @@ def masked(
     """
     check_options(masked, keep=keep)
     check_policy(islands, nearest=False)
+    graph = graph if is_graph(graph) else as_graph(graph)
     ids = graph_ids(graph)
     W = graph_matrix(graph)
     inside = W.multiply(same_group(membership, ids, group, entity))
@@ -146,7 +148,7 @@ def same_group(
 
 
 def _checked(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    table = as_pandas(table)
+    table = table_of(table, "membership")
     for name in columns:
         if name not in table.columns:
             raise DataError(

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import eigs
 
 from nqp_spatial.exceptions import WeightsError
 from nqp_spatial.shared.options import check_options
+from nqp_spatial.weights.convert import as_graph, is_graph
 from nqp_spatial.weights.ids import build_graph, check_weights, graph_ids, graph_matrix
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def normalise(graph: Graph, kind: Normalisation = "row") -> Graph:
        Econometrics 157, 53-67.
     """
     check_options(normalise, kind=kind)
+    if not is_graph(graph):
+        graph = as_graph(graph)
     ids, W = graph_ids(graph), graph_matrix(graph)
     check_weights(W, ids)
     if W.nnz == 0:

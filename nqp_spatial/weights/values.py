@@ -18,7 +18,7 @@ from nqp_spatial.exceptions import (
     OptionError,
     WindowWarning,
 )
-from nqp_spatial.shared.frames import one_column
+from nqp_spatial.shared.frames import frame_of, one_column
 from nqp_spatial.shared.ids import match_ids
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.periods import ranks_of
@@ -47,7 +47,7 @@ def entity_values(
         if len(values) not in (2, 3):
             raise DataError(f"Expected (panel, column) or (panel, column, window), got {values!r}.")
         values, column, window = (*values, window)[:3]
-    frame = one_column(getattr(values, "frame", values), "values")
+    frame = one_column(frame_of(values), "values")
     if isinstance(frame, pd.Series) and frame.index.nlevels == 2 and window is not None:
         column = "values" if frame.name is None else str(frame.name)
         frame = frame.to_frame(column)  # panel["gdp"], which is a panel of one column
