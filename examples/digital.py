@@ -5,6 +5,9 @@ their stage and the distances to ports are real; all else is SIMULATED from a kn
 slopes that the study prints: 0.0999 on average, and by how much it changes with the stage, size,
 infrastructure and structure of the agglomeration.
 
+Words are counted with jieba, which is not installed with nqp_spatial (19 MB):
+
+    pip install jieba
     python examples/digital.py [OUTPUT_FOLDER]
 """
 

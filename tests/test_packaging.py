@@ -39,3 +39,12 @@ def test_every_dependency_has_a_lowest_version_that_ci_installs():
     assert [floor.split("==")[0] for floor in floors] == [need.split(">=")[0] for need in needs]
     for floor, need in zip(floors, needs, strict=True):
         assert need.split(",")[0] == floor.replace("==", ">=")
+
+
+def test_advice_to_install_is_what_the_extras_ask_for():
+    """The package is on no index, so that its extras cannot be installed by name."""
+    text = "\n".join(path.read_text("utf-8") for path in (ROOT / "nqp_spatial").rglob("*.py"))
+    assert 'pip install "nqp_spatial[' not in text.replace("'", '"')
+    extras = (ROOT / "setup.cfg").read_text("utf-8")
+    for requirement in ("jieba>=0.42.1", "scikit-sparse>=0.4.16,<0.5"):
+        assert requirement in text and requirement in extras

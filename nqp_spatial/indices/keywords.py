@@ -320,7 +320,7 @@ def _tokenizer(words: tuple[str, ...]) -> Any:
             warnings.simplefilter("ignore")  # old escapes and pkg_resources, harmless
             jieba = importlib.import_module("jieba")
     except ImportError as error:
-        raise missing_dependency("jieba", "Keyword frequency", "text") from error
+        raise missing_dependency("jieba", "Keyword frequency", "jieba>=0.42.1") from error
     tokenizer = jieba.Tokenizer()
     level = jieba.default_logger.level
     jieba.default_logger.setLevel("WARNING")  # it tells stderr that it reads its dictionary

@@ -77,9 +77,9 @@ def _bare(word: str) -> str:
     return re.sub(r"[\s_\-.]+", "", text) or text
 
 
-def missing_dependency(package: str, purpose: str, extra: str) -> MissingDependencyError:
+def missing_dependency(package: str, purpose: str, requirement: str) -> MissingDependencyError:
     """The error for an optional package that is not installed."""
     return MissingDependencyError(
         f"{purpose} needs the package {package!r}, which is not installed. "
-        f'Type: pip install "nqp_spatial[{extra}]"'
+        f'Type: pip install "{requirement}"'
     )

@@ -128,7 +128,8 @@ def prepared(design: Design | Second, logdet: str, *, adjusted: bool = False) ->
     try:
         return design.prepare(logdet)
     except ImportError:
-        raise missing_dependency("scikit-sparse", "logdet='cholmod'", "cholmod") from None
+        needed = "scikit-sparse>=0.4.16,<0.5"
+        raise missing_dependency("scikit-sparse", "logdet='cholmod'", needed) from None
     except ValueError as error:
         raise OptionError(f"logdet={logdet!r} cannot be used with this W: {error}") from error
 

@@ -69,5 +69,5 @@ def test_what_a_method_cannot_do_is_said(model):
     with pytest.raises(OptionError, match="logdet='cholesky' is not known"):
         model.fit(logdet="cholesky")
     if importlib.util.find_spec("sksparse") is None:
-        with pytest.raises(MissingDependencyError, match=r'pip install "nqp_spatial\[cholmod\]"'):
+        with pytest.raises(MissingDependencyError, match='pip install "scikit-sparse>='):
             model.fit(logdet="cholmod")
