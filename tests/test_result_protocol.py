@@ -24,6 +24,7 @@ import nqp_spatial as nqp
 from nqp_spatial import tables
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import words
+from nqp_spatial.language.headings import headed
 from nqp_spatial.models.linear.least_squares import LeastSquaresResults
 from nqp_spatial.panel.described import Described
 from nqp_spatial.results import Calculation, Findings, Frame, Results, ResultSet, TestResult
@@ -371,3 +372,19 @@ def test_notebooks_show_the_fit_and_the_effects(results):
     for value in comparison.to_frame()["loglik"]:
         assert f"{value:.6g}" in comparison._repr_html_()
     assert not re.search(r"\de-\d", html)
+
+
+def test_headings_of_frames_are_chinese_in_a_chinese_study(results):
+    """Only names of the user's, and of programs and people, are in Latin letters."""
+    users = {"city", "year", "x", "z", "q", "m", "endog"}
+    latin = re.compile(r"[a-z]{3,}|_")
+    left = {}
+    for result in results.values():
+        for name, frame in result.frames.items():
+            if name == "specification-path":  # which has a table of its own
+                continue
+            shown = headed(frame.to_frame("zh"), name, "zh")
+            header = tables.from_frame(shown, lang="zh").header
+            found = [h for line in header for h in line if h and latin.search(h)]
+            left[name] = [h for h in found if h not in users and not h.startswith("Goodman")]
+    assert not {name: heads for name, heads in left.items() if heads}

@@ -15,7 +15,7 @@ import nqp_spatial.comparison.group_tests as _tests
 import nqp_spatial.comparison.groups as _groups
 from nqp_spatial.core.linear import group_differences as core
 from nqp_spatial.exceptions import OptionError
-from nqp_spatial.language.catalogue import words
+from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
 from nqp_spatial.results import Frame, Named, ResultSet, TestResult, Tests
@@ -351,7 +351,7 @@ class Heterogeneity(ResultSet):
             text["note"].format(
                 variable=every.get(name, name),
                 groups=every.get(compared, compared),
-                tests=", ".join(told),
+                tests=word("tables.comma", lang).join(told),
             )
             for (name, compared), told in lines.items()
         ]

@@ -13,7 +13,7 @@ import pandas as pd
 import nqp_spatial.comparison.variations as _var
 from nqp_spatial.comparison.variations import Sample, Variation
 from nqp_spatial.exceptions import DataWarning, NqpError, OptionError
-from nqp_spatial.language.catalogue import note, words
+from nqp_spatial.language.catalogue import note, word, words
 from nqp_spatial.models import FixedEffects
 from nqp_spatial.models.covariance import BELONGS
 from nqp_spatial.panel.panel import PanelData
@@ -232,7 +232,7 @@ def describe(variation: Variation, found: Sample) -> Note:
         else:
             value = note("robustness.none") if value is None else value
             told.append(note(f"robustness.{key}", value=value))
-    return _joined("; ", told)
+    return _joined("tables.semicolon", told)
 
 
 def _transformed(found: Sample, report: Report) -> Note:
@@ -248,7 +248,12 @@ def _transformed(found: Sample, report: Report) -> Note:
 
 
 def _joined(separator: str, parts: Sequence[str]) -> Note:
-    return Note(separator.join(parts), separator.join(in_language(part, "zh") for part in parts))
+    """Parts with a mark of the catalogue between them."""
+    en, zh = (
+        word(separator, lang).join(in_language(part, lang) for part in parts)
+        for lang in ("en", "zh")
+    )
+    return Note(en, zh)
 
 
 def _short(value: object) -> str:
@@ -343,7 +348,9 @@ class Robustness(ResultSet):
         from nqp_spatial import tables
 
         told: list[str] = [
-            _joined(": ", [name, fit.changed]) for name, fit in self.fits.items() if fit.changed
+            _joined("tables.colon", [name, fit.changed])
+            for name, fit in self.fits.items()
+            if fit.changed
         ]
         told += [f"{name}: {type(error).__name__}" for name, error in self.errors.items()]
         return tables.regression(self.results, path, notes=[*told, *notes], **options)

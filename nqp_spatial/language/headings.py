@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from nqp_spatial.language.catalogue import known, words
+from nqp_spatial.language.catalogue import known, word, words
 from nqp_spatial.language.labels import hypothesis
 
 # Headings that are names of the user's, and stay.
@@ -24,7 +24,7 @@ def frame_label(name: str, lang: str) -> str:
     for own in sorted(titles, key=len, reverse=True):
         if name == own or name.startswith(f"{own}-"):
             rest = name[len(own) + 1 :]
-            return titles[own] + (f": {rest}" if rest else "")
+            return titles[own] + (word("tables.colon", lang) + rest if rest else "")
     return name
 
 

@@ -117,7 +117,8 @@ def model_name(name: str, lang: str) -> str:
     for ending, form in words("model_endings", lang).items():
         if name.endswith(ending):
             return form.format(model_name(name.removesuffix(ending), lang))
-    return name
+    begins = [own for own in known if name.startswith(f"{own} (")]
+    return known[begins[0]] + name.removeprefix(begins[0]) if begins else name
 
 
 def mediation_part(name: str, lang: str) -> str:

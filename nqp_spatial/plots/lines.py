@@ -232,7 +232,7 @@ def moran_by_period(
         _significance_key(ax, text, level)
         _whole_ticks(ax, frame.index.unique("period"))
         ax.set_xlabel(text["period"])
-        ax.set_ylabel({"I": "Moran's I", "C": "Geary's C"}[statistic])
+        ax.set_ylabel(words("autocorrelation", lang)[statistic])
         ax.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.3)
     return ax
 

@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,12 @@ CJK = (
     "PingFang SC",
     "Heiti SC",
     "Hiragino Sans GB",
+    "WenQuanYi Micro Hei",
+    "Noto Sans CJK JP",  # as matplotlib calls a collection of which it reads the first face
+    "Noto Serif CJK SC",
+    "Noto Serif CJK JP",
+    "SimSun",
+    "Arial Unicode MS",
 )
 # Okabe and Ito's colours, told apart by readers with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -47,11 +54,36 @@ _HAN = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff
 
 
 def installed(names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that matplotlib finds on this machine, in their order."""
+    """Those of ``names`` that matplotlib finds on this machine, in their order.
+
+    Where it finds none, fonts that were installed since it last looked are read.
+    """
     from matplotlib import font_manager
 
-    here = {font.name for font in font_manager.fontManager.ttflist}
-    return [name for name in names if name in here]
+    wanted = tuple(names)
+    for look in (False, True):
+        if look and not _read_new_fonts():
+            break
+        here = {font.name for font in font_manager.fontManager.ttflist}
+        if found := [name for name in wanted if name in here]:
+            return found
+    return []
+
+
+@cache
+def _read_new_fonts() -> bool:
+    """Read all fonts again, if there are some that matplotlib's own list does not have.
+
+    That list is a file, which may be older than the fonts.
+    """
+    from matplotlib import font_manager
+
+    manager = font_manager.fontManager
+    known = {font.fname for font in manager.ttflist}
+    if known.issuperset(font_manager.findSystemFonts()):
+        return False
+    manager.ttflist = font_manager.FontManager().ttflist
+    return True
 
 
 @contextmanager
@@ -105,7 +137,7 @@ def check_glyphs(figure: Figure) -> None:
         warnings.warn(
             f"No font on this machine has Chinese characters, so {first(chinese, 1)} will be drawn "
             "as boxes. Install one, for example with: apt-get install fonts-noto-cjk "
-            "(or fonts-wqy-zenhei), and delete matplotlib's font cache.",
+            "(or fonts-wqy-zenhei), and start Python again.",
             DataWarning,
             stacklevel=3,
         )

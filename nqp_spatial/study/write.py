@@ -21,7 +21,7 @@ from nqp_spatial.exceptions import (
     UnstableModelError,
 )
 from nqp_spatial.language import labels as printed
-from nqp_spatial.language.catalogue import words
+from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.language.headings import frame_label, headed
 from nqp_spatial.panel import transform
 from nqp_spatial.shared.messages import first, suggest
@@ -60,6 +60,11 @@ class Writer:
     def lang(self) -> str:
         """Of everything that is written."""
         return self.study.language
+
+    @property
+    def colon(self) -> str:
+        """Between a name and what it is the name of."""
+        return word("tables.colon", self.lang)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -228,9 +233,9 @@ class Writer:
         rows = {
             (self.label(key.split("/")[0]), self._column(*key.split("/", 2)[1:]), name): {
                 "statistic": test.statistic,
-                "df": df_text(test.df),
+                "df": df_text(test.df) if test.df else "–",  # none of a normal distribution
                 "pvalue": test.pvalue,
-                "null": test.null,
+                "null": printed.hypothesis(test.null, self.lang, self.study.labels),
             }
             for key, tests in self.found.tests.items()
             for name, test in self._named(tests)
@@ -250,7 +255,7 @@ class Writer:
             own = self.study.fitted[rest[0]].outcome is not None
             for name, frame in frames.items():
                 file = "-".join([name if own else self.named(name, outcome), *rest])
-                shown, head = frame.to_frame(self.lang), f"{self._column(*rest)}: "
+                shown, head = frame.to_frame(self.lang), self._column(*rest) + self.colon
                 yield file, self.printed(shown, name, head=head)
 
     def _comparisons(self) -> Iterator[tuple[str, Table]]:
@@ -260,11 +265,11 @@ class Writer:
             title = frame_label("robustness", self.lang)
             with self.log.attempt(f"{name}, table"), self.source.at("robustness"):
                 yield name, varied.table(title=title, **printing(study.blocks[name]), **self.shared)
-            frame, head = varied.to_frame()[columns], f"{varied.focus}: "
+            frame, head = varied.to_frame()[columns], self.label(varied.focus) + self.colon
             summary = self.printed(frame, "robustness", head=head, notes=varied.notes)
             yield f"{name}-summary", summary
         for name, groups in self.found.heterogeneity.items():
-            title = f"{frame_label('heterogeneity', self.lang)}: {name}"
+            title = frame_label("heterogeneity", self.lang) + self.colon + name
             options, place = printing(study.heterogeneity[name]), f"heterogeneity: {name}, table"
             with self.log.attempt(place), self.source.at("heterogeneity", name):
                 table = groups.table(title=title, **options, **self.shared)
@@ -414,7 +419,7 @@ class Writer:
     def _column(self, model: str, part: str = "") -> str:
         """``SDM: adjacency``."""
         label = printed.model(model, self.lang)
-        return ": ".join([label, *([self._part(model, part)] if part else [])])
+        return self.colon.join([label, *([self._part(model, part)] if part else [])])
 
     def _part(self, model: str, part: str) -> str:
         """A part in the language of the study; most are names of the user's, or numbers."""

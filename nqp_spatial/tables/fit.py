@@ -15,7 +15,7 @@ from nqp_spatial.tables.cells import Point
 from nqp_spatial.tables.layout import Grid, Row, heads_of, spans, texts_of
 
 _WORDS = re.compile(r"[\u2e80-\u9fff\uff00-\uffef]|[^\s\u2e80-\u9fff\uff00-\uffef]+")
-_LABEL, _WORDS_WIDE = "0" * 22, "0" * 12  # columns of labels, of words, are not made narrower
+_LABEL, _WORDS_WIDE = "0" * 16, "0" * 12  # columns of labels, of words, are not made narrower
 _LOST = 1e-9
 
 Measure = Callable[[str], float]

@@ -137,7 +137,7 @@ def regression(
     """
     printing = Printing(labels=labels, title=title, notes=notes, lang=lang, digits=digits)
     style = Style.of(printing, stars=stars, std_errors=std_errors)
-    models, columns = _models(results, columns)
+    models, columns = _models(results, columns, lang)
     if constant:
         models = [m.with_constant() if hasattr(m, "with_constant") else m for m in models]
     shown, hidden = _choose(models, keep, drop, order)
@@ -196,7 +196,7 @@ def effects(
         notes = (told, *as_notes(notes))
     printing = Printing(labels=labels, title=title, notes=notes, lang=lang, digits=digits)
     style = Style.of(printing, stars=stars, std_errors=std_errors)
-    models, columns = _models(results, columns)
+    models, columns = _models(results, columns, lang)
     wanted = [variables] if isinstance(variables, str) else list(variables)
     frames = [_effects_of(m, i, wanted, options) for i, m in enumerate(models, 1)]
     names = parameter_names(models)
@@ -220,7 +220,9 @@ def effects(
 # ---------------------------------------------------------------- input
 
 
-def _models(results: Any, columns: Sequence[str] | None) -> tuple[list[Any], Sequence[str] | None]:
+def _models(
+    results: Any, columns: Sequence[str] | None, lang: str
+) -> tuple[list[Any], Sequence[str] | None]:
     """Results as a list with the names of their columns.
 
     Raises
@@ -236,7 +238,7 @@ def _models(results: Any, columns: Sequence[str] | None) -> tuple[list[Any], Seq
         given = [("", result) for result in results]
     else:
         given = [("", results)]
-    found = [pair for name, result in given for pair in _parts(name, result)]
+    found = [pair for name, result in given for pair in _parts(name, result, lang)]
     if not found:
         raise OptionError("There is no result to print. Give a list of results.")
     models = [model for _, model in found]
@@ -251,12 +253,13 @@ def _models(results: Any, columns: Sequence[str] | None) -> tuple[list[Any], Seq
     return models, columns
 
 
-def _parts(name: str, result: Any) -> list[tuple[str, Any]]:
+def _parts(name: str, result: Any, lang: str) -> list[tuple[str, Any]]:
     """A result with the name of its column; of several results each, with its own name too."""
     parts = getattr(result, "parts", None)
     if not parts:
         return [(name, result)]
-    return [(": ".join(filter(None, (name, part))), model) for part, model in parts.items()]
+    colon = word("tables.colon", lang)
+    return [(colon.join(filter(None, (name, part))), model) for part, model in parts.items()]
 
 
 def _check_model(model: Any, number: int) -> None:

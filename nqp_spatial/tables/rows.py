@@ -11,6 +11,7 @@ import pandas as pd
 from nqp_spatial.language import labels as printed
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.notes import in_language
+from nqp_spatial.tables.cells import minus
 from nqp_spatial.tables.layout import Row
 from nqp_spatial.tables.style import MISSING, Style, count, number, pvalue, significant, vanishes
 
@@ -346,7 +347,7 @@ def small_notes(named: Iterable[Cells], style: Style) -> list[str]:
         for i, cell in enumerate(cells, 1):
             if cell and any(vanishes(value, style.digits) for value in cell[:2]):
                 own = (significant(float(v)) if v == v else MISSING for v in cell[:2])
-                said.append(style.word("small_one").format(name, f"({i})", *own))
+                said.append(style.word("small_one").format(name, f"({i})", *map(minus, own)))
     if not said:
         return []
     more = style.word("more").format(len(said) - 8) if len(said) > 8 else ""

@@ -137,7 +137,7 @@ def test_run_takes_values_from_outside(here, capsys):
         "--lang", "zh",
     )  # fmt: skip
     assert code == 0
-    assert "6 个个体 x 4 期 (2001-2004)" in out
+    assert "6 个个体 x 4 期（2001-2004）" in out
     record = json.loads(Path("out/provenance.json").read_text(encoding="utf-8"))
     assert record["set_outside"]["data.periods"] == [2001, 2004]
     code, _, err = run(capsys, "run", str(study), "--output", "out2")

@@ -94,8 +94,8 @@ def test_data_without_dependence_stay_with_least_squares(tmp_path):
     assert "Simulated numbers." in text and "OLS" in text and "Specification tests" in str(table)
     assert "Robust LM lag" in text and "Null hypothesis" in text
     chinese = path.table(lang="zh").to_html()
-    assert "空间模型设定检验" in chinese and "建议采用: OLS" in chinese
-    assert "稳健LM-lag" in chinese and "ρ = 0 (允许λ局部不为零)" in chinese
+    assert "空间模型设定检验" in chinese and "建议采用：OLS" in chinese
+    assert "稳健LM-lag" in chinese and "ρ = 0（允许λ局部不为零）" in chinese
     assert not [word for word in ("rejects", "Durbin", "spatial", "locally") if word in chinese]
     with pytest.raises(OptionError, match="lang"):
         path.table(lang="fr")

@@ -156,6 +156,8 @@ def test_every_name_of_a_section_that_is_read_whole_is_somewhere_in_the_code():
             "beginnings",
             "coupling",
             "model_endings",
+            "model_names",
+            "headings-weights-comparison",
         ):  # put together from parts; numbers
             names = set(words(section, "en")) - known
             assert {name.rstrip("0123456789") for name in names} <= known, section  # ar1, ar2
@@ -256,3 +258,12 @@ def test_null_hypotheses_are_told_in_words(null, en, zh):
 def test_tests_of_parts_are_named_part_by_part():
     assert name_of_test("slx", "en", {}) == "Wald, against SLX"
     assert name_of_test("single/m/sobel", "zh", {"m": "创新"}) == "单独、创新、Sobel检验"
+
+
+HALF = re.compile("[\u3400-\u9fff\uff09] ?[,;:]|[,;:] ?[\u3400-\u9fff]|\\([\u3400-\u9fff]")
+
+
+def test_chinese_text_has_full_width_punctuation():
+    """Half-width marks stand in formulas, intervals and code only."""
+    said = {key: word(key, "zh") for key in KEYS}
+    assert not {key: text for key, text in said.items() if HALF.search(text)}

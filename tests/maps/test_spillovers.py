@@ -76,7 +76,7 @@ def test_four_layers_share_one_geometry(lattice, result):
 def test_chinese_labels_and_names(lattice, result):
     data = panel_data(spillovers(result, lattice, "did", lang="zh", title="《政策》"))
     names = [layer["name"] for layer in data["layers"]]
-    assert names == ["直接效应", "溢出(送出)", "溢出(接收)", "总效应"]
+    assert names == ["直接效应", "溢出（送出）", "溢出（接收）", "总效应"]
     assert data["title"] == "《政策》"
     page = spillovers(result, lattice, "did", lang="zh")
     assert panel_data(page)["names"][1] == "城1"

@@ -233,3 +233,23 @@ def test_plots_do_not_load_the_web_maps():
     load = "import sys, nqp_spatial.plots.lines, nqp_spatial.plots.forest"
     code = f"{load}; sys.exit('folium' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_fonts_installed_since_matplotlib_looked_are_found(monkeypatch):
+    """Its list of fonts is a file, which may be older than the fonts of the machine."""
+    from matplotlib import font_manager
+
+    from nqp_spatial.plots import style
+
+    had = style.installed(style.LATIN)
+    if not any(name != "DejaVu Sans" for name in had) and not style.installed(style.CJK):
+        pytest.skip("there is no font but matplotlib's own")
+    name = (style.installed(style.CJK) or [n for n in had if n != "DejaVu Sans"])[0]
+    fonts = font_manager.fontManager.ttflist
+    files = {font.fname for font in fonts if font.name == name}  # which may hold several faces
+    stale = [font for font in fonts if font.fname not in files]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", stale)
+    style._read_new_fonts.cache_clear()
+    assert style.installed([name]) == [name]
+    assert style.installed(["No Such Font"]) == []
+    style._read_new_fonts.cache_clear()

@@ -83,9 +83,9 @@ def test_notes_of_a_threshold(frame):
     assert "Regimes (observations)" in result.notes[0]
     own = result.thresholds["estimate"]
     regime = f"[1] q ≤ {own.iloc[0]:.6g} ({int((frame['q'] <= own.iloc[0]).sum())})"
-    assert_chinese(tables.regression([result], lang="zh"), "各门槛区间(观测值): " + regime)
+    assert_chinese(tables.regression([result], lang="zh"), "各门槛区间（观测值）：" + regime)
     test = result.bootstrap_test(replications=10, seed=7, method="wild").to_frame()
-    assert_chinese(tables.from_frame(test, lang="zh"), "残差随机变号, 共10次, 随机种子7")
+    assert_chinese(tables.from_frame(test, lang="zh"), "残差随机变号，共10次，随机种子7")
     assert "10 draws, seed 7" in "".join(tables.from_frame(test).notes)
 
 
@@ -101,7 +101,7 @@ def test_notes_of_one_of_several_columns(frame):
 
 def test_notes_of_a_mediation_and_its_tests(frame):
     result = Mediation(frame["y"], frame["x"], frame[["m"]]).fit(replications=24, seed=2)
-    assert_chinese(tables.from_frame(result.indirect(), lang="zh"), "共24次, 随机种子2")
+    assert_chinese(tables.from_frame(result.indirect(), lang="zh"), "共24次，随机种子2")
     assert result.test().null == "no effect of x through m"
     assert in_language(result.test().null, "zh") == "x没有经m的效应"
 
@@ -123,9 +123,9 @@ def test_notes_of_variations(frame):
             Variation("筛选", where=frame["q"] > -1),
         ],
     )
-    parts = ("晚期: 样本为满足 year > 2013 的观测 (共180行中剔除90行)", "对x, m, y作缩尾处理",
-             "以q替换m", "加入q; 去掉m", "被解释变量为q", "固定效应: 无", "标准误: robust",
-             "使用另一数据表 (90行)", "满足 给定条件 的")  # fmt: skip
+    parts = ("晚期：样本为满足 year > 2013 的观测（共180行中剔除90行）", "对x, m, y作缩尾处理",
+             "以q替换m", "加入q；去掉m", "被解释变量为q", "固定效应：无", "标准误：robust",
+             "使用另一数据表（90行）", "满足 给定条件 的")  # fmt: skip
     assert_chinese(found.table(lang="zh"), *parts)
     english = "\n".join(found.table().notes)
     assert "晚期: where year > 2013 (90 of 180 rows left out)" in english
@@ -148,7 +148,7 @@ def test_notes_of_rows_that_were_left_out(frame):
     assert_chinese(tables.regression([result], lang="zh"), "180行中有1行")
     panel = PanelData.from_frame(frame.drop(frame.index[0])).drop_incomplete()
     assert "1 entities with gaps were left out (city): '城00'." in panel.notes
-    assert_chinese(tables.descriptive(panel, columns=["x"], lang="zh"), "(city): 城00。")
+    assert_chinese(tables.descriptive(panel, columns=["x"], lang="zh"), "（city）：城00。")
 
 
 def test_plots_print_them_too(frame):
@@ -157,7 +157,7 @@ def test_plots_print_them_too(frame):
     result = PanelThreshold(frame["y"], frame[["x"]], frame["q"], regime="x").fit()
     moderated = Moderation(frame["y"], frame["x"], frame["q"]).fit()
     figures = [result.plot(lang="zh").get_figure(), moderated.plot(lang="zh").get_figure()]
-    for figure, part in zip(figures, ("各门槛区间(观测值)", "未去均值"), strict=True):
+    for figure, part in zip(figures, ("各门槛区间（观测值）", "未去均值"), strict=True):
         below = figure.get_supxlabel()
         assert part in below and not ENGLISH.search(below)
     assert "Regimes (observations)" in result.plot().get_figure().get_supxlabel()

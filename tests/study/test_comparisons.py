@@ -524,16 +524,16 @@ def test_headings_in_chinese(tmp_path):
     assert "单一门槛" in text_of(result, "threshold-test-threshold")
     assert "10%临界值" in text_of(result, "threshold-test-threshold")
     assert "第一步，x1对y" in text_of(result, "decision-mediation")
-    assert text_of(result, "heterogeneity-地区").startswith("**异质性分析: 地区**")
+    assert text_of(result, "heterogeneity-地区").startswith("**异质性分析：地区**")
     assert "| 检验方式 |" in text_of(result, "robustness-summary")
     assert "| 基准 |" in text_of(result, "robustness-summary")
     assert "后期" in text_of(result, "robustness")
     assert "第一阶段" in text_of(result, "chosen")
     assert "方差膨胀因子" in text_of(result, "vif")
-    assert "地区: x1 的分组系数" in result.summary()
+    assert "地区：x1 的分组系数" in result.summary()
     for table in result.tables.values():
         assert not re.search(r"[A-Za-z]{2,} [a-z]{2,}", "\n".join(table.notes)), table.notes
-    assert "后期: 样本为满足 year > 2007 的观测 (共200行中剔除75行)" in str(
+    assert "后期：样本为满足 year > 2007 的观测（共200行中剔除75行）" in str(
         result.tables["robustness"]
     )
     assert "差分残差不存在1阶自相关" in text_of(result, "tests")

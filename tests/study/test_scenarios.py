@@ -164,7 +164,7 @@ def test_by_default_without_the_policy_in_the_main_model_under_the_first_weights
     own = nqp.SpatialDiD(f["y"], f["did"], f[["x1", "x2"]], near(), correction="none").fit()
     assert_same(result.counterfactuals["without"], own.counterfactual("did", 0))
     printed = text_of(result, "counterfactual-without")
-    assert printed.startswith("**反事实结果: without**")
+    assert printed.startswith("**反事实结果：without**")
     assert "| 组别 | 时期 | 个体数 | 实际值 | 反事实值 | 效应 |" in printed
     assert "| 改变的个体 |" in printed and "依据SDM-DiD" in printed
 
@@ -364,7 +364,7 @@ def test_groups_and_orders_in_chinese(tmp_path):
     assert "| 权重矩阵 | 效应 | 阶数 | 估计值 | 标准误 | 累计 | 标准误 |" in orders
     assert "更高阶" in orders and "直接效应" in orders
     matrix = text_of(result, "group-effects-城市群")
-    assert matrix.startswith("**组间效应: 城市群**") and "接收组" in matrix and "发出组" in matrix
+    assert matrix.startswith("**组间效应：城市群**") and "接收组" in matrix and "发出组" in matrix
     for name in ("effects-by-order", "group-effects-城市群", "group-effects-long"):
         notes = "".join(result.tables[name].notes)
         assert not re.search(r"[a-z]{2,} [a-z]{2,}", notes), notes

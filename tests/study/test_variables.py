@@ -444,14 +444,14 @@ def test_printed_decompositions_in_chinese(tmp_path):
         for name in ("theil-decomposition-t", "theil-contributions-t", "dea-e")
     }
     text = read["theil-decomposition-t"]
-    assert text.startswith("**泰尔指数的组内与组间分解: t**")
+    assert text.startswith("**泰尔指数的组内与组间分解：t**")
     assert "| year | 总体 | 组内 | 组间 | 组内占比 |" in text
     of_groups = read["theil-contributions-t"]
-    assert of_groups.startswith("**各组对组内不平等的贡献: t**")
+    assert of_groups.startswith("**各组对组内不平等的贡献：t**")
     assert "| 组别 | 2010 | 2011 | 2012 | 2013 | 2014 | 2015 |" in of_groups
     total = indices.theil_decomposition(grouped()["p"], groups()).loc[2012, "total"]
     assert f"| 2012 | {total:.4f} |" in text
-    assert read["dea-e"].startswith("**效率的各期均值: e**")
+    assert read["dea-e"].startswith("**效率的各期均值：e**")
     assert "| 规模报酬不变 | 规模报酬可变 | 规模效率 |" in read["dea-e"]
     english = run_study(path, overrides={**overrides, "lang": "en"}, overwrite=True)
     text = (english.output / "tables" / "theil-decomposition-t.md").read_text(encoding="utf-8")

@@ -999,7 +999,7 @@ def test_a_small_estimate_is_told_with_its_figures_and_never_with_an_exponent():
         table = tables.regression(result, lang=lang)
         assert row(table, "x") == ("0.0000***",)
         (said,) = [note for note in table.notes if "0.0000346" in note]
-        assert "0.0000120" in said and "-0.0000000000200" in said
+        assert "0.0000120" in said and "\N{MINUS SIGN}0.0000000000200" in said
         assert "e-" not in str(table) and "e-" not in table.to_latex()
         assert not any("0.500" in note for note in table.notes)
     assert not any(

@@ -267,7 +267,7 @@ def test_the_table_has_the_papers_columns(fitted):
     row, sobel = fitted.indirect().loc[("single", "m2")], fitted.test("m2")
     note = next(note for note in one.notes if "间接效应" in note)
     assert note.startswith(
-        f"经创新的间接效应: {row['indirect']:.4f} (Sobel z = {sobel.statistic:.3f}"
+        f"经创新的间接效应：{row['indirect']:.4f}（Sobel z = {sobel.statistic:.3f}"
     )
     assert f"[{row['lower_bc']:.4f}, {row['upper_bc']:.4f}]" in note
 

@@ -307,8 +307,8 @@ def test_protocol_and_tables(frame):
     assert len(result.provenance["model_hash"]) == 64
     assert result.fit_statistics["n_regimes"] == 2
     test = result.bootstrap_test(replications=99).to_frame()
-    lines = str(tables.from_frame(test, lang="zh"))
-    assert "single" in lines and "共99次, 随机种子0" in lines
+    lines = tables.from_frame(test, lang="zh").to_html()
+    assert "single" in lines and "共99次，随机种子0" in lines
     assert "门槛值" in lines and "10%临界值" in lines and "crit" not in lines
     english = str(tables.from_frame(test))
     assert "99 draws, seed 0" in english and " 5% " in english
