@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import sparse
 
 from nqp_spatial.exceptions import DataWarning, OptionError
-from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Count, Positive, check_options, positive, whole
 from nqp_spatial.weights.ids import build_graph
 from nqp_spatial.weights.islands import FixedIslands, Islands, check_policy, resolve
@@ -96,12 +96,21 @@ def distance_band(
     """Weights 1 for pairs no farther apart than the threshold.
 
     The default threshold is the largest distance from any entity to its nearest one, the smallest
-    that leaves nobody alone. See `inverse_distance` for the other arguments.
+    that leaves nobody alone; a `DataWarning` says how many kilometres that is. See
+    `inverse_distance` for the other arguments.
     """
     points = points_of(data)
     if threshold_km is None:
         _enough(points, 1)
-        threshold_km = float(points.nearest(1)[1].max())
+        near = points.nearest(1)[1][:, 0]
+        threshold_km = float(near.max())
+        warnings.warn(
+            f"No threshold_km= was given: {threshold_km:.6g} km was taken, the distance from "
+            f"{first(points.ids[[int(near.argmax())]])} to its nearest, so that nobody is alone. "
+            f"Say threshold_km={np.ceil(threshold_km * 10) / 10:g}, or another distance.",
+            DataWarning,
+            stacklevel=outside(),
+        )
     return _decay_graph(points, np.ones_like, threshold_km, islands, "threshold_km")
 
 

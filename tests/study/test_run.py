@@ -357,7 +357,7 @@ def test_sdm_simulation_and_other_kinds_of_weights(project):
     weights = {
         "rook": {"kind": "rook", "normalise": "spectral"},
         "near": {"kind": "knn", "k": 3},
-        "band": {"kind": "distance_band"},
+        "band": {"kind": "distance_band", "threshold_km": 96},
         "kernel": {"kind": "kernel", "function": "gaussian", "bandwidth_km": 400},
         "decay": {"kind": "exponential", "scale_km": 100},
         "gap": {"kind": "economic", "column": "wealth", "window": [2010, 2011]},

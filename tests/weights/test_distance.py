@@ -104,7 +104,10 @@ def test_exponential_and_band_by_hand():
     layer = planar(**CITIES)
     graph = w.exponential(layer, scale_km=5)
     assert_allclose(weight(graph, "a", "c"), np.exp(-2), rtol=1e-12)
-    band = w.distance_band(layer)  # nobody is alone: e is hypot(3, 82) from c, its nearest
+    with pytest.warns(DataWarning, match=r"82.0549 km was taken.*'e' to its nearest.*82\.1"):
+        band = w.distance_band(layer)  # nobody is alone: e is hypot(3, 82) from c, its nearest
+    same = w.distance_band(layer, threshold_km=82.1)  # as the warning proposes
+    assert same.adjacency.equals(band.adjacency)
     assert not len(band.isolates)
     # within hypot(3, 82) km of e: c only; d(e, b) = 86
     assert band["e"].to_dict() == {"c": 1.0}
