@@ -33,6 +33,8 @@ case = Group(
     SpatialIVResults,
 )
 
+# the observed information is of static models
+COVARIANCES = {name: given for name, given in COVARIANCES.items() if name != "observed"}
 MODELS = {"durbin": nqp.DynamicSpatialDurbin, "lag": nqp.DynamicSpatialLag}
 for _name, _model in MODELS.items():
 
