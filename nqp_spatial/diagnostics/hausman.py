@@ -188,7 +188,7 @@ def _mundlak(re: SpatialResults) -> HausmanResult:
         re.spectrum,
         lag="rho" in re.params,
         error="lambda" in re.params,
-        form="baltagi",
+        form=re.model.error_components,
     )
     tested = tuple(names[j] for j in kept)
     null = note("hypotheses.means", names=listed(tested, 8))

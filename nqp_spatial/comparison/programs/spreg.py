@@ -165,9 +165,14 @@ def _check(model: Any, design: Design) -> None:
             "spreg has one W for all terms, and this model has another for its error or its lags "
             "of regressors. Check the model without error_graph= and durbin_graph=."
         )
+    elif model.error_components == "kkp":
+        what = "random effects inside the spatial error"
     else:
         return
-    raise OptionError(f"spreg has no {what}. Check the model on a part of the data without them.")
+    instead = "on a part of the data without them"
+    if model.error_components == "kkp":
+        instead = "with error_components='baltagi'"
+    raise OptionError(f"spreg has no {what}. Check the model {instead}.")
 
 
 def _plain(result: Any) -> Any:

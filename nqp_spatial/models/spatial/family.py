@@ -95,7 +95,7 @@ class SpatialDurbin(_WithLags):
         not sum to one. With one W in all periods, every entity in each, and no random effects.
     effects : {"twoway", "entity", "time", None, "random"}
         Fixed effects; with None a constant is estimated. "random" are entity random effects by
-        maximum likelihood, outside the spatial error (Baltagi, Song and Koh 2003).
+        maximum likelihood; see ``error_components``.
     correction : {"lee-yu", "none", "bias-corrected", "adjusted-score"}
         Of the incidental-parameter bias (Lee and Yu 2010, J. Econometrics 154, 165-185):
         "lee-yu", the transformation approach; "none", exact dummies, as xsmle without ``leeyu``;
@@ -110,6 +110,12 @@ class SpatialDurbin(_WithLags):
         among those present with each row scaled back to its sum.
     observation_weights : Series, optional
         By (entity, time): the variance of e is sigma2 divided by the weight.
+
+    error_components : {"baltagi", "kkp"}
+        With random effects mu and a spatial error: "baltagi", mu is outside it, u = lambda W u + e
+        beside mu (Baltagi, Song and Koh 2003); "kkp", both are inside, u = lambda W u + mu + e
+        (Kapoor, Kelejian and Prucha 2007, J. Econometrics 140, 97-130; Stata's ``spxtregress, re
+        sarpanel``, splm's ``spatial.error="kkp"``).
 
     Raises
     ------

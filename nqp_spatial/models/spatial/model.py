@@ -50,6 +50,7 @@ Array = npt.NDArray[np.float64]
 SpatialEffects = Literal["twoway", "entity", "time", "random"]
 Correction = Literal["lee-yu", "none", "bias-corrected", "adjusted-score"]
 Unbalanced = Literal["error", "submatrix", "renormalised"]
+ErrorComponents = Literal["baltagi", "kkp"]
 
 
 class Specification(TypedDict, total=False):
@@ -59,7 +60,10 @@ class Specification(TypedDict, total=False):
     correction: Annotated[Correction, Default("lee-yu")]
     unbalanced: Annotated[Unbalanced, Default("error")]
     observation_weights: pd.Series | None
+    error_components: Annotated[ErrorComponents, Default("baltagi")]
 
+
+_INSIDE = {"baltagi": "", "kkp": " in the spatial error"}  # of the random effects
 
 ADJUSTED = "adjusted-score"  # where periods differ: see core/stacked.py
 
@@ -98,6 +102,8 @@ class SpatialModel(Described):
         self.unbalanced = asked["unbalanced"]
         self.observation_weights = asked["observation_weights"]
         self.durbin_graph, self.error_graph = durbin_graph, error_graph
+        self.error_components = asked["error_components"]
+        self._check_error_components()
         self.sample = sample
         self.design = self._make_design(graph)
         self._kept: tuple[Design, tuple[str, ...], Array, Basis] | None = None
@@ -111,6 +117,20 @@ class SpatialModel(Described):
         _fit_checks.check_periods(self.design, self.effects)
         self.design.check_rank(self._removed)
         self._check_weights()
+
+    def _check_error_components(self) -> None:
+        """Raise for an option that the model cannot use."""
+        if self.error_components == "baltagi" or (self._error and self.effects == "random"):
+            return
+        if self._error:
+            lacks, instead = "random effects", "Type effects='random' too"
+        else:
+            lacks, instead = "spatial error", "Use SpatialError, SpatialDurbinError, SAC or GNS"
+        raise OptionError(
+            f"error_components={self.error_components!r} says that random effects are inside the "
+            f"spatial error, and the model has no {lacks}. {instead}, or leave it out.",
+            option="error_components",
+        )
 
     def _make_design(self, graph: Any) -> Design:
         """Stacked cells where periods differ, else a balanced panel with one W."""
@@ -242,6 +262,7 @@ class SpatialModel(Described):
             "correction": self.correction,
             "unbalanced": self.unbalanced,
             "observation_weights": self.observation_weights,
+            "error_components": self.error_components,
         }
 
     @shared_options(Covariance, cov_type="asymptotic")
@@ -370,9 +391,10 @@ class SpatialModel(Described):
         spectrum: Spectrum,
         options: CovarianceOptions,
     ) -> SpatialResults:
-        """Entity random effects, mu ~ N(0, phi s2), outside the spatial error."""
+        """Entity random effects, mu ~ N(0, phi s2), outside the spatial error or inside."""
+        form = self.error_components
         found, own = _random_effects.fit(
-            self.design, Z, spectrum, lag=self._lag, error=self._error, form="baltagi"
+            self.design, Z, spectrum, lag=self._lag, error=self._error, form=form
         )
         (values, df), own = _random_effects.covariance(found, own, self.design, Z, options)
         errors = Inference(basis.covariance(values), df)
@@ -382,7 +404,7 @@ class SpatialModel(Described):
         )
         return replace(
             result,
-            model_name=f"{self._model_name} with random effects",
+            model_name=f"{self._model_name} with random effects{_INSIDE[form]}",
             rsquared={k: v for k, v in result.rsquared.items() if k != "within"},
             extra_statistics={**result.extra_statistics, **_random_effects.describe(own)},
         )
@@ -505,6 +527,7 @@ class SpatialModel(Described):
                 "correction": self.correction if self._removed else "none",
                 "durbin": list(lagged),
                 "cov_type": cov_type,
+                **({"error_components": "kkp"} if self.error_components == "kkp" else {}),
             },
             "notes": (*design.notes, *told, *_fit_checks.complex_note(spectrum)),
         }

@@ -112,6 +112,11 @@ for _name in ("sdm", "sar", "sem", "sac", "slx"):
         return model(y(), x(), contiguous(), **options).fit()
 
 
+@case.each("kkp", {"sem": MODELS["sem"], "sac": MODELS["sac"]})
+def _(model: Any) -> Any:
+    return model(y(), x(), contiguous(), effects="random", error_components="kkp").fit()
+
+
 @case("sdm random/clustered")
 def _() -> Any:
     return nqp.SLX(y(), x(), contiguous(), effects="random").fit(cov_type="clustered")
