@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nqp_spatial import __version__
+from nqp_spatial.exceptions import OptionError
 from nqp_spatial.shared.messages import suggest
 from nqp_spatial.shared.options import Parameter, choices, declared
+from nqp_spatial.shared.parallel import MOST, check_jobs
 from nqp_spatial.study.registry import WEIGHTS, Normalisation
 
 READING = ("gwt", "names")  # options of `nqp_spatial.weights.read` that files of weights ask for
@@ -176,11 +178,15 @@ def _add_studies(commands: Any) -> None:
 
 
 def _jobs(text: str) -> int:
-    if not text.lstrip("-").isdigit() or int(text) == 0:
+    found = int(text) if text.isdecimal() and len(text) < 6 else -1 if text == "-1" else 0
+    try:
+        check_jobs(found)
+    except OptionError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number of fits. Use 1, 2, ..., or -1 for one a processor"
-        )
-    return int(text)
+            f"{text!r} is not a number of fits. Use 1, 2, ... up to {MOST}, or -1 for one a "
+            "processor"
+        ) from None
+    return found
 
 
 def _add_weights(commands: Any) -> None:

@@ -6,14 +6,18 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
+from nqp_spatial.exceptions import OptionError
+
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 
+MOST = 1024  # processes
 _BLOCK = 20  # replications in one task
 
 
@@ -22,8 +26,20 @@ def progress(tasks: Sequence[Task], label: str) -> Any:
     return tqdm(tasks, desc=label, delay=2, disable=None, leave=False)
 
 
+def check_jobs(n_jobs: object, name: str = "n_jobs") -> None:
+    """Raise `OptionError` unless it is a number of processes that a machine may have."""
+    whole = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
+    if not whole or n_jobs == 0 or n_jobs > MOST:  # type: ignore[operator]
+        raise OptionError(
+            f"{name}={n_jobs!r} is not a number of processes. Use 1, 2, ... up to {MOST}, or -1 "
+            "for one a processor.",
+            option=name,
+        )
+
+
 def workers(n_jobs: int) -> int:
     """How many tasks are done at a time."""
+    check_jobs(n_jobs)
     from joblib import effective_n_jobs
 
     return max(int(effective_n_jobs(n_jobs)), 1)
@@ -47,7 +63,14 @@ def run(
         1 works in this process; other values go to joblib, whose backend may be replaced with
         ``joblib.parallel_config`` (threads, processes, dask). Warnings of other processes are
         given here.
+
+    Raises
+    ------
+    OptionError
+        ``n_jobs`` is no number of processes, or more than any machine has.
     """
+    check_jobs(n_jobs)
+    n_jobs = min(n_jobs, max(len(tasks), 1))  # who has nothing to do is not called
     if n_jobs == 1:
         return [function(task) for task in progress(tasks, label)]
     from joblib import Parallel, delayed

@@ -18,6 +18,7 @@ from nqp_spatial.panel.formula import quoted
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.results import Calculation, TestResult, tests_frame
 from nqp_spatial.shared.messages import first
+from nqp_spatial.shared.parallel import check_jobs
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.tests import df_text
 from nqp_spatial.shared.values import Entry, Key
@@ -65,6 +66,8 @@ def run_study(
 
     Raises
     ------
+    OptionError
+        ``n_jobs`` is no number of processes.
     StudyFileError
         A mistake in the file: file, line, key, what was expected, the nearest valid key.
     OutputError
@@ -83,6 +86,7 @@ def run_study(
     NqpWarning
         What the steps warned of, after the last one; ``run.log`` has all of it.
     """
+    check_jobs(n_jobs)
     study, source = load(path, overrides)
     own = source.file(("output", "folder"), study.output.folder)
     target = Path(output) if output is not None else own

@@ -83,13 +83,19 @@ def test_every_command_has_an_example(capsys, words):
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (("dmo",), "'dmo' is not known. Use one of demo, run, init, weights, cities. Did you mean"),
+        (
+            ("dmo",),
+            "'dmo' is not known. Use one of demo, run, check, init, weights, cities.",
+        ),
         (("demo", "--outptu", "x"), "'--outptu' is not understood here. Did you mean '--output'?"),
         (("run", "s.yaml", "extra"), "'extra' is not understood here"),
         (("demo", "--lang", "cn"), "'cn' is not known. Use one of en, zh"),
         (("weights", "biuld"), "Did you mean 'build'?"),
         (("run",), "the following arguments are required: STUDY.yaml"),
         (("run", "s.yaml", "--jobs", "two"), "'two' is not a number of fits"),
+        (("run", "s.yaml", "--jobs", "0"), "'0' is not a number of fits"),
+        (("run", "s.yaml", "--jobs", "999999999999"), "Use 1, 2, ... up to 1024, or -1"),
+        (("run", "s.yaml", "--jobs", "9" * 99), "Use 1, 2, ... up to 1024, or -1"),
     ],
 )
 def test_usage_errors_end_with_2_and_suggest(capsys, words, part):

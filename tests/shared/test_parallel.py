@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 
-from nqp_spatial.exceptions import DataError, IslandWarning
+from nqp_spatial.exceptions import DataError, IslandWarning, OptionError
 from nqp_spatial.shared import parallel
 
 
@@ -76,3 +76,14 @@ def test_it_is_silent_where_there_is_no_terminal(capfd):
     captured = capfd.readouterr()
     assert captured.out == ""
     assert captured.err == ""
+
+
+@pytest.mark.parametrize("n_jobs", [0, 999_999_999_999, 1025, 2.0, True, None])
+def test_numbers_of_processes_that_no_machine_has(n_jobs):
+    with pytest.raises(OptionError, match=r"n_jobs=.* Use 1, 2, \.\.\. up to 1024, or -1"):
+        parallel.run(abs, [1, 2], n_jobs=n_jobs)
+
+
+def test_no_more_processes_than_tasks():
+    """Of a thousand processes for one task nobody is called: the task is done here."""
+    assert parallel.run(lambda task: os.getpid(), [1], n_jobs=1000) == [os.getpid()]

@@ -21,6 +21,7 @@ from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.threshold.search import ORDINALS, ThresholdSearch
 from nqp_spatial.results import Findings, Frame, Named, Results, TestResult
 from nqp_spatial.shared import parallel
+from nqp_spatial.shared.files import replacing
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Count, Seed, check_level, check_options
 from nqp_spatial.shared.text import figures, format_frame, html_frame
@@ -457,13 +458,17 @@ class Checkpoint:
         return self._load().get(f"draws_{number}", empty) if self.path.exists() else empty
 
     def write(self, number: int, values: Array) -> None:
-        """Replace the draws of a test; a reader sees the old file or the new one."""
+        """Replace the draws of a test; a reader sees the old file or the new one.
+
+        Several processes may have one file: draws follow from the seed, so that the longer list
+        begins with the shorter one, which it is not replaced by.
+        """
         content = self._load() if self.path.exists() else {"key": np.array(self.key)}
+        if len(content.get(f"draws_{number}", ())) >= len(values):
+            return
         content[f"draws_{number}"] = values
-        part = self.path.with_name(self.path.name + ".part")
-        with part.open("wb") as stream:
+        with replacing(self.path) as part, part.open("wb") as stream:
             np.savez(stream, **content)
-        os.replace(part, self.path)
 
     def _load(self) -> dict[str, Any]:
         try:

@@ -187,3 +187,31 @@ def test_unbalanced_panels_take_the_wild_bootstrap(frame):
 def test_impossible_options(frame, options, message):
     with pytest.raises(OptionError, match=message):
         fitted(frame).bootstrap_test(**options).to_frame()
+
+
+TOGETHER = """
+from tests.models.threshold.panels import cities
+from tests.models.threshold.test_bootstrap import fitted
+draws = fitted(cities(n_entities=25, n_periods=6)).bootstrap_test(
+    replications=200, seed=8, checkpoint={path!r}
+).draws
+print(float(draws.to_numpy().sum()))
+"""
+
+
+def test_two_processes_have_one_checkpoint(frame, tmp_path):
+    """Each writes whole files of its own name, and none takes draws from the other."""
+    path = tmp_path / "draws.npz"
+    code, environment = TOGETHER.format(path=str(path)), {**os.environ, "PYTHONPATH": str(ROOT)}
+    runs = [
+        subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], env=environment,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]  # fmt: skip
+    answers = [run.communicate() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], answers
+    alone = fitted(frame).bootstrap_test(replications=200, seed=8).draws
+    assert {out.strip() for out, _ in answers} == {str(float(alone.to_numpy().sum()))}
+    assert [file.name for file in tmp_path.iterdir()] == ["draws.npz"]
+    with np.load(path) as archive:
+        assert len(archive["draws_0"]) == 200
