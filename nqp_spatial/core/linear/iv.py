@@ -77,6 +77,8 @@ class Solution:
     delta : array, shape (k,)
     cov : array, shape (k, k)
     resid : array, shape (n_periods, n_entities)
+    gain : array, shape (n_periods, n_entities, k)
+        T: delta is T'y.
     sigma2 : float
         resid'resid / n.
     statistic, df : float, int
@@ -87,6 +89,7 @@ class Solution:
     delta: Array
     cov: Array
     resid: Array
+    gain: Array
     sigma2: float
     statistic: float
     df: int
@@ -126,6 +129,7 @@ def solve(system: System, moments: Moments, *, estimator: str = "2sls") -> Solut
         delta=own.forward @ delta,
         cov=own.covariance(G @ S @ G.T),
         resid=resid,
+        gain=H @ (own.forward @ G).T,
         sigma2=float((resid**2).sum()) / system.n,
         statistic=statistic if df else np.nan,
         df=df,

@@ -15,7 +15,7 @@ and Kraay's covariance, and no Anderson-Rubin sets, and all must share one covar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -254,7 +254,14 @@ class IV2SLS(Described):
         cov = sigma2 * liml.bread
         if how.label != "unadjusted":
             cov = liml.G @ how.meat(liml.resid[:, None], H) @ liml.G.T
-        return iv.Solution(liml.delta, cov, liml.resid[None], sigma2, found.statistic, found.df)
+        return replace(
+            found,
+            delta=liml.delta,
+            cov=cov,
+            resid=liml.resid[None],
+            sigma2=sigma2,
+            gain=(H @ liml.G.T)[None],
+        )
 
     def _label(
         self,

@@ -29,7 +29,8 @@ from nqp_spatial.core.spatial.ml import scale_of
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import largest_row_sum
 from nqp_spatial.exceptions import BoundaryWarning, DataWarning, EstimationError, OptionError
-from nqp_spatial.models.covariance import Covariance, CovarianceOptions
+from nqp_spatial.language.catalogue import note
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions, cluster_names
 from nqp_spatial.models.iv.strength import WEAK, FirstStage, strength_frame
 from nqp_spatial.models.spatial.covariance import moments_of
 from nqp_spatial.models.spatial.iv_results import IVEstimate, SpatialIVResults
@@ -73,7 +74,10 @@ class SpatialIV(Described):
         Whether rho W y is in the model.
     error : bool
         Whether the error has a lag: lambda by moments (Kelejian and Prucha 1999; 2010 where
-        ``cov_type`` allows unequal variances), then the equation filtered by it (GS2SLS).
+        ``cov_type`` allows unequal variances), then the equation filtered by it (GS2SLS), then
+        lambda again by efficiently weighted moments, with its standard error (Drukker, Egger and
+        Prucha 2013; Kelejian and Prucha 2010). Moments are of demeaned residuals, with the traces
+        that this leaves.
     instrument_orders : int
         Orders of lags that instrument Wy, after those in the model: with 2, WX and W^2 X for a
         regressor without a lag in the model, W^2 X and W^3 X for one whose WX is in it, and
@@ -104,7 +108,13 @@ class SpatialIV(Described):
        procedure. Journal of Real Estate Finance and Economics 17, 99-121.
     .. [2] Kelejian, H. H. and Prucha, I. R. (1999). A generalized moments estimator for the
        autoregressive parameter in a spatial model. International Economic Review 40, 509-533.
-    .. [3] Mutl, J. and Pfaffermayr, M. (2011). The Hausman test in a Cliff and Ord panel model.
+    .. [3] Kelejian, H. H. and Prucha, I. R. (2010). Specification and estimation of spatial
+       autoregressive models with autoregressive and heteroskedastic disturbances. Journal of
+       Econometrics 157, 53-67.
+    .. [4] Drukker, D. M., Egger, P. and Prucha, I. R. (2013). On two-step estimation of a spatial
+       autoregressive model with autoregressive disturbances and endogenous regressors.
+       Econometric Reviews 32, 686-733.
+    .. [5] Mutl, J. and Pfaffermayr, M. (2011). The Hausman test in a Cliff and Ord panel model.
        Econometrics Journal 14, 48-76.
     """
 
@@ -181,7 +191,8 @@ class SpatialIV(Described):
         Covariances are of the moments. sigma2 and S count the observations that the fixed effects
         leave (with clusters, entity effects nested in them are not counted), not the regressors; S
         has G / (G - 1) for G clusters and T / (T - 1) for kernels over time. Inference is normal,
-        as usual for moments.
+        as usual for moments. Lambda has a standard error with equal variances, "robust", and
+        clusters of entities; for other dependence there is no theory of it.
 
         Parameters
         ----------
@@ -229,13 +240,17 @@ class SpatialIV(Described):
         design = self.design
         left = scale_of(self.effects, "lee-yu", design.n_entities, design.n_periods)
         moments = moments_of(design, options, left)
-        found, strength = self._solve(equation, moments, estimator, options.equal_variances)
+        found, strength = self._solve(equation, moments, estimator, options)
         result = self._label(found, equation, strength, moments, lagged, options, estimator)
         _warn(found, strength, self.design, self.lag)
         return result
 
     def _solve(
-        self, equation: _iv.Equation, moments: iv.Moments, estimator: str, equal: bool
+        self,
+        equation: _iv.Equation,
+        moments: iv.Moments,
+        estimator: str,
+        options: CovarianceOptions,
     ) -> tuple[IVEstimate, iv.FirstStage | None]:
         """Estimates, and the first stage of the equation (filtered, if the error has a lag)."""
         design, system, lambda_, at_bound = self.design, equation.system, 0.0, False
@@ -249,7 +264,7 @@ class SpatialIV(Described):
                     design.W,
                     design.spectrum.interval,
                     effects=self.effects,
-                    equal_variances=equal,
+                    equal_variances=options.equal_variances,
                 )
                 lambda_, at_bound = moment.lambda_, moment.at_bound
                 system = kelejian_prucha.filtered(system, design.W, lambda_, self.effects)
@@ -269,7 +284,19 @@ class SpatialIV(Described):
             ) from None
         _check_fit(found, system)
         rho = float(found.delta[-1]) if self.lag else 0.0
-        return IVEstimate(found, system, rho, lambda_, at_bound), strength
+        last = None
+        if self.error and (innovations := _innovations(options)) is not None:
+            own = equation.system
+            last = kelejian_prucha.LastStep(
+                u=own.y - own.D @ found.delta,
+                D=own.D,
+                gain=found.gain,
+                W=design.W,
+                moments=moments,
+                effects=self.effects,
+                innovations=innovations,
+            ).estimate(lambda_, design.spectrum.interval)
+        return IVEstimate(found, system, rho, lambda_, at_bound, last), strength
 
     def _label(
         self,
@@ -288,12 +315,25 @@ class SpatialIV(Described):
         robust = not options.equal_variances
         stage = strength_frame(strength, equation.endogenous, robust)
         spatial = {"rho": found.rho} if self.lag else {}
-        spatial |= {"lambda": found.lambda_} if self.error else {}
+        params, cov, final = solution.delta, solution.cov, found.lambda_
+        all_names, notes = names, list(design.notes)
+        if (last := found.last) is not None:
+            final = last.lambda_
+            params, all_names = np.append(params, final), [*names, "lambda"]
+            cov = np.block(
+                [
+                    [cov, last.covariance[:, None]],
+                    [last.covariance[None], np.array([[last.variance]])],
+                ]
+            )
+        elif self.error:
+            notes.append(note("spatial.lambda_alone", cov_type=options.label))
+        spatial |= {"lambda": final} if self.error else {}
         provenance = self._provenance(equation, lagged, options, estimator)
         regressions = self._regressions(found.system, equation, moments, names, options, provenance)
         return SpatialIVResults(
-            params=pd.Series(solution.delta, index=names, name="estimate"),
-            cov=pd.DataFrame(solution.cov, index=names, columns=names),
+            params=pd.Series(params, index=all_names, name="estimate"),
+            cov=pd.DataFrame(cov, index=all_names, columns=all_names),
             nobs=design.y.size,
             resids=design.series(solution.resid, "resid"),
             fitted=design.series(design.y - solution.resid, "fitted"),
@@ -311,7 +351,7 @@ class SpatialIV(Described):
                 "n_instruments": len(equation.instruments),
                 "weakest_f": float(stage["conditional_f"].min()),
             },
-            provenance=provenance,
+            provenance=provenance | {"notes": tuple(notes)},
             raw=found,
             model=self,
             design=design,
@@ -415,6 +455,17 @@ class SpatialIV(Described):
         }
 
 
+def _innovations(options: CovarianceOptions) -> kelejian_prucha.Innovations | None:
+    """What is allowed for, if there is a theory of lambda's standard error for it."""
+    if options.equal_variances:
+        return "equal"
+    if options.cov_type == "robust":
+        return "unequal"
+    if options.cov_type != "clustered" or isinstance(options.clusters, pd.Series | pd.DataFrame):
+        return None
+    return "entities" if cluster_names(options.clusters) == ["entity"] else None
+
+
 def _inside(design: Design, rho: float) -> bool:
     """Whether I - rho W is nonsingular on the way from zero; needs no eigenvalue as a rule."""
     if abs(rho) * largest_row_sum(design.W) < 1:
@@ -513,9 +564,10 @@ def _warn(found: IVEstimate, strength: iv.FirstStage | None, design: Design, has
             BoundaryWarning,
             stacklevel=outside(),
         )
-    if found.at_bound:
+    if found.at_bound or (found.last is not None and found.last.at_bound):
+        final = found.lambda_ if found.last is None else found.last.lambda_
         warnings.warn(
-            f"lambda = {found.lambda_:.4f} is at the edge of its interval: its moments have no "
+            f"lambda = {final:.4f} is at the edge of its interval: its moments have no "
             "minimum inside. The slopes are consistent all the same.",
             BoundaryWarning,
             stacklevel=outside(),

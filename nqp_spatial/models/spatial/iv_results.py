@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from nqp_spatial.core.linear.iv import Solution, System
+from nqp_spatial.core.spatial.kelejian_prucha import Efficient
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.iv.strength import FirstStage
@@ -25,13 +26,17 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class IVEstimate:
-    """What was solved, with the spatial parameters where results look for them."""
+    """What was solved, with the spatial parameters where results look for them.
+
+    ``lambda_`` is the one by which the equation is filtered, ``last`` that of the last step.
+    """
 
     solution: Solution
     system: System
     rho: float
     lambda_: float
     at_bound: bool
+    last: Efficient | None = None
 
     @property
     def resid(self) -> Array:
@@ -46,12 +51,14 @@ class IVEstimate:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SpatialIVResults(SpatialResults):
-    """Estimates by instrumental variables in the order beta, theta (``W_...``), rho.
+    """Estimates by instrumental variables in the order beta, theta (``W_...``), rho, lambda.
 
     Effects, footprints, counterfactuals and predictions are those of the other spatial models.
-    There is no likelihood: loglik is None, aic and bic NaN. Lambda, if it was estimated, is in
-    ``extra_statistics`` and has no standard error; in large samples the slopes' do not depend on
-    its estimation.
+    There is no likelihood: loglik is None, aic and bic NaN. Lambda, if it was estimated, is of the
+    last step, from the residuals of the equation that the first step's filtered
+    (``raw.lambda_``); in large samples the slopes' errors do not depend on it. It is in
+    ``params`` with equal variances, cov_type="robust", and clusters of entities, for which its
+    standard error is known, else in ``extra_statistics`` alone, and of the first step.
     "rsquared" may be negative.
 
     Attributes
@@ -87,6 +94,12 @@ class SpatialIVResults(SpatialResults):
     def lambda_(self) -> float:
         """Coefficient of the spatial lag of the error; zero in a model without one."""
         return float(self.extra_statistics.get("lambda", 0.0))
+
+    def _response_fields(self) -> dict[str, Any]:
+        """Without lambda, of which no effect is made, so that it may be at its bound."""
+        fields = super()._response_fields()
+        k = len(self.params) - ("lambda" in self.params)
+        return fields | {"params": fields["params"][:k], "cov": fields["cov"][:k, :k]}
 
     @property
     def treatment(self) -> str:
@@ -141,11 +154,11 @@ class SpatialIVResults(SpatialResults):
     def tests(self) -> Mapping[str, TestResult]:
         """As for the other spatial models, and "overidentification".
 
-        Keys are the nested models. With a spatial error none tests lambda, and the nested models
-        have it too.
+        Keys are the nested models. Where lambda has no standard error none tests it, and the nested
+        models have it too.
         """
         found = dict(super().tests)
-        if self.error:
+        if self.error and "lambda" not in self.params:
             has = ("rho" in self.params, bool(self.lagged))
             plain = [(False, has[1]), (has[0], False)]
             kept = {

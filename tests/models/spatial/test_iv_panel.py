@@ -385,10 +385,16 @@ def test_results_go_where_others_go(data, graph):
 
 def test_tests_of_nested_models_keep_the_spatial_error(data, graph):
     res = did(data, graph, error=True).fit()
-    assert set(res.tests) == {"sdem", "sac", "moran", "overidentification"}
-    assert_allclose(res.tests["sdem"].statistic, (res.params / res.std_errors)["rho"] ** 2)
-    assert "lambda" not in res.params
-    assert res.lambda_ == res.fit_statistics["lambda"] != 0
+    nested = {"sdem", "sac", "moran", "overidentification"}
+    assert set(res.tests) == {"sdm", *nested}
+    ratio = res.params / res.std_errors
+    assert_allclose(res.tests["sdem"].statistic, ratio["rho"] ** 2)
+    assert_allclose(res.tests["sdm"].statistic, ratio["lambda"] ** 2)
+    assert res.lambda_ == res.fit_statistics["lambda"] == res.params["lambda"] != 0
+    other = did(data, graph, error=True).fit(cov_type="driscoll-kraay")
+    assert "lambda" not in other.params and other.lambda_ == other.raw.lambda_ != 0
+    assert set(other.tests) == nested
+    assert any("no theory" in note for note in other.provenance["notes"])
     parts = res.predict()
     assert_allclose(parts["fitted"] + res.resids, data["y"], atol=1e-10)
 
@@ -401,15 +407,17 @@ def test_gs2sls_is_2sls_of_the_filtered_equation(W, graph):
 
     def filtered(name):
         values = frame[name].to_numpy().reshape(T, N)
-        return panels.within(values - res.lambda_ * values @ W.T, "twoway")
+        return panels.within(values - res.raw.lambda_ * values @ W.T, "twoway")
 
     new = frame.assign(**{name: filtered(name) for name in ["y", *ORDER]})
     excluded = new[["z0", "z1", "z2", "x2", "x3"]]
     known = IV2SLS(new["y"], new[["x", "Wx"]], new[["d", "Wy"]], excluded).fit(cov_type="robust")
     names = ["x", "d", "Wx", "Wy"]
-    assert_allclose(res.params, known.params[names], rtol=1e-8)
+    assert_allclose(res.params[:4], known.params[names], rtol=1e-8)
     factor = N * T / LEFT["twoway"]
-    assert_allclose(res.cov, factor * known.cov.loc[names, names], rtol=1e-7, atol=1e-13)
+    assert_allclose(
+        res.cov.iloc[:4, :4], factor * known.cov.loc[names, names], rtol=1e-7, atol=1e-13
+    )
     assert res.model_name == "Spatial IV by GS2SLS"
 
 
