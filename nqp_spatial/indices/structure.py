@@ -109,7 +109,7 @@ def primacy(size: pd.Series, groups: pd.Series | pd.DataFrame) -> pd.DataFrame:
         largest = part.index[part["size"] == values[0]]
         rows[key] = {
             "n_cities": len(part),
-            "leader": largest.get_level_values(0).min(),
+            "leader": min(largest.get_level_values(0)),  # of two, also where labels are categories
             "primacy2": _ratio(values, 2),
             "primacy4": _ratio(values, 4),
             "primacy11": 2 * _ratio(values, 11),
