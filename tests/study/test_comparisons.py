@@ -325,7 +325,7 @@ tables:
     stars: [0.05, 0.01]
     digits: 3
     order: [x2]
-    notes: [Of all firms.]
+    notes: [全部企业。]
 diagnostics:
   autocorrelation: false
   effects_f: true
@@ -390,7 +390,7 @@ def test_a_table_is_printed_as_the_file_says(further):
         rows["Anderson-Rubin, below"][1].strip("[]").lstrip("<") <= f"{max(ar.pvalue, 0.001):.3f}"
     )
     assert rows["p (AR(2))"] == ["", "", f"{gmm.fit_statistics['ar2_pvalue']:.3f}"]
-    assert "t statistics in parentheses" in text and "Of all firms." in text
+    assert "t statistics in parentheses" in text and "全部企业。" in text
     assert "5%" in text and "10%" not in text.split("Stock-Yogo")[0]
 
 
