@@ -171,8 +171,11 @@ def test_options_of_steps_joins_and_questions(tmp_path):
         ("sar: {cov_type: conley, cutoff_km: 9}", "conley needs polygons under data"),
         ("sac: {error_graph: fra}", "models.sac.error_graph: .*Did you mean 'far'"),
         ("sac: {durbin_graph: far}", "models.sac.durbin_graph: unknown key"),
-        ("fe: {cov_type: observed}", "models.fe.cov_type: .*Type cov_type='unadjusted'"),
-        ("dynamic_sar: {cov_type: observed}", "models.dynamic_sar.cov_type: .*'asymptotic'"),
+        ("fe: {cov_type: observed}", "models.fe.cov_type: .*Type cov_type.*unadjusted"),
+        (
+            "dynamic_sar: {cov_type: observed}",
+            "models.dynamic_sar.cov_type: .*Type cov_type.*asymptotic",
+        ),
         ("sar: {effects: random, cov_type: observed}", "models.sar.cov_type: .*random effects"),
         ("fe: {singletons: none}", "models.fe.singletons: expected keep or drop, found 'none'"),
     ],

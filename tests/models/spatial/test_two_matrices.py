@@ -406,6 +406,9 @@ def test_counterfactuals_and_predictions(data, name):
     assert_allclose(
         found["reduced_form"].to_numpy().reshape(N, T).T, np.linalg.solve(A, trend.T).T, rtol=1e-9
     )
+    known = ["trend", "reduced_form"]
+    new = res.predict(panels.frame(y, X, NAMES)[["x1", "x2"]])  # rows of the sample, once more
+    assert_allclose(new[known], found.loc[new.index, known], rtol=1e-8, atol=1e-10)
 
 
 # properties -----------------------------------------------------------------------------------
@@ -531,6 +534,31 @@ def test_a_map_of_footprints_is_refused_even_where_sums_are_alike(data):
     with pytest.raises(OptionError, match=r"durbin_graph.*res\.footprint"):
         nqp.maps.footprints(res, cells.set_crs(4326), "x1")
     res.footprint("x1", "c00")  # the remedy
+
+
+@pytest.mark.parametrize("correction", ["none", "lee-yu"])
+def test_what_looks_at_lambda_alone_takes_the_weights_of_the_error(data, correction):
+    """SDEM is a spatial error model on x and Wx: also in what is said of period effects."""
+    y, X, W, _, E = data
+    if correction == "none":
+        E = np.ones((N, N)) - np.eye(N) - 0.9 * panels.ring(N, 4)  # dense: dummies are biased
+        E = E / E.sum(axis=1, keepdims=True)
+    frame = panels.frame(y, X, NAMES)
+    lags = panels.frame(y, np.einsum("ij,tjk->tik", W, X), NAMES)[["x1", "x2"]]
+    x = frame[["x1", "x2"]].join(lags.rename(columns="lag_{}".format))
+    given = {"effects": "time", "correction": correction}
+    graph, own = (W, NAMES), (E, NAMES)
+    sdem = nqp.SpatialDurbinError(
+        frame["y"], frame[["x1", "x2"]], graph, error_graph=own, **given
+    ).fit()
+    sem = nqp.SpatialError(frame["y"], x, own, **given).fit()
+    assert_allclose(sdem.params, sem.params, rtol=1e-7)
+    assert_allclose(sdem.std_errors, sem.std_errors, rtol=1e-7)
+    about = [n for n in map(str, sdem.notes) if "lambda" in n]
+    assert about == [n for n in map(str, sem.notes) if "lambda" in n]
+    assert about if correction == "none" else True
+    one, other = (nqp.diagnostics.grid_bootstrap(r, draws=39) for r in (sdem, sem))
+    assert_allclose(one.to_frame().astype(float), other.to_frame().astype(float), rtol=1e-5)
 
 
 def test_hausman_wants_one_w_for_all_terms(data):
