@@ -313,7 +313,7 @@ def test_lambda_has_an_error_where_there_is_a_theory_of_it(options, there):
 )
 def test_coverage_of_lambda(effects, periods, kind, cov_type):
     """300 panels each; docs/monte_carlo_lambda.md has more of them."""
-    graph, W = lattice(20 if periods <= 2 else 12)
+    graph, W = lattice({1: 30, 2: 20}.get(periods, 12))
     rng = np.random.default_rng(1)
     found = []
     for _ in range(300):
