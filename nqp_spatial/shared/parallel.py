@@ -7,12 +7,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 from tqdm import tqdm
 
 from nqp_spatial.exceptions import OptionError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -98,6 +100,8 @@ def seeded(
     label: str,
 ) -> list[Answer]:
     """Answers of a random function that can be pickled; more replications extend fewer."""
+    import numpy as np
+
     seeds = np.random.SeedSequence(seed).spawn(replications)
     blocks = [seeds[i : i + _BLOCK] for i in range(0, replications, _BLOCK)]
     found = run(partial(_each, function), blocks, n_jobs=n_jobs, label=label)

@@ -92,7 +92,7 @@ REMEDIES: Mapping[str, Remedy] = {
         "Save the layer in longitude and latitude (EPSG:4326)",
     ),
     "row sums": Remedy(
-        r"Type nqp\.weights\.normalise\(graph, 'row'\), or",
+        r"Type nqp\.weights\.normalise\(\w+, 'row'\), or",
         "Say normalise: row of these weights, or",
     ),
     "no cycle": Remedy(
@@ -162,6 +162,10 @@ REMEDIES: Mapping[str, Remedy] = {
         "islands: nearest needs polygons under data",
     ),
     "places": Remedy(r"coordinates= \(a GeoDataFrame[^)]*\)", "polygons under data"),
+    "grid bootstrap": Remedy(
+        r"nqp\.diagnostics\.grid_bootstrap\(result\)",
+        "grid_bootstrap of nqp.diagnostics, in Python",
+    ),
     "no effect": Remedy(r" Look at res\.entity_effects\(.*?\)\.", ""),
     "not stationary": Remedy(r" See result\.stationarity\(\)\.", ""),
 }

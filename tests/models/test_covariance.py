@@ -64,7 +64,8 @@ def test_options_are_in_the_signature_and_in_help(name):
         assert len(own[option].text) > 20
         assert told.count(f"\n{option} : ") == 1
     assert own["cov_type"].choices == get_args(CovType)
-    assert own["cov_type"].default in ("clustered", "asymptotic")
+    one_row_each = name == "BetweenOLS"  # whose clusters by entity are its rows
+    assert own["cov_type"].default in ("clustered", "asymptotic", *["robust"] * one_row_each)
     assert own["clusters"].default == "entity"
 
 

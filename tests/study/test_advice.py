@@ -61,6 +61,9 @@ UNREACHABLE = {
     r"weights/(combine|convert|ids|points|values)\.py.*": "a study hands labelled frames over",
     r"weights/io\.py.*(layout|binary|ids=).*": "a study writes no weights and gives the ids",
     r"results\.py.*": "methods that no key asks",
+    r"models/(spatial/)?prediction\.py.*": "methods of results that no key asks",
+    r"shared/frames\.py.*": "a study reads its tables itself",
+    r"diagnostics/(convergence|markov)\.py.*graph.*": "a study hands over one W, or none",
 }
 
 
@@ -574,6 +577,11 @@ CASES: dict[str, Case] = {
         reports("{table: r.csv, entity: city}"),
         reports("{table: r.csv, entity: city, match_cities: true}"),
         ("match_cities: true",),
+    ),
+    "grid bootstrap": Case(
+        edited(weights("{kind: inverse_distance, power: 0.5}", "sdm_did: {correction: none}")),
+        edited(weights("{kind: inverse_distance, power: 0.5}", "sdm_did: {correction: lee-yu}")),
+        ("correction: lee-yu", "cutoff"),
     ),
     "places": Case(
         edited(models("fe: {cov_type: conley}")),

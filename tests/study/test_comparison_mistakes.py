@@ -172,10 +172,6 @@ MISTAKES = {
         FE + "tables: {tests: [fe]}\n",
         "tables.tests: a table of the name 'tests' is made",
     ),
-    "name of a table and an outcome": (
-        FE + "also: [y2]\ntables: {t: [fe], t-y2: [fe]}\n",
-        "tables.t-y2: a table of the name",
-    ),
     "name of a block": (
         FE + "robustness: {name: first-stage-iv, variations: {a: {where: year > 2006}}}\n",
         "robustness.name: a table of the name",

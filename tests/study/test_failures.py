@@ -188,4 +188,4 @@ def test_in_chinese(tmp_path):
     found = run(tmp_path, text(seed="lang: zh"))
     assert f"{len(FAILED)}个部分失败" in found.summary()
     assert "失败的部分" in text_of(found, "failures")
-    assert "失败: " in text_of(found, "regression")
+    assert "失败：" in text_of(found, "regression")

@@ -34,7 +34,10 @@ from nqp_spatial.study.folder import Folder
 from tests import ROOT
 from tests.study.study_project import COLUMNS, ROWS, panel_frame, write_project
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*There are only")  # few clusters, told on purpose
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*There are only"),  # few clusters, told on purpose
+    pytest.mark.filterwarnings("ignore:.*Exact dummies of periods"),  # twelve places, dense W
+]
 
 N, T = COLUMNS * ROWS, 5
 QUICK = {"output.tables": ["md"], "output.plots": [], "output.maps": False, "maps": None}

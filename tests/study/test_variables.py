@@ -406,9 +406,9 @@ def test_gini_within_and_between_groups(tmp_path):
     overrides = {"output.tables": ["md"], "output.plots": [], "lang": "zh"}
     folder = run_study(path, overrides=overrides).output / "tables"
     text = (folder / "dagum-g.md").read_text(encoding="utf-8")
-    assert text.startswith("**Dagum基尼系数及其分解: g**") and "超变密度贡献率" in text
+    assert text.startswith("**Dagum基尼系数及其分解：g**") and "超变密度贡献率" in text
     text = (folder / "dagum-within-g.md").read_text(encoding="utf-8")
-    assert text.startswith("**组内基尼系数: g**") and "| x | y |" in text
+    assert text.startswith("**组内基尼系数：g**") and "| x | y |" in text
 
 
 def test_efficiency(tmp_path):

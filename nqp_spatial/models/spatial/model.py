@@ -145,7 +145,7 @@ class SpatialModel(Described):
         if given and self.effects == "random":
             raise OptionError(
                 f"{given[0]}= is for fixed effects or none. With random effects leave it out: all "
-                "terms have the W of graph=.",
+                "terms have one W.",
                 option=given[0],
             )
         if not reasons and self.correction != ADJUSTED:

@@ -64,6 +64,7 @@ def test_lee_yu_is_maximum_likelihood_of_the_transformed_model(kind, effects):
     assert_same(res, independent.transformed(y, X, W, effects), *interval(W))
 
 
+@pytest.mark.filterwarnings("ignore:Exact dummies of periods")  # few places
 @pytest.mark.parametrize("rho", [-0.8, -0.3, 0.0, 0.7])
 @pytest.mark.parametrize("correction", ["none", "lee-yu"])
 @pytest.mark.parametrize("kind", ["contiguity", "knn"])
@@ -168,6 +169,7 @@ def test_tightly_fitting_regressors_lose_no_digits():
     assert_allclose(res.params, [1.0, -0.5, 0.5, 0.2, 0.5], atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Exact dummies of periods")  # few places
 @pytest.mark.parametrize("seed", range(24))
 def test_no_point_of_the_profile_is_higher(seed):
     """The likelihood in rho need not have one peak, and its interval may be wide (to -35 here)."""

@@ -400,10 +400,9 @@ def test_the_hessian_at_a_point_that_is_no_peak():
         def trace_gg(self, rho):
             return -10.0
 
-    slopes = np.ones((4, 1))
-    found = observed.information(
-        slopes, np.zeros((1, 1)), np.zeros(4), 1.0, [0.5], Nothing(), Scale(4, 1)
-    )
+    slopes, scale = np.ones((4, 1)), Scale(4, 1)
+    jacobian = [observed.curvature(Nothing(), 0.5, scale)]
+    found = observed.information(slopes, np.zeros((1, 1)), np.zeros(4), 1.0, jacobian, scale)
     assert found[0, 0] == 4.0 - 10.0
     assert np.isnan(observed.invert(found)).all()
 
