@@ -47,6 +47,7 @@ from .models import SpatialDurbinError as SpatialDurbinError
 from .models import SpatialError as SpatialError
 from .models import SpatialIV as SpatialIV
 from .models import SpatialLag as SpatialLag
+from .models import SpatialModeration as SpatialModeration
 from .models import SystemGMM as SystemGMM
 from .panel import instruments as instruments
 from .panel import transform as transform

@@ -115,6 +115,7 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             mediation.decisions(),
             nqp.Moderation(y, f["x"], f["q"]).fit(),
             durbin.fit(),
+            nqp.SpatialModeration(y, f["did"], f["q"], x, queen).fit(),
             nqp.DynamicSpatialDurbin(y, x, queen).fit(),
             nqp.SpatialDiD(y, f["did"], x, queen).fit(),
             spatial_iv,

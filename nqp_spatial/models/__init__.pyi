@@ -16,6 +16,10 @@ from .mechanism.mediation import Mediation as Mediation
 from .mechanism.mediation_results import MediationResults as MediationResults
 from .mechanism.moderation import Moderation as Moderation
 from .mechanism.moderation_results import ModerationResults as ModerationResults
+from .mechanism.spatial_moderation import SpatialModeration as SpatialModeration
+from .mechanism.spatial_moderation import (
+    SpatialModerationResults as SpatialModerationResults,
+)
 from .quantile.model import PanelQuantile as PanelQuantile
 from .quantile.results import PanelQuantileResults as PanelQuantileResults
 from .quantile.results import QuantileResults as QuantileResults

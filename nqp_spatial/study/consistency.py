@@ -178,6 +178,8 @@ def _equation(study: Study, options: Entry) -> Iterator[Problem]:
         seen.add(column)
     own = study.regressors_of(options)
     known = [*own, *options.said.get("endog", [])]
+    if (moderator := options.said.get("moderator")) and own:  # its terms are the model's own
+        known += [moderator, f"{own[0]}:{moderator}"]
     whose = "study" if own == study.regressors else "model"
     for option in REGRESSORS:
         for i, named in enumerate(options.said.get(option) or []):

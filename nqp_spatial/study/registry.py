@@ -128,6 +128,9 @@ MODELS: Mapping[str, Model] = {
     ),
     "dynamic_sar": _spatial("models:DynamicSpatialLag", unbalanced=False),
     "dynamic_sdm": _spatial("models:DynamicSpatialDurbin", unbalanced=False),
+    "sdm_moderation": _spatial(
+        *("models:SpatialModeration", "y", "first", "moderator", "rest", "graph"),
+    ),
     "sdm_did": _spatial("did:SpatialDiD", "y", "first", "rest", "graph"),
 }
 TESTED = ("fe", "pooled")  # models that can be split into groups

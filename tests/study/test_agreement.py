@@ -68,6 +68,7 @@ NO_KEY = {
     "sdm_did": {"treatment"},
     "mediation": {"treatment"},
     "moderation": {"controls", "treatment"},
+    "sdm_moderation": {"controls", "treatment"},
     "iv": {"exog"},
     "spatial_iv": {"x"},
     "effects": {"seed", "transform", "horizon"},

@@ -70,6 +70,12 @@ SPATIAL: dict[str, tuple[str, Callable[..., Any]]] = {
         "{effects: random}",
         lambda f, y, x, W: nqp.SpatialLag(y, x, W, effects="random").fit(),
     ),
+    "sdm_moderation": (
+        "{moderator: q, durbin: [did, 'did:q']}",
+        lambda f, y, x, W: nqp.SpatialModeration(
+            y, f["did"], f["q"], f[CONTROLS], W, durbin=["did", "did:q"]
+        ).fit(),
+    ),
     "sdm_did": (
         "{cov_type: driscoll-kraay, bandwidth: 1}",
         lambda f, y, x, W: nqp.SpatialDiD(y, f["did"], f[CONTROLS], W).fit(

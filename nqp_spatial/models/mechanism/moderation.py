@@ -80,16 +80,22 @@ class Moderation(Described):
             advice="Each variable has one role.",
         )
         (self.treatment,) = self.sample.roles["treatment"]
-        moderator = _labels(moderator, self.sample)
+        moderator = labels(moderator, self.sample)
         moved = self.sample.series("treatment")
-        self.moderator = _read(moderator, moved, centre=centre)
+        self.moderator = read(moderator, moved, centre=centre)
         self._middle = 0.0 if self.moderator.kind == "categories" else float(moved.mean())
         self._centred = centre
-        columns, notes = self._columns(moved, effects, other_effects, centre)
-        if "x" in self.sample:
-            at = columns.shape[1] - len(self.moderator.products)
-            parts = [columns.iloc[:, :at], self.sample.frame("x"), columns.iloc[:, at:]]
-            columns = pd.concat(parts, axis=1)
+        own, made, notes = products(
+            self.moderator,
+            moved,
+            self._middle,
+            centred=centre,
+            keys=self.sample.keys,
+            effects=effects,
+            other_effects=other_effects,
+        )
+        x_columns = [self.sample.frame("x")] if "x" in self.sample else []
+        columns = pd.concat([moved, own, *x_columns, made], axis=1)
         columns.attrs["notes"] = (*self.sample.notes, *notes)
         y = self.sample.series()
         self.model = FixedEffects(y, columns, effects=effects, other_effects=other_effects)
@@ -148,34 +154,52 @@ class Moderation(Described):
                 T.loc["const", product] = self._middle * m.mean
         return {"params": (T @ params).rename(params.name), "cov": T @ cov @ T.T}
 
-    def _columns(
-        self, x: pd.Series, effects: Effects | None, other_effects: Any, centre: bool
-    ) -> tuple[pd.DataFrame, list[str]]:
-        """x, the moderator's own effects that are not absorbed, and products; notes on both."""
-        m = self.moderator
-        notes: list[str] = []
-        kept = {name: m.columns[name] for name in m.columns}
-        if effects is not None or other_effects is not None:
-            gone = _absorbed(m.columns, effects, other_effects, self.sample.keys)
-            kept = {name: values for name, values in kept.items() if name not in gone}
-            if gone:
-                notes.append(note("moderation.absorbed", names=", ".join(gone)))
-        products = {
-            product: (x - self._middle) * (m.columns[name] - m.mean)
-            for name, product in zip(m.columns, m.products, strict=True)
-        }
-        if centre:
-            means = {"first": self._middle, "second": m.mean}
-            notes.append(note("moderation.centred", product=f"{self.treatment}:{m.name}", **means))
-        elif m.kind == "numeric":
-            notes.append(note("moderation.plain", product=f"{self.treatment}:{m.name}"))
-        return pd.DataFrame({self.treatment: x, **kept, **products}), notes
+
+def products(
+    m: Moderator,
+    x: pd.Series,
+    middle: float,
+    *,
+    centred: bool,
+    keys: Keys,
+    effects: Effects | None,
+    other_effects: Any = None,
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The moderator's own effects that are not absorbed, the products, and notes on both.
+
+    Parameters
+    ----------
+    m : Moderator
+    x : Series
+        Of which the effect is moderated.
+    middle : float
+        What is taken off x in the products, where ``m.mean`` is taken off the moderator.
+    centred : bool
+        Whether the estimates are those of these products, which the notes say.
+    """
+    notes: list[str] = []
+    kept = {name: m.columns[name] for name in m.columns}
+    if effects is not None or other_effects is not None:
+        gone = _absorbed(m.columns, effects, other_effects, keys)
+        kept = {name: values for name, values in kept.items() if name not in gone}
+        if gone:
+            notes.append(note("moderation.absorbed", names=", ".join(gone)))
+    made = {
+        product: (x - middle) * (m.columns[name] - m.mean)
+        for name, product in zip(m.columns, m.products, strict=True)
+    }
+    if centred:
+        means = {"first": middle, "second": m.mean}
+        notes.append(note("moderation.centred", product=f"{x.name}:{m.name}", **means))
+    elif m.kind == "numeric":
+        notes.append(note("moderation.plain", product=f"{x.name}:{m.name}"))
+    return pd.DataFrame(kept, index=x.index), pd.DataFrame(made, index=x.index), notes
 
 
 ROLES = ("y", "treatment", "moderator", "x")
 
 
-def _labels(moderator: pd.Series, sample: Sample) -> pd.Series:
+def labels(moderator: pd.Series, sample: Sample) -> pd.Series:
     """The moderator, which may hold categories, on the rows of the sample."""
     column = single(moderator, "moderator")
     column = column.rename("moderator" if column.name is None else str(column.name))
@@ -190,7 +214,7 @@ def _labels(moderator: pd.Series, sample: Sample) -> pd.Series:
     return sample.keys.take(column, "moderator")
 
 
-def _read(moderator: pd.Series, x: pd.Series, *, centre: bool) -> Moderator:
+def read(moderator: pd.Series, x: pd.Series, *, centre: bool) -> Moderator:
     """The moderator as columns: itself, or dummies of all categories but the base."""
     name, values = str(moderator.name), moderator
     if values.isna().any():

@@ -55,6 +55,54 @@ class Moderator:
         """A numeric moderator's values, shape (nobs,)."""
         return np.asarray(self.columns.iloc[:, 0].to_numpy(), dtype=float)
 
+    def weights(self, at: Any, middle: float) -> tuple[list[Any], Array]:
+        """Values of the moderator, and the weights of x and the products in the effect at each.
+
+        Parameters
+        ----------
+        at : {"grid", "quantiles", "sd"}, sequence or None
+            As `ModerationResults.marginal_effects` has it.
+        middle : float
+            What is taken off the moderator in the products; of categories nothing is.
+
+        Raises
+        ------
+        OptionError
+            An unknown way or category.
+        DataError
+            Values that are not finite numbers.
+        """
+        if self.kind == "categories":
+            chosen = list(self.labels) if at is None else _listed(at)
+            for label in chosen:
+                check_option("at", label, self.labels)
+            place = [self.labels.index(label) for label in chosen]
+            dummies = np.eye(len(self.labels))[place][:, 1:]
+            return chosen, np.column_stack([np.ones(len(place)), dummies])
+        points = self._points(at)
+        return points.tolist(), np.column_stack([np.ones(len(points)), points - middle])
+
+    def _points(self, at: Any) -> Array:
+        values = self.values
+        if at is None:
+            at = np.unique(values) if self.kind == "binary" else "grid"
+        if isinstance(at, str):
+            check_option("at", at, _POINTS)
+            if at == "grid":
+                return np.linspace(values.min(), values.max(), _GRID)
+            if at == "quantiles":
+                return np.quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9])
+            return values.mean() + values.std(ddof=1) * np.array([-1.0, 0.0, 1.0])
+        try:
+            points = np.asarray(_listed(at), dtype=float)
+        except (TypeError, ValueError):
+            raise DataError(
+                f"at={first(_listed(at), 3)} are not numbers, as the moderator is."
+            ) from None
+        if not np.isfinite(points).all():
+            raise DataError("at has values that are not finite. Give values of the moderator.")
+        return points
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModerationResults(Results):
@@ -135,7 +183,7 @@ class ModerationResults(Results):
             Values that are not finite numbers.
         """
         check_level(level)
-        index, weights = self._weights(at)
+        index, weights = self._m.weights(at, self._m.mean)
         names = [self.treatment, *self._m.products]
         params = self.centred_params[names].to_numpy()
         cov = self.centred_cov.loc[names, names].to_numpy()
@@ -155,41 +203,6 @@ class ModerationResults(Results):
         frame = pd.DataFrame(columns, index=pd.Index(index, name=self._m.name))
         frame.attrs["notes"] = self.notes
         return frame
-
-    def _weights(self, at: Any) -> tuple[list[Any], Array]:
-        """Points, and the weights of x and the products in the effect at each."""
-        m = self._m
-        if m.kind == "categories":
-            chosen = list(m.labels) if at is None else _listed(at)
-            for label in chosen:
-                check_option("at", label, m.labels)
-            place = [m.labels.index(label) for label in chosen]
-            return chosen, np.column_stack(
-                [np.ones(len(place)), np.eye(len(m.labels))[place][:, 1:]]
-            )
-        points = self._points(at)
-        return points.tolist(), np.column_stack([np.ones(len(points)), points - m.mean])
-
-    def _points(self, at: Any) -> Array:
-        values = self._m.values
-        if at is None:
-            at = np.unique(values) if self._m.kind == "binary" else "grid"
-        if isinstance(at, str):
-            check_option("at", at, _POINTS)
-            if at == "grid":
-                return np.linspace(values.min(), values.max(), _GRID)
-            if at == "quantiles":
-                return np.quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9])
-            return values.mean() + values.std(ddof=1) * np.array([-1.0, 0.0, 1.0])
-        try:
-            points = np.asarray(_listed(at), dtype=float)
-        except (TypeError, ValueError):
-            raise DataError(
-                f"at={first(_listed(at), 3)} are not numbers, as the moderator is."
-            ) from None
-        if not np.isfinite(points).all():
-            raise DataError("at has values that are not finite. Give values of the moderator.")
-        return points
 
     def johnson_neyman(self, level: float = 0.05) -> pd.DataFrame:
         """Where the effect of x differs from zero, over the observed range of the moderator.

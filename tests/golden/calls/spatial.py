@@ -6,7 +6,7 @@ from typing import Any
 
 import nqp_spatial as nqp
 from nqp_spatial.did import SpatialDiDResults
-from nqp_spatial.models import SpatialResults
+from nqp_spatial.models import SpatialModerationResults, SpatialResults
 
 from ..ground import (
     CONTROLS,
@@ -36,6 +36,8 @@ case = Group(
     nqp.SAC,
     nqp.SLX,
     nqp.GNS,
+    nqp.SpatialModeration,
+    SpatialModerationResults,
     SpatialResults,
     SpatialDiDResults,
 )
@@ -375,3 +377,11 @@ for _name, _terms in SECOND.items():
         given = dict.fromkeys(terms, distance())
         result = model(y(), x(), contiguous(), **given).fit(cov_type="clustered")
         return {"fit": result, "effects": result.effects(), "order": result.effects_by_order(2)}
+
+
+@case("moderation")
+def _() -> Any:
+    f = x()
+    model = nqp.SpatialModeration(y(), f["l_income"], f["poverty"], f[["unemployrt"]], contiguous())
+    result = model.fit()
+    return {"fit": result, "effects": result.marginal_effects("quantiles")}
