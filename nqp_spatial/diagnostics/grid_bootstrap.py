@@ -84,8 +84,9 @@ class GridBootstrapResult(Calculation):
 
     @property
     def facts(self) -> Mapping[str, float]:
-        """The numbers of its row."""
-        return {name: float(value) for name, value in self.to_frame().iloc[0].items()}
+        """The estimate of the data, and what it says."""
+        names = ("found", "estimate", "lower", "upper")
+        return {name: float(getattr(self, name)) for name in names}
 
     @property
     def frames(self) -> Mapping[str, Frame]:

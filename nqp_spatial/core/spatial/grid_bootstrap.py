@@ -166,14 +166,13 @@ def invert(
         lower = upper = np.nan
     if found >= interval[1]:
         at_end = 1
-    values = np.array(sorted(known))
     return Inversion(
         estimate,
         lower,
         upper,
         (at_end != 0, low_end < 0, high_end > 0),
-        values,
-        np.array([known[value] for value in values]),
+        grid,
+        np.array([known[float(value)] for value in grid]),
     )
 
 
