@@ -64,7 +64,7 @@ def test_clusters_real(shared, tmp_path, capsys):
         assert (tmp_path / "yaml" / "tables" / f"effects.{suffix}").is_file()
     text = (tmp_path / "py" / "effects.tex").read_text(encoding="utf-8")
     first_row = next(line for line in text.splitlines() if line.startswith("Direct effect"))
-    printed = [float(cell) for cell in re.findall(r"(-?[\d.]+)\*", first_row)]
+    printed = [float(cell) for cell in re.findall(r"& (-?[\d.]+)", first_row)]
     direct = study.comparison.to_frame()["direct"]
     assert_allclose(printed, direct, atol=5e-5)
 

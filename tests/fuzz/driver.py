@@ -233,6 +233,7 @@ EXCUSED = (
     ("indices: transform", "a cell missing", "transformations leave empty cells empty"),
     ("indices: ", "an index of three levels", "indices of rows keep any index"),
     ("comparisons: robustness", "a ", "a variation that fails is a row that says so"),
+    ("indices: primacy", "entities relabelled", "the leader is a label, here a number"),
     ("data: simulate", "W", "the W that was given is handed back"),
     ("regimes: threshold", "entities relabelled backwards", "draws go by the order of entities"),
     ("indices: ", "a key missing", "indices of rows do not read their labels"),

@@ -21,6 +21,7 @@ import nqp_spatial as nqp
 from nqp_spatial.exceptions import (
     BoundaryWarning,
     DataWarning,
+    IdentificationWarning,
     IdMismatchError,
     IslandWarning,
     MatchError,
@@ -651,7 +652,8 @@ def test_the_real_study_of_clusters(shared, tmp_path):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = run_study(example, tmp_path / "out", overrides=overrides)
-    assert {w.category for w in caught} == {IslandWarning, WindowWarning}
+    assert {w.category for w in caught} == {IslandWarning, WindowWarning, IdentificationWarning}
+    assert any("distance: Exact dummies of periods bias rho" in str(w.message) for w in caught)
     assert any("460200" in str(w.message) for w in caught)  # Sanya, an island of the frame
     assert (result.panel.n_entities, result.panel.n_periods) == (284, 16)
     assert int(result.panel["did"].groupby(level=0).max().sum()) == 78

@@ -16,6 +16,7 @@ from nqp_spatial.models import (
     PanelThresholdResults,
     QuantileResults,
 )
+from nqp_spatial.models.mechanism.moderation_results import Moderator
 
 from ..ground import drawn
 from ..registry import Group, shared
@@ -32,6 +33,7 @@ case = Group(
     QuantileResults,
     MediationResults,
     ModerationResults,
+    Moderator,
     Decision,
     Evidence,
 )
