@@ -1,4 +1,4 @@
-"""python -m tests.fuzz --minutes 30 --seed 1 [--only GROUP] [--output table.md]"""
+"""python -m tests.fuzz --minutes 30 --seed 1 [--pairs 900] [--only GROUP] [--output table.md]"""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ def main() -> int:
     """Run, print what was found, write the table; 1 if there are findings."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--minutes", type=float, default=1.0)
+    asked.add_argument("--pairs", type=int, help="stop after so many, whatever the time")
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--only", default="", help="beginning of group: case")
     asked.add_argument("--disguise", default="", help="beginning of the disguise")
     asked.add_argument("--output", type=Path)
     given = asked.parse_args()
-    found = fuzz(60 * given.minutes, given.seed, given.only, given.disguise)
+    found = fuzz(60 * given.minutes, given.seed, given.only, given.disguise, given.pairs)
     seen: Counter[tuple[str, str]] = Counter()
     for outcome in found:
         if outcome.finding:
