@@ -69,7 +69,15 @@ class Inputs:
             else:
                 path = self.files[data.polygons] = self.source.file(key, data.polygons)
                 assert data.polygon_id is not None  # `consistency` asks for it
-                layer = layers.read_polygons(path, data.polygon_id, crs=data.polygon_crs)
+                layer = layers.read_polygons(
+                    path, data.polygon_id, crs=data.polygon_crs, encoding=data.polygon_encoding
+                )
+        if (name := data.polygon_name) is not None and name not in layer:
+            they = f"It has {first(layer.columns, 8)}.{suggest(name, layer.columns)}"
+            raise self.source.error(
+                ("data", "polygon_name"), f"the layer has no column {name!r}. {they}"
+            )
+        with self.source.at(*key):
             return panel.with_polygons(layer)
 
     def file(self, key: Key, text: str) -> Path:

@@ -62,6 +62,8 @@ class Data:
     polygons: str | None = None
     polygon_id: str | None = None
     polygon_crs: int | None = None
+    polygon_name: str | None = None
+    polygon_encoding: str | None = None
 
     def __post_init__(self) -> None:
         absent = [name for name in ("entity", "time") if getattr(self, name) is None]

@@ -618,7 +618,8 @@ class Writer:
         if self.study.data.polygons == CHINA:  # outlines, and the other units
             options |= {"agglomerations": load_agglomerations(), "background": load_cities()}
         polygons = self.found.data.panel.polygons
-        page = maps.spillovers(result, polygons, variable, **options)
+        named = self.study.data.polygon_name
+        page = maps.spillovers(result, polygons, variable, name=named, **options)
         figure = maps.spillovers_figure(result, polygons, variable, **options)
         page.save(str(folder.new("maps", f"spillovers-{name}.html")))
         plots.save(figure, folder.new("maps", f"spillovers-{name}.png"))
