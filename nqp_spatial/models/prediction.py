@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lsmr
 
 from nqp_spatial.exceptions import DataError, EstimationError, OptionError
-from nqp_spatial.panel.absorbed import LEVELS, Absorbed
+from nqp_spatial.panel.absorbed import LEVELS
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
-from nqp_spatial.results import Results
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_option
 
@@ -38,23 +37,44 @@ def columns_of(new: Any, names: Sequence[str]) -> pd.DataFrame:
     return frame[list(names)]
 
 
-def linear(
-    result: Results,
-    x: pd.DataFrame,
-    absorbed: Absorbed,
-    new: Any,
-    period_effects: PeriodEffects | None,
-) -> pd.DataFrame:
+class PredictsRows:
+    """A result whose model has ``regressors`` and ``absorbed`` effects of entities and periods."""
+
+    def predict(
+        self, new: Any = None, *, period_effects: PeriodEffects | None = None
+    ) -> pd.DataFrame:
+        """Outcomes by regressors and effects: of the sample, or of new rows.
+
+        Parameters
+        ----------
+        new : DataFrame or PanelData, optional
+            Regressors by (entity, time), in any order, of entities of the sample.
+        period_effects : "last", "mean", float, or Series by period, optional
+            In models with time effects, those of periods that the sample does not have: that of the
+            last period, the mean of all, or numbers, which are deviations from that mean.
+
+        Returns
+        -------
+        DataFrame, index (entity, time)
+            linear (X b, with the constant if there is one), effects, and their sum fitted.
+
+        Raises
+        ------
+        DataError
+            With labels: absent or empty columns, unknown entities and periods.
+        OptionError
+            For new rows of a model that has other effects, or trends.
+        """
+        return linear(cast(Any, self), new, period_effects)
+
+
+def linear(result: Any, new: Any, period_effects: PeriodEffects | None) -> pd.DataFrame:
     """What regressors, and the effects of entities and periods, say of rows.
 
     Parameters
     ----------
     result : Results
-        With parameters of the columns of ``x``, and perhaps "const".
-    x : DataFrame
-        Regressors on the rows of the sample.
-    absorbed : Absorbed
-        Effects that the model has.
+        With parameters of the regressors of its model, and perhaps "const".
     new : DataFrame or PanelData, or None
         Rows; None are those of the sample.
 
@@ -63,6 +83,7 @@ def linear(
     DataFrame, index (entity, time)
         linear, effects, and their sum fitted.
     """
+    x, absorbed = result.model.regressors, result.model.absorbed
     names = list(x.columns)
     level = float(result.params.get("const", 0.0)) if "const" not in names else 0.0
     inside = x @ result.params[names] + level

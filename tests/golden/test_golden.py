@@ -67,7 +67,10 @@ LATER = {
     **{
         f"{model}.{method}": "tests/models, tests/comparison and tests/diagnostics of those"
         for model in ("FixedEffects", "RandomEffects", "PooledOLS", "FirstDifference", "BetweenOLS")
-        for method in ("equation", "fit_as", "with_columns", "effects", "other_effects", "rank")
+        for method in (
+            *("equation", "fit_as", "with_columns", "effects", "other_effects", "rank"),
+            "regressors",
+        )
     },
     "DifferenceGMM.instrument_table": "tests/models/gmm",
     "DifferenceGMM.rows_used": "tests/models/gmm",

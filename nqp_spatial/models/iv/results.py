@@ -16,7 +16,7 @@ from nqp_spatial.exceptions import EstimationError, OptionError
 from nqp_spatial.models.iv.fixed import why_singular
 from nqp_spatial.models.iv.strength import FirstStage, WeakInstruments
 from nqp_spatial.models.linear.fixed_effects import FixedEffectsResults
-from nqp_spatial.models.prediction import PeriodEffects, linear
+from nqp_spatial.models.prediction import PredictsRows
 from nqp_spatial.results import Frame, Results, TestResult
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import check_level, check_options
@@ -68,7 +68,7 @@ class ConfidenceSet:
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class IV2SLSResults(Results):
+class IV2SLSResults(PredictsRows, Results):
     """Instrumental variables with fixed effects; there is no likelihood, loglik is None.
 
     ``rsquared`` may be negative: "within" of data free of the effects, "overall" with the effects
@@ -125,33 +125,6 @@ class IV2SLSResults(Results):
         """Stock and Yogo's, which are for equal variances and used under others too."""
         value = self.weak_instruments.stock_yogo_value(("size", 0.10))
         return {"cragg_donald_f": value, "kp_rk_wald_f": value}
-
-    def predict(
-        self, new: Any = None, *, period_effects: PeriodEffects | None = None
-    ) -> pd.DataFrame:
-        """Outcomes by regressors and effects: of the sample, or of new rows.
-
-        Parameters
-        ----------
-        new : DataFrame or PanelData, optional
-            Regressors by (entity, time), in any order, of entities of the sample.
-        period_effects : "last", "mean", float, or Series by period, optional
-            In models with time effects, those of periods that the sample does not have: that of the
-            last period, the mean of all, or numbers, which are deviations from that mean.
-
-        Returns
-        -------
-        DataFrame, index (entity, time)
-            linear (X b, with the constant if there is one), effects, and their sum fitted.
-
-        Raises
-        ------
-        DataError
-            With labels: absent or empty columns, unknown entities and periods.
-        OptionError
-            For new rows of a model that has other effects, or trends.
-        """
-        return linear(self, self.model.regressors, self.model.absorbed, new, period_effects)
 
     @property
     def tests(self) -> dict[str, TestResult]:

@@ -31,7 +31,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.language.catalogue import note
-from nqp_spatial.models.prediction import PeriodEffects, linear
+from nqp_spatial.models.prediction import PredictsRows
 from nqp_spatial.models.scores import Prepared
 from nqp_spatial.panel.absorbed import Absorbed, Codes
 from nqp_spatial.panel.sample import Sample
@@ -118,6 +118,11 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         if self.absorbed.pooled and "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
         self._check_rank()
+
+    @property
+    def regressors(self) -> pd.DataFrame:
+        """Those of the equation, on the rows of the sample."""
+        return self.x
 
     @property
     def effects(self) -> Effects | None:
@@ -296,7 +301,7 @@ class _Anchored:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FixedEffectsResults(_ls.LeastSquaresResults):
+class FixedEffectsResults(PredictsRows, _ls.LeastSquaresResults):
     """Least squares with fixed effects; ``raw`` is linearmodels' PanelEffectsResults.
 
     ``rsquared``: "within", of data free of the effects; "overall", effects counted as explained.
@@ -315,33 +320,6 @@ class FixedEffectsResults(_ls.LeastSquaresResults):
 
     singletons: pd.Index = field(default_factory=lambda: pd.MultiIndex.from_arrays([[], []]))
     anchored: Any = OnDemand()  # with the constant, made when somebody asks
-
-    def predict(
-        self, new: Any = None, *, period_effects: PeriodEffects | None = None
-    ) -> pd.DataFrame:
-        """Outcomes by regressors and effects: of the sample, or of new rows.
-
-        Parameters
-        ----------
-        new : DataFrame or PanelData, optional
-            Regressors by (entity, time), in any order, of entities of the sample.
-        period_effects : "last", "mean", float, or Series by period, optional
-            In models with time effects, those of periods that the sample does not have: that of the
-            last period, the mean of all, or numbers, which are deviations from that mean.
-
-        Returns
-        -------
-        DataFrame, index (entity, time)
-            linear (X b, with the constant if there is one), effects, and their sum fitted.
-
-        Raises
-        ------
-        DataError
-            With labels: absent or empty columns, unknown entities and periods.
-        OptionError
-            For new rows of a model that has other effects, or trends.
-        """
-        return linear(self, self.model.x, self.model.absorbed, new, period_effects)
 
     @property
     def constant(self) -> pd.Series:
