@@ -9,21 +9,20 @@ Azzoni and Almeida 2016; LeSage and Pace 2009).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import pandas as pd
 
 from nqp_spatial.core.spectrum.eigen import Spectrum
-from nqp_spatial.exceptions import DataWarning, OptionError, TreatmentError
+from nqp_spatial.did.sample import Adoption
+from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.spatial.family import SpatialDurbin
 from nqp_spatial.models.spatial.model import Specification
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.sample import Sample
-from nqp_spatial.shared.messages import first, outside
+from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Unpack, shared_options
 
 
@@ -84,7 +83,7 @@ class SpatialDiD(SpatialDurbin):
             advice="The treatment is in the model without being in x. Leave it out of x.",
         )
         (self.treatment,) = sample.roles["treatment"]
-        self.treated_entities = _check_treatment(sample.series("treatment"))
+        self.treated_entities = Adoption.of(sample).entities
         self._specify(sample, graph, durbin, options, durbin_graph=durbin_graph)
 
     @classmethod
@@ -142,41 +141,3 @@ class SpatialDiDResults(SpatialResults):
     def policy_effects(self, **options: Any) -> pd.DataFrame:
         """Direct, indirect and total effect of the policy; options as in :meth:`effects`."""
         return self.effects(**options).xs(self.treatment, level="variable")
-
-
-def _check_treatment(treatment: pd.Series) -> pd.Index:
-    """Entities treated at some time; raise unless 0/1, varying, and never switched off."""
-    name = str(treatment.name)
-    odd = treatment[~treatment.isin([0, 1])]
-    if len(odd):
-        raise TreatmentError(
-            f"The treatment {name!r} is not 0 or 1 in {len(odd)} rows, first "
-            f"{first([odd.iloc[0]])} at {first([odd.index[0]])}. For a dose use SpatialDurbin."
-        )
-    on = treatment.eq(1)
-    if not on.any() or on.all():
-        state = "never on" if not on.any() else "always on"
-        raise TreatmentError(
-            f"The treatment {name!r} is {state}, so that there is nothing to compare. "
-            "It is 1 from the first treated period of treated entities, else 0."
-        )
-    by_entity = on.groupby(level=0)
-    switched = on[by_entity.shift(1, fill_value=False) & ~on]
-    if len(switched):
-        raise TreatmentError(
-            f"The treatment {name!r} switches off in "
-            f"{switched.index.get_level_values(0).nunique()} entities, first at "
-            f"{first([switched.index[0]])}. Difference-in-differences needs a policy that stays; "
-            "use SpatialDurbin if it really ends."
-        )
-    always = by_entity.all()
-    if always.any():
-        warnings.warn(
-            f"{int(always.sum())} entities are treated in every period, first "
-            f"{first(always.index[always])}: they have no time before the policy and identify "
-            "nothing under entity effects.",
-            DataWarning,
-            stacklevel=outside(),
-        )
-    ever = by_entity.any()
-    return ever.index[np.asarray(ever)]
