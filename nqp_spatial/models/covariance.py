@@ -43,7 +43,7 @@ class Covariance(TypedDict, total=False):
         Errors have equal variances ("unadjusted" or "asymptotic", two words for one thing), with
         the information that these data have in place of its mean ("observed": minus the Hessian of
         the log-likelihood, as Stata's spregress and xsmle print; of spatial models by maximum
-        likelihood with fixed effects or none, and of no others); unequal ones ("robust"); are
+        likelihood, and of no others); unequal ones ("robust"); are
         correlated within clusters ("clustered"), over time within entities ("kernel", of Newey and
         West), within periods and over time ("driscoll-kraay"), or between entities near each other
         ("conley"). Small-sample factors are in docs/methods.md.
@@ -115,9 +115,9 @@ class CovarianceOptions:
         if self.cov_type == "observed" and not self.curved:
             raise OptionError(
                 "cov_type='observed' is minus the Hessian of a log-likelihood: of SpatialLag, "
-                "SpatialDurbin, SpatialDiD and their family with fixed effects or none. Dynamic "
-                "models are corrected for a bias after their likelihood, random effects have the "
-                "expected information, and moments and least squares have no Hessian of their own. "
+                "SpatialDurbin, SpatialDiD and their family. Dynamic models are corrected for a "
+                "bias after their likelihood, and moments and least squares have no Hessian of "
+                "their own. "
                 f"Type cov_type={self.equal!r}, which is for equal variances too.",
                 option="cov_type",
             )

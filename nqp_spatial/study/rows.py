@@ -259,7 +259,6 @@ class Model(Row):
         yield from super().refuse(entry)
         if "coordinates" in self.fit:
             curved = getattr(self.function, "curved", False)
-            curved = curved and entry.said.get("effects") != "random"
             equal = "asymptotic" if self.spatial else "unadjusted"
             yield from _of_covariance(entry, equal=equal, curved=curved)
 

@@ -65,7 +65,7 @@ class RandomEffectsEstimate:
     loglik : float
         With its constant and all log-determinants.
     cov : array, shape (k + m, k + m)
-        Inverse of the expected information of (delta, ``names``), in that order. NaN in the row
+        Inverse of the information of (delta, ``names``), in that order. NaN in the row
         and column of phi if phi is zero (the rest is then the pooled model's), and everywhere if
         rho or lambda is at its bound.
     names : tuple of str
@@ -103,6 +103,7 @@ def estimate(
     lag: bool,
     error: bool,
     form: str = "baltagi",
+    hessian: bool = False,
 ) -> RandomEffectsEstimate:
     """Fit ``y_t = rho W y_t + Z_t delta + mu + u_t``, ``u_t = lambda W u_t + e_t``.
 
@@ -119,6 +120,8 @@ def estimate(
         Whether rho, and whether lambda, is estimated.
     form : {"baltagi", "kkp"}
         Whether mu is outside or inside the spatial error; without ``error`` they are the same.
+    hessian : bool
+        Whether the covariance is the inverse of the observed information, not the expected one.
 
     Raises
     ------
@@ -133,7 +136,7 @@ def estimate(
     if model.is_exact:
         return model.exact()
     best, *rest = _search(model)
-    found = model.label(*best)
+    found = model.label(*best, hessian=hessian)
     low, high = spectrum.interval
     others = [
         Peak(float(point[0]), float(point[1]), best[1] - value)
@@ -311,7 +314,9 @@ class _Model:
         present = zip(("rho", "lambda", "phi"), self.free, strict=True)
         return (*(name for name, free in present if free), "sigma2")
 
-    def label(self, point: Array, value: float, converged: bool) -> RandomEffectsEstimate:
+    def label(
+        self, point: Array, value: float, converged: bool, *, hessian: bool = False
+    ) -> RandomEffectsEstimate:
         """Estimates, covariance and residuals at the maximum."""
         rho, lambda_, tau = (float(x) for x in point)
         root, least, c, r = self.profile(self.columns.moments(lambda_, tau, derivatives=False))
@@ -322,7 +327,10 @@ class _Model:
         phi = float(np.expm1(tau)) / self.n_periods
         at_bound, names = self.at_bound(point), self._names()
         where = Point(delta, rho, lambda_, tau, s2)
-        cov = covariance(where, self.Z, self.W, self.spectrum, self.form, names, at_bound)
+        cov = covariance(
+            *(where, self.Z, self.W, self.spectrum, self.form, names, at_bound),
+            y=self.y if hessian else None,
+        )
         return RandomEffectsEstimate(
             delta, rho, lambda_, s2, phi, value, cov, names, resid, at_bound, converged
         )

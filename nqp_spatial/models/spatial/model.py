@@ -276,8 +276,8 @@ class SpatialModel(Described):
         (``core/spatial/observed.py``): of what ``correction`` maximises, which for
         "bias-corrected" is the direct likelihood; for "adjusted-score" the derivative of the score
         takes the place of its mean. With entity effects and few periods "clustered" covers better
-        than "robust". Random effects have "asymptotic" and, without a spatial error, "clustered"
-        by entities or labels that hold them.
+        than "robust". Random effects have "asymptotic", "observed" and, without a spatial error,
+        "clustered" by entities or labels that hold them.
 
         Parameters
         ----------
@@ -306,8 +306,7 @@ class SpatialModel(Described):
             asymmetric W. Or if minus the Hessian of "observed" is not positive definite, so that
             no standard errors are given.
         """
-        curved = self.curved and self.effects != "random"
-        options = CovarianceOptions(cov, equal="asymptotic", curved=curved)
+        options = CovarianceOptions(cov, equal="asymptotic", curved=self.curved)
         check_option("logdet", logdet, METHODS)
         design = self.design
         lagged, Z, basis = self._lagged_regressors()
@@ -393,9 +392,18 @@ class SpatialModel(Described):
     ) -> SpatialResults:
         """Entity random effects, mu ~ N(0, phi s2), outside the spatial error or inside."""
         form = self.error_components
+        hessian = options.cov_type == "observed"
         found, own = _random_effects.fit(
-            self.design, Z, spectrum, lag=self._lag, error=self._error, form=form
+            self.design,
+            Z,
+            spectrum,
+            lag=self._lag,
+            error=self._error,
+            form=form,
+            hessian=hessian,
         )
+        if hessian:
+            _fit_checks.check_curvature(found)
         (values, df), own = _random_effects.covariance(found, own, self.design, Z, options)
         errors = Inference(basis.covariance(values), df)
         measures = self._fit_measures(found, Z)

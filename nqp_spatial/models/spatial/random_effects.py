@@ -26,7 +26,14 @@ Array = npt.NDArray[np.float64]
 
 
 def fit(
-    design: Design, Z: Array, spectrum: Spectrum, *, lag: bool, error: bool, form: str
+    design: Design,
+    Z: Array,
+    spectrum: Spectrum,
+    *,
+    lag: bool,
+    error: bool,
+    form: str,
+    hessian: bool = False,
 ) -> tuple[Estimate, RandomEffectsEstimate]:
     """Maximum likelihood; as an :class:`Estimate` for what all spatial results share.
 
@@ -40,7 +47,9 @@ def fit(
     BoundaryWarning
         If the variance of the random effects is zero, or rho or lambda is at its bound.
     """
-    found = estimate(design.y, Z, design.W, spectrum, lag=lag, error=error, form=form)
+    found = estimate(
+        design.y, Z, design.W, spectrum, lag=lag, error=error, form=form, hessian=hessian
+    )
     if found.sigma2 <= 1e-20 * float((design.y**2).mean()):
         raise EstimationError("The regressors fit the outcome exactly, so nothing can be inferred.")
     if not found.converged:

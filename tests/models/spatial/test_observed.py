@@ -15,12 +15,18 @@ import nqp_spatial as nqp
 from nqp_spatial import weights
 from nqp_spatial.core.spatial import observed
 from nqp_spatial.core.spatial.likelihood import Scale
-from nqp_spatial.exceptions import IdentificationWarning, IslandWarning, OptionError
+from nqp_spatial.exceptions import (
+    BoundaryWarning,
+    IdentificationWarning,
+    IslandWarning,
+    OptionError,
+)
 from nqp_spatial.models.spatial import checks
 from tests import panels, slow
 from tests.models.spatial import stacked_panels
 from tests.reference import independent_family as family
 from tests.reference import independent_likelihood as independent
+from tests.reference import independent_random_effects as independent_random
 from tests.reference import observed_information as numerical
 from tests.reference import stacked_likelihood as dense
 from tests.reference.independent_random_effects import interval
@@ -329,6 +335,84 @@ def test_intervals_cover_the_truth(name, rho, lambda_):
     assert ((share - 0.95).abs() < 4 * np.sqrt(0.95 * 0.05 / replications) + 0.005).all(), share
 
 
+# random effects -------------------------------------------------------------------------------
+
+RANDOM = {  # class, rho, lambda, error_components
+    "SAR": (nqp.SpatialLag, True, False, "baltagi"),
+    "SLX": (nqp.SLX, False, False, "baltagi"),
+    "SEM": (nqp.SpatialError, False, True, "baltagi"),
+    "SEM, kkp": (nqp.SpatialError, False, True, "kkp"),
+    "SAC": (nqp.SAC, True, True, "baltagi"),
+    "GNS, kkp": (nqp.GNS, True, True, "kkp"),
+}
+
+
+def random_fit(name, frame, graph, **options):
+    kind, _, _, form = RANDOM[name]
+    x = frame[[column for column in frame if column != "y"]]
+    model = kind(frame["y"], x, graph, effects="random", error_components=form, **options)
+    return model.fit(cov_type="observed")
+
+
+def random_panel(seed=3, phi=0.7):
+    """y, X, W of 15 entities in 5 periods, with an effect of each entity."""
+    rng = np.random.default_rng(seed)
+    W = (rng.random((15, 15)) < 0.3) & ~np.eye(15, dtype=bool)
+    W[W.sum(axis=1) == 0, 0] = True
+    W = panels.row(np.where(np.eye(15, dtype=bool), 0.0, W.astype(float)))
+    X = rng.normal(size=(5, 15, 2))
+    mu = np.sqrt(phi) * rng.normal(size=15)
+    u = np.linalg.solve(np.eye(15) + 0.3 * W, rng.normal(size=(5, 15)).T).T
+    y = np.linalg.solve(np.eye(15) - 0.4 * W, (X.sum(axis=-1) + mu + u).T).T
+    return y, X, W
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_random_effects_have_the_hessian_of_the_normal_density(name):
+    """Of all NT x NT cells, by complex steps, at our estimate; its inverse is the covariance."""
+    kind, lag, error, form = RANDOM[name]
+    y, X, W = random_panel()
+    res = random_fit(name, panels.frame(y, X), (W, range(15)))
+    lagged = (W @ X.transpose(1, 0, 2).reshape(15, -1)).reshape(15, 5, 2).transpose(1, 0, 2)
+    columns = [X, lagged] if kind in (nqp.SLX, nqp.GNS) else [X]
+    Z = np.concatenate([np.ones((5, 15, 1)), *columns], axis=-1)
+    slopes = [n for n in res.params.index if n not in ("rho", "lambda", "sigma2")]
+    own = [res.params.get("rho", 0.0), res.params.get("lambda", 0.0)]
+    theta = np.array([*res.params[slopes], *own, res.extra_statistics["phi"], res.sigma2])
+    model = independent_random.Model(y, Z, W, lag, error, form)
+    info = -independent_random.hessian(
+        lambda at: independent_random.loglik(model, at), theta, model.positions
+    )
+    expected = np.linalg.inv(info)
+    kept = [*slopes, *(n for n in ("rho", "lambda") if n in res.params)]
+    size = len(kept)
+    assert_allclose(res.cov.loc[kept, kept], expected[:size, :size], rtol=1e-6, atol=1e-12)
+    assert_allclose(res.extra_statistics["phi_std_error"], np.sqrt(expected[size, size]), rtol=1e-7)
+
+
+def test_random_effects_do_not_depend_on_order_or_units():
+    y, X, W = random_panel()
+    frame, order = panels.frame(y, X), np.random.default_rng(0).permutation(15)
+    res = random_fit("SAC", frame, (W, range(15)))
+    mixed = frame.sample(frac=1, random_state=1).assign(x1=lambda f: 1000 * f["x1"])
+    again = random_fit("SAC", mixed, (W[np.ix_(order, order)], order))
+    errors = again.std_errors * np.where(again.params.index == "x1", 1000, 1)
+    assert_allclose(errors[res.std_errors.index], res.std_errors, rtol=1e-6)
+
+
+def test_random_effects_with_no_variance_have_the_hessian_of_the_pooled_model():
+    """phi is at its bound: the other parameters are those of a model without it."""
+    y, X, W = random_panel(seed=8, phi=0.0)
+    y -= y.mean(axis=0)  # what entities differ by is less than chance has
+    y += X.mean(axis=0).sum(axis=-1)
+    frame = panels.frame(y, X)
+    with pytest.warns(BoundaryWarning, match="the model is the pooled one"):
+        res = random_fit("SAR", frame, (W, range(15)))
+    pooled = nqp.SpatialLag(frame["y"], frame[["x1", "x2"]], (W, range(15)), effects=None)
+    known = pooled.fit(cov_type="observed")
+    assert_allclose(res.std_errors, known.std_errors[res.std_errors.index], rtol=1e-5)
+
+
 # what it is not for ---------------------------------------------------------------------------
 
 
@@ -340,15 +424,13 @@ def others(data):
         "dynamic lag": nqp.DynamicSpatialLag(y, x, graph),
         "dynamic Durbin": nqp.DynamicSpatialDurbin(y, x, graph),
         "moments": nqp.SpatialIV(y, x, graph),
-        "random effects": nqp.SpatialLag(y, x, graph, effects="random"),
-        "random effects and an error": nqp.GNS(y, x, graph, effects="random"),
         "fixed effects": nqp.FixedEffects(y, x),
         "pooled": nqp.PooledOLS(y, x),
         "random effects alone": nqp.RandomEffects(y, x),
     }
 
 
-@pytest.mark.parametrize("kind", range(8))
+@pytest.mark.parametrize("kind", range(6))
 def test_other_models_refuse_it_and_say_what_to_type(data, kind):
     name, model = list(others(data).items())[kind]
     word = (
