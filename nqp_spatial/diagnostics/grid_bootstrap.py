@@ -90,8 +90,8 @@ class GridBootstrapResult(Calculation):
 
     @property
     def frames(self) -> Mapping[str, Frame]:
-        """The curve of quantiles."""
-        return self._titled({"grid-bootstrap": self.curve})
+        """What the estimate of the data says, and the curve of quantiles it is read off."""
+        return self._titled({"grid-inverted": self.to_frame(), "grid-bootstrap": self.curve})
 
     @property
     def figures(self) -> Mapping[str, Callable[..., Axes]]:

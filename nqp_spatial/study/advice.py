@@ -164,7 +164,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "places": Remedy(r"coordinates= \(a GeoDataFrame[^)]*\)", "polygons under data"),
     "grid bootstrap": Remedy(
         r"nqp\.diagnostics\.grid_bootstrap\(result\)",
-        "grid_bootstrap of nqp.diagnostics, in Python",
+        "diagnostics: {grid_bootstrap: {}}",
     ),
     "no effect": Remedy(r" Look at res\.entity_effects\(.*?\)\.", ""),
     "not stationary": Remedy(r" See result\.stationarity\(\)\.", ""),

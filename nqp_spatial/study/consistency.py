@@ -308,6 +308,8 @@ def _diagnostics(study: Study) -> Iterator[Problem]:
         for at, model in named:
             place = (key, "likelihood_ratio", *at)
             yield from _unknown(place, model, list(study.fitted), "models")
+    if (grid := asked.grid_bootstrap) is not None:
+        yield from _below((key, "grid_bootstrap"), _asked(study, grid, "a grid bootstrap"))
     fixed = [name for name in study.weights if not study.changes(name)]
     for name, row in DIAGNOSTICS.items():
         if "graph" in row.roles and getattr(asked, name) is not None and not fixed:

@@ -671,6 +671,9 @@ DIAGNOSTICS: Mapping[str, Diagnostic] = {
     "lm_tests": Diagnostic("diagnostics:lm_tests", roles=("y", "x", "graph")),
     "specification_path": Diagnostic("comparison:specification_path", roles=("y", "x", "graph")),
     "pesaran_cd": Diagnostic("diagnostics:pesaran_cd", roles=("resids",)),
+    "grid_bootstrap": Diagnostic(  # of spatial models, by default the main one, under each W
+        "diagnostics:grid_bootstrap", roles=("result",), own=_ASKED
+    ),
     "likelihood_ratio": Diagnostic(  # of models by name, each smaller one in the full one
         "diagnostics:likelihood_ratio",
         roles=("restricted", "full"),

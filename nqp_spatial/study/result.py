@@ -18,7 +18,7 @@ from nqp_spatial.language import labels
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
-from nqp_spatial.results import Frame, Results, TestResult
+from nqp_spatial.results import Findings, Frame, Results, TestResult
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.text import lines_of, stars, width
 from nqp_spatial.study.data import StudyData
@@ -88,6 +88,8 @@ class Found:
         Those that the file asks for, such as "vif".
     paths : dict of str to SpecificationPath
         By ``specification-path-outcome-weights``.
+    drawn : dict of str to Findings
+        Diagnostics that have figures, by the beginning of the names of their files.
     tables : dict of str to Table
         By the name of their files.
     failures : dict of str to Exception
@@ -113,6 +115,7 @@ class Found:
     counter: dict[str, Answer] = field(default_factory=dict)
     diagnostics: dict[str, pd.DataFrame] = field(default_factory=dict)
     paths: dict[str, SpecificationPath] = field(default_factory=dict)
+    drawn: dict[str, Findings] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     failures: dict[str, Exception] = field(default_factory=dict)
 

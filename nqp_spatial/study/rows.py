@@ -287,7 +287,8 @@ class Diagnostic(Row):
     ----------
     roles : tuple of str
         What the run passes: the outcome (y), regressors (x), columns, each W (graph) or all
-        (graphs), residuals of each model (resids), or results of models that keys name.
+        (graphs), residuals of each model (resids), a spatial model under each W (result), or
+        results of models that keys name.
     beside : mapping of str to str
         Further tables of the same, by the function that makes them.
     tests : str
@@ -300,7 +301,9 @@ class Diagnostic(Row):
     beside: Mapping[str, str] = field(default_factory=dict)
     tests: str = ""
     titles: Mapping[str, str] = field(default_factory=dict)
-    supplied: frozenset[str] = SUPPLIED | {"resids", "restricted", "full", "series", "graphs"}
+    supplied: frozenset[str] = SUPPLIED | {
+        *("resids", "result", "restricted", "full", "series", "graphs")
+    }
 
 
 PERIOD = "period"  # in place of a window: the values of each period make its own W

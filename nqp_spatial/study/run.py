@@ -140,7 +140,7 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
     compare(study, source, found, log, n_jobs)
     ask(study, source, found, log)
     with log.step("diagnostics"):
-        diagnose(study, source, found, log)
+        diagnose(study, source, found, log, n_jobs)
     writer = Writer(study, source, found, log)
     with log.step("tables"):
         found.tables = writer.all_tables()
@@ -363,7 +363,7 @@ def _autocorrelation(study: Study, found: Found, asked: Entry) -> None:
     found.autocorrelation = pd.concat(parts, names=["outcome"])
 
 
-def diagnose(study: Study, source: Source, found: Found, log: RunLog) -> None:
+def diagnose(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int) -> None:
     """What ``diagnostics`` asks for besides autocorrelation; put into ``found.diagnostics``."""
     for name in DIAGNOSTICS:
         asked = getattr(study.diagnostics, name)
@@ -376,11 +376,13 @@ def diagnose(study: Study, source: Source, found: Found, log: RunLog) -> None:
             continue
         frames: dict[tuple[str, ...], pd.DataFrame] = {}
         named: dict[str, dict[tuple[str, ...], pd.DataFrame]] = {}
-        for key, answer in _answers(study, found, asked):
+        for key, answer in _answers(study, found, asked, n_jobs):
             with log.attempt(": ".join([label, *filter(None, key)])), source.at(*at):
-                given = answer()
+                given, place = answer(), "-".join(filter(None, [label, *key]))
+                if getattr(given, "figures", None):
+                    found.drawn[place] = given
                 if hasattr(given, "table"):  # one that has a table of its own
-                    found.paths["-".join(filter(None, [label, *key]))] = given
+                    found.paths[place] = given
                 if isinstance(given, Calculation | diagnostics.Convergence):
                     for own, one in given.frames.items():
                         shown = one.to_frame(study.language)
@@ -401,7 +403,7 @@ def diagnose(study: Study, source: Source, found: Found, log: RunLog) -> None:
 _Answers = Iterator[tuple[tuple[str, ...], Callable[[], Any]]]
 
 
-def _answers(study: Study, found: Found, asked: Entry) -> _Answers:
+def _answers(study: Study, found: Found, asked: Entry, n_jobs: int) -> _Answers:
     """What a diagnostic answers if it is asked, by the outcome, model and weights it is about."""
     row, given, panel = asked.row, asked.row.given(asked), found.data.panel
     if given.get("weights") is not None:
@@ -412,6 +414,13 @@ def _answers(study: Study, found: Found, asked: Entry) -> _Answers:
         for key, result in found.results.items():
             outcome, model = key.split("/", 1)
             yield (outcome, model), partial(row.function, result.resids, **given)
+    elif "result" in row.roles:
+        model = study.model_of(asked)
+        given = {"seed": study.seed, **given, "n_jobs": n_jobs}
+        for outcome in study.outcomes_of(study.fitted[model]):
+            for name in [asked.weights] if asked.weights else study.graphs_of(study.fitted[model]):
+                ask = partial(_of_fit, row.function, found, f"{outcome}/{model}/{name}", given)
+                yield (outcome, f"{model}/{name}"), ask
     elif "full" in row.roles:
         for smaller in asked.restricted:
             for key, full in found.fits.items():
@@ -438,6 +447,12 @@ def _answer(asked: Entry, roles: Mapping[str, Any], given: Mapping[str, Any]) ->
             "as polygons: bundled:china-cities, or a layer with polygon_id."
         )
     return asked.row.function(*(roles[name] for name in asked.row.roles), **given)
+
+
+def _of_fit(
+    function: Callable[..., Any], found: Found, place: str, given: Mapping[str, Any]
+) -> Any:
+    return function(found.fit_of(place), **given)
 
 
 def _ratio(

@@ -568,6 +568,9 @@ class Writer:
                 own = {"variable": study.variable_of(model)} if kind == "quantiles" else {}
                 if kind != "effects":  # which are drawn under each W, side by side
                     yield "-".join([kind, *parts]), partial(_figure, draw, lang=self.lang, **own)
+        for name, answer in found.drawn.items():
+            for kind, draw in answer.figures.items():
+                yield f"{name}-{kind}", partial(_figure, draw, lang=self.lang)
         for name, varied in found.robustness.items():
             for draw in varied.figures.values():
                 yield name, partial(_figure, draw, lang=self.lang)

@@ -25,6 +25,8 @@ diagnostics:
   likelihood_ratio: {full: sdm, restricted: [sar, sem]}
 """
 
+DRAWN = "output: {tables: [md], plots: [png], maps: false}\n"
+
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
@@ -204,3 +206,33 @@ def test_convergence_linear_and_under_each_w(tmp_path, lang, said):
     row = linear.to_frame().loc[("absolute", "initial")]
     assert_allclose(record["absolute"]["initial"]["estimate"], row["estimate"], rtol=1e-9)
     assert "initial" in text_of(found, "beta-convergence-y2")
+
+
+def test_the_grid_bootstrap_of_a_model(tmp_path: Path):
+    """Of the last spatial model by default, with the seed of the study, and its picture."""
+    asks = (
+        "models: {sar: {correction: none}, sem: {correction: none}}\n"
+        "diagnostics: {autocorrelation: false, grid_bootstrap: {model: sar, draws: 39}}\n"
+    )
+    found = run(study(tmp_path, asks, DRAWN))
+    y, x, graph = data()
+    res = nqp.SpatialLag(y, x, graph, correction="none").fit()
+    expected = nqp.diagnostics.grid_bootstrap(res, draws=39, seed=4)
+    table = found.diagnostics["grid-inverted"]
+    assert table.index.names[:2] == ["outcome", "model"]
+    assert_allclose(table.loc[("y", "sar/near")]["estimate"].iloc[0], expected.estimate, rtol=1e-9)
+    (picture,) = [p.name for p in found.files if p.suffix == ".png" and "grid" in p.name]
+    assert picture == "grid-bootstrap-y-sar_near-curve.png"
+
+
+def test_pictures_of_diagnostics_are_drawn(tmp_path: Path):
+    asks = "models: [fe]\ndiagnostics: {autocorrelation: false, kernel_density: {}}\n"
+    found = run(study(tmp_path, asks, DRAWN))
+    names = {p.name for p in found.files if p.parent.name == "plots" and "density" in p.name}
+    assert names == {f"kernel-density-y-{kind}.png" for kind in ("ridges", "curves")}
+
+
+def test_a_grid_bootstrap_needs_a_spatial_model(tmp_path: Path):
+    asks = "models: [fe]\ndiagnostics: {grid_bootstrap: {}}\n"
+    with pytest.raises(NqpError, match="only spatial models have a grid bootstrap"):
+        run(study(tmp_path, asks))
