@@ -308,6 +308,17 @@ def _members_table(name: str, key: Key, source: Source, data: StudyData) -> pd.D
     if name.startswith("bundled:"):
         with source.at(*key):
             return layers.load_agglomerations(name.removeprefix("bundled:"))
+    return further(name, key, source, data)
+
+
+def further(name: str, key: Key, source: Source, data: StudyData) -> pd.DataFrame:
+    """A table of a file beside the data.
+
+    Raises
+    ------
+    StudyFileError
+        There is none.
+    """
     path = source.file(key, name)
     if not path.is_file():
         raise source.error(key, f"there is no file {str(path)!r}.{nearby(path)}")

@@ -33,6 +33,7 @@ from nqp_spatial.study.rows import (
     Labels,
     Model,
     Numbers,
+    Question,
     Row,
     Step,
     Weights,
@@ -680,6 +681,13 @@ DIAGNOSTICS: Mapping[str, Diagnostic] = {
         own=own(restricted=Names, full=str),
     ),
 }
+
+_SPATIAL = tuple(name for name, row in MODELS.items() if row.spatial)
+_WITH_EFFECTS = tuple(name for name in _SPATIAL if name != "sem")
+
+# Difference-in-differences: everything around the effect.
+DID: Mapping[str, Question] = {}
+
 _DEFAULTS = {"autocorrelation": Entry("autocorrelation", DIAGNOSTICS["autocorrelation"], {})}
 
 SINGLE: Mapping[str, Row] = {
@@ -770,5 +778,6 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     "weights": WEIGHTS,
     "steps": STEPS,
     "indices": INDICES,
+    "did": DID,
     "single": SINGLE,
 }

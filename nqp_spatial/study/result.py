@@ -88,6 +88,9 @@ class Found:
         Those that the file asks for, such as "vif".
     paths : dict of str to SpecificationPath
         By ``specification-path-outcome-weights``.
+    did : dict of str to Findings
+        Answers to the questions of ``did`` by name, with the outcome if it is not the main one, and
+        the weights: ``placebo-adjacency``.
     drawn : dict of str to Findings
         Diagnostics that have figures, by the beginning of the names of their files.
     tables : dict of str to Table
@@ -115,6 +118,7 @@ class Found:
     counter: dict[str, Answer] = field(default_factory=dict)
     diagnostics: dict[str, pd.DataFrame] = field(default_factory=dict)
     paths: dict[str, SpecificationPath] = field(default_factory=dict)
+    did: dict[str, Findings] = field(default_factory=dict)
     drawn: dict[str, Findings] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     failures: dict[str, Exception] = field(default_factory=dict)

@@ -306,6 +306,86 @@ class Diagnostic(Row):
     }
 
 
+# What a question of difference-in-differences is asked of, by the names of parameters.
+OF_DATA = ("y", "treatment", "treated", "x", "graph", "places")
+OF_FITS = ("self", "res", "model", "event_study")
+_ABOUT = own(  # what of the study it is about, in place of all
+    outcome=(Numbers | None, None),
+    controls=(Annotated[list[str], ColumnOf("numbers")] | None, None),
+    where=(Annotated[str, Items(1)] | None, None),
+    model=(str | None, None),
+    weights=(Annotated[Sequence[str], Items(1)] | None, None),
+    of=str,
+    places=(str | None, None),
+)
+
+
+@dataclass(frozen=True)
+class Question(Row):
+    """A question of difference-in-differences: a function, or a class and its ``fit``.
+
+    The run passes what the names of parameters say: the outcome, the policy, controls, weights,
+    a model of the study or its result, an event study that another question has made.
+
+    Attributes
+    ----------
+    weighted : bool
+        Whether it is asked under all weights where the file names none; else it is then asked
+        without any.
+    about : tuple of str
+        Kinds of models that it can be asked of; by default it is the last of these.
+    """
+
+    weighted: bool = False
+    about: tuple[str, ...] = ("fe", "sdm_did")
+    takes: Mapping[str, Any] = field(default_factory=lambda: NAMED)
+    supplied: frozenset[str] = SUPPLIED | set(OF_DATA) | set(OF_FITS)
+
+    @functools.cached_property
+    def roles(self) -> tuple[str, ...]:
+        """Parameters that the run passes."""
+        return tuple(n for n in parameters(self.function) if n in (*OF_DATA, *OF_FITS))
+
+    @property
+    def estimates(self) -> bool:
+        """Whether it is a class that is fitted."""
+        return hasattr(self.function, "fit")
+
+    @functools.cached_property
+    def fit(self) -> frozenset[str]:
+        """Names of the options of ``fit``."""
+        return frozenset(parameters(self.function.fit)) if self.estimates else frozenset()
+
+    @functools.cached_property
+    def keys(self) -> Mapping[str, Parameter]:
+        """What it is about, then its options."""
+        roles = set(self.roles)
+        about = {
+            "outcome": "y" in roles,
+            "controls": "x" in roles,
+            "where": "y" in roles,
+            "model": bool({"self", "res", "model"} & roles),
+            "weights": bool({"self", "res", "model", "graph"} & roles),
+            "of": "event_study" in roles,
+            "places": "places" in roles,
+        }
+        asked = {name: _ABOUT[name] for name, has in about.items() if has}
+        return {**asked, **self.own, **{n: p for n, p in self.options.items() if n not in asked}}
+
+    def parameters(self) -> Iterable[Parameter]:
+        """Options of the function or class, and of ``fit``."""
+        made = parameters(self.function)
+        yield from made.values()
+        if self.estimates:
+            yield from (p for n, p in parameters(self.function.fit).items() if n not in made)
+
+    def refuse(self, entry: Entry) -> Iterable[Problem]:
+        """As for all rows; options of the covariance are judged by the API."""
+        yield from super().refuse(entry)
+        if "coordinates" in {*self.fit, *parameters(self.function)}:
+            yield from _of_covariance(entry, equal="unadjusted")
+
+
 PERIOD = "period"  # in place of a window: the values of each period make its own W
 
 

@@ -26,6 +26,7 @@ from nqp_spatial.study import graphs as _graphs
 from nqp_spatial.study.data import StudyData, check_names, members, prepare
 from nqp_spatial.study.file import load
 from nqp_spatial.study.folder import Folder
+from nqp_spatial.study.laboratory import inquire
 from nqp_spatial.study.log import RunLog
 from nqp_spatial.study.models import call, clusters, fit, noted, rows_of, under
 from nqp_spatial.study.registry import DIAGNOSTICS, SHOWN, how
@@ -107,6 +108,7 @@ def _n_steps(study: Study) -> int:
     fitted = [study.fitted[model] for _, model in fits(study)]
     each = sum(2 + 2 * len(study.graphs_of(own)) if own.row.spatial else 2 for own in fitted)
     asked = len(study.heterogeneity) + len(study.counterfactuals) + len(study.group_effects)
+    asked += sum(len(study.asked_about(q)) * len(study.asked_under(q)) for q in study.did.values())
     return 7 + len(study.weights) + each + len(study.blocks) + asked
 
 
@@ -139,6 +141,7 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
         _raise_failure(found)
     compare(study, source, found, log, n_jobs)
     ask(study, source, found, log)
+    inquire(study, source, found, log, n_jobs)
     with log.step("diagnostics"):
         diagnose(study, source, found, log, n_jobs)
     writer = Writer(study, source, found, log)

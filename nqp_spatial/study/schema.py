@@ -135,6 +135,23 @@ _UNKNOWN = (
 AnyModel = Annotated[Entry, OneOf("models", by="model", unknown=_UNKNOWN)]
 
 
+def _kinded(value: Any) -> Any:
+    """Questions by name, which is what they are if they do not say."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        value = {name: {} for name in value}
+    if not isinstance(value, Mapping):
+        return value
+    whole = {k: {} if v is None or v is True else v for k, v in value.items()}
+    return {k: {"kind": k, **v} if isinstance(v, Mapping) else v for k, v in whole.items()}
+
+
+_NO_QUESTION = (
+    "unknown question. Expected one of {known}.{near} For one under a name of your own add "
+    "kind: placebo, or another of these."
+)
+Asked = Annotated[Entry, OneOf("did", by="kind", unknown=_NO_QUESTION)]
+
+
 def model(kind: str) -> Entry:
     """A model that says nothing but what it is."""
     return Entry(kind, MODELS[kind], {}, "model")
@@ -189,6 +206,7 @@ class Study:
     heterogeneity: dict[str, Annotated[Entry, Of("heterogeneity")]] = field(default_factory=dict)
     group_effects: dict[str, Annotated[Entry, Of("group_effects")]] = field(default_factory=dict)
     counterfactuals: dict[str, Annotated[Entry, Of("counterfactual")]] = field(default_factory=dict)
+    did: Annotated[dict[str, Asked], Before(_kinded)] = field(default_factory=dict)
     diagnostics: Annotated[Entry, Of("diagnostics")] = field(
         default_factory=lambda: Entry("diagnostics", ROWS["single"]["diagnostics"], {})
     )
@@ -257,6 +275,32 @@ class Study:
     def graphs_of(self, options: Entry) -> list[str]:
         """The weights of a spatial model: by default all."""
         return (options.weights if options.has("weights") else None) or list(self.weights)
+
+    def asked_under(self, asked: Entry) -> list[str | None]:
+        """The weights under which a question is asked; None for its form without any."""
+        if asked.has("of") and asked.of in self.did:
+            return self.asked_under(self.did[asked.of])
+        if asked.has("weights") and asked.weights:
+            return list(asked.weights)
+        if not asked.has("model"):
+            return list(self.weights) if asked.row.weighted else [None]
+        options = self.fitted[self.base_of(asked)]
+        return list(self.graphs_of(options)) if options.row.spatial else [None]
+
+    def asked_about(self, asked: Entry) -> list[str]:
+        """The outcomes that a question is about: by default all."""
+        if asked.has("of") and asked.of in self.did:
+            return self.asked_about(self.did[asked.of])
+        if asked.has("model"):
+            return self.outcomes_of(self.fitted[self.base_of(asked)])
+        if asked.has("outcome"):
+            return self.outcome_names if asked.outcome is None else [asked.outcome]
+        return self.outcome_names[:1]  # of the policy alone
+
+    def base_of(self, asked: Entry) -> str:
+        """The model that a question is about: by default the last spatial one with the policy."""
+        own = [n for n in self.fitted if self.fitted[n].kind in asked.row.about]
+        return asked.model or (own[-1] if own else "")
 
     def changes(self, weights: str) -> bool:
         """Whether there is a W for each period under this name, or under those it is built on."""
