@@ -127,6 +127,8 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             nqp.diagnostics.grid_bootstrap(durbin.fit(), draws=39),
             nqp.diagnostics.beta_convergence(levels, x, groups=groups),
         ]
+        policy = nqp.SpatialDiD(y, f["did"], x, queen).fit()
+        found += [policy.policy_impact(), policy.indirect_source()]
         found += calculations(f)
     return {type(result): result for result in found}
 
@@ -271,7 +273,7 @@ def test_tidy_and_glance_have_the_same_columns_everywhere(results):
 
 def test_calculations_say_what_they_are_and_have_no_parts(results):
     found = [result for result in results.values() if isinstance(result, Calculation)]
-    assert len(found) == 13
+    assert len(found) == 15
     for result in found:
         name = type(result).__name__
         frame, tidy, glance = result.to_frame(), result.tidy(), result.glance()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,6 +135,42 @@ def standard_errors(gradient: Array, cov: Array) -> Array:
     largest = (np.abs(gradient) * deviations).sum(axis=-1) ** 2
     variance = np.where(variance < -_ROUNDING * largest, np.nan, np.maximum(variance, 0.0))
     return np.asarray(np.sqrt(variance))
+
+
+def joint(response: Parameters, weights: Mapping[int, Weights]) -> tuple[Array, Array, Array]:
+    """A sum of effects of several regressors, its gradient, and the covariance that goes with it.
+
+    Parameters
+    ----------
+    weights : mapping of position to Weights
+        Of each regressor, all of one shape.
+
+    Returns
+    -------
+    effect : array, of the shape of the weights
+    gradient : array, shape (..., p)
+        In beta and theta of each regressor, as far as the model has them, then rho.
+    cov : array, shape (p, p)
+        Of the parameters in the gradient.
+    """
+    effect: Array | float = 0.0
+    d_rho: Array | float = 0.0
+    slopes: list[Array] = []
+    positions: list[int] = []
+    for r, own in weights.items():
+        beta, theta = (float(value) for value in response.coefficients(r))
+        effect = effect + own.effect(beta, theta)
+        gradient = own.gradient(beta, theta)
+        d_rho = d_rho + gradient[..., 2]
+        for place, position in enumerate((response.beta[r], response.theta[r])):
+            if position >= 0:
+                slopes.append(gradient[..., place])
+                positions.append(position)
+    if response.rho >= 0:
+        slopes.append(np.asarray(d_rho))
+        positions.append(response.rho)
+    cov = response.cov[np.ix_(positions, positions)]
+    return np.asarray(effect), np.stack(slopes, axis=-1), cov
 
 
 def outcomes(

@@ -10,18 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Parameter, signature
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
-import pandas as pd
 
 from nqp_spatial.effects import over_time, scenarios
 from nqp_spatial.effects.average import average_effects
 from nqp_spatial.effects.by_entity import entity_effects, footprint
 from nqp_spatial.effects.by_order import cumulative_effects, effects_by_order
 from nqp_spatial.effects.parameters import Parameters
+from nqp_spatial.effects.policy import impact
+from nqp_spatial.effects.source import indirect_source
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.shared.options import check_option
+
+Answer = TypeVar("Answer")
 
 HORIZONS = ("short", "long")
 
@@ -41,6 +44,8 @@ class Response(Parameters):
     combined = scenarios.combined_effects
     discrete_change = scenarios.discrete_change
     counterfactual = scenarios.counterfactual
+    impact = impact
+    indirect_source = indirect_source
 
     @property
     def has_long_run(self) -> bool:
@@ -95,13 +100,11 @@ class DynamicResponse(over_time.DynamicParameters, Response):
         return Response(**{**known, "horizon": horizon})
 
 
-def answer(
-    method: Callable[..., pd.DataFrame], *, horizons: bool = True
-) -> Callable[..., pd.DataFrame]:
+def answer(method: Callable[..., Answer], *, horizons: bool = True) -> Callable[..., Answer]:
     """A method of `Response` as one of results: the same options, and ``horizon=``."""
 
     @wraps(method)
-    def asked(self: Any, *args: Any, horizon: str = "short", **options: Any) -> pd.DataFrame:
+    def asked(self: Any, *args: Any, horizon: str = "short", **options: Any) -> Answer:
         return method(self.response.at(horizon), *args, **options)
 
     own = signature(method)

@@ -21,6 +21,7 @@ from nqp_spatial.effects.parameters import (
     Parameters,
     average_weights,
     check_list,
+    joint,
     outcomes,
     standard_errors,
 )
@@ -241,39 +242,9 @@ def _shifts(
 
 
 def _joint(response: Parameters, shifts: Mapping[int, Array]) -> tuple[Array, Array, Array]:
-    """Sum over r of S_r c_r, its gradient and the covariance of the parameters in the gradient.
-
-    Parameters
-    ----------
-    shifts : mapping of position to array, shape (n, m)
-
-    Returns
-    -------
-    effect : array, shape (n, m)
-    gradient : array, shape (n, m, p)
-        In beta and theta of each regressor, then rho.
-    cov : array, shape (p, p)
-    """
+    """Sum over r of S_r c_r, changes c of shape (n, m), as `parameters.joint` has it."""
     multiplier = response.multiplier()
-    effect: Array | float = 0.0
-    slopes: list[Array] = []
-    positions: list[int] = []
-    d_rho: Array | float = 0.0
-    for r, change in shifts.items():
-        weights = core.response_to(multiplier, change)
-        beta, theta = (float(value) for value in response.coefficients(r))
-        effect = effect + weights.effect(beta, theta)
-        own = weights.gradient(beta, theta)
-        d_rho = d_rho + own[..., 2]
-        for place, position in enumerate((response.beta[r], response.theta[r])):
-            if position >= 0:
-                slopes.append(own[..., place])
-                positions.append(position)
-    if response.rho >= 0:
-        slopes.append(np.asarray(d_rho))
-        positions.append(response.rho)
-    cov = response.cov[np.ix_(positions, positions)]
-    return np.asarray(effect), np.stack(slopes, axis=-1), cov
+    return joint(response, {r: core.response_to(multiplier, c) for r, c in shifts.items()})
 
 
 def _inference(

@@ -90,6 +90,8 @@ LATER = {
     "SpatialModeration.from_formula": "tests/models/mechanism",
     "Moderator": "tests/models/mechanism",  # asked by both kinds of moderation
     "SpatialResults.counterfactual_means": "tests/effects",
+    "SpatialResults.policy_impact": "tests/effects/test_policy.py",
+    "SpatialResults.indirect_source": "tests/effects/test_source.py",
 }
 
 

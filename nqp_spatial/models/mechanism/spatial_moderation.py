@@ -11,6 +11,7 @@ import pandas as pd
 
 from nqp_spatial.core.spectrum.eigen import Spectrum
 from nqp_spatial.effects.parameters import KINDS
+from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.models.mechanism import moderation
 from nqp_spatial.models.mechanism.moderation_results import Moderator
@@ -184,6 +185,16 @@ class SpatialModerationResults(SpatialResults):
     def focus(self) -> str:
         """The treatment."""
         return self.treatment
+
+    def _policy_terms(self) -> tuple[str, ...]:
+        """The treatment and its products, which are zero without it unless centred."""
+        if self.model.centre:
+            raise OptionError(
+                f"The products of {self.treatment!r} are centred, and not zero without it. Fit "
+                "with centre=False, which is the same model, and ask again."
+            )
+        products = (name for name in self.variables if name.startswith(f"{self.treatment}:"))
+        return (self.treatment, *products)
 
     def marginal_effects(
         self, at: str | Sequence[Any] | None = None, *, level: float = 0.95

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,11 @@ from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import Spectrum
 from nqp_spatial.effects.response import Response, answer
 from nqp_spatial.effects.scenarios import by_name, reduced_form
+from nqp_spatial.effects.source import IndirectSource
 from nqp_spatial.exceptions import DataError, NqpError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.prediction import PeriodEffects
+from nqp_spatial.models.spatial.policy import PolicyImpact, told
 from nqp_spatial.models.spatial.prediction import out_of_sample
 from nqp_spatial.panel.design import LAG, Design
 from nqp_spatial.panel.keys import Keys
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = npt.NDArray[np.float64]
+Horizon = Literal["short", "long"]
 
 # (rho, theta, lambda) in the model: its name
 NESTED: dict[tuple[bool, ...], str] = {
@@ -162,6 +165,81 @@ class SpatialResults(Results):
     group_effects = answer(Response.between_groups)
     combined_effects = answer(Response.combined)
     discrete_change = answer(Response.discrete_change)
+
+    def policy_impact(self, variable: str | Sequence[str] | None = None) -> PolicyImpact:
+        """What the actual policy did in each place and period, against no policy anywhere.
+
+        The effects of `effects` are of a change in all entities; here the regressor is what it was.
+        Own effects are S_ii D_it, what is received from all others the sum over j of S_ij D_jt;
+        fixed effects and errors of each cell stay what they were, as in ``counterfactual(variable,
+        0)``, so that what a policy does to all entities of a period alike is part of the period
+        effect and not counted. In dynamic models effects are those within the period.
+
+        Parameters
+        ----------
+        variable : str or sequence of str, optional
+            The policy, by default `focus`; several regressors if it enters in several terms.
+
+        Returns
+        -------
+        PolicyImpact
+            ``cells`` by (entity, time); ``sums(by=...)`` and ``means(by=...)`` over periods and
+            groups; ``path()`` with intervals; ``plot()``.
+
+        Raises
+        ------
+        UnstableModelError
+            If rho was estimated at its bound, so that no effect is defined.
+        """
+        if variable is None:
+            names = self._policy_terms()
+        else:
+            names = (variable,) if isinstance(variable, str) else tuple(variable)
+        design, response = self.design, self.response.at("short")
+        values = {name: design.x[..., response.position(name)] for name in names}
+        found = response.impact({n: v.reshape(-1, len(design.units)) for n, v in values.items()})
+        cells = np.arange(float(design.y.size)).reshape(design.y.shape)
+        order = design.series(cells, "cell").astype(np.int64)
+        moved = np.any([v != 0 for v in values.values()], axis=0).ravel()
+        time = "time" in self.effects_included
+        return PolicyImpact(
+            variables=names,
+            index=Keys.of(order.index, "the panel").index,
+            on=moved[order.to_numpy()],
+            impact=found.take(order.to_numpy()),
+            response=response,
+            notes=(*self.notes, *told(names, time=time, dynamic=response.is_dynamic)),
+        )
+
+    def _policy_terms(self) -> tuple[str, ...]:
+        """Regressors that are zero without the policy."""
+        return (self.focus,)
+
+    def indirect_source(
+        self, variable: str | None = None, *, horizon: Horizon = "short", level: Level = 0.95
+    ) -> IndirectSource:
+        """How much of an indirect effect rho and beta imply, and how much theta adds.
+
+        indirect = c beta + (c / rho) theta, with c the mean row sum less the mean diagonal of
+        (I - rho W)^-1: see `nqp_spatial.effects.source`.
+
+        Parameters
+        ----------
+        variable : str, optional
+            By default `focus`.
+        horizon : {"short", "long"}
+            Of dynamic models.
+        level : float
+
+        Returns
+        -------
+        IndirectSource
+            ``to_frame()``: implied, added, total with errors and shares; ``tests`` "theta" and
+            "indirect".
+        """
+        response = self.response.at(horizon)
+        found = response.indirect_source(self.focus if variable is None else variable, level=level)
+        return replace(found, notes=(*self.notes, *found.notes))
 
     def _shown_besides(self) -> Mapping[str, pd.DataFrame]:
         """Direct, indirect and total effects, where they are defined."""
