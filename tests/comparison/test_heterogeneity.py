@@ -258,6 +258,7 @@ def test_permutation_is_the_share_among_all_splits():
     assert_allclose(np.unique(found.draws.round(9)), np.unique(every.round(9)), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_permutation_is_the_same_for_any_number_of_processes_and_extends(data):
     frame, groups = data
     options = {"variable": "x1", "tests": "permutation", "seed": 7}

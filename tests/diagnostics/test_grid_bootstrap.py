@@ -144,6 +144,7 @@ def test_estimates_at_the_end_are_alike_though_their_last_digits_are_not():
     assert found.reached == (True, False, True)
 
 
+@pytest.mark.slow
 def test_both_corrections_invert_to_alike_values():
     """Estimates 1.4 standard errors apart are the same evidence."""
     W = dense(60)
@@ -157,6 +158,7 @@ def test_both_corrections_invert_to_alike_values():
         assert one.params["x"] == pytest.approx(1.0, abs=0.2)
 
 
+@pytest.mark.slow
 def test_the_answer_is_that_of_the_same_data_however_they_stand():
     W = dense()
     frame = panel(W, 0.4)

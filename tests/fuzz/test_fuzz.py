@@ -24,6 +24,7 @@ def test_a_minute_finds_nothing():
     assert "'same'" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_wrong_package_is_found():
     """Rows in another order under the same labels are a difference, and it is seen."""
     code = """
@@ -44,6 +45,7 @@ print(driver.run("indices", "entropy/pooled", cases["entropy/pooled"], how, 0).k
     assert "silent" in done.stdout, done.stdout + done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_what_was_found_is_mended():
     """Pairs that were findings once."""
     pairs = [

@@ -81,6 +81,7 @@ def test_missing_reports_are_missing_not_zero(jieba, reports):
     assert result.frequency.loc[("苏州", 2020)] == 0
 
 
+@pytest.mark.slow
 def test_workers_change_nothing_and_the_callers_jieba_stays(jieba, reports):
     many = pd.concat({k: reports for k in range(8)}, names=["copy"])
     many.index = pd.MultiIndex.from_arrays([range(32), [2020] * 32])

@@ -10,7 +10,7 @@ from nqp_spatial.language.catalogue import word
 from nqp_spatial.maps import footprints, spillovers
 from nqp_spatial.maps.classes import classify
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def shown(value):

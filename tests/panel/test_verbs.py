@@ -52,6 +52,7 @@ def squares(ids):
     return gpd.GeoDataFrame({"n": range(len(ids))}, geometry=shapes, index=ids, crs=4326)
 
 
+@pytest.mark.slow
 def test_examples_of_the_docstrings():
     found = doctest.testmod(verbs, extraglobs={"nqp": nqp, "pd": pd})
     assert found.attempted > 20 and not found.failed

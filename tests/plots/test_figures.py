@@ -190,6 +190,7 @@ def test_fonts_are_those_installed(monkeypatch):
     assert families and set(families) <= here
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
 def test_saved_files_do_not_depend_on_the_clock(by_weights, tmp_path, suffix, monkeypatch):
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
@@ -235,6 +236,7 @@ def test_plots_do_not_load_the_web_maps():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_fonts_installed_since_matplotlib_looked_are_found(monkeypatch):
     """Its list of fonts is a file, which may be older than the fonts of the machine."""
     from matplotlib import font_manager

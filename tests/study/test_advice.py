@@ -610,6 +610,7 @@ def test_every_remedy_has_a_case():
     assert set(CASES) == {name for name, remedy in REMEDIES.items() if remedy.file}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_remedy_of_a_file_works(tmp_path, name):
     case = CASES[name]

@@ -24,6 +24,8 @@ from tests.study import data_project
 from tests.study.comparisons_project import X, frame, study
 from tests.study.study_project import write_project
 
+pytestmark = pytest.mark.slow
+
 assert_same = partial(assert_same_fit, params=(1e-10, 1e-13), cov=(1e-8, 1e-14))
 
 QUIET = "output: {tables: [md], plots: [], maps: false}\n"

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*There are only")  # few cluste
 QUICK = {"output.tables": ["md"], "output.plots": [], "output.maps": False, "maps": None}
 
 
+@pytest.mark.slow
 def test_it_says_what_a_run_would_do(project, ran):
     found = check_study(project)
     assert found.ok and found.problems == ()
@@ -93,6 +94,7 @@ def test_every_mistake_is_told_at_once(project, name):
     assert f"{len(found.problems)} mistake(s)" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["did", "W_x1", "x1:x2", "adjacency", "fe", "c03", "rho", "x1[1]"])
 def test_printed_names_are_of_something(project, name):
     text = STUDY.replace("labels: {did: Pilot}", f'labels: {{"{name}": Printed}}')

@@ -499,6 +499,7 @@ def test_diagnostics_of_regressors_and_effects(further):
     assert written(further)["diagnostics"]["vif"]["x1"]["vif"] == found["vif"].loc["x1", "vif"]
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_record(tmp_path, further, varied):
     for text, before in ((FURTHER, further), (VARIED, varied)):
         folder = tmp_path / str(len(text))
@@ -516,6 +517,7 @@ def test_random_effects_of_the_study_are_its_own(further):
 # ---------------------------------------------------------------- Chinese
 
 
+@pytest.mark.slow
 def test_headings_in_chinese(tmp_path):
     text = FURTHER.replace("also: [y2]\n", "lang: zh\n")
     text += "heterogeneity: {地区: {by: side, model: fe, tests: [interaction]}}\n"

@@ -38,6 +38,7 @@ from tests.study.data_project import (
 # ---------------------------------------------------------------- tables of the package
 
 
+@pytest.mark.slow
 def test_the_names_of_the_tables_of_the_package():
     found = {"bundled:simulated-clusters", "bundled:castle"}
     for subject in STUDIES:

@@ -17,6 +17,8 @@ from nqp_spatial.study.file import load
 from tests import ROOT
 from tests.study.data_project import data_of
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = ROOT / "examples"
 
 

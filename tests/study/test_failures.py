@@ -99,6 +99,7 @@ def test_each_failure_is_kept_with_its_place_in_the_file(partly):
     assert isinstance(partly.failures["counterfactual: none"], EstimationError)
 
 
+@pytest.mark.slow
 def test_nothing_else_is_lost(partly, sound):
     assert not sound.failures
     assert set(sound.results) == set(partly.results)
@@ -135,6 +136,7 @@ def test_it_stands_in_its_place(partly):
     assert "late" not in text_of(partly, "regression")
 
 
+@pytest.mark.slow
 def test_python_warns_and_the_command_line_has_status_1(tmp_path, capsys):
     path = write_project(tmp_path)
     path.write_text(text(), encoding="utf-8")
@@ -155,6 +157,7 @@ def test_where_no_model_is_left_the_first_failure_is_raised_and_nothing_written(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_several_at_a_time_lose_no_more(tmp_path, partly):
     found = run(tmp_path, text(), n_jobs=2)
     assert set(found.failures) == set(FAILED)

@@ -176,7 +176,6 @@ def test_options_of_steps_joins_and_questions(tmp_path):
             "dynamic_sar: {cov_type: observed}",
             "models.dynamic_sar.cov_type: .*Type cov_type.*asymptotic",
         ),
-        ("sar: {effects: random, cov_type: observed}", "models.sar.cov_type: .*random effects"),
         ("fe: {singletons: none}", "models.fe.singletons: expected keep or drop, found 'none'"),
     ],
 )

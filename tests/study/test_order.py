@@ -118,6 +118,7 @@ def test_mistakes_in_steps_of_rows(tmp_path, step, message):
         run(tmp_path, f"    - {step}\n{ENTROPY}", frame())
 
 
+@pytest.mark.slow
 def test_two_outcomes_of_two_models_are_one_table_of_four_columns(tmp_path):
     found = run(tmp_path, ROWS["where"][0] + ENTROPY, frame())
     lines = text_of(found, "regression").splitlines()
@@ -137,6 +138,7 @@ def test_two_outcomes_of_two_models_are_one_table_of_four_columns(tmp_path):
     assert head.count("FE") == 2
 
 
+@pytest.mark.slow
 def test_joint_tests_are_those_of_the_api(tmp_path):
     path = write_project(tmp_path)
     text = path.read_text(encoding="utf-8")

@@ -36,6 +36,7 @@ def page(project: Path) -> str:
     return (result.output / "maps" / "spillovers-adjacency.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_places_are_called_by_the_column_that_is_named(project):
     renamed(project)
     assert "区域07" not in page(project)
@@ -53,6 +54,7 @@ def test_a_column_that_the_layer_lacks_is_told_with_its_place_and_the_nearest(pr
         run_study(project, overrides=MAPS)
 
 
+@pytest.mark.slow
 def test_a_shapefile_is_read_in_the_encoding_that_is_said(project):
     """Big5 without a .cpg, which by trial is taken for GB 18030."""
     cells = gpd.read_file(project.parent / "cells.gpkg")

@@ -208,6 +208,7 @@ def test_the_provenance_names_what_the_numbers_were_made_from(ran, tmp_path):
 # ---------------------------------------------------------------- that it stays the same
 
 
+@pytest.mark.slow
 def test_a_second_run_writes_the_same_results(project):
     first = run_study(project, project.parent / "one", overrides=QUICK).output
     second = run_study(project, project.parent / "two", overrides=QUICK).output
@@ -222,6 +223,7 @@ def test_the_order_of_the_rows_does_not_matter(ran, project):
     assert results_of(again.output) == results_of(ran.output)
 
 
+@pytest.mark.slow
 def test_fits_in_parallel_give_the_same_results(ran, project):
     again = run_study(project, overrides=QUICK, n_jobs=2)
     assert results_of(again.output)["models"] == results_of(ran.output)["models"]
@@ -409,6 +411,7 @@ def test_sdm_simulation_and_other_kinds_of_weights(project):
     pd.testing.assert_frame_equal(result.effects["y/sdm"].loc["near"], expected)
 
 
+@pytest.mark.slow
 def test_the_family_and_its_covariances(project):
     """Each model of a study is the one of the Python interface, with the errors asked for."""
     models = {

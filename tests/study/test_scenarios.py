@@ -79,6 +79,7 @@ def far() -> Any:
     return nqp.weights.normalise(nqp.weights.inverse_distance(places))
 
 
+@pytest.mark.slow
 def test_counterfactual_outcomes_are_those_of_the_python_interface(worlds):
     f = frame()
     late = f[f.index.get_level_values(1) > 2006]

@@ -118,6 +118,7 @@ def test_factorisation(kind, n):
     check_exact(core.LUSpectrum(W), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_eigenvalues_past_eigenvectors(kind):
     """Past 1,000 entities tr(G'G) comes from a Cholesky inverse, not from eigenvectors."""

@@ -110,6 +110,7 @@ def test_hausmans_test_equals_plm(data, plm, effects, method):
 # what must hold ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "method"),
     [

@@ -62,6 +62,7 @@ def by_hand(frame, effects="entity"):
 UNEVEN = [6, 7, 8, 9, 10, 11, 8, 6, 7, 9, 12, 8, 8, 7, 6, 10, 9, 8, 12, 11, 6, 8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lengths", [[8] * 22, [7] * 22, UNEVEN], ids=["even", "odd", "uneven"])
 @pytest.mark.parametrize("effects", ["entity", "twoway"])
 def test_the_correction_equals_half_panels_fitted_one_by_one(lengths, effects):

@@ -169,6 +169,7 @@ def test_tightly_fitting_regressors_lose_no_digits():
     assert_allclose(res.params, [1.0, -0.5, 0.5, 0.2, 0.5], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Exact dummies of periods")  # few places
 @pytest.mark.parametrize("seed", range(24))
 def test_no_point_of_the_profile_is_higher(seed):

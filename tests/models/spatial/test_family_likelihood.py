@@ -59,6 +59,7 @@ def assert_same(res, model, W):
     assert_allclose(cov, expected, rtol=1e-6, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(
     ("kind", "effects"),

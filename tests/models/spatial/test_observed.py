@@ -134,6 +134,7 @@ def assert_curvature(res, model):
     assert_allclose(of_all(res) / size, expected / size, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(
     ("kind", "effects"),
@@ -152,6 +153,7 @@ def test_dummies(name, kind, effects, size):
     assert_curvature(res, written_out(name, y, X, W, effects, "direct"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("kind", ["contiguity", "knn", "blocks"])
 @pytest.mark.parametrize("effects", ["entity", "time", "twoway"])
@@ -206,6 +208,7 @@ def assert_near(cov, expected):
     assert_allclose(cov / size, expected / size, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", stacked_panels.EFFECTS)
 @pytest.mark.parametrize("name", stacked_panels.MODELS)
 @pytest.mark.parametrize("case", CELLS)

@@ -56,6 +56,7 @@ CASES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", stacked.EFFECTS)
 @pytest.mark.parametrize("name", stacked.MODELS)
 @pytest.mark.parametrize("case", [*CASES[:2], *slow(*CASES[2:])])
@@ -63,6 +64,7 @@ def test_exact_dummies(case, name, effects):
     stacked.assert_is_maximum_likelihood(panel(case), name, effects)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", ["entity", "time", "twoway"])
 @pytest.mark.parametrize("name", ["SLX", "SAR", "SDM"])
 @pytest.mark.parametrize("case", CASES)

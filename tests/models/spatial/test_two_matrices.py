@@ -100,6 +100,7 @@ def assert_near(cov, expected):
     assert_allclose(cov / size, expected / size, rtol=1e-6, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(("effects", "correction"), UNCORRECTED)
 def test_maximum_and_expected_information(data, name, effects, correction):
@@ -118,6 +119,7 @@ def test_maximum_and_expected_information(data, name, effects, correction):
     assert_near(cov, dense.covariance(written, gamma, res.rho, res.lambda_, s2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(("effects", "correction"), CASES)
 def test_observed_information(data, name, effects, correction):
@@ -131,6 +133,7 @@ def test_observed_information(data, name, effects, correction):
     assert_near(point_of(res)[1], numerical.covariance(written, gamma, rho, lambda_, s2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("effects", ["entity", "time", "twoway"])
 def test_bias_corrected_begins_at_the_direct_maximum(data, name, effects):
@@ -208,6 +211,7 @@ def test_the_same_weights_twice_are_one(data, name, effects):
     assert one.provenance["data_sha256"] == other.provenance["data_sha256"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("effects", [None, "entity", "twoway"])
 def test_nearly_the_same_weights_give_nearly_the_same(data, name, effects):
@@ -434,6 +438,7 @@ def test_order_and_labels_change_nothing(data, name, cov_type):
     assert_allclose(moved.std_errors, res.std_errors, rtol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SAC", "GNS"])
 def test_a_dear_log_determinant_finds_the_same(data, name):
     res = model(name, *data).fit()
@@ -536,6 +541,7 @@ def test_a_map_of_footprints_is_refused_even_where_sums_are_alike(data):
     res.footprint("x1", "c00")  # the remedy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correction", ["none", "lee-yu"])
 def test_what_looks_at_lambda_alone_takes_the_weights_of_the_error(data, correction):
     """SDEM is a spatial error model on x and Wx: also in what is said of period effects."""

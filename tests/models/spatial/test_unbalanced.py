@@ -56,6 +56,7 @@ def test_the_panels_have_what_they_are_for():
     assert np.ptp(K.sum(axis=1)) > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", stacked.EFFECTS)
 @pytest.mark.parametrize("name", stacked.MODELS)
 @pytest.mark.parametrize("case", [*CASES[:1], *slow(*CASES[1:])])
@@ -63,6 +64,7 @@ def test_exact_dummies(case, name, effects):
     stacked.assert_is_maximum_likelihood(panel(case), name, effects)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", ["entity", "time", "twoway"])
 @pytest.mark.parametrize("name", ["SLX", "SAR", "SDM"])
 @pytest.mark.parametrize("case", CASES)
@@ -187,6 +189,7 @@ def test_each_cell_its_own_cluster_is_robust(name, correction):
     assert_allclose(clustered.cov, robust.cov, rtol=1e-9, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [
     {"cov_type": "robust"},
     {"cov_type": "clustered"},

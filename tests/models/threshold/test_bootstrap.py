@@ -49,6 +49,7 @@ def test_more_replications_extend_fewer_and_seeds_differ(frame):
     assert not np.isclose(many["single"], many["double"]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["residual", "wild"])
 def test_the_answer_does_not_depend_on_workers(frame, method):
     result = fitted(frame)
@@ -114,6 +115,7 @@ fitted(cities(n_entities=25, n_periods=6)).bootstrap_test(
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_one_block(frame, tmp_path):
     path = tmp_path / "draws.npz"
     code = KILLED.format(path=str(path))
@@ -199,6 +201,7 @@ print(float(draws.to_numpy().sum()))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_have_one_checkpoint(frame, tmp_path):
     """Each writes whole files of its own name, and none takes draws from the other."""
     path = tmp_path / "draws.npz"
