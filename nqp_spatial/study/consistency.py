@@ -10,7 +10,7 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.shared.messages import suggest
 from nqp_spatial.shared.values import Entry, Key, Problem, either
-from nqp_spatial.study.registry import DIAGNOSTICS, MODELS, TESTED, VARIED
+from nqp_spatial.study.registry import DIAGNOSTICS, DID, MODELS, TESTED, VARIED
 from nqp_spatial.study.rows import REGRESSORS, TERMS
 from nqp_spatial.study.schema import BUNDLED_SYSTEM, IndexOutcome, Study
 
@@ -32,6 +32,8 @@ def contradictions(study: Study) -> Iterator[Problem]:
     yield from _tables(study)
     yield from _diagnostics(study)
     yield from _questions(study)
+    for name, asked in study.did.items():
+        yield from _below(("did", name), _of_policy(study, name, asked))
     yield from _output(study)
 
 
@@ -346,6 +348,39 @@ def _asked(study: Study, asked: Entry, what: str) -> Iterator[Problem]:
     else:
         known = study.graphs_of(study.fitted[study.model_of(asked)])
         yield from _unknown(("weights",), asked.weights, known, "weights of the model")
+
+
+def _of_policy(study: Study, name: str, asked: Entry) -> Iterator[Problem]:
+    """A question of difference-in-differences has what it is asked of."""
+    if name in DID and name != asked.kind:
+        said = f"the name {name!r} is that of another question than {asked.kind!r}. Choose one."
+        yield ("kind",), said
+    needs = {"treatment", "treated"} & set(asked.row.roles)
+    if needs and study.policy is None:
+        yield (), f"{asked.kind} needs a policy, such as policy: {{column: did}}."
+    known = list(study.weights)
+    if asked.has("of"):
+        made = [n for n, other in study.did.items() if other.kind == "event_study"]
+        yield from _unknown(("of",), asked.of, made, "event studies under did")
+    if asked.has("model"):
+        own = [n for n, options in study.fitted.items() if options.kind in asked.row.about]
+        if asked.model is not None and asked.model not in study.fitted:
+            yield from _unknown(("model",), asked.model, list(study.fitted), "models")
+            return
+        if study.base_of(asked) not in own:
+            instead = f"one of {', '.join(asked.row.about)}"
+            they = f"The study has {', '.join(own)}." if own else "The study has none of them."
+            yield ("model",), f"{asked.kind} is asked of a model that is {instead}. {they}"
+            return
+        options = study.fitted[study.base_of(asked)]
+        known = study.graphs_of(options) if options.row.spatial else []
+    if asked.has("weights"):
+        for i, weights in enumerate(asked.weights or []):
+            yield from _unknown(("weights", i), weights, known, "weights of this")
+    if asked.row.weighted and not study.weights:
+        yield (), f"{asked.kind} needs weights, such as weights: {{adjacency: {{kind: queen}}}}."
+    if asked.said.get("cov_type") == "conley" and study.data.polygons is None:
+        yield ("cov_type",), "conley needs polygons under data, for distances."
 
 
 def _values(study: Study, asked: Entry) -> Iterator[Problem]:

@@ -26,7 +26,7 @@ import pandas as pd
 
 from nqp_spatial import weights
 from nqp_spatial.exceptions import OutputError
-from nqp_spatial.results import TestResult
+from nqp_spatial.results import Findings, TestResult
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.provenance import versions
@@ -315,6 +315,7 @@ def _comparisons(found: Found) -> dict[str, Any]:
             | {"means": _nested(answer.said["means"])}
             for name, answer in found.counter.items()
         },
+        "did": {place: _asked(found, place, answer) for place, answer in found.did.items()},
         "diagnostics": {
             name: _nested(frame)
             for name, frame in (
@@ -330,6 +331,16 @@ def _comparisons(found: Found) -> dict[str, Any]:
 def _failure(error: Exception) -> dict[str, str]:
     """What stands in the place of something that failed."""
     return {"error": type(error).__name__, "message": str(error)}
+
+
+def _asked(found: Found, place: str, answer: Findings) -> dict[str, Any]:
+    """What was answered to a question of difference-in-differences."""
+    record: dict[str, Any] = {
+        "estimates": {name or "": _nested(part.to_frame()) for name, part in answer.parts.items()},
+        "tests": {name: _test(test) for name, test in answer.tests.items()},
+        "frames": {n: _nested(f.to_frame()) for n, f in found.did_frames[place].items()},
+    }
+    return {name: value for name, value in record.items() if value}
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

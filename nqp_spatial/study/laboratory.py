@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nqp_spatial.exceptions import EstimationError, GeometryError
-from nqp_spatial.results import Findings
+from nqp_spatial.results import Findings, Frame
 from nqp_spatial.shared.options import parameters
 from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.values import Entry, columns
@@ -20,6 +20,7 @@ from nqp_spatial.study.rows import Question
 from nqp_spatial.study.schema import Study
 
 BY_ENTITY = ("within", "groups")  # labels of entities; other columns are passed by row
+SEVERAL = ("by",)  # columns and words, each by itself
 
 
 def inquire(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int) -> None:
@@ -30,7 +31,9 @@ def inquire(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int
                 own = _Ask(study, source, found, name, asked, outcome, weights, n_jobs)
                 place = f"did: {own.place}"
                 with log.attempt(place), source.at("did", name), log.step(place):
-                    found.did[own.place] = own.answer()
+                    answer = found.did[own.place] = own.answer()
+                    frames = found.did_frames[own.place] = dict(answer.frames)
+                    frames |= own.asked_of(answer)
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,33 @@ class _Ask:
         found: Findings = made
         return found
 
+    def asked_of(self, answer: Any) -> dict[str, Frame]:
+        """Tables that are made of the answer with keys of the file, such as sums by province."""
+        made, given = dict[str, Frame](), self._options()
+        for method, names in self.row.asks.items():
+            name = method.rsplit(".", 1)[-1]
+            if own := {n: given[n] for n in names if n in given}:
+                made[f"{self.asked.kind}-{name}".replace("_", "-")] = Frame.of(
+                    f"{self.asked.kind}-{name}".replace("_", "-"), getattr(answer, name)(**own)
+                )
+        return made
+
     def _options(self) -> dict[str, Any]:
         """What the file says, with columns in place of their names."""
         given, panel = self.row.given(self.asked), self.data.panel
-        for name in {str(key[0]) for key, _, _ in columns(self.asked)} & set(given):
+        named: dict[str, set[str]] = {}
+        for key, column, _ in columns(self.asked):
+            named.setdefault(str(key[0]), set()).add(column)
+        for name in set(named) & set(given):
+            value = given[name]
             if name == "clusters":
-                given[name] = clusters(given[name], panel)
+                given[name] = clusters(value, panel)
             elif name in BY_ENTITY:
-                given[name] = panel.by_entity(given[name])
+                given[name] = panel.by_entity(value)
+            elif name in SEVERAL:
+                given[name] = [panel[one] if one in named[name] else one for one in value]
             else:
-                given[name] = panel[given[name]]
+                given[name] = panel[value]
         return given
 
     # ------------------------------------------------------------ what it is asked of

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from nqp_spatial.shared.options import Between, Parameter
 from nqp_spatial.shared.values import ColumnOf, Entry, Of, members
-from nqp_spatial.study.registry import MODELS, SINGLE, STEPS, WEIGHTS
+from nqp_spatial.study.registry import DID, MODELS, SINGLE, STEPS, WEIGHTS
 from nqp_spatial.study.rows import Model, Row, Step
 
 _MARKED = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -136,11 +136,23 @@ def _key(name: str, parameter: Parameter) -> str:
     return f"`{name}`: {takes(parameter)}" + (f" ({value})" if value else "")
 
 
+def policy() -> str:
+    """Questions of difference-in-differences, with their calls in Python and their keys."""
+    lines = ["| kind | in Python | keys |", "|---|---|---|"]
+    for kind, row in DID.items():
+        module, name = row.api.split(":")
+        call = f"res.{name.split('.')[1]}" if "." in name else f"{module}.{name}"
+        keys = "; ".join(_key(n, p) for n, p in row.keys.items())
+        lines.append(f"| `{kind}` | `{call}` | {keys} |")
+    return "\n".join(lines)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "models": models,
     "options": lambda: options(MODELS),
     "weights": lambda: options(WEIGHTS),
     "steps": steps,
+    "policy": policy,
     "questions": lambda: "\n".join(
         ["| place | keys |", "|---|---|"]
         + [

@@ -26,6 +26,7 @@ from nqp_spatial.shared.values import (
     OneOf,
 )
 from nqp_spatial.study.rows import (
+    NAMED,
     SEVERAL,
     Column,
     Columns,
@@ -685,8 +686,22 @@ DIAGNOSTICS: Mapping[str, Diagnostic] = {
 _SPATIAL = tuple(name for name, row in MODELS.items() if row.spatial)
 _WITH_EFFECTS = tuple(name for name in _SPATIAL if name != "sem")
 
+_SUMMED = Annotated[
+    Sequence[str],
+    Items(1),
+    ColumnOf("labels", ("period", "entity", "treated", "ever_treated")),
+]
+
 # Difference-in-differences: everything around the effect.
-DID: Mapping[str, Question] = {}
+DID: Mapping[str, Question] = {
+    "policy_impact": Question(  # by: sums over labels of a column
+        "models:SpatialResults.policy_impact",
+        about=_WITH_EFFECTS,
+        asks={"models.spatial.policy:PolicyImpact.sums": ("by",)},
+        takes={**NAMED, "by": _SUMMED},
+    ),
+    "indirect_source": Question("models:SpatialResults.indirect_source", about=_WITH_EFFECTS),
+}
 
 _DEFAULTS = {"autocorrelation": Entry("autocorrelation", DIAGNOSTICS["autocorrelation"], {})}
 

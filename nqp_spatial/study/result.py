@@ -90,7 +90,7 @@ class Found:
         By ``specification-path-outcome-weights``.
     did : dict of str to Findings
         Answers to the questions of ``did`` by name, with the outcome if it is not the main one, and
-        the weights: ``placebo-adjacency``.
+        the weights: ``placebo-adjacency``; ``did_frames`` are their tables by name.
     drawn : dict of str to Findings
         Diagnostics that have figures, by the beginning of the names of their files.
     tables : dict of str to Table
@@ -119,6 +119,7 @@ class Found:
     diagnostics: dict[str, pd.DataFrame] = field(default_factory=dict)
     paths: dict[str, SpecificationPath] = field(default_factory=dict)
     did: dict[str, Findings] = field(default_factory=dict)
+    did_frames: dict[str, dict[str, Frame]] = field(default_factory=dict)
     drawn: dict[str, Findings] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     failures: dict[str, Exception] = field(default_factory=dict)

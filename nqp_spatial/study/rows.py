@@ -343,8 +343,9 @@ class Question(Row):
 
     @functools.cached_property
     def roles(self) -> tuple[str, ...]:
-        """Parameters that the run passes."""
-        return tuple(n for n in parameters(self.function) if n in (*OF_DATA, *OF_FITS))
+        """Parameters that the run passes; of a method the result that has it."""
+        own = ("self",) if "." in self.api else ()
+        return *own, *(n for n in parameters(self.function) if n in (*OF_DATA, *OF_FITS))
 
     @property
     def estimates(self) -> bool:
@@ -378,6 +379,8 @@ class Question(Row):
         yield from made.values()
         if self.estimates:
             yield from (p for n, p in parameters(self.function.fit).items() if n not in made)
+        for method, names in self.asks.items():
+            yield from (parameters(found(method))[name] for name in names)
 
     def refuse(self, entry: Entry) -> Iterable[Problem]:
         """As for all rows; options of the covariance are judged by the API."""

@@ -24,6 +24,7 @@ from nqp_spatial.language import labels as printed
 from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.language.headings import frame_label, headed
 from nqp_spatial.panel import transform
+from nqp_spatial.results import tests_frame
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import in_language
 from nqp_spatial.shared.source import Source
@@ -129,7 +130,8 @@ class Writer:
                 )
         for parts in (
             *(self._regressions, self._tests, self._frames, self._comparisons, self._orders),
-            *(self._groups, self._counterfactuals, self._described, self._of_data),
+            *(self._groups, self._counterfactuals, self._laboratory, self._described),
+            self._of_data,
         ):
             with self.log.attempt(f"tables: {parts.__name__.removeprefix('_')}"):
                 for name, table in parts():
@@ -504,6 +506,32 @@ class Writer:
             notes.append(said["largest"].format(n=n, of=len(frame) - len(groups)))
             yield name, self.printed(shown, name, like="group-effects", more=notes)
 
+    def _laboratory(self) -> Iterator[tuple[str, Table]]:
+        """What each answer of difference-in-differences has: estimates, further tables, tests."""
+        for place, answer in self.found.did.items():
+            with self.log.attempt(f"did: {place}, tables"):
+                notes = tuple(getattr(answer, "notes", ()))
+                about = self._about_policy(place)
+                head = f"{about}{self.colon}" if about else ""
+                if answer.parts:
+                    shown = {name or place: part for name, part in answer.parts.items()}
+                    yield place, self._side_by_side([*shown.items()])
+                for name, frame in self.found.did_frames[place].items():
+                    own = frame.to_frame(self.lang)
+                    yield f"{place}-{name}", self.printed(own, name, head=head, notes=notes)
+                if answer.tests:
+                    tests = tests_frame(answer.tests)
+                    tests["df"] = [df_text(test.df) for test in answer.tests.values()]
+                    tests.index = pd.Index([n for n, _ in self._named(answer.tests)], name="test")
+                    yield f"{place}-tests", self.printed(tests, "did-tests", head=head)
+
+    def _about_policy(self, place: str) -> str:
+        """What of a question its tables do not say themselves: a name of the user's, the W."""
+        name = max((n for n in self.study.did if place.startswith(n)), key=len)
+        rest = place[len(name) :].removeprefix("-")
+        own = "" if name == self.study.did[name].kind else name
+        return word("tables.comma", self.lang).join(part for part in (own, rest) if part)
+
     def _matrix(
         self, frame: pd.DataFrame, groups: list[Any], name: str, notes: Sequence[str]
     ) -> Table:
@@ -568,7 +596,7 @@ class Writer:
                 own = {"variable": study.variable_of(model)} if kind == "quantiles" else {}
                 if kind != "effects":  # which are drawn under each W, side by side
                     yield "-".join([kind, *parts]), partial(_figure, draw, lang=self.lang, **own)
-        for name, answer in found.drawn.items():
+        for name, answer in {**found.did, **found.drawn}.items():
             for kind, draw in answer.figures.items():
                 yield f"{name}-{kind}", partial(_figure, draw, lang=self.lang)
         for name, varied in found.robustness.items():

@@ -1,0 +1,99 @@
+"""The section ``did``: what is written is what the calls of Python answer."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+import nqp_spatial as nqp
+from nqp_spatial.exceptions import StudyFileError
+from nqp_spatial.study import StudyResult
+from tests.study.answers import run, text_of, written
+from tests.study.laboratory_project import HEAD, frame, study
+
+
+def data():
+    f = frame()
+    places = f[["lon", "lat"]].groupby(level=0).first()
+    graph = nqp.weights.normalise(nqp.weights.knn(places, k=3))
+    return f["y"], f["did"], f[["x1"]], graph
+
+
+def spatial():
+    return nqp.SpatialDiD(*data()).fit()
+
+
+ASKED = """\
+did:
+  policy_impact: {by: [period, side]}
+  source: {kind: indirect_source, level: 0.9}
+"""
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
+    return run(study(tmp_path_factory.mktemp("laboratory"), ASKED))
+
+
+def assert_record(record, frame: pd.DataFrame) -> None:
+    """Every number of a frame stands in results.json, under its labels."""
+    for labels, row in frame.iterrows():
+        place = record
+        for label in labels if isinstance(labels, tuple) else (labels,):
+            place = place[str(label)]
+        for name, value in row.items():
+            if isinstance(value, float) and value == value:
+                assert_allclose(place[name], value, rtol=1e-9, atol=1e-12)
+
+
+def test_what_the_policy_did_by_period_and_group(asked):
+    expected = spatial().policy_impact()
+    record = written(asked)["did"]["policy_impact-near"]["frames"]
+    assert_record(record["policy-impact"], expected.sums("period"))
+    assert_record(record["policy-impact-sums"], expected.sums(["period", frame()["side"]]))
+    assert "near: Impact of the policy by period" in text_of(
+        asked, "policy_impact-near-policy-impact"
+    )
+
+
+def test_a_question_under_a_name_of_ones_own(asked):
+    expected = spatial().indirect_source(level=0.9)
+    record = written(asked)["did"]["source-near"]
+    assert_record(record["frames"]["indirect-source"], expected.to_frame())
+    for name, test in expected.tests.items():
+        assert_allclose(record["tests"][name]["pvalue"], test.pvalue, rtol=1e-9)
+    assert "source, near: Source of the indirect effect" in text_of(
+        asked, "source-near-indirect-source"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asks", "message"),
+    [
+        ("did: {polcy_impact: {}}", "did.polcy_impact: unknown question.*Did you mean 'policy"),
+        ("did: {mine: {}}", "add kind: placebo"),
+        ("did: {policy_impact: {weights: [far]}}", "no weights of this are called 'far'"),
+        ("did: {policy_impact: {model: fe}}", "is asked of a model that is one of sar"),
+        ("did: {policy_impact: {model: sdm}}", "no models are called 'sdm'"),
+        ("did: {policy_impact: {kind: indirect_source}}", "is that of another question"),
+        ("did: {indirect_source: {level: 2}}", "expected a number below 1"),
+        ("did: {policy_impact: {by: nowhere}}", "nowhere"),
+    ],
+)
+def test_mistakes_have_their_place(tmp_path, asks, message):
+    with pytest.raises(StudyFileError, match=message):
+        run(study(tmp_path, f"{asks}\n"))
+
+
+def test_a_question_that_fails_costs_no_other(tmp_path):
+    head = HEAD.replace("models: [fe, sdm_did]", "models: {fe: {}, sem: {}, sdm_did: {}}")
+    asks = "did: {policy_impact: {by: patchy}, indirect_source: {}}\n"
+    path = study(tmp_path, asks, head)
+    table = pd.read_csv(tmp_path / "panel.csv")
+    table.assign(patchy=pd.NA).to_csv(tmp_path / "panel.csv", index=False)
+    with pytest.warns(Warning, match="did: policy_impact-near"):
+        found = nqp.run_study(path)
+    assert "policy-impact" in found.did_frames["policy_impact-near"]  # which needs no labels
+    assert list(found.did) == ["policy_impact-near", "indirect_source-near"]
+    assert list(found.failures) == ["did: policy_impact-near"]
