@@ -11,7 +11,7 @@ import pandas as pd
 from nqp_spatial.core.linear.collinear import dependent
 from nqp_spatial.exceptions import CollinearityError, DataError, EstimationError
 from nqp_spatial.shared import checks
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import as_pandas, one_level
 from nqp_spatial.shared.messages import first
 
 Array = npt.NDArray[np.float64]
@@ -95,6 +95,7 @@ def _usable(x: Any, fewest: int) -> pd.DataFrame:
     frame = x.to_frame() if isinstance(x, pd.Series) else x
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"x is a {type(x).__name__}. Give a DataFrame of regressors.")
+    one_level(frame, "x")
     frame = frame.rename(columns=str)
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()]

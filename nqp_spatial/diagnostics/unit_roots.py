@@ -23,6 +23,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import TestResult
+from nqp_spatial.shared.frames import one_level
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Between, check_option, check_options
 
@@ -258,6 +259,7 @@ def unit_root_table(
         raise DataError(
             f"frame is a {type(frame).__name__}. Give a DataFrame: frame[['gdp', 'co2']]."
         )
+    one_level(frame, "frame")
     own = {"statistic", "bandwidth", "test"} & set(options)
     if own:
         raise OptionError(

@@ -23,7 +23,7 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.language.catalogue import both
 from nqp_spatial.shared.checks import to_numbers
-from nqp_spatial.shared.frames import refuse_unlabelled
+from nqp_spatial.shared.frames import one_level, refuse_unlabelled
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.notes import Note
 from nqp_spatial.shared.source import Source, loaded
@@ -426,6 +426,7 @@ def check_frame(frame: object) -> None:
         raise NotNumericError(
             f"Expected a DataFrame with one column per indicator, got {type(frame).__name__}."
         )
+    one_level(frame, "frame")
 
 
 def check_varies(table: pd.DataFrame, where: str = "") -> None:

@@ -24,7 +24,7 @@ import pandas as pd
 from nqp_spatial.exceptions import ConstantColumnError, DataError, InfiniteValuesError, OptionError
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.shared import checks
-from nqp_spatial.shared.frames import as_pandas
+from nqp_spatial.shared.frames import as_pandas, one_level
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.numerals import numbers_in
 from nqp_spatial.shared.options import (
@@ -164,6 +164,7 @@ def _table(data: object) -> None:
         raise DataError(
             f"Expected a Series or DataFrame, got {type(data).__name__}: the report names rows."
         )
+    one_level(data, "the data")
     if not data.size:
         raise DataError(
             f"The data have no {'columns' if data.ndim == 2 and not data.shape[1] else 'rows'}."

@@ -20,7 +20,7 @@ from nqp_spatial.exceptions import (
     NotNumericError,
     UnbalancedPanelError,
 )
-from nqp_spatial.shared.frames import refuse_unlabelled
+from nqp_spatial.shared.frames import one_level, refuse_unlabelled
 from nqp_spatial.shared.messages import first, outside, suggest
 from nqp_spatial.shared.numerals import looks_like
 from nqp_spatial.shared.periods import is_text, looks_like_time
@@ -49,6 +49,7 @@ def panel_index(values: pd.Series | pd.DataFrame, role: str) -> None:
             f"{role} is not indexed by (entity, time). "
             "Type frame.set_index(['city', 'year']) first, or take columns of a PanelData."
         )
+    one_level(values, role)
 
 
 def complete_keys(index: pd.MultiIndex, role: str) -> None:

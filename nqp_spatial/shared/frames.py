@@ -170,6 +170,21 @@ def refuse_unlabelled(values: Any, role: str) -> None:
         )
 
 
+def one_level(values: pd.Series | pd.DataFrame, role: str) -> None:
+    """Raise `DataError` if columns have names of several levels, which a result cannot have."""
+    if isinstance(values, pd.DataFrame) and values.columns.nlevels > 1:
+        raise DataError(
+            f"{role} has columns with names of {values.columns.nlevels} levels, first "
+            f"{first(values.columns[:1])}. Join them: "
+            "frame.columns = ['_'.join(map(str, name)) for name in frame.columns]."
+        )
+    if isinstance(values, pd.Series) and isinstance(values.name, tuple):
+        raise DataError(
+            f"{role} is called {values.name!r}, a name of {len(values.name)} levels. Give it one: "
+            f"{role}.rename({'_'.join(map(str, values.name))!r})."
+        )
+
+
 def named(values: Any) -> str:
     """What values are, with the library if it is not one that everybody here has."""
     kind = type(values)
@@ -183,6 +198,7 @@ __all__ = [
     "frame_of",
     "is_foreign",
     "named",
+    "one_level",
     "one_column",
     "plain_labels",
     "refuse_unlabelled",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nqp_spatial.exceptions import DataError, InfiniteValuesError, NotNumericError, OptionError
 from nqp_spatial.language.catalogue import word, words
-from nqp_spatial.shared.frames import table_of
+from nqp_spatial.shared.frames import one_level, table_of
 from nqp_spatial.shared.messages import first, suggest
 from nqp_spatial.shared.options import Unpack, shared_options
 from nqp_spatial.tables.layout import Row
@@ -237,6 +237,7 @@ def numeric_columns(frame: pd.DataFrame, columns: Sequence[str] | None) -> pd.Da
     """
     if isinstance(columns, str):
         raise OptionError(f"columns={columns!r} is a text. Type columns=[{columns!r}].")
+    one_level(frame, "data")
     wanted = list(frame.columns) if columns is None else list(columns)
     absent = [name for name in wanted if name not in frame.columns]
     if absent:

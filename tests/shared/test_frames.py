@@ -366,3 +366,41 @@ def test_group_effects_take_groups_in_every_form(castle: nqp.PanelData) -> None:
     assert_frame_equal(of_all.loc[list(ours.index)], ours)
     with pytest.raises(DataError, match="No entity of the model is in a group"):
         fit.group_effects("post", nqp.load_agglomerations())
+
+
+TWO_LEVELS = {
+    "model": lambda f: nqp.FixedEffects(castle_y(), f).fit(),
+    "panel": lambda f: nqp.PanelData.from_frame(f),
+    "described": lambda f: nqp.tables.descriptive(f),
+    "correlated": lambda f: nqp.tables.correlation(f),
+    "vif": lambda f: nqp.diagnostics.vif(f),
+    "roots": lambda f: nqp.diagnostics.unit_root_table(f, tests=["fisher"]),
+    "winsorised": lambda f: nqp.transform.winsorise(f, 0.1),
+    "standardised": lambda f: nqp.transform.standardise(f),
+    "index": lambda f: nqp.indices.pca(f),
+}
+
+
+def castle_y() -> pd.Series:
+    return nqp.load_castle()["homicide"]
+
+
+@pytest.mark.parametrize("name", TWO_LEVELS)
+def test_names_of_two_levels_are_told_and_joined(name: str, castle: nqp.PanelData) -> None:
+    """As `unstack` leaves them; the advice of the message is typed as it stands."""
+    names = ["poverty", "unemployrt"]
+    frame = castle[names].set_axis(pd.MultiIndex.from_product([["state"], names]), axis=1)
+    with pytest.raises(DataError, match=r"names of 2 levels, first \('state', 'poverty'\)") as told:
+        TWO_LEVELS[name](frame)
+    exec(str(told.value).partition("Join them: ")[2].rstrip("."), {"frame": frame})
+    assert list(frame) == ["state_poverty", "state_unemployrt"]
+    TWO_LEVELS[name](frame)
+
+
+def test_a_column_of_a_table_with_two_levels_is_told_to_have_one_name(
+    castle: nqp.PanelData,
+) -> None:
+    y = castle["homicide"].rename(("state", "homicide"))
+    with pytest.raises(DataError, match=r"Give it one: y\.rename\('state_homicide'\)"):
+        nqp.FixedEffects(y, castle[["poverty"]])
+    nqp.FixedEffects(y.rename("state_homicide"), castle[["poverty"]])
