@@ -80,6 +80,8 @@ LATER = {
     "SpatialResults.cumulative_effects": "tests/effects",
     "IV2SLS.regressors": "tests/models/linear/test_predict_new.py",
     "IV2SLS.absorbed": "tests/models/linear/test_predict_new.py",
+    "RandomEffectsResults.predict": "tests/models/linear/test_predict_new.py",
+    "RandomEffects.predicted": "tests/models/linear/test_predict_new.py",
     "IV2SLSResults.predict": "tests/models/linear/test_predict_new.py",
     "FixedEffectsResults.predict": "tests/models/linear/test_predict_new.py",
     "Row.texts": "tests/tables",

@@ -23,12 +23,14 @@ entities with one weight for each entity, and the harmonic mean of T_i.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
+from scipy.sparse.linalg import spsolve
 
 from nqp_spatial.core.linear.absorb import Absorber
 from nqp_spatial.core.linear.collinear import absorbed, dependent
@@ -337,3 +339,36 @@ def _regress(y: Array, X: Array) -> tuple[float, int]:
     Z = Z / np.linalg.norm(Z, axis=0)
     left = y - Z @ np.linalg.lstsq(Z, y, rcond=None)[0]
     return float(left @ left), Z.shape[1]
+
+
+def predicted(
+    residuals: Array, kinds: Sequence[tuple[Codes, int, float]], sigma2_e: float
+) -> list[Array]:
+    """Best linear unbiased predictions of the effects, E(u | y) if all are normal.
+
+    u = G D' V^-1 r, V = D G D' + s2_e I, which solves (D'D + s2_e G^-1) u = D'r (Henderson 1950;
+    Robinson 1991, Statistical Science 6, 15-32): shrunken means of residuals.
+
+    Parameters
+    ----------
+    residuals : array, shape (nobs,)
+        y - Z b.
+    kinds : sequence of (codes, number of effects, variance)
+        Of entities, of periods, or both; with a variance of zero effects are zero.
+
+    Returns
+    -------
+    list of array
+        Of each kind, by code.
+    """
+    live = [(codes, count, variance) for codes, count, variance in kinds if variance > 0]
+    dummies = [
+        sp.csr_array((np.ones(len(c)), (np.arange(len(c)), c)), (len(c), n)) for c, n, _ in live
+    ]
+    found: Iterator[Array] = iter(())
+    if live:
+        D = sp.hstack(dummies, format="csc")
+        ridge = np.repeat([sigma2_e / v for _, _, v in live], [n for _, n, _ in live])
+        u = spsolve(sp.csc_array(D.T @ D + sp.diags_array(ridge)), D.T @ residuals)
+        found = iter(np.split(u, np.cumsum([n for _, n, _ in live])[:-1]))
+    return [next(found) if variance > 0 else np.zeros(n) for _, n, variance in kinds]

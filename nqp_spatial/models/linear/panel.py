@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 import nqp_spatial.models.linear.least_squares as _ls
@@ -25,11 +26,14 @@ from nqp_spatial.exceptions import (
 )
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, squared_correlation
+from nqp_spatial.models.prediction import columns_of
 from nqp_spatial.panel.absorbed import LEVELS
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Effects, Unpack, check_options, shared_options
+
+Array = npt.NDArray[np.float64]
 
 
 class PooledOLS(FixedEffects):
@@ -112,6 +116,48 @@ class RandomEffectsResults(_ls.LeastSquaresResults):
         all_effects = sum(effects.values())
         share = all_effects / (all_effects + self.sigma2_e)
         return pd.Series({**effects, "sigma2_e": self.sigma2_e, "rho": share}, name="variance")
+
+    def predict(self, new: Any = None) -> pd.DataFrame:
+        """Outcomes by regressors and predicted random effects: of the sample, or of new rows.
+
+        The effects are predicted by the best linear unbiased predictor (xtreg's ``predict, xbu``;
+        ranef of plm): means of residuals, shrunken by the share of their variance that is not
+        effect. Entities and periods that the sample does not have get their expectation, zero.
+
+        Parameters
+        ----------
+        new : DataFrame or PanelData, optional
+            Regressors by (entity, time), in any order.
+
+        Returns
+        -------
+        DataFrame, index (entity, time)
+            linear (X b with the constant), effects, and their sum fitted.
+
+        Raises
+        ------
+        DataError
+            With labels: absent, empty or text columns.
+        """
+        model: RandomEffects = self.model
+        keys, effects = model.sample.keys, model.predicted(self.resids.to_numpy())
+        slopes = self.params.drop("const")
+        if new is None:
+            rows, x = keys, model.x
+        else:
+            given = columns_of(new, list(slopes.index))
+            sample = Sample.of(may_be_constant=("new",), new=given)
+            rows, x = sample.keys, sample.frame("new")
+        inside = self.params["const"] + x @ slopes
+        total = np.zeros(len(rows.index))
+        levels = {"entity": (keys.entities, rows.entities), "time": (keys.periods, rows.periods)}
+        for kind, values in effects.items():
+            own, there = levels[kind]
+            at = own.get_indexer(there)
+            total += np.where(at < 0, 0.0, values[at])[rows.places()[kind]]
+        return rows.as_given(
+            pd.DataFrame({"linear": inside, "effects": total, "fitted": inside + total})
+        )
 
 
 class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
@@ -251,6 +297,18 @@ class RandomEffects(_ls.PanelModel[RandomEffectsResults]):
         y = pd.Series(both[:, 0], self.y.index, name=self.y.name)
         x = pd.DataFrame(both[:, 1:], self.y.index, columns.columns)
         return _ls.Equation(y, x, self.y.index, x.shape[1], normal=True)
+
+    def predicted(self, residuals: Array) -> Mapping[str, Array]:
+        """Predictions of the effects from residuals y - X b, by "entity" and "time"."""
+        counts = dict(zip(("entity", "time"), self.sample.keys.shape, strict=True))
+        kinds = [
+            (codes, counts[kind], max(float(variance), 0.0))
+            for (kind, codes), variance in zip(
+                self._kinds.items(), self._found.variances, strict=True
+            )
+        ]
+        found = error_components.predicted(residuals, kinds, self._found.sigma2_e)
+        return dict(zip(self._kinds, found, strict=True))
 
     def _label(self, equation: _ls.Equation, found: _ls.Estimate) -> RandomEffectsResults:
         self._warn_of_negative()

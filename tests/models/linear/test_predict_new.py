@@ -8,6 +8,7 @@ import pytest
 
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import DataError, EstimationError, OptionError
+from tests import panels
 
 IDS = [f"c{i:02d}" for i in range(12)]
 
@@ -107,3 +108,65 @@ def test_parts_that_never_meet_have_no_common_prediction():
     result = nqp.FixedEffects(frame["y"], frame[["x"]]).fit(cov_type="robust")
     with pytest.raises(EstimationError, match="cannot be told apart"):
         result.predict(frame[["x"]])
+
+
+# random effects ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def produc() -> pd.DataFrame:
+    frame = panels.read("produc_data.csv", "state", "year")
+    logs = ["gsp", "pcap", "pc", "emp"]
+    return frame.assign(**{name: np.log(frame[name]) for name in logs})
+
+
+@pytest.mark.parametrize("panel", ["produc", "dropped"])
+def test_random_effects_are_predicted_as_by_plm(produc, panel):
+    known = panels.read("random_effects_predicted.csv", "panel", "label")["value"]
+    known = known.sort_index().loc[panel]
+    rows = [2, 19, 20, 149, *range(399, 405), 815]  # random_effects_predicted.R counts from one
+    frame = produc if panel == "produc" else produc.drop(produc.index[rows])
+    x = frame[["pcap", "pc", "emp", "unemp"]]
+    fitted = nqp.RandomEffects(frame["gsp"], x).fit(cov_type="unadjusted")
+    by = fitted.predict()["effects"].groupby(level=0)
+    assert (by.max() - by.min()).max() < 1e-14
+    assert by.first()[known.index].to_numpy() == pytest.approx(known.to_numpy(), rel=1e-7)
+
+
+@pytest.mark.parametrize("effects", ["entity", "time", "twoway"])
+def test_random_effects_are_their_mean_given_the_outcomes(produc, effects):
+    """E(u | y) of a normal law, from matrices of all rows; gaps too."""
+    frame = produc.iloc[: 17 * 9].drop(produc.index[[2, 19, 20, 100]])
+    # shocks of years and states, so that these have a variance
+    entity, year = frame.index.codes[0], frame.index.get_level_values(1) - 1970
+    draws = np.random.default_rng(0).normal(size=100)
+    shocks = 3 * draws[year] + 3 * draws[50 + entity]
+    model = nqp.RandomEffects(frame["gsp"] + shocks, frame[["pcap", "unemp"]], effects=effects)
+    result = model.fit(cov_type="unadjusted")
+    keys = model.sample.keys
+    blocks = {"sigma2_u": keys.entity, "sigma2_t": keys.period}
+    parts = [(b, getattr(result, name)) for name, b in blocks.items()]
+    G = sum(v * (b[:, None] == b) for b, v in parts if v == v)
+    V = G + result.sigma2_e * np.eye(len(frame))
+    expected = G @ np.linalg.solve(V, result.resids.to_numpy())
+    found = result.predict(frame.sample(frac=1, random_state=1))["effects"]
+    assert found.loc[keys.index].to_numpy() == pytest.approx(expected, abs=1e-10)
+
+
+def test_entities_that_the_sample_lacks_get_the_mean_of_all(data):
+    years = data.index.get_level_values(1)
+    y = data["y"] + 5 * np.random.default_rng(1).normal(size=8)[years - 2000]
+    model = nqp.RandomEffects(y, data[["x", "d"]], effects="twoway")
+    result = model.fit(cov_type="unadjusted")
+    index = pd.MultiIndex.from_tuples([("c77", 2003), ("c01", 2012)], names=["city", "year"])
+    found = result.predict(pd.DataFrame({"d": [1.0, 2.0], "x": [0.0, 1.0]}, index))
+    b = result.params
+    assert found["linear"].tolist() == pytest.approx(
+        [b["const"] + b["d"], b["const"] + 2 * b["d"] + b["x"]]
+    )
+    inside = result.predict()["effects"]
+    here = inside.xs(2003, level=1)
+    of_entities = found["effects"].iloc[1]  # c01 in a year that is not there: its own alone
+    assert found["effects"].iloc[0] == pytest.approx(here["c01"] - of_entities)  # 2003 alone
+    with pytest.raises(DataError, match="have no column 'x', a regressor"):
+        result.predict(pd.DataFrame({"d": [1.0, 2.0]}, index))
