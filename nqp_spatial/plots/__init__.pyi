@@ -1,3 +1,4 @@
+from .events import paths as paths
 from .forest import effects as effects
 from .forest import forest as forest
 from .lines import Reference as Reference

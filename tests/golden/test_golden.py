@@ -94,6 +94,7 @@ LATER = {
     "SpatialResults.counterfactual_means": "tests/effects",
     "SpatialResults.policy_impact": "tests/effects/test_policy.py",
     "SpatialResults.indirect_source": "tests/effects/test_source.py",
+    "paths": "tests/plots/test_events.py",
 }
 
 
