@@ -165,7 +165,11 @@ def part(model: FixedEffects, rows: npt.NDArray[np.bool_]) -> FixedEffects:
     y.attrs = {"notes": model.notes}
     removed = model.absorbed.restrict(rows)
     return FixedEffects(
-        y, x, effects=model.effects, other_effects=removed.others, trends=removed.trends
+        *(y, x),
+        effects=model.effects,
+        other_effects=removed.others,
+        trends=removed.trends,
+        weights=None if model.weights is None else model.weights[rows].set_axis(index),
     )
 
 
@@ -207,10 +211,12 @@ def interacted(
         for g, label in enumerate(groups.labels)
     }
     columns |= {name: model.x[name] for name in model.x.columns if name not in split}
-    x = pd.DataFrame(columns, model.y.index)
+    x, weights = pd.DataFrame(columns, model.y.index), model.weights
     if interact == "all":
-        return FixedEffects(model.y, x, effects=None, **_by_group(model, groups))
-    return FixedEffects(model.y, x, effects=model.effects, **_common(model, groups))
+        own = _by_group(model, groups)
+        return FixedEffects(model.y, x, effects=None, weights=weights, **own)
+    own = _common(model, groups)
+    return FixedEffects(model.y, x, effects=model.effects, weights=weights, **own)
 
 
 def _by_group(model: FixedEffects, groups: Groups) -> dict[str, Any]:

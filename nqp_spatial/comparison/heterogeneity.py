@@ -395,6 +395,11 @@ def _check_constant(groups: _groups.Groups, model: FixedEffects) -> None:
 
 
 def _stack(model: FixedEffects, clusters: npt.NDArray[np.int64]) -> core.Stack:
+    if model.weights is not None:
+        raise OptionError(
+            "Rows of the model are weighted, which the tests 'sur' and 'permutation' do not know. "
+            "Type tests=('interaction',)."
+        )
     values, removed = np.column_stack([model.y.to_numpy(), model.x.to_numpy()]), model.absorbed
     return core.Stack(values, list(removed.kept.values()), removed.slopes, clusters)
 

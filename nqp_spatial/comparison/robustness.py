@@ -76,8 +76,8 @@ def robustness(
         For a spatial model give ``options={"graph": graph}``.
     options, fit : mapping
         Of the model and of its fit. Columns of the table may be named in ``other_effects``,
-        ``trends``, ``clusters`` and ``observation_weights``; labels by (entity, time) are cut to
-        the rows of each variation.
+        ``trends``, ``clusters``, ``weights`` and ``observation_weights``; labels by (entity, time)
+        are cut to the rows of each variation.
     base_name : str
         Of the first row.
     n_jobs : int

@@ -19,7 +19,7 @@ from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first, suggest
 
 SAME = "same"  # effects=None is a choice of its own
-_COLUMN_OPTIONS = ("other_effects", "trends", "clusters", "observation_weights")
+_COLUMN_OPTIONS = ("other_effects", "trends", "clusters", "weights", "observation_weights")
 
 
 @dataclass(frozen=True, eq=False)

@@ -538,6 +538,11 @@ def _check_panel_pair(fe: Any, re: Any) -> None:
             f"fe is a {type(fe).__name__}, not FixedEffects(y, x).fit(), so that a difference "
             "from re would be due to more than the entity effects."
         )
+    if fe.model.weights is not None:
+        raise OptionError(
+            "Rows of fe are weighted, and those of re are not, so that a difference would be due "
+            "to that too. Fit fe without weights=."
+        )
     if fe.model.absorbed.other_names:
         raise OptionError(
             f"fe has the effects {first(fe.effects_included)}; random effects have none but of "

@@ -178,6 +178,11 @@ def _check_result(result: Any, role: str) -> None:
             f"{role} is a {type(result).__name__}. Give what PooledOLS(y, x).fit() or "
             "FixedEffects(y, x).fit() returns."
         )
+    if result.model.weights is not None:
+        raise OptionError(
+            f"Rows of {role} are weighted, which the tests of effects do not know. Fit it without "
+            "weights=."
+        )
 
 
 def _check_same(pooled: FixedEffectsResults, fe: FixedEffectsResults) -> None:

@@ -11,11 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial.core.linear.absorb import Absorber, NotConvergedError, singletons
-from nqp_spatial.exceptions import EstimationError, OptionError
+from nqp_spatial.core.linear.absorb import (
+    Absorber,
+    NotConvergedError,
+    singletons,
+    weighted_means,
+)
+from nqp_spatial.exceptions import DataError, EstimationError, OptionError
 from nqp_spatial.language.catalogue import both, note
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import labels_of
+from nqp_spatial.shared import checks
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import Note
 from nqp_spatial.shared.options import Effects, check_option
@@ -45,15 +51,25 @@ class Absorbed:
         Further categories, a categorical column for each kind.
     trends : Series or None
         By row, the label of the group whose linear trend is removed.
+    roots : array, shape (nobs,), or None
+        Square roots of the weights of the rows, where they are weighted.
     """
 
     keys: Keys
     effects: Effects | None = None
     others: pd.DataFrame | None = None
     trends: pd.Series | None = None
+    roots: Array | None = None
 
     @classmethod
-    def of(cls, keys: Keys, effects: Effects | None, others: Any, trends: Any) -> Absorbed:
+    def of(
+        cls,
+        keys: Keys,
+        effects: Effects | None,
+        others: Any,
+        trends: Any,
+        roots: Array | None = None,
+    ) -> Absorbed:
         """Categories and labels of trends as a user gives them.
 
         Raises
@@ -61,7 +77,7 @@ class Absorbed:
         OptionError
             An unknown option; categories or labels that are empty.
         """
-        return cls(keys, effects, categories(others, keys), _trend_labels(trends, keys))
+        return cls(keys, effects, categories(others, keys), _trend_labels(trends, keys), roots)
 
     @cached_property
     def groups(self) -> dict[str, Codes]:
@@ -136,7 +152,9 @@ class Absorbed:
     @cached_property
     def absorber(self) -> Absorber | None:
         """The projection; None without effects."""
-        return Absorber(list(self.kept.values()), self.slopes) if self.groups else None
+        if not self.groups:
+            return None
+        return Absorber(list(self.kept.values()), self.slopes, roots=self.roots)
 
     @property
     def rank(self) -> int:
@@ -146,14 +164,19 @@ class Absorbed:
     def remove(self, columns: pd.DataFrame) -> Array:
         """Columns free of effects and trends; in deviations from their means without any.
 
+        Of weighted rows they are times the roots of their weights.
+
         Raises
         ------
         EstimationError
             If iterations, which only very many categories need, do not converge.
         """
         values = columns.to_numpy(dtype=float)
-        if self.absorber is None:
+        if self.absorber is None and self.roots is None:
             return np.asarray(values - values.mean(axis=0))
+        if self.absorber is None:
+            assert self.roots is not None
+            return self.roots[:, None] * (values - weighted_means(values, self.roots))
         try:
             return self.absorber(values)
         except NotConvergedError as error:
@@ -189,7 +212,8 @@ class Absorbed:
         keys = Keys.of(self.keys.index[rows], "y")
         others = None if self.others is None else self.others[rows].set_axis(keys.index)
         trends = None if self.trends is None else self.trends[rows].set_axis(keys.index)
-        return replace(self, keys=keys, others=others, trends=trends)
+        roots = None if self.roots is None else self.roots[rows]
+        return replace(self, keys=keys, others=others, trends=trends, roots=roots)
 
     def check(self) -> None:
         """Raise `OptionError` for a kind of a name of the panel's, or a trend whose means stay."""
@@ -218,6 +242,33 @@ def categories(values: pd.Series | pd.DataFrame | None, keys: Keys) -> pd.DataFr
             where = first(frame.index[frame[name].isna()], 3)
             raise OptionError(f"other_effects {name!r} is empty at {where}. Complete it.")
     return frame.astype("category")
+
+
+def roots_of(weights: pd.Series | None, keys: Keys) -> Array | None:
+    """Square roots of the weights of rows, scaled to a mean of one; None without weights.
+
+    Raises
+    ------
+    DataError
+        They are no column of numbers on the rows; one is negative, or all are zero.
+    """
+    if weights is None:
+        return None
+    checks.panel_index(weights, "weights")
+    if isinstance(weights, pd.DataFrame):
+        raise DataError("weights is a DataFrame. Give one column: frame['name'].")
+    values = keys.take(weights, "weights")
+    checks.usable_column(values, str(weights.name or "weights"), may_be_constant=True)
+    found = values.to_numpy(dtype=float)
+    negative = np.flatnonzero(found < 0)
+    if len(negative):
+        raise DataError(
+            f"weights are negative in {len(negative)} rows, first "
+            f"{first(keys.index[negative], 3)}. A weight is zero or more."
+        )
+    if not found.any():
+        raise DataError("All weights are zero: no row is left. Give some rows a weight.")
+    return np.sqrt(found / found[found > 0].mean())
 
 
 def _trend_labels(trends: str | pd.Series | None, keys: Keys) -> pd.Series | None:

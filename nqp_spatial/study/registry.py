@@ -96,8 +96,8 @@ def _spatial(api: str, *roles: str, **more: Any) -> Model:
 
 
 MODELS: Mapping[str, Model] = {
-    "pooled": _linear("PooledOLS"),
-    "fe": _linear("FixedEffects"),
+    "pooled": _linear("PooledOLS", names={"weights": ""}),  # which is W in a file
+    "fe": _linear("FixedEffects", names={"weights": ""}),
     "re": _linear("RandomEffects"),
     "fd": _linear("FirstDifference"),
     "between": _linear("BetweenOLS"),

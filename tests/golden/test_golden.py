@@ -69,7 +69,7 @@ LATER = {
         for model in ("FixedEffects", "RandomEffects", "PooledOLS", "FirstDifference", "BetweenOLS")
         for method in (
             *("equation", "fit_as", "with_columns", "effects", "other_effects", "rank"),
-            "regressors",
+            *("regressors", "weights"),
         )
     },
     "DifferenceGMM.instrument_table": "tests/models/gmm",

@@ -63,6 +63,8 @@ NO_ROW = {
 # Parameters that no key reaches: for what they are the run gives, or has another word.
 NO_KEY = {
     "table": {"results", "path", "labels", "lang", "rows"},  # of the study, and of Python
+    "fe": {"weights"},  # which is W in a file; weights of rows come with the laboratory's section
+    "pooled": {"weights"},
     "where": {"name"},  # of the note
     "sdm_did": {"treatment"},
     "mediation": {"treatment"},

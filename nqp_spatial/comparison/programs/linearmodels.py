@@ -46,15 +46,19 @@ def panel_ols(result: Any) -> Comparison:
     kinds = tuple(k for k in result.effects_included if k not in model.absorbed.implied)
     _check_effects(kinds, 2)
     y, x = _columns(model.y, model.x)
+    weights = model.weights
+    own = {} if weights is None else {"weights": weights.set_axis(y.index)}
     if kinds:
         given: dict[str, Any] = {f"{k}_effects": True for k in ("entity", "time") if k in kinds}
+        given |= own
         others = [k for k in kinds if k not in ("entity", "time")]
         if others:
             given["other_effects"] = _codes(model.other_effects[others]).set_axis(y.index)
         call = f"y, x, {', '.join(f'{name}=...' for name in given)}"
         theirs = _Theirs.of(PanelOLS, call, y, x, **given)
     else:
-        theirs = _Theirs.of(PooledOLS, "y, [x, 1]", y, x.assign(const=1.0))
+        call = "y, [x, 1]" + ", weights=..." * bool(own)
+        theirs = _Theirs.of(PooledOLS, call, y, x.assign(const=1.0), **own)
     comparison = _least_squares(result, theirs, _BARE_EFFECTS if kinds else _BARE)
     found = theirs.fit()
     comparison.add("loglik", {"loglik": result.loglik}, {"loglik": found.loglik})

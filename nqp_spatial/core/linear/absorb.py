@@ -45,12 +45,16 @@ class Absorber:
         Categories beside the largest kind, up to which nothing is iterated.
     first : int, optional
         The kind that takes the place of the largest.
+    roots : array, shape (n,), optional
+        Square roots of positive weights of the rows: what is removed from columns times these are
+        dummies and trends times these, which is weighted least squares.
     """
 
     kinds: Sequence[Codes]
     trends: Sequence[tuple[Codes, Array]] = ()
     direct: int = DIRECT
     first: int | None = None
+    roots: Array | None = None
 
     @cached_property
     def _main(self) -> int:
@@ -68,18 +72,19 @@ class Absorber:
     def _first(self) -> sp.csr_array:
         """Orthonormal basis of the largest kind and its trend."""
         codes = self.kinds[self._main]
-        blocks = [_dummies(codes)]
+        blocks = [_dummies(codes, self.roots)]
         for mine, (labels, values) in zip(self._own, self.trends, strict=True):
             if mine:
-                blocks.append(_slopes(labels, values))
+                blocks.append(_slopes(labels, values, self.roots))
         return sp.csr_array(sp.hstack(blocks))
 
     @cached_property
     def _others(self) -> sp.csr_array | None:
-        blocks = [_dummies(codes) for i, codes in enumerate(self.kinds) if i != self._main]
+        others = [codes for i, codes in enumerate(self.kinds) if i != self._main]
+        blocks = [_dummies(codes, self.roots) for codes in others]
         for mine, (labels, values) in zip(self._own, self.trends, strict=True):
             if not mine:
-                blocks.append(_slopes(labels, values))
+                blocks.append(_slopes(labels, values, self.roots))
         return sp.csr_array(sp.hstack(blocks)) if blocks else None
 
     @cached_property
@@ -119,13 +124,16 @@ class Absorber:
         return total
 
     def __call__(self, values: Array) -> Array:
-        """What is left of columns, shape (n, k).
+        """What is left of columns, shape (n, k); with weights, of columns times their roots.
 
         Raises
         ------
         NotConvergedError
         """
-        left = values - values.mean(axis=0)
+        if self.roots is None:
+            left = values - values.mean(axis=0)
+        else:
+            left = self.roots[:, None] * (values - weighted_means(values, self.roots))
         for _ in range(2):  # the second pass removes what rounding has left
             left = self._without_first(left)
             if self._others is None:
@@ -172,17 +180,32 @@ def _least_squares(operator: LinearOperator, column: Array) -> Array:
     return np.asarray(found * size)
 
 
-def _dummies(codes: Codes) -> sp.csr_array:
+def weighted_means(values: Array, roots: Array) -> Array:
+    """Means of columns (n, k) with the squares of ``roots`` as weights."""
+    weights = roots**2
+    return np.asarray(weights @ values / weights.sum())
+
+
+def _dummies(codes: Codes, roots: Array | None = None) -> sp.csr_array:
     n = len(codes)
-    size = np.sqrt(np.bincount(codes))
-    return sp.csr_array((1 / size[codes], (np.arange(n), codes)), shape=(n, len(size)))
+    if roots is None:
+        size = np.sqrt(np.bincount(codes))
+        cells = 1 / size[codes]
+    else:
+        size = np.sqrt(np.bincount(codes, roots**2))
+        cells = roots / size[codes]
+    return sp.csr_array((cells, (np.arange(n), codes)), shape=(n, len(size)))
 
 
-def _slopes(codes: Codes, values: Array) -> sp.csr_array:
+def _slopes(codes: Codes, values: Array, roots: Array | None = None) -> sp.csr_array:
     """Values in deviation from the means of categories, of length one; without empty columns."""
-    n, counts = len(codes), np.bincount(codes)
+    n, weights = len(codes), None if roots is None else roots**2
+    counts = np.bincount(codes, weights)
     centred = values - values.mean()
-    centred = centred - (np.bincount(codes, centred) / counts)[codes]
+    inside = centred if weights is None else weights * centred
+    centred = centred - (np.bincount(codes, inside) / counts)[codes]
+    if roots is not None:
+        centred = roots * centred
     length = np.sqrt(np.bincount(codes, centred**2))
     there = length > 1e-10 * max(float(np.abs(values - values.mean()).max()), 1e-300)
     place = np.cumsum(there) - 1

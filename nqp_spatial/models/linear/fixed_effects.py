@@ -33,7 +33,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.prediction import PredictsRows
 from nqp_spatial.models.scores import Prepared
-from nqp_spatial.panel.absorbed import Absorbed, Codes
+from nqp_spatial.panel.absorbed import Absorbed, Codes, roots_of
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import OnDemand
 from nqp_spatial.shared import checks
@@ -66,12 +66,17 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         estimates, but count as observations and clusters. Kept rows are counted in
         ``extra_statistics["n_singletons"]``; "drop" leaves them out, again and again until there
         are none (as reghdfe does), with a warning; ``singletons`` of the result lists them.
+    weights : Series, optional
+        Analytic weights by (entity, time), in any unit: the variance of an error is one over its
+        weight, as with Stata's ``aweight`` and linearmodels' ``weights``. They are scaled to a mean
+        of one, R-squared is weighted, and rows of weight zero are left out, which a note says. Of
+        `did.match`: ``weights=m.panel_weights(y.index)``.
 
     Raises
     ------
     DataError
         By its own class and with labels: missing cells, duplicates, text, infinite values,
-        constant or collinear regressors (also once the effects are removed).
+        constant or collinear regressors (also once the effects are removed); negative weights.
     OptionError
         For an unknown option, or names of regressors that repeat.
 
@@ -92,10 +97,12 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         other_effects: pd.Series | pd.DataFrame | None = None,
         trends: Literal["entity"] | pd.Series | None = None,
         singletons: Literal["keep", "drop"] = "keep",
+        weights: pd.Series | None = None,
     ) -> None:
         check_options(FixedEffects, effects=effects, singletons=singletons)
         sample = Sample.of(y=y, x=x, needs=["x"])
-        absorbed = Absorbed.of(sample.keys, effects, other_effects, trends)
+        roots = roots_of(weights, sample.keys)
+        absorbed = Absorbed.of(sample.keys, effects, other_effects, trends, roots)
         self._specify(sample, absorbed, drop=singletons == "drop")
 
     def with_columns(self, y: pd.Series, x: pd.DataFrame) -> FixedEffects:
@@ -110,6 +117,8 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
     def _specify(self, sample: Sample, absorbed: Absorbed, *, drop: bool = False) -> None:
         self.sample, self.absorbed, self.notes = sample, absorbed, sample.notes
         self._rows, self._singletons = sample.index, sample.index[:0]
+        if absorbed.roots is not None:
+            self._drop_weightless()
         if drop:
             self._drop_singletons()
         self.y, self.x = self.sample.series(), self.sample.frame("x")
@@ -134,9 +143,15 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         """Further categories, on the rows of y."""
         return self.absorbed.others
 
+    @property
+    def weights(self) -> pd.Series | None:
+        """Those of the rows that are used, their mean one; None where rows are not weighted."""
+        roots = self.absorbed.roots
+        return None if roots is None else pd.Series(roots**2, self.y.index, name="weights")
+
     @cached_property
     def _within(self) -> Array:
-        """Y and x free of the effects, shape (nobs, 1 + k)."""
+        """Y and x free of the effects, times the roots of weights, shape (nobs, 1 + k)."""
         return self.absorbed.remove(pd.concat([self.y, self.x], axis=1))
 
     @property
@@ -145,11 +160,14 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         return self.x.shape[1] + self.absorbed.rank
 
     def equation(self) -> _ls.Equation:
-        """Y and x free of the effects, or with a constant."""
+        """Y and x free of the effects, or with a constant; times the roots of weights."""
         if self.absorbed.pooled:
             x = self.x.copy()
             x.insert(0, "const", 1.0)
-            return _ls.Equation(self.y, x, self._rows, self.rank)
+            roots = self.absorbed.roots
+            if roots is None:
+                return _ls.Equation(self.y, x, self._rows, self.rank)
+            return _ls.Equation(self.y * roots, x.mul(roots, axis=0), self._rows, self.rank)
         y = pd.Series(self._within[:, 0], self.y.index, name=self.y.name)
         x = pd.DataFrame(self._within[:, 1:], self.y.index, self.x.columns)
         return _ls.Equation(y, x, self._rows, self.rank, self.absorbed.kept)
@@ -157,15 +175,22 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
     def _label(self, equation: _ls.Equation, found: _ls.Estimate) -> FixedEffectsResults:
         ssr, n = float((found.resid**2).sum()), len(self.y)
         spread = self._within[:, 0] @ self._within[:, 0]
-        total = float(((self.y - self.y.mean()) ** 2).sum())
+        weights, resid = self.weights, found.resid
+        loglik = -n / 2 * (np.log(2 * np.pi * ssr / n) + 1)
+        if weights is None:
+            total = float(((self.y - self.y.mean()) ** 2).sum())
+        else:
+            total = float((weights * (self.y - self._mean(self.y)) ** 2).sum())
+            loglik += 0.5 * float(np.log(weights).sum())
+            resid = found.resid / self.absorbed.roots
         extra = {"n_entities": self.y.index.get_level_values(0).nunique()}
         alone = int(self.absorbed.singletons.sum())
         others = self.absorbed.other_names
         return FixedEffectsResults(
             **self._common(equation, found, effects=self.effects, other_effects=others),
-            resids=found.resid,
-            fitted=(self.y - found.resid).rename("fitted"),
-            loglik=-n / 2 * (np.log(2 * np.pi * ssr / n) + 1),
+            resids=resid,
+            fitted=(self.y - resid).rename("fitted"),
+            loglik=loglik,
             rsquared={"within": 1 - ssr / float(spread), "overall": 1 - ssr / total}
             | self._as_xtreg(found),
             model_name="Pooled regression" if self.absorbed.pooled else "Fixed effects",
@@ -183,11 +208,12 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         """
         if "const" in self.x:
             raise OptionError("A regressor is named 'const', as the constant is. Rename it.")
-        x = equation.x.copy()
-        x.insert(0, "const", 1.0)
-        found = _ls.estimate(replace(equation, y=equation.y + self.y.mean(), x=x), how)
+        x, roots = equation.x.copy(), self.absorbed.roots
+        x.insert(0, "const", 1.0 if roots is None else roots)
+        level = self._mean(self.y) * x["const"]
+        found = _ls.estimate(replace(equation, y=equation.y + level, x=x), how)
         turn = np.eye(len(found.params))
-        turn[0, 1:] = -self.x.mean()
+        turn[0, 1:] = -self._mean(self.x)
         names = found.params.index
         covs = (turn @ cov.to_numpy() @ turn.T for cov in (found.cov, found.unadjusted))
         return _Anchored(
@@ -197,7 +223,7 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
 
     def _as_xtreg(self, found: _ls.Estimate) -> dict[str, float]:
         """R-squared as ``xtreg, fe`` prints it: one kind of effects is removed, others explain."""
-        if self.effects is None:
+        if self.effects is None or self.absorbed.roots is not None:
             return {}
         own = "time" if self.effects == "time" else "entity"
         resid, y = found.resid.to_numpy(), self.y.to_numpy()
@@ -210,6 +236,24 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
                 y, None if rest is None else explained + rest, resid, self.absorbed.groups[own]
             ).items()
         }
+
+    def _mean(self, values: Any) -> Any:
+        """Of a column, or of each column: weighted where rows are."""
+        weights = self.weights
+        if weights is None:
+            return values.mean()
+        return (weights.to_numpy() @ values) / float(weights.sum())
+
+    def _drop_weightless(self) -> None:
+        """Leave out rows of weight zero, and say that rows are weighted."""
+        assert self.absorbed.roots is not None
+        gone = self.absorbed.roots == 0
+        said = note("linear.weights")
+        if gone.any():
+            said = note("linear.weightless", lost=int(gone.sum()), n=len(gone))
+            self.sample = self.sample.restrict(~gone)
+            self.absorbed = self.absorbed.restrict(~gone)
+        self.notes = (*self.notes, *(n for n in (said,) if n not in self.notes))
 
     def _drop_singletons(self) -> None:
         """Leave out rows that are alone in a category."""
@@ -233,7 +277,9 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         """Raise, naming columns, if the data do not identify the regression."""
         columns = pd.concat([self.y, self.x], axis=1)
         within = self._within
-        raw_norm = np.linalg.norm(columns - columns.mean(), axis=0)
+        centred = columns - self._mean(columns)
+        roots = self.absorbed.roots
+        raw_norm = np.linalg.norm(centred if roots is None else centred.mul(roots, axis=0), axis=0)
         gone = columns.columns[np.linalg.norm(within, axis=0) <= 1e-8 * raw_norm]
         if len(gone):
             raise ConstantColumnError(
@@ -309,7 +355,8 @@ class FixedEffectsResults(PredictsRows, _ls.LeastSquaresResults):
     that it removes, all others counting as regressors: "xtreg_within", of deviations from the
     means of entities; "xtreg_between" and "xtreg_overall", squared correlations of what is
     explained without the entity effects with y, of means of entities and of all rows. The last two
-    are missing where the other effects cannot be told from those of entities, as with trends.
+    are missing where the other effects cannot be told from those of entities, as with trends. With
+    weights the first two are weighted, and those of xtreg are missing.
 
     Attributes
     ----------

@@ -45,16 +45,18 @@ class PooledOLS(FixedEffects):
         Outcome, indexed by (entity, time); the panel may be unbalanced.
     x : DataFrame, shape (nobs, k)
         Without a constant.
+    weights : Series, optional
+        Analytic weights by (entity, time), as in :class:`FixedEffects`.
 
     Raises
     ------
     DataError
         By its own class and with labels: missing cells, duplicates, text, infinite values,
-        constant or collinear regressors.
+        constant or collinear regressors; negative weights.
     """
 
-    def __init__(self, y: pd.Series, x: pd.DataFrame) -> None:
-        super().__init__(y, x, effects=None)
+    def __init__(self, y: pd.Series, x: pd.DataFrame, *, weights: pd.Series | None = None) -> None:
+        super().__init__(y, x, effects=None, weights=weights)
 
 
 Method = Literal["swamy-arora", "harmonic", "wallace-hussain", "amemiya", "nerlove"]
