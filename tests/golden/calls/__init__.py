@@ -10,6 +10,7 @@ from ..registry import Group
 NAMES = (
     "comparisons",
     "data",
+    "did_matching",
     "dynamic",
     "indices",
     "moments",

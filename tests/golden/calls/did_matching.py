@@ -1,0 +1,88 @@
+"""Matching, and regressions on matched samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import nqp_spatial as nqp
+
+from ..ground import CONTROLS, POLICY, castle, y
+from ..registry import Group, shared
+
+case = Group("did_matching", nqp.did.match, nqp.did.MatchResult)
+
+
+@shared
+def group() -> pd.Series:
+    """States that adopt at some time, 1 in all their years."""
+    return castle()[POLICY].groupby(level=0).transform("max").rename("group")
+
+
+@shared
+def first_year() -> pd.DataFrame:
+    return castle()[CONTROLS].xs(2000, level=1)
+
+
+@shared
+def adopts() -> pd.Series:
+    return group().xs(2000, level=1)
+
+
+@shared
+def matched() -> Any:
+    return nqp.did.match(adopts(), first_year(), k=2, caliper=0.2)
+
+
+@case("match")
+def _() -> Any:
+    found = matched()
+    change = y().xs(2010, level=1) - y().xs(2005, level=1)
+    errors = {
+        "simple": found.att(change),
+        "abadie-imbens": found.att(change, std_error="abadie-imbens", neighbours=2),
+    }
+    return [
+        found,
+        found.balance,
+        found.balance_tests,
+        found.pairs,
+        found.weights,
+        found.matched,
+        errors,
+        found.notes,
+    ]
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "mahalanobis": {"metric": "mahalanobis"},
+    "once": {"replace": False},
+    "radius": {"method": "radius", "caliper": 0.1, "common_support": "treated"},
+    "kernel": {"method": "kernel", "kernel": "biweight", "bandwidth": 0.1},
+    "entropy": {"method": "entropy", "moments": 2},
+    "by time": {"by": "time", "common_support": "both"},
+}
+
+
+@case.each("match", OPTIONS)
+def _(options: dict[str, Any]) -> Any:
+    if "by" in options:
+        found = nqp.did.match(group(), castle()[["l_income", "poverty"]], **options)
+        return [found.weights, found.score, found.support, found.by_period]
+    found = nqp.did.match(adopts(), first_year(), **options)
+    return [found.weights, found.score, found.support, found.balance_tests]
+
+
+@case("weights/fixed effects")
+def _() -> Any:
+    weights = matched().panel_weights(y().index)
+    return nqp.FixedEffects(y(), castle()[[POLICY]], weights=weights).fit()
+
+
+@case("weights/pooled")
+def _() -> Any:
+    weights = np.exp(castle()["l_income"])
+    model = nqp.PooledOLS(y(), castle()[[POLICY]], weights=weights)
+    return [model.fit(cov_type="robust"), model.weights]
