@@ -131,6 +131,8 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
         policy = nqp.SpatialDiD(y, f["did"], x, queen).fit()
         found += [policy.policy_impact(), policy.indirect_source()]
         found += [staggered(y), *calculations(f)]
+        found += [nqp.did.implied_bias(policy)]
+        found += calculations(f)
     return {type(result): result for result in found}
 
 

@@ -59,6 +59,7 @@ NO_ROW = {
     "unit_root": "diagnostics.unit_root, through unit_root_table",
     "compare_weights": "each spatial model under each of its weights",
     "match": "the laboratory's rows come with its section",
+    "implied_bias": "the laboratory's rows come with its section",
     "crosscheck": "a result is checked in Python, with its data at hand",
 }
 # Parameters that no key reaches: for what they are the run gives, or has another word.

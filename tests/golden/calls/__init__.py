@@ -11,6 +11,7 @@ NAMES = (
     "comparisons",
     "data",
     "did_matching",
+    "did_impact",
     "dynamic",
     "indices",
     "moments",

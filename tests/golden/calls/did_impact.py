@@ -1,0 +1,49 @@
+"""What a policy did and what spillovers do to its evaluation: impact, source, bias, checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nqp_spatial as nqp
+
+from ..ground import CONTROLS, POLICY, castle, contiguous, regions, y
+from ..registry import Group, shared
+
+d = nqp.did
+case = Group("did_impact", d.implied_bias, d.ImpliedBias)
+
+
+@shared
+def fitted() -> Any:
+    return nqp.SpatialDiD(y(), castle()[POLICY], castle()[CONTROLS], contiguous()).fit()
+
+
+@case("policy_impact")
+def _() -> Any:
+    found = fitted().policy_impact()
+    return {
+        "cells": found.cells,
+        "sums": found.sums(["period", regions()]),
+        "means": found.means("treated"),
+        "path": found.path("mean", level=0.9),
+        "plot": found.plot(),
+        "words": repr(found),
+    }
+
+
+@case("indirect_source")
+def _() -> Any:
+    found = fitted().indirect_source(level=0.9)
+    return {"frame": found.to_frame(), "tests": dict(found.tests), "words": repr(found)}
+
+
+@case("implied_bias")
+def _() -> Any:
+    found = d.implied_bias(fitted(), cov_type="robust", level=0.9)
+    return {
+        "frame": found.to_frame(),
+        "bias": [found.estimate, found.std_error],
+        "tests": dict(found.tests),
+        "plot": found.plot(),
+        "words": repr(found),
+    }
