@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -15,13 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.core.linear import threshold as core
-from nqp_spatial.exceptions import FileFormatError, OptionError, OutputError, UnbalancedPanelError
+from nqp_spatial.exceptions import OptionError, UnbalancedPanelError
 from nqp_spatial.language.catalogue import note, word, words
 from nqp_spatial.models.bootstrap import check_whole
 from nqp_spatial.models.threshold.search import ORDINALS, ThresholdSearch
 from nqp_spatial.results import Findings, Frame, Named, Results, TestResult
 from nqp_spatial.shared import parallel
-from nqp_spatial.shared.files import replacing
+from nqp_spatial.shared.checkpoint import Checkpoint
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Count, Seed, check_level, check_options
 from nqp_spatial.shared.text import figures, format_frame, html_frame
@@ -349,7 +347,9 @@ def bootstrap_draws(
     check_options(PanelThresholdResults.bootstrap_test, method=method)
     replications, seed = check_whole("replications", replications, 1), check_whole("seed", seed, 0)
     rows = _rows(search, method)
-    file = None if checkpoint is None else Checkpoint.open(checkpoint, search, seed, method)
+    key = f"{search.key} {core.BLOCK} {seed} {method}"
+    what = "a threshold bootstrap"
+    file = None if checkpoint is None else Checkpoint.open(checkpoint, key, what)
     blocks = -(-replications // core.BLOCK)
     found = {}
     for number, name in enumerate(ORDINALS[: search.options.thresholds]):
@@ -416,71 +416,3 @@ def _rows(search: ThresholdSearch, method: str) -> npt.NDArray[Any]:
             "Type method='wild', which gives each entity's own residuals a random sign."
         )
     return np.arange(len(index)).reshape(n_entities, -1)
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Draws on disk, with a hash of what they are draws of."""
-
-    path: Path
-    key: str
-
-    @classmethod
-    def open(
-        cls, path: str | os.PathLike[str], search: ThresholdSearch, seed: int, method: str
-    ) -> Checkpoint:
-        """The file at ``path``, which need not exist yet.
-
-        Raises
-        ------
-        OutputError
-            No such folder.
-        FileFormatError
-            A file that is not a checkpoint.
-        OptionError
-            A checkpoint of other data, options, seed or method.
-        """
-        file = cls(Path(path), f"{search.key} {core.BLOCK} {seed} {method}")
-        if not file.path.parent.is_dir():
-            raise OutputError(
-                f"The folder {str(file.path.parent)!r} does not exist. Make it first."
-            )
-        if file.path.exists() and file._load()["key"] != file.key:
-            raise OptionError(
-                f"{file.path.name!r} is the checkpoint of another model: data, options, seed or "
-                "method differ. Name another file, or remove that one."
-            )
-        return file
-
-    def draws(self, number: int) -> Array:
-        """What is there of a test."""
-        empty = np.empty(0)
-        return self._load().get(f"draws_{number}", empty) if self.path.exists() else empty
-
-    def write(self, number: int, values: Array) -> None:
-        """Replace the draws of a test; a reader sees the old file or the new one.
-
-        Several processes may have one file: draws follow from the seed, so that the longer list
-        begins with the shorter one, which it is not replaced by.
-        """
-        content = self._load() if self.path.exists() else {"key": np.array(self.key)}
-        if len(content.get(f"draws_{number}", ())) >= len(values):
-            return
-        content[f"draws_{number}"] = values
-        with replacing(self.path) as part, part.open("wb") as stream:
-            np.savez(stream, **content)
-
-    def _load(self) -> dict[str, Any]:
-        try:
-            with self.path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                content = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise self._unreadable() from error
-        if "key" not in content:
-            raise self._unreadable()
-        return content
-
-    def _unreadable(self) -> FileFormatError:
-        return FileFormatError(
-            f"{self.path.name!r} is not a checkpoint of a threshold bootstrap. Name another file."
-        )
