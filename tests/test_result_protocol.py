@@ -132,6 +132,8 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
         found += [policy.policy_impact(), policy.indirect_source()]
         found += [staggered(y), *calculations(f)]
         found += [nqp.did.implied_bias(policy)]
+        policy = nqp.SpatialDiD(y, f["did"], x, queen)
+        found += [policy.placebo(draws=30), policy.placebo("time", lags=[1])]
         found += calculations(f)
     return {type(result): result for result in found}
 

@@ -7,3 +7,6 @@ from .matched import MatchResult as MatchResult
 from .matching import match as match
 from .model import SpatialDiD as SpatialDiD
 from .model import SpatialDiDResults as SpatialDiDResults
+from .placebo import PlaceboResult as PlaceboResult
+from .placebo import TimePlaceboResult as TimePlaceboResult
+from .placebo import placebo as placebo

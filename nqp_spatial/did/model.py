@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
@@ -21,9 +21,14 @@ from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.spatial.family import SpatialDurbin
 from nqp_spatial.models.spatial.model import Specification
 from nqp_spatial.models.spatial.results import SpatialResults
+from nqp_spatial.panel.keys import cut
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Unpack, shared_options
+from nqp_spatial.weights import as_graph, subset
+
+if TYPE_CHECKING:
+    from nqp_spatial.did.placebo import Kind, PlaceboResult, TimePlaceboResult
 
 
 class SpatialDiD(SpatialDurbin):
@@ -101,6 +106,38 @@ class SpatialDiD(SpatialDurbin):
             )
         return cls(y, x[name], x.drop(columns=name), graph, **options)
 
+    def with_treatment(self, treatment: pd.Series, **options: Any) -> Self:
+        """The same specification with another policy, under other options if they are given.
+
+        Parameters
+        ----------
+        treatment : Series
+            By (entity, time). It may have fewer rows than the model, which is then one of these:
+            weights are those among the entities that are left, not normalised again.
+        **options
+            Of the class, such as ``correction``.
+        """
+        rows, (y, _, x) = treatment.index, self._columns
+        graph, chosen = self.design.given_graph, self._options | options
+        if len(rows) < len(y):
+            y, x = cut(y, rows, "y"), None if x is None else cut(x, rows, "x")
+            entities, periods = rows.unique(0), rows.unique(1)
+            if isinstance(graph, Mapping):
+                graph = {t: _among(own, entities) for t, own in graph.items() if t in periods}
+            else:
+                graph = _among(graph, entities)
+            if (given := chosen["observation_weights"]) is not None:
+                chosen["observation_weights"] = cut(given, rows, "observation_weights")
+            if (second := chosen.get("durbin_graph")) is not None:
+                chosen["durbin_graph"] = _among(second, entities)
+        return type(self)(y, treatment.rename(self.treatment), x, graph, **chosen)
+
+    def placebo(self, kind: Kind = "space", **options: Any) -> PlaceboResult | TimePlaceboResult:
+        """The policy where it was not: see :func:`nqp_spatial.did.placebo`, with its options."""
+        from nqp_spatial.did.placebo import placebo
+
+        return placebo(self, kind, **options)
+
     @property
     def _columns(self) -> tuple[Any, ...]:
         x = self.sample.frame("x") if "x" in self.sample else None
@@ -112,6 +149,12 @@ class SpatialDiD(SpatialDurbin):
     def _results_fields(self, lagged: tuple[str, ...], spectrum: Spectrum) -> dict[str, Any]:
         own = {"treatment": self.treatment, "treated_entities": self.treated_entities}
         return super()._results_fields(lagged, spectrum) | own
+
+
+def _among(graph: Any, entities: pd.Index) -> Any:
+    """Weights among some entities."""
+    graph = as_graph(graph)
+    return graph if len(graph.unique_ids) == len(entities) else subset(graph, entities)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -95,6 +95,9 @@ LATER = {
     "SpatialResults.policy_impact": "tests/effects/test_policy.py",
     "SpatialResults.indirect_source": "tests/effects/test_source.py",
     "paths": "tests/plots/test_events.py",
+    **dict.fromkeys(
+        ("SpatialDiD.placebo", "SpatialDiD.with_treatment"), "the group did_placebo, tests/did"
+    ),
 }
 
 

@@ -61,6 +61,7 @@ NO_ROW = {
     "match": "the laboratory's rows come with its section",
     "implied_bias": "the laboratory's rows come with its section",
     "crosscheck": "a result is checked in Python, with its data at hand",
+    "placebo": "the laboratory's rows come with its section",
 }
 # Parameters that no key reaches: for what they are the run gives, or has another word.
 NO_KEY = {

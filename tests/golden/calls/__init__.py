@@ -12,6 +12,7 @@ NAMES = (
     "data",
     "did_matching",
     "did_impact",
+    "did_placebo",
     "dynamic",
     "indices",
     "moments",
