@@ -1,8 +1,8 @@
 from .cohorts import first_treated as first_treated
 from .cohorts import first_years as first_years
 from .cohorts import treatment as treatment
-from .implied_bias import implied_bias as implied_bias
 from .implied_bias import ImpliedBias as ImpliedBias
+from .implied_bias import implied_bias as implied_bias
 from .matched import MatchResult as MatchResult
 from .matching import match as match
 from .model import SpatialDiD as SpatialDiD

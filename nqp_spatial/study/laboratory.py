@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -34,6 +34,10 @@ def inquire(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int
                     answer = found.did[own.place] = own.answer()
                     frames = found.did_frames[own.place] = dict(answer.frames)
                     frames |= own.asked_of(answer)
+                    if hasattr(answer, "panel_weights"):
+                        model = study.base_of(asked)
+                        found.did[f"{own.place}-{model}"] = own.on_the_matched(answer)
+                        found.did_frames[f"{own.place}-{model}"] = {}
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,15 @@ class _Ask:
                 )
         return made
 
+    def on_the_matched(self, match: Any) -> Findings:
+        """The regression of the study on the rows that were matched, with their weights."""
+        options = self.study.fitted[self.study.base_of(self.asked)]
+        asked = call(self.study, self.data, self.outcome, options)
+        weights = match.panel_weights(self._y().index)
+        kept = replace(asked, options={**asked.options, "weights": weights})
+        fitted: Findings = kept.specify().fit(**kept.fit)
+        return fitted
+
     def _options(self) -> dict[str, Any]:
         """What the file says, with columns in place of their names."""
         given, panel = self.row.given(self.asked), self.data.panel
@@ -128,10 +141,14 @@ class _Ask:
         """The policy; its name, where the question is about a model that has it."""
         assert self.study.policy is not None  # `consistency` asks for it
         name = self.study.policy.name
-        return name if "model" in self.row.roles else noted(self.data.panel, name)
+        of_model = {"model", "res"} & set(self.row.roles)
+        return name if of_model else noted(self.data.panel, name)
 
-    def _treated(self) -> Any:
-        return self._treatment()
+    def _treated(self) -> pd.Series:
+        """Who is treated at some time, in all rows."""
+        assert self.study.policy is not None
+        on: pd.Series = noted(self.data.panel, self.study.policy.name)
+        return on.groupby(level=0).transform("max")
 
     def _x(self) -> pd.DataFrame | None:
         own = self.asked.controls if self.asked.has("controls") else None
@@ -168,9 +185,9 @@ class _Ask:
         """The specification of a model of the study, not fitted."""
         options = self.study.fitted[self.study.base_of(self.asked)]
         asked = call(self.study, self.data, self.outcome, options)
-        return type(asked)(
-            asked.row, asked.roles, under(asked.options, self.found.graphs), asked.fit
-        ).specify(self.weights, self.found.graphs[self.weights] if self.weights else None)
+        whole = replace(asked, options=under(asked.options, self.found.graphs))
+        graph = self.found.graphs[self.weights] if self.weights else None
+        return whole.specify(self.weights, graph)
 
     def _event_study(self) -> Any:
         """What another question has made."""

@@ -694,6 +694,11 @@ _SUMMED = Annotated[
 
 # Difference-in-differences: everything around the effect.
 DID: Mapping[str, Question] = {
+    "placebo": Question("did:placebo", names={"kind": "form"}),
+    "match": Question(  # and the regression of the model on the matched sample
+        "did:match", about=("fe", "pooled"), own=own(model=(Text, None))
+    ),
+    "implied_bias": Question("did:implied_bias", about=("sdm_did",)),
     "policy_impact": Question(  # by: sums over labels of a column
         "models:SpatialResults.policy_impact",
         about=_WITH_EFFECTS,

@@ -267,7 +267,7 @@ def _of_covariance(entry: Entry, **of_model: Any) -> Iterable[Problem]:
     """What the options of the covariance have against what is said; they need no data."""
     known = found("models.covariance:Covariance").__annotations__
     given = {name: value for name, value in entry.said.items() if name in known}
-    given.setdefault("cov_type", entry.cov_type)
+    given.setdefault("cov_type", entry.cov_type or of_model["equal"])
     if not set(given.get("clusters", ())) <= {"entity", "time"}:
         given["clusters"] = "entity"  # in place of columns
     if given["cov_type"] == "conley":
@@ -345,7 +345,10 @@ class Question(Row):
     def roles(self) -> tuple[str, ...]:
         """Parameters that the run passes; of a method the result that has it."""
         own = ("self",) if "." in self.api else ()
-        return *own, *(n for n in parameters(self.function) if n in (*OF_DATA, *OF_FITS))
+        named = [n for n in parameters(self.function) if n in (*OF_DATA, *OF_FITS)]
+        if {"res", "model"} & set(named):  # which have their W
+            named.remove("graph") if "graph" in named else None
+        return *own, *named
 
     @property
     def estimates(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from pandas.testing import assert_frame_equal
 
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import StudyFileError
@@ -26,6 +27,11 @@ def spatial():
 
 ASKED = """\
 did:
+  placebo: {draws: 39}
+  mine: {kind: placebo, model: fe, draws: 39, form: mixed, within: side, seed: 3}
+  early: {kind: placebo, model: fe, form: time}
+  match: {method: kernel, by: time}
+  implied_bias: {}
   policy_impact: {by: [period, side]}
   source: {kind: indirect_source, level: 0.9}
 """
@@ -66,6 +72,50 @@ def test_a_question_under_a_name_of_ones_own(asked):
     assert "source, near: Source of the indirect effect" in text_of(
         asked, "source-near-indirect-source"
     )
+
+
+def fixed():
+    y, did, x, _ = data()
+    return nqp.FixedEffects(y, did.to_frame().join(x))
+
+
+PLACEBOS = {  # by the names of their files
+    "placebo-near": lambda: nqp.did.placebo(nqp.SpatialDiD(*data()), draws=39, seed=0),
+    "mine": lambda: nqp.did.placebo(
+        *(fixed(), "mixed"), draws=39, seed=3, within=frame()["side"].groupby(level=0).first()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLACEBOS)
+def test_placebos_of_models_of_the_study(asked, name):
+    expected = PLACEBOS[name]()
+    record = written(asked)["did"][name]["frames"]
+    assert_record(record["placebo"], expected.frames["placebo"].frame)
+    assert_frame_equal(asked.did[name].draws, expected.draws)
+
+
+def test_a_placebo_in_time(asked):
+    expected = nqp.did.placebo(fixed(), "time")
+    assert_record(written(asked)["did"]["early"]["frames"]["placebo-time"], expected.to_frame())
+
+
+def test_a_regression_of_the_matched(asked):
+    y, did, x, _ = data()
+    ever = did.groupby(level=0).transform("max")
+    with pytest.warns(nqp.exceptions.DataWarning, match="2 of 96 treated units have no match"):
+        matched = nqp.did.match(ever, x, method="kernel", by="time")
+    record = written(asked)["did"]
+    assert_record(record["match"]["frames"]["balance"], matched.balance)
+    weights = matched.panel_weights(y.index)
+    expected = nqp.FixedEffects(y, did.to_frame().join(x), weights=weights).fit()
+    assert_record(record["match-fe"]["estimates"][""], expected.to_frame())
+    assert "weight zero and are left out" in text_of(asked, "match-fe")
+
+
+def test_the_bias_that_spillovers_imply(asked):
+    record = written(asked)["did"]["implied_bias-near"]["frames"]["implied-bias"]
+    assert_record(record, nqp.did.implied_bias(spatial()).to_frame())
 
 
 @pytest.mark.parametrize(
