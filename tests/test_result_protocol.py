@@ -22,7 +22,6 @@ from shapely import box
 
 import nqp_spatial as nqp
 from nqp_spatial import tables
-from nqp_spatial.did.staggered_results import Averages, StaggeredResults
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.language.headings import headed
@@ -127,6 +126,7 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             nqp.comparison.specification_path(y, x, queen),
             nqp.diagnostics.grid_bootstrap(durbin.fit(), draws=39),
             nqp.diagnostics.beta_convergence(levels, x, groups=groups),
+            nqp.did.Staggered(y, f["did"]).fit(),
         ]
         policy = nqp.SpatialDiD(y, f["did"], x, queen).fit()
         found += [policy.policy_impact(), policy.indirect_source()]
@@ -136,38 +136,6 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
         found += [policy.placebo(draws=30), policy.placebo("time", lags=[1])]
         found += calculations(f)
     return {type(result): result for result in found}
-
-
-def staggered(y: pd.Series) -> StaggeredResults:
-    """As an estimator of staggered adoption makes it."""
-    rng = np.random.default_rng(0)
-    kinds = {"event_time": [-1, 0, 1], "cohort": [2014, 2015], "year": [2014, 2015]}
-    cells = pd.MultiIndex.from_product([[2014, 2015], [2015, 2016]], names=["cohort", "year"])
-    rows = {"event": 0, "cohort": 1, "period": 2}
-    indices = {k: pd.Index(list(kinds.values())[i], name=list(kinds)[i]) for k, i in rows.items()}
-    averages = {}
-    for kind, index in {**indices, "cell": cells}.items():
-        scores = rng.normal(size=(16, len(index)))
-        counts = {"n_treated": np.full(len(index), 6)}
-        estimate, cov = scores.mean(axis=0), scores.T @ scores
-        averages[kind] = Averages(index, estimate, cov, (0.5, 0.2), scores, counts)
-    return StaggeredResults(
-        params=pd.Series([0.5], ["did"], name="estimate"),
-        cov=pd.DataFrame([[0.04]], ["did"], ["did"]),
-        nobs=len(y),
-        resids=y * np.nan,
-        fitted=y * np.nan,
-        loglik=None,
-        rsquared={},
-        dependent="y",
-        cov_type="clustered by entity",
-        model_name="Callaway-Sant'Anna",
-        provenance={"notes": tuple(y.attrs["notes"])},
-        treatment="did",
-        method="callaway-santanna",
-        averages=averages,
-        pretrend=TestResult("Wald", "no effects before the policy", 1.2, 2, 0.5),
-    )
 
 
 def calculations(f: pd.DataFrame) -> list[Calculation]:

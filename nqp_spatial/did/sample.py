@@ -85,6 +85,22 @@ class Adoption:
         rows = np.bincount(self.keys.entity, minlength=len(self.cohort))
         return np.bincount(self.keys.entity, self.on, minlength=len(self.cohort)) == rows
 
+    @cached_property
+    def unsure(self) -> Mask:
+        """Whether an entity has no row just before its first treated one, shape (n_entities,).
+
+        Then it may have been treated earlier than its rows show.
+        """
+        keys = self.keys
+        starts = np.flatnonzero(self.on & (keys.period == self.cohort[keys.entity]))
+        before = np.maximum(starts - 1, 0)
+        follows = (keys.entity[before] == keys.entity[starts]) & (
+            keys.period[before] == keys.period[starts] - 1
+        )
+        found = np.zeros(len(self.cohort), dtype=bool)
+        found[keys.entity[starts[~follows & (keys.period[starts] > 0)]]] = True
+        return found
+
     @property
     def entities(self) -> pd.Index:
         """Labels of those treated in some period."""

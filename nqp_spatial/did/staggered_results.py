@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ from nqp_spatial.core.did import influence
 from nqp_spatial.results import Frame, Named, Results, TestResult, Tests
 from nqp_spatial.shared.options import Level, check_level, check_option
 from nqp_spatial.shared.text import format_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Array = npt.NDArray[np.float64]
 Multipliers = Literal["mammen", "rademacher", "normal"]
@@ -94,6 +97,8 @@ class StaggeredResults(Results):
         That there are no effects before the policy; None where there is nothing to test.
     cohorts : Series
         Number of entities by first treated period.
+    works : str
+        To cite.
     draws, seed, multipliers : int, int, {"mammen", "rademacher", "normal"}
         Of the simultaneous bands. They are drawn when they are first asked for.
     """
@@ -103,9 +108,14 @@ class StaggeredResults(Results):
     averages: Mapping[str, Averages]
     pretrend: TestResult | None = None
     cohorts: pd.Series = field(default_factory=lambda: pd.Series(dtype=int))
+    works: str = ""
     draws: int = 999
     seed: int = 0
     multipliers: Multipliers = "mammen"
+
+    def cite(self) -> str:
+        """The works to cite for the method."""
+        return self.works
 
     @property
     def focus(self) -> str:
@@ -153,7 +163,7 @@ class StaggeredResults(Results):
         there = error > 0
         tail = np.full(len(error), np.nan)
         tail[there] = 2 * law.sf(np.abs(one.estimate[there] / error[there]))
-        band = max(float(np.quantile(self._maxima[kind], level)), width) if there.any() else width
+        band = max(float(np.quantile(self._maxima(kind), level)), width) if there.any() else width
         columns = {
             "estimate": one.estimate,
             "std_error": error,
@@ -180,13 +190,15 @@ class StaggeredResults(Results):
         return pd.DataFrame(one.cov, one.index, one.index)
 
     @cached_property
-    def _maxima(self) -> Mapping[str, Array]:
-        options: dict[str, Any] = {
-            "draws": self.draws,
-            "seed": self.seed,
-            "kind": self.multipliers,
-        }
-        return {kind: one.maxima(**options) for kind, one in self.averages.items()}
+    def _drawn(self) -> dict[str, Array]:
+        return {}
+
+    def _maxima(self, kind: str) -> Array:
+        """Drawn when they are first asked for, and kept."""
+        if kind not in self._drawn:
+            options: dict[str, Any] = {"draws": self.draws, "seed": self.seed}
+            self._drawn[kind] = self.averages[kind].maxima(**options, kind=self.multipliers)
+        return self._drawn[kind]
 
     @property
     def means(self) -> pd.DataFrame:
@@ -219,6 +231,31 @@ class StaggeredResults(Results):
         found = {"staggered-means": self.means}
         found |= {_FRAMES.get(k, f"staggered-{k}"): self.by(k) for k in self.averages}
         return Named((name, Frame.of(name, frame)) for name, frame in found.items())
+
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """Effects over event time with both intervals; by cohort and by period."""
+        drawn: dict[str, Callable[..., Axes]] = {"event": self._paths}
+        drawn |= {kind: self._forest(kind) for kind in ("cohort", "period")}
+        return Named((kind, draw) for kind, draw in drawn.items() if kind in self.averages)
+
+    def _paths(self, *, level: float = 0.95, ax: Axes | None = None, lang: str = "en") -> Axes:
+        from nqp_spatial.plots.events import paths
+
+        frame = self.by("event", level=level)
+        base = frame.index[frame["std_error"] == 0].tolist()
+        return paths(frame, base=base or None, level=level, ax=ax, notes=self.notes, lang=lang)
+
+    def _forest(self, kind: str) -> Callable[..., Axes]:
+        def draw(*, level: float = 0.95, ax: Axes | None = None, lang: str = "en") -> Axes:
+            from nqp_spatial.plots.forest import forest
+
+            options: dict[str, Any] = {"level": level, "ax": ax, "notes": self.notes, "lang": lang}
+            frame = self.by(kind, level=level)[["estimate", "lower", "upper"]]
+            figure = forest(frame, variable=self.treatment, **options)
+            return figure.axes[0] if ax is None else ax
+
+        return draw
 
     def summary(self) -> str:
         """Overall effect, effects by event time, and the test of effects before the policy."""

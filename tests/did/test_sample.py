@@ -34,6 +34,15 @@ def test_cohorts_are_the_first_treated_periods_whatever_the_order_of_rows():
     assert not found.always.any()
 
 
+def test_who_has_no_row_just_before_the_policy_may_have_been_treated_earlier():
+    found = _adoption(_column(absent=[("a", 2011), ("b", 2011), ("d", 2014)]))
+    assert found.keys.entities[found.unsure].tolist() == ["a"]
+    assert not _adoption(_column()).unsure.any()
+    with pytest.warns(DataWarning, match="treated in every period"):
+        late = _adoption(_column(absent=[("b", year) for year in range(2010, 2014)]))
+    assert late.keys.entities[late.unsure].tolist() == ["b"]
+
+
 def test_event_time_counts_periods_by_the_clock_and_knows_absent_ones():
     column = _column(absent=[(e, 2013) for e in FIRST] + [("b", 2010)])
     found = _adoption(column)

@@ -23,7 +23,7 @@ import nqp_spatial as nqp
 from nqp_spatial.cities.matching import CityMatch
 from nqp_spatial.comparison import Heterogeneity, SpecificationPath
 from nqp_spatial.datasets.studies.study import SimulatedStudy
-from nqp_spatial.did import SpatialDiDResults
+from nqp_spatial.did import SpatialDiDResults, StaggeredResults
 from nqp_spatial.models import (
     BetweenOLSResults,
     DynamicGMMResults,
@@ -56,6 +56,7 @@ RESULTS = {
     Results: (),
     SpatialResults: ("rho", "lambda_", "sigma2", "lagged", "entities", "variables"),
     SpatialDiDResults: ("treatment", "treated_entities"),
+    StaggeredResults: ("treatment", "method", "pretrend", "cohorts"),
     SpatialIVResults: (
         *("given_endogenous", "endogenous", "instruments", "dropped_instruments", "error"),
         *("robust", "treatment", "overidentification"),

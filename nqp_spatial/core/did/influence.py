@@ -20,10 +20,14 @@ _GOLDEN = (1 + 5**0.5) / 2
 
 
 def by_cluster(influence: Array, clusters: Codes) -> Array:
-    """Sums of the rows (n, q) of an influence function within clusters, shape (n_clusters, q)."""
-    if len(np.unique(clusters)) == len(clusters):
+    """Sums of the rows (n, q) of an influence function within clusters, shape (n_clusters, q).
+
+    Codes of clusters are from zero, each used.
+    """
+    n_clusters = int(clusters.max()) + 1
+    if n_clusters == len(clusters):
         return influence
-    out = np.zeros((int(clusters.max()) + 1, influence.shape[1]))
+    out = np.zeros((n_clusters, influence.shape[1]))
     np.add.at(out, clusters, influence)
     return out
 

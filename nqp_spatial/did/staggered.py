@@ -1,0 +1,207 @@
+"""The effect of a policy that entities adopt at different times, by estimators made for that.
+
+Two-way fixed effects compare those treated late with those treated early, whose effects may still
+change (Goodman-Bacon 2021). Each method here compares the treated with entities that are not
+treated at that time, and averages afterwards.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import pandas as pd
+
+from nqp_spatial.did.sample import Adoption
+from nqp_spatial.did.staggered_results import Multipliers, StaggeredResults
+from nqp_spatial.exceptions import OptionError
+from nqp_spatial.models.covariance import Covariance, CovarianceOptions
+from nqp_spatial.panel.described import Described
+from nqp_spatial.panel.sample import Sample
+from nqp_spatial.shared.options import (
+    Count,
+    Seed,
+    Unpack,
+    check_options,
+    shared_options,
+    whole,
+)
+
+CS, SA, STACKED = "callaway-santanna", "sun-abraham", "stacked"
+Method = Literal["callaway-santanna", "sun-abraham", "stacked"]
+Control = Literal["never", "not-yet", "last"]
+
+_FILES = {
+    CS: "nqp_spatial.did.callaway_santanna",
+    SA: "nqp_spatial.did.sun_abraham",
+    STACKED: "nqp_spatial.did.stacked",
+}  # each with a function ``estimate(model, cov, bands)``
+_BELONGS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    "control": {CS: ("never", "not-yet"), SA: ("never", "last"), STACKED: ("never", "not-yet")},
+    "est_method": {CS: None},
+    "anticipation": {CS: None, SA: None, STACKED: None},
+    "base_period": {CS: None},
+    "unbalanced": {CS: None},
+    "shares": {SA: None},
+    "window": {STACKED: None},
+    "stack_weights": {STACKED: None},
+}  # options by the methods that have them, with the values that these allow
+
+
+class Staggered(Described):
+    """Effects of a policy adopted at different times, where they may differ between adopters.
+
+    Parameters
+    ----------
+    y : Series
+        Outcome, indexed by (entity, time).
+    treatment : Series
+        0 before and 1 from the first treated period on, same index.
+    x : DataFrame, optional
+        Controls. With "callaway-santanna" covariates of the parallel trends, of the earlier of the
+        two periods compared; in the others regressors.
+    method : {"callaway-santanna", "sun-abraham", "stacked"}
+        Effects of each cohort in each period by two groups before and after [1]_; a regression with
+        an effect for each cohort and event time [2]_; one regression of all cohorts' own panels,
+        each with clean controls, stacked [3]_.
+    control : {"never", "not-yet", "last"}
+        Who the treated are compared with: entities that are never treated; those and the ones that
+        are treated later ("callaway-santanna", "stacked"); the cohort treated last, before it is
+        ("sun-abraham"). Where nobody is never treated, "not-yet" has the last cohort as a control.
+    est_method : {"dr", "reg", "ipw"}
+        Of "callaway-santanna" with covariates: doubly robust, regression of the outcome, weighting
+        by the odds of the treatment.
+    anticipation : int
+        Periods before the policy in which it may have effects already; the base is before them.
+    base_period : {"varying", "universal"}
+        Of "callaway-santanna": before the policy, changes from the period just before, or from the
+        base of the effects.
+    unbalanced : {"drop", "cross-sections"}
+        Of "callaway-santanna": entities that lack periods are left out; or rows before and after
+        count as cross-sections, in which entities need not be the same.
+    shares : {"known", "estimated"}
+        Of "sun-abraham": whether standard errors take the shares of cohorts as given (as fixest
+        does) or as estimates of shares in a population (as eventstudyinteract does).
+    window : (int, int), optional
+        Of "stacked": first and last event time, such as (-4, 5); a cohort that has not all of them
+        is left out. By default the widest that all cohorts have.
+    stack_weights : {"none", "corrective"}
+        Of "stacked": all rows count alike [3]_, or controls so that each cohort's weigh as its
+        treated do [4]_.
+
+    Raises
+    ------
+    TreatmentError
+        The treatment is not 0/1 or switches off; nobody is never treated, or nobody has periods
+        before the policy, where the method needs them.
+    OptionError
+        An unknown option, or one of another method.
+
+    References
+    ----------
+    .. [1] Callaway, B. and Sant'Anna, P. H. C. (2021). Difference-in-differences with multiple
+       time periods. Journal of Econometrics 225, 200-230.
+    .. [2] Sun, L. and Abraham, S. (2021). Estimating dynamic treatment effects in event studies
+       with heterogeneous treatment effects. Journal of Econometrics 225, 175-199.
+    .. [3] Cengiz, D., Dube, A., Lindner, A. and Zipperer, B. (2019). The effect of minimum wages
+       on low-wage jobs. Quarterly Journal of Economics 134, 1405-1454.
+    .. [4] Wing, C., Freedman, S. M. and Hollingsworth, A. (2024). Stacked
+       difference-in-differences. NBER Working Paper 32054.
+    """
+
+    def __init__(
+        self,
+        y: pd.Series,
+        treatment: pd.Series,
+        x: pd.DataFrame | None = None,
+        *,
+        method: Method = "callaway-santanna",
+        control: Control = "never",
+        est_method: Literal["dr", "reg", "ipw"] = "dr",
+        anticipation: int = 0,
+        base_period: Literal["varying", "universal"] = "varying",
+        unbalanced: Literal["drop", "cross-sections"] = "drop",
+        shares: Literal["known", "estimated"] = "known",
+        window: tuple[int, int] | None = None,
+        stack_weights: Literal["none", "corrective"] = "none",
+    ) -> None:
+        given: dict[str, Any] = {
+            "control": control,
+            "est_method": est_method,
+            "anticipation": anticipation,
+            "base_period": base_period,
+            "unbalanced": unbalanced,
+            "shares": shares,
+            "window": window,
+            "stack_weights": stack_weights,
+        }
+        check_options(Staggered, method=method, **{k: v for k, v in given.items() if k != "window"})
+        whole("anticipation", anticipation, 0)
+        _check_belongs(method, given)
+        self.method = method
+        self.options: Mapping[str, Any] = given
+        self.sample = Sample.of(
+            y=y,
+            treatment=treatment,
+            x=x,
+            may_be_constant=["treatment"],
+            advice="The treatment is in the model without being in x. Leave it out of x.",
+        )
+        self.adoption = Adoption.of(self.sample)
+
+    @shared_options(Covariance, cov_type="clustered")
+    def fit(
+        self,
+        *,
+        draws: Count = 999,
+        seed: Seed = 0,
+        multipliers: Multipliers = "mammen",
+        **cov: Unpack[Covariance],
+    ) -> StaggeredResults:
+        """Estimate.
+
+        Parameters
+        ----------
+        draws : int
+            Of the multipliers, for bands that hold for all rows at once.
+        seed : int
+            Of these draws.
+        multipliers : {"mammen", "rademacher", "normal"}
+            Two points with third moment one, plus and minus one, or normal ones.
+
+        Returns
+        -------
+        StaggeredResults
+
+        Raises
+        ------
+        OptionError
+            For options that are unknown or do not belong together.
+        TreatmentError, EstimationError
+            The method does not find what it needs in these data.
+        """
+        check_options(Staggered.fit, draws=draws, seed=seed, multipliers=multipliers)
+        bands: dict[str, Any] = {"draws": draws, "seed": seed, "multipliers": multipliers}
+        estimate = importlib.import_module(_FILES[self.method]).estimate
+        found: StaggeredResults = estimate(self, CovarianceOptions(cov), bands)
+        return found
+
+
+def _check_belongs(method: str, given: Mapping[str, Any]) -> None:
+    """Raise where an option is another method's, or has a value that this method has not."""
+    defaults = inspect.signature(Staggered).parameters
+    for name, owners in _BELONGS.items():
+        value = given[name]
+        if method not in owners:
+            if value != defaults[name].default:
+                listed = " or ".join(f'"{owner}"' for owner in owners)
+                raise OptionError(
+                    f"{name}= belongs to method={listed}. Leave one of them out.", option=name
+                )
+        elif (allowed := owners[method]) is not None and value not in allowed:
+            listed = " or ".join(map(repr, allowed))
+            raise OptionError(
+                f"{name}={value!r} is not for method={method!r}. Use {listed}.", option=name
+            )
