@@ -118,6 +118,9 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             nqp.SpatialModeration(y, f["did"], f["q"], x, queen).fit(),
             nqp.DynamicSpatialDurbin(y, x, queen).fit(),
             nqp.SpatialDiD(y, f["did"], x, queen).fit(),
+            nqp.did.SpatialSDID(
+                y, f["did"].where(f["did"].index.get_level_values(0) == "c00", 0)
+            ).fit(draws=20),
             spatial_iv,
             spatial_iv.first_stage["endog"],
             nqp.comparison.heterogeneity(fe, groups, tests=("interaction", "sur")),

@@ -12,3 +12,5 @@ from .placebo import PlaceboResult as PlaceboResult
 from .placebo import TimePlaceboResult as TimePlaceboResult
 from .staggered import Staggered as Staggered
 from .staggered_results import StaggeredResults as StaggeredResults
+from .synthetic import SpatialSDID as SpatialSDID
+from .synthetic import SyntheticResults as SyntheticResults

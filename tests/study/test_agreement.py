@@ -29,6 +29,7 @@ EVERY = [(table, kind, row) for table, rows in ROWS.items() for kind, row in row
 
 # What the API has and a study file cannot ask for, with the reason.
 NO_ROW = {
+    "SpatialSDID": "the laboratory's rows come with its section",
     "as_graph": "graphs are built from the file",
     "by_period": "window: period does it",
     "check_time_varying": "models do it",

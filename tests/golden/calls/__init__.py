@@ -13,6 +13,7 @@ NAMES = (
     "did_matching",
     "did_impact",
     "did_placebo",
+    "did_imputation",
     "did_staggered",
     "dynamic",
     "indices",
