@@ -133,10 +133,11 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
         ]
         policy = nqp.SpatialDiD(y, f["did"], x, queen).fit()
         found += [policy.policy_impact(), policy.indirect_source()]
-        found += [staggered(y), *calculations(f)]
+        found += calculations(f)
         found += [nqp.did.implied_bias(policy)]
         policy = nqp.SpatialDiD(y, f["did"], x, queen)
         found += [policy.placebo(draws=30), policy.placebo("time", lags=[1])]
+        found += [nqp.did.implied_bias(policy), found[0].wild_bootstrap(draws=99)]
         found += calculations(f)
     return {type(result): result for result in found}
 

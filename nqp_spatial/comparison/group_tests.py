@@ -17,11 +17,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nqp_spatial.comparison.groups import Groups, interacted, interacted_name, on_rows
+from nqp_spatial.comparison.groups import Groups, interacted, interacted_name
 from nqp_spatial.core.linear import group_differences as core
 from nqp_spatial.exceptions import DataWarning, EstimationError, OptionError
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
-from nqp_spatial.models.scores import Rows, cluster_codes
+from nqp_spatial.models.scores import Rows, cluster_codes, on_rows
 from nqp_spatial.results import TestResult
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.messages import outside

@@ -20,7 +20,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.models.linear.fixed_effects import FixedEffects, FixedEffectsResults
-from nqp_spatial.panel.keys import cut
+from nqp_spatial.models.scores import on_rows
 from nqp_spatial.shared.frames import one_column
 from nqp_spatial.shared.ids import type_hint
 from nqp_spatial.shared.messages import first
@@ -158,21 +158,6 @@ def check_model(model: Any) -> FixedEffects:
     )
 
 
-def part(model: FixedEffects, rows: npt.NDArray[np.bool_]) -> FixedEffects:
-    """The same specification on some of the rows."""
-    index = model.y.index[rows].remove_unused_levels()
-    y, x = model.y[rows].set_axis(index), model.x[rows].set_axis(index)
-    y.attrs = {"notes": model.notes}
-    removed = model.absorbed.restrict(rows)
-    return FixedEffects(
-        *(y, x),
-        effects=model.effects,
-        other_effects=removed.others,
-        trends=removed.trends,
-        weights=None if model.weights is None else model.weights[rows].set_axis(index),
-    )
-
-
 def fit_groups(
     model: FixedEffects, groups: Groups, options: Mapping[str, Any]
 ) -> dict[str, FixedEffectsResults]:
@@ -180,19 +165,11 @@ def fit_groups(
     results = {}
     for label in groups.labels:
         try:
-            alone = part(model, groups.rows(label))
+            alone = model.restricted(groups.rows(label))
             results[label] = alone.fit(**on_rows(options, alone.y.index))
         except NqpError as error:
             raise type(error)(f"In the group {label!r}: {error}") from error
     return results
-
-
-def on_rows(options: Mapping[str, Any], index: pd.MultiIndex) -> dict[str, Any]:
-    """Options of ``fit`` with labels of clusters cut to some of the rows."""
-    clusters = options.get("clusters")
-    if not isinstance(clusters, pd.Series | pd.DataFrame):
-        return dict(options)
-    return {**options, "clusters": cut(clusters, index, "clusters")}
 
 
 def interacted_name(variable: str, label: str) -> str:

@@ -31,6 +31,7 @@ import nqp_spatial.panel.absorbed as _fx
 from nqp_spatial.core.spatial import sandwich
 from nqp_spatial.exceptions import DataWarning, DuplicateKeysError, EstimationError, OptionError
 from nqp_spatial.models.covariance import CovarianceOptions, cluster_names
+from nqp_spatial.panel.keys import cut
 from nqp_spatial.shared import checks
 from nqp_spatial.shared.frames import by_label
 from nqp_spatial.shared.ids import same_ids
@@ -316,6 +317,21 @@ def _check_clusters(groups: Mapping[str, int]) -> None:
             DataWarning,
             stacklevel=outside(),
         )
+
+
+def on_rows(options: Mapping[str, Any], index: pd.MultiIndex) -> dict[str, Any]:
+    """Options of ``fit`` with labels of clusters, and places, cut to some of the rows."""
+    entities = index.get_level_values(0).unique()
+    found = dict(options)
+    for name in ("clusters", "coordinates"):
+        values = found.get(name)
+        if not isinstance(values, pd.Series | pd.DataFrame):
+            continue
+        if isinstance(values.index, pd.MultiIndex):
+            found[name] = cut(values, index, name)
+        else:
+            found[name] = values[values.index.isin(entities)]
+    return found
 
 
 # ---------------------------------------------------------------- distance

@@ -70,6 +70,8 @@ LATER = {
         for method in (
             *("equation", "fit_as", "with_columns", "effects", "other_effects", "rank"),
             *("regressors", "weights"),
+            "regressors",
+            "restricted",
         )
     },
     "DifferenceGMM.instrument_table": "tests/models/gmm",
@@ -92,6 +94,7 @@ LATER = {
     "SpatialModeration.from_formula": "tests/models/mechanism",
     "Moderator": "tests/models/mechanism",  # asked by both kinds of moderation
     "SpatialResults.counterfactual_means": "tests/effects",
+    "FixedEffectsResults.wild_bootstrap": "tests/models/linear/test_wild.py",
     "SpatialResults.policy_impact": "tests/effects/test_policy.py",
     "SpatialResults.indirect_source": "tests/effects/test_source.py",
     "paths": "tests/plots/test_events.py",

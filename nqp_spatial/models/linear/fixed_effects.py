@@ -31,6 +31,7 @@ from nqp_spatial.exceptions import (
     OptionError,
 )
 from nqp_spatial.language.catalogue import note
+from nqp_spatial.models.linear.wild import wild_bootstrap
 from nqp_spatial.models.prediction import PredictsRows
 from nqp_spatial.models.scores import Prepared
 from nqp_spatial.panel.absorbed import Absorbed, Codes, roots_of
@@ -113,6 +114,33 @@ class FixedEffects(_ls.PanelModel["FixedEffectsResults"]):
         model = FixedEffects.__new__(FixedEffects)
         FixedEffects._specify(model, sample, self.absorbed)
         return model
+
+    def restricted(self, rows: npt.NDArray[np.bool_]) -> FixedEffects:
+        """The same specification on some of the rows, where effects are removed anew.
+
+        Parameters
+        ----------
+        rows : array of bool, shape (nobs,)
+            In the order of ``y``.
+
+        Raises
+        ------
+        DataError
+            As of new data: a regressor that does not vary among them, and so on.
+        """
+        index = self.y.index[rows].remove_unused_levels()
+        y, x = self.y[rows].set_axis(index), self.x[rows].set_axis(index)
+        y.attrs = {"notes": self.notes}
+        left = self.absorbed.restrict(rows)
+        weights = self.weights
+        return FixedEffects(
+            y,
+            x,
+            effects=self.effects,
+            other_effects=left.others,
+            trends=left.trends,
+            weights=None if weights is None else weights[rows].set_axis(index),
+        )
 
     def _specify(self, sample: Sample, absorbed: Absorbed, *, drop: bool = False) -> None:
         self.sample, self.absorbed, self.notes = sample, absorbed, sample.notes
@@ -390,6 +418,8 @@ class FixedEffectsResults(PredictsRows, _ls.LeastSquaresResults):
             return self
         found = self.anchored
         return self.as_(type(self), params=found.params, cov=found.cov, unadjusted=found.unadjusted)
+
+    wild_bootstrap = wild_bootstrap
 
     @property
     def n_free(self) -> int:

@@ -37,6 +37,21 @@ def _() -> Any:
     return {"frame": found.to_frame(), "tests": dict(found.tests), "words": repr(found)}
 
 
+@case("wild_bootstrap")
+def _() -> Any:
+    res = nqp.FixedEffects(y(), castle()[[POLICY, *CONTROLS]]).fit(clusters=regions())
+    found = res.wild_bootstrap(POLICY)
+    webb = res.wild_bootstrap(POLICY, weights="webb", draws=499, impose_null=False, tail="equal")
+    return {
+        "table": found.table,
+        "webb": webb.table,
+        "tests": dict(found.tests),
+        "statistic": [found.pvalue, found.statistic, *found.conf_int()],
+        "plot": found.plot(),
+        "words": repr(found),
+    }
+
+
 @case("implied_bias")
 def _() -> Any:
     found = d.implied_bias(fitted(), cov_type="robust", level=0.9)
