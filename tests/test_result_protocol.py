@@ -131,14 +131,12 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             nqp.diagnostics.beta_convergence(levels, x, groups=groups),
             nqp.did.Staggered(y, f["did"]).fit(),
         ]
-        policy = nqp.SpatialDiD(y, f["did"], x, queen).fit()
-        found += [policy.policy_impact(), policy.indirect_source()]
         found += calculations(f)
-        found += [nqp.did.implied_bias(policy)]
-        policy = nqp.SpatialDiD(y, f["did"], x, queen)
-        found += [policy.placebo(draws=30), policy.placebo("time", lags=[1])]
-        found += [nqp.did.implied_bias(policy), found[0].wild_bootstrap(draws=99)]
-        found += calculations(f)
+        model = nqp.SpatialDiD(y, f["did"], x, queen)
+        policy = model.fit()
+        found += [policy.policy_impact(), policy.indirect_source(), nqp.did.implied_bias(policy)]
+        found += [model.placebo(draws=30), model.placebo("time", lags=[1])]
+        found += [found[0].wild_bootstrap(draws=99)]
     return {type(result): result for result in found}
 
 
