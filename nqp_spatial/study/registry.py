@@ -694,7 +694,14 @@ _SUMMED = Annotated[
 
 # Difference-in-differences: everything around the effect.
 DID: Mapping[str, Question] = {
+    "staggered": Question("did:Staggered"),
+    "synthetic": Question("did:SpatialSDID"),
     "placebo": Question("did:placebo", names={"kind": "form"}),
+    "wild_bootstrap": Question(
+        "models:FixedEffectsResults.wild_bootstrap",
+        about=("fe", "pooled"),
+        names={"weights": "factors"},
+    ),
     "match": Question(  # and the regression of the model on the matched sample
         "did:match", about=("fe", "pooled"), own=own(model=(Text, None))
     ),

@@ -521,7 +521,7 @@ class Writer:
                     yield f"{place}-{name}", self.printed(own, name, head=head, notes=notes)
                 if answer.tests:
                     tests = tests_frame(answer.tests)
-                    tests["df"] = [df_text(test.df) for test in answer.tests.values()]
+                    tests["df"] = [df_text(t.df) if t.df else "–" for t in answer.tests.values()]
                     tests.index = pd.Index([n for n, _ in self._named(answer.tests)], name="test")
                     yield f"{place}-tests", self.printed(tests, "did-tests", head=head)
 

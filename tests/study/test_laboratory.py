@@ -32,6 +32,10 @@ did:
   early: {kind: placebo, model: fe, form: time}
   match: {method: kernel, by: time}
   implied_bias: {}
+  staggered: {control: not-yet}
+  sun: {kind: staggered, method: sun-abraham, controls: [], where: year < 2017}
+  synthetic: {weights: [near], draws: 30}
+  wild_bootstrap: {draws: 99, factors: webb}
   policy_impact: {by: [period, side]}
   source: {kind: indirect_source, level: 0.9}
 """
@@ -116,6 +120,29 @@ def test_a_regression_of_the_matched(asked):
 def test_the_bias_that_spillovers_imply(asked):
     record = written(asked)["did"]["implied_bias-near"]["frames"]["implied-bias"]
     assert_record(record, nqp.did.implied_bias(spatial()).to_frame())
+
+
+def test_estimators_of_staggered_adoption(asked):
+    y, did, x, _ = data()
+    record = written(asked)["did"]
+    expected = nqp.did.Staggered(y, did, x, control="not-yet").fit(seed=0)
+    assert_record(record["staggered"]["estimates"][""], expected.to_frame())
+    assert_record(record["staggered"]["frames"]["staggered-event"], expected.by("event"))
+    early = y.index.get_level_values(1) < 2017
+    sun = nqp.did.Staggered(y[early], did[early], method="sun-abraham").fit()
+    assert_record(record["sun"]["estimates"][""], sun.to_frame())
+    assert "sun: Effects by event time" in text_of(asked, "sun-staggered-event")
+
+
+@pytest.mark.filterwarnings("ignore:9 of 30 draws .placebo. leave no control")
+def test_synthetic_controls_and_wild_bootstraps(asked):
+    record = written(asked)["did"]
+    expected = nqp.did.SpatialSDID(*data()).fit(draws=30, seed=0)
+    assert_record(
+        record["synthetic-near"]["frames"]["synthetic-effects"], expected.policy_effects()
+    )
+    wild = fixed().fit().wild_bootstrap(draws=99, weights="webb", seed=0)
+    assert_record(record["wild_bootstrap"]["frames"]["wild-bootstrap"], wild.to_frame())
 
 
 @pytest.mark.parametrize(
