@@ -74,3 +74,13 @@ def test_what_is_no_policy_that_stays_is_an_error(values, message):
         column[key] = value
     with pytest.raises(TreatmentError, match=message):
         Adoption.of(Sample.of(treatment=column, may_be_constant=["treatment"]))
+
+
+def test_a_first_treated_row_after_a_gap_is_unsure():
+    """The policy of b may have begun in the period that b lacks."""
+    index = pd.MultiIndex.from_tuples(
+        [(c, t) for c in "abc" for t in range(5) if (c, t) not in (("b", 2), ("c", 1))]
+    )
+    on = pd.Series([float(c != "c" and t >= 3) for c, t in index], index, name="did")
+    adoption = Adoption.of(Sample.of(treatment=on))
+    assert adoption.unsure.tolist() == [False, True, False]
