@@ -22,6 +22,7 @@ from shapely import box
 
 import nqp_spatial as nqp
 from nqp_spatial import tables
+from nqp_spatial.did.event_results import OverTime
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.language.catalogue import words
 from nqp_spatial.language.headings import headed
@@ -31,7 +32,12 @@ from nqp_spatial.results import Calculation, Findings, Frame, Results, ResultSet
 from nqp_spatial.shared.notes import Note
 
 SIDE, PERIODS = 4, 8
-BASES = {ResultSet, LeastSquaresResults, Calculation}  # of which there are only subclasses
+BASES = {
+    ResultSet,
+    LeastSquaresResults,
+    Calculation,
+    OverTime,
+}  # of which there are only subclasses
 TIDY = ["term", "estimate", "std_error", "statistic", "pvalue", "lower", "upper"]
 
 
@@ -130,6 +136,12 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             nqp.diagnostics.grid_bootstrap(durbin.fit(), draws=39),
             nqp.diagnostics.beta_convergence(levels, x, groups=groups),
             nqp.did.Staggered(y, f["did"]).fit(),
+        ]
+        event_study = nqp.did.EventStudy(y, f["did"], x, window=(-3, 3)).fit()
+        found += [
+            event_study,
+            event_study.covariances(),
+            nqp.did.EventStudy(y, f["did"], x, queen, window=(-3, 3)).fit(),
         ]
         found += calculations(f)
         model = nqp.SpatialDiD(y, f["did"], x, queen)

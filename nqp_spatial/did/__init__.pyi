@@ -1,6 +1,11 @@
 from .cohorts import first_treated as first_treated
 from .cohorts import first_years as first_years
 from .cohorts import treatment as treatment
+from .event_path import EventPath as EventPath
+from .event_results import EventStudyResults as EventStudyResults
+from .event_results import PathCovariances as PathCovariances
+from .event_results import SpatialEventStudyResults as SpatialEventStudyResults
+from .event_study import EventStudy as EventStudy
 from .implied_bias import ImpliedBias as ImpliedBias
 from .implied_bias import implied_bias as implied_bias
 from .matched import MatchResult as MatchResult

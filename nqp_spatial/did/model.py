@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import pandas as pd
 
 from nqp_spatial.core.spectrum.eigen import Spectrum
+from nqp_spatial.did.event_study import EventStudy, SpatialForm
+from nqp_spatial.did.event_window import Ends
 from nqp_spatial.did.sample import Adoption
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.spatial.family import SpatialDurbin
@@ -137,6 +139,33 @@ class SpatialDiD(SpatialDurbin):
         from nqp_spatial.did.placebo import placebo
 
         return placebo(self, kind, **options)
+
+    def event_study(
+        self,
+        *,
+        base: int | Sequence[int] = -1,
+        window: tuple[int, int] | None = (-5, 5),
+        ends: Ends = "bin",
+        model: SpatialForm = "sdm_did",
+    ) -> EventStudy:
+        """The event study of the same columns, W and options; see :class:`EventStudy`.
+
+        Parameters
+        ----------
+        base : int or sequence of int
+        window : (int, int) or None
+        ends : {"bin", "trim"}
+        model : {"sdm_did", "sdm", "sar", "slx", "sem", "sdem", "sac", "gns"}
+            Models without lags of regressors leave out ``durbin``.
+        """
+        y, treatment, x = self._columns
+        options = dict(self._options)
+        if model in ("sar", "sem", "sac"):
+            options.pop("durbin", None)
+            options.pop("durbin_graph", None)
+        options.pop("error_graph", None)
+        options |= {"base": base, "window": window, "ends": ends, "model": model}
+        return EventStudy(y, treatment, x, self.design.given_graph, **options)
 
     @property
     def _columns(self) -> tuple[Any, ...]:

@@ -276,3 +276,32 @@ def _average_weights(response: Parameters, sample: Array) -> dict[str, tuple[Arr
         "indirect": (rhos * (sums - g), all_lags - own),
         "total": (1 + rhos * sums, all_lags),
     }
+
+
+def joint_effects(response: Parameters) -> tuple[Array, Array]:
+    """Average effects of all regressors at once, with what one covariance of them needs.
+
+    Returns
+    -------
+    effects : array, shape (3, k)
+        Direct, indirect and total effects, in the order of the variables; NaN where rho or lambda
+        was estimated at its bound.
+    gradient : array, shape (3, k, m)
+        Their derivatives in the parameters of the model: J of the covariance J V J'.
+    """
+    k, m = len(response.variables), len(response.params)
+    gradient = np.zeros((len(KINDS), k, m))
+    if np.isnan(response.cov).any():
+        return np.full((len(KINDS), k), np.nan), gradient
+    found = average_weights(response)
+    effects = np.empty((len(KINDS), k))
+    for a, kind in enumerate(KINDS):
+        for r in range(k):
+            beta, theta = (float(value) for value in response.coefficients(r))
+            effects[a, r] = found[kind].effect(beta, theta)
+            on = found[kind].gradient(beta, theta)
+            places = (response.beta[r], response.theta[r], response.rho)
+            for place, value in zip(places, on, strict=True):
+                if place >= 0:
+                    gradient[a, r, place] = value
+    return effects, gradient

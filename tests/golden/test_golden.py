@@ -97,6 +97,8 @@ LATER = {
     "FixedEffectsResults.wild_bootstrap": "tests/models/linear/test_wild.py",
     "SpatialResults.policy_impact": "tests/effects/test_policy.py",
     "SpatialResults.indirect_source": "tests/effects/test_source.py",
+    "EventStudyResults.predict": "tests/models/linear/test_predict_new.py",
+    "SpatialDiD.event_study": "tests/did/test_event_study.py",
     "paths": "tests/plots/test_events.py",
     **dict.fromkeys(
         ("SpatialDiD.placebo", "SpatialDiD.with_treatment"), "the group did_placebo, tests/did"

@@ -15,6 +15,7 @@ NAMES = (
     "did_placebo",
     "did_imputation",
     "did_staggered",
+    "did_events",
     "dynamic",
     "indices",
     "moments",
