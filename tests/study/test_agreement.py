@@ -61,6 +61,8 @@ NO_ROW = {
     "treatment": "policy: cohort:",
     "first_treated": "the policy of the study says it",
     "first_years": "policy: last_month:",
+    "leave_out": "the laboratory's rows come with its section",
+    "implied_bias": "the laboratory's rows come with its section",
     "crosscheck": "a result is checked in Python, with its data at hand",
     "EventStudy": "the laboratory's rows come with its section",
 }

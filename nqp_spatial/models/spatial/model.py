@@ -34,11 +34,13 @@ from nqp_spatial.panel.absorbed import LEVELS
 from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.design import LAG, Design, Second
 from nqp_spatial.panel.formula import split_formula
+from nqp_spatial.panel.keys import cut
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.shared.notes import Note
 from nqp_spatial.shared.options import Default, Unpack, check_option, complete, shared_options
 from nqp_spatial.shared.provenance import versions
+from nqp_spatial.weights import sparse_for
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -242,6 +244,39 @@ class SpatialModel(Described):
     def with_options(self, **options: Any) -> Self:
         """The same data and weights under other options, such as ``correction="none"``."""
         return type(self)(*self._columns, self.design.given_graph, **self._options | options)
+
+    def restricted(self, entities: pd.Index) -> Self:
+        """The same specification among some of the entities, with W restricted to them.
+
+        A W whose rows sum to one is scaled back to that; other weights stay as they were. An entity
+        that has lost all its neighbours has a spatial lag of zero.
+
+        Raises
+        ------
+        DataError
+            As of new data, by its own class.
+        """
+        design, everyone = self.design, self.design.entities
+        kept = np.flatnonzero(everyone.isin(entities))
+        ids, options = everyone[kept], self._options
+        for name, second in {"durbin_graph": design.durbin, "error_graph": design.error}.items():
+            if second is not None:
+                options[name] = _among(second.W, kept), ids
+        rows = self.sample.index.get_level_values(0).isin(ids)
+        index = self.sample.index[rows]
+        if options["observation_weights"] is not None:
+            options["observation_weights"] = cut(
+                options["observation_weights"], index, "observation_weights"
+            )
+        given = design.given_graph
+        graph: Any = {}
+        if isinstance(given, Mapping):
+            for time, own in given.items():
+                graph[time] = _among(sparse_for(own, everyone), kept), ids
+        else:
+            graph = _among(design.W, kept), ids
+        columns = (None if column is None else column.loc[index] for column in self._columns)
+        return type(self)(*columns, graph, **options)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": None}  # made again by the next fit
@@ -539,6 +574,16 @@ class SpatialModel(Described):
             },
             "notes": (*design.notes, *told, *_fit_checks.complex_note(spectrum)),
         }
+
+
+def _among(W: sp.csr_array, kept: npt.NDArray[np.int64]) -> sp.csr_array:
+    """W among some entities; if its rows sum to one (or zero), scaled back to that."""
+    part = sp.csr_array(W[kept][:, kept])
+    before, after = (np.asarray(M.sum(axis=1)) for M in (W, part))
+    if not ((np.abs(before - 1) <= 1e-9) | (before == 0)).all():
+        return part
+    scale = np.divide(1.0, after, out=np.ones_like(after), where=after > 0)
+    return sp.csr_array(sp.diags_array(scale) @ part)
 
 
 def _told(term: str, second: Second) -> Note:

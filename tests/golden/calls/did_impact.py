@@ -10,7 +10,7 @@ from ..ground import CONTROLS, POLICY, castle, contiguous, regions, y
 from ..registry import Group, shared
 
 d = nqp.did
-case = Group("did_impact", d.implied_bias, d.ImpliedBias)
+case = Group("did_impact", d.implied_bias, d.ImpliedBias, d.leave_out, d.LeaveOut)
 
 
 @shared
@@ -48,6 +48,21 @@ def _() -> Any:
         "tests": dict(found.tests),
         "statistic": [found.pvalue, found.statistic, *found.conf_int()],
         "plot": found.plot(),
+        "words": repr(found),
+    }
+
+
+@case("leave_out")
+def _() -> Any:
+    ordinary = d.leave_out(nqp.FixedEffects(y(), castle()[[POLICY, *CONTROLS]]), cov_type="robust")
+    found = d.leave_out(fitted(), regions(), level=0.9)
+    return {
+        "ordinary": ordinary.table,
+        "spatial": found.table,
+        "jackknife": found.jackknife,
+        "full": found.full,
+        "influential": found.influential,
+        "plot": found.plot(effect="total"),
         "words": repr(found),
     }
 
