@@ -143,16 +143,12 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             event_study.covariances(),
             nqp.did.EventStudy(y, f["did"], x, queen, window=(-3, 3)).fit(),
         ]
-        policy = nqp.SpatialDiD(y, f["did"], x, queen).fit()
-        found += [policy.policy_impact(), policy.indirect_source()]
-        found += [nqp.did.leave_out(policy, groups)]
-        found += [nqp.did.implied_bias(policy), found[0].wild_bootstrap(draws=99)]
         found += calculations(f)
         model = nqp.SpatialDiD(y, f["did"], x, queen)
         policy = model.fit()
         found += [policy.policy_impact(), policy.indirect_source(), nqp.did.implied_bias(policy)]
         found += [model.placebo(draws=30), model.placebo("time", lags=[1])]
-        found += [found[0].wild_bootstrap(draws=99)]
+        found += [found[0].wild_bootstrap(draws=99), nqp.did.leave_out(policy, groups)]
     return {type(result): result for result in found}
 
 

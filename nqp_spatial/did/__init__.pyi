@@ -8,8 +8,8 @@ from .event_results import SpatialEventStudyResults as SpatialEventStudyResults
 from .event_study import EventStudy as EventStudy
 from .implied_bias import ImpliedBias as ImpliedBias
 from .implied_bias import implied_bias as implied_bias
-from .leave_out import leave_out as leave_out
 from .leave_out import LeaveOut as LeaveOut
+from .leave_out import leave_out as leave_out
 from .matched import MatchResult as MatchResult
 from .matching import match as match
 from .model import SpatialDiD as SpatialDiD

@@ -31,8 +31,9 @@ def inquire(study: Study, source: Source, found: Found, log: RunLog, n_jobs: int
                 own = _Ask(study, source, found, name, asked, outcome, weights, n_jobs)
                 place = f"did: {own.place}"
                 with log.attempt(place), source.at("did", name), log.step(place):
-                    answer = found.did[own.place] = own.answer()
+                    answer = own.answer()
                     frames = found.did_frames[own.place] = dict(answer.frames)
+                    found.did[own.place] = answer
                     frames |= own.asked_of(answer)
                     if hasattr(answer, "panel_weights"):
                         model = study.base_of(asked)

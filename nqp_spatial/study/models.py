@@ -121,7 +121,8 @@ def noted(panel: PanelData, names: Any) -> Any:
 def _resolved(options: Entry, data: StudyData) -> dict[str, Any]:
     """The options with columns in place of their names."""
     found, panel = options.row.given(options), data.panel
-    for name in {key[0] for key, _, _ in columns(options)} & set(found):
+    named = {options.row.parameter(str(key[0])) for key, _, _ in columns(options)}
+    for name in named & set(found):
         value = found[name]
         if name == "clusters":
             found[name] = clusters(value, panel)

@@ -96,8 +96,8 @@ def _spatial(api: str, *roles: str, **more: Any) -> Model:
 
 
 MODELS: Mapping[str, Model] = {
-    "pooled": _linear("PooledOLS", names={"weights": ""}),  # which is W in a file
-    "fe": _linear("FixedEffects", names={"weights": ""}),
+    "pooled": _linear("PooledOLS", names={"weights": "observation_weights"}),  # weights are W
+    "fe": _linear("FixedEffects", names={"weights": "observation_weights"}),
     "re": _linear("RandomEffects"),
     "fd": _linear("FirstDifference"),
     "between": _linear("BetweenOLS"),
@@ -694,6 +694,7 @@ _SUMMED = Annotated[
 
 # Difference-in-differences: everything around the effect.
 DID: Mapping[str, Question] = {
+    "event_study": Question("did:EventStudy", names={"model": "form"}),
     "staggered": Question("did:Staggered"),
     "synthetic": Question("did:SpatialSDID"),
     "placebo": Question("did:placebo", names={"kind": "form"}),
@@ -704,6 +705,13 @@ DID: Mapping[str, Question] = {
     ),
     "match": Question(  # and the regression of the model on the matched sample
         "did:match", about=("fe", "pooled"), own=own(model=(Text, None))
+    ),
+    "leave_out": Question(
+        "did:leave_out",
+        takes={
+            **NAMED,
+            "groups": Annotated[str, ColumnOf("labels", ("cohort", "treated", "entity"))],
+        },
     ),
     "implied_bias": Question("did:implied_bias", about=("sdm_did",)),
     "policy_impact": Question(  # by: sums over labels of a column

@@ -136,8 +136,10 @@ class Row:
         """Parameters by their key."""
         made = {}
         for parameter in self.parameters():
-            key = self.names.get(parameter.name, parameter.name)
-            if key and parameter.name not in self.supplied and parameter.name not in self.fixed:
+            name = parameter.name
+            key = self.names.get(name, name)
+            asked = name in self.names or name not in self.supplied
+            if key and asked and name not in self.fixed:
                 made[key] = self._in_a_file(parameter, key)
         return made
 
@@ -160,9 +162,12 @@ class Row:
 
     def given(self, entry: Entry) -> dict[str, Any]:
         """What was said of parameters, by their name in Python."""
-        back = {key: name for name, key in self.names.items()}
-        own = {back.get(n, n): v for n, v in entry.said.items() if n in self.options}
+        own = {self.parameter(n): v for n, v in entry.said.items() if n in self.options}
         return {**self.fixed, **own}
+
+    def parameter(self, key: str) -> str:
+        """What Python calls the parameter of a key."""
+        return next((name for name, own in self.names.items() if own == key), key)
 
     def refuse(self, entry: Entry) -> Iterable[Problem]:
         """What is wrong with keys that are right each by itself."""
@@ -345,7 +350,8 @@ class Question(Row):
     def roles(self) -> tuple[str, ...]:
         """Parameters that the run passes; of a method the result that has it."""
         own = ("self",) if "." in self.api else ()
-        named = [n for n in parameters(self.function) if n in (*OF_DATA, *OF_FITS)]
+        known = {*OF_DATA, *OF_FITS} - set(self.names)
+        named = [name for name in parameters(self.function) if name in known]
         if {"res", "model"} & set(named):  # which have their W
             named.remove("graph") if "graph" in named else None
         return *own, *named

@@ -597,7 +597,8 @@ class Writer:
                 if kind != "effects":  # which are drawn under each W, side by side
                     yield "-".join([kind, *parts]), partial(_figure, draw, lang=self.lang, **own)
         for name, answer in {**found.did, **found.drawn}.items():
-            for kind, draw in answer.figures.items():
+            for kind in (k for k in answer.figures if k != "effects"):  # of all regressors
+                draw = answer.figures[kind]
                 yield f"{name}-{kind}", partial(_figure, draw, lang=self.lang)
         for name, varied in found.robustness.items():
             for draw in varied.figures.values():

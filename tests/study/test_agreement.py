@@ -61,16 +61,11 @@ NO_ROW = {
     "treatment": "policy: cohort:",
     "first_treated": "the policy of the study says it",
     "first_years": "policy: last_month:",
-    "leave_out": "the laboratory's rows come with its section",
-    "implied_bias": "the laboratory's rows come with its section",
     "crosscheck": "a result is checked in Python, with its data at hand",
-    "EventStudy": "the laboratory's rows come with its section",
 }
 # Parameters that no key reaches: for what they are the run gives, or has another word.
 NO_KEY = {
     "table": {"results", "path", "labels", "lang", "rows"},  # of the study, and of Python
-    "fe": {"weights"},  # which is W in a file; weights of rows come with the laboratory's section
-    "pooled": {"weights"},
     "where": {"name"},  # of the note
     "sdm_did": {"treatment"},
     "mediation": {"treatment"},
@@ -142,8 +137,6 @@ def test_every_model_has_a_row():
     rows = [*ROWS["models"].values(), *ROWS["did"].values()]
     named = {row.api.split(":")[1] for row in rows if not row.api.split(":")[1][0].islower()}
     assert fitted == {name for name in named if "." not in name}
-    fitted -= {"SpatialModel", *NO_ROW}  # what spatial models share, and what has no row
-    assert fitted == {row.api.split(":")[1] for row in ROWS["models"].values()}
 
 
 @pytest.mark.parametrize(("table", "kind", "row"), EVERY)

@@ -32,6 +32,9 @@ did:
   early: {kind: placebo, model: fe, form: time}
   match: {method: kernel, by: time}
   implied_bias: {}
+  event_study: {window: [-3, 3], cov_type: robust}
+  paths: {kind: event_study, weights: [near], window: [-3, 2], form: sar, correction: none}
+  leave_out: {groups: side}
   staggered: {control: not-yet}
   sun: {kind: staggered, method: sun-abraham, controls: [], where: year < 2017}
   synthetic: {weights: [near], draws: 30}
@@ -120,6 +123,25 @@ def test_a_regression_of_the_matched(asked):
 def test_the_bias_that_spillovers_imply(asked):
     record = written(asked)["did"]["implied_bias-near"]["frames"]["implied-bias"]
     assert_record(record, nqp.did.implied_bias(spatial()).to_frame())
+
+
+def test_event_studies_ordinary_and_through_w(asked):
+    y, did, x, graph = data()
+    record = written(asked)["did"]
+    plain = nqp.did.EventStudy(y, did, x, window=(-3, 3)).fit(cov_type="robust")
+    assert_record(record["event_study"]["frames"]["event-path"], plain.path)
+    assert_allclose(
+        record["event_study"]["tests"]["pretrend"]["pvalue"], plain.pretrend.pvalue, rtol=1e-9
+    )
+    model = nqp.did.EventStudy(y, did, x, graph, window=(-3, 2), model="sar", correction="none")
+    assert_record(record["paths-near"]["frames"]["event-path"], model.fit().path)
+
+
+def test_leaving_groups_out(asked):
+    model = nqp.SpatialDiD(*data())
+    expected = nqp.did.leave_out(model, frame()["side"].groupby(level=0).first())
+    record = written(asked)["did"]["leave_out-near"]["frames"]["leave-out"]
+    assert_record(record, expected.frames["leave-out"].frame)
 
 
 def test_estimators_of_staggered_adoption(asked):

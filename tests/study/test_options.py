@@ -30,6 +30,10 @@ SAID: dict[str, tuple[str, Callable[..., Any]]] = {
         "{model: fe, singletons: drop, other_effects: alone}",
         lambda f, y, x: FE(y, x, singletons="drop", other_effects=f[["alone"]]).fit(),
     ),
+    "weights of rows": (
+        "{model: fe, observation_weights: lon}",
+        lambda f, y, x: FE(y, x, weights=f["lon"]).fit(),
+    ),
     "trends": ("{model: fe, trends: entity}", lambda f, y, x: FE(y, x, trends="entity").fit()),
     "trends of regions": (
         "{model: fe, trends: region}",
