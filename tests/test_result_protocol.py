@@ -143,6 +143,10 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             event_study.covariances(),
             nqp.did.EventStudy(y, f["did"], x, queen, window=(-3, 3)).fit(),
         ]
+        policy = nqp.SpatialDiD(y, f["did"], x, queen)
+        found += [policy.placebo(draws=30), policy.placebo("time", lags=[1])]
+        pilots = polygons.index[:5]
+        found.append(nqp.did.power(queen, pilots, n_periods=8, draws=100, y=y, places=polygons))
         found += calculations(f)
         model = nqp.SpatialDiD(y, f["did"], x, queen)
         policy = model.fit()

@@ -17,6 +17,8 @@ from .model import SpatialDiDResults as SpatialDiDResults
 from .placebo import PlaceboResult as PlaceboResult
 from .placebo import TimePlaceboResult as TimePlaceboResult
 from .placebo import placebo as placebo
+from .power import power as power
+from .power import PowerResult as PowerResult
 from .staggered import Staggered as Staggered
 from .staggered_results import StaggeredResults as StaggeredResults
 from .synthetic import SpatialSDID as SpatialSDID

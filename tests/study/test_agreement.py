@@ -62,6 +62,8 @@ NO_ROW = {
     "first_treated": "the policy of the study says it",
     "first_years": "policy: last_month:",
     "crosscheck": "a result is checked in Python, with its data at hand",
+    "placebo": "the laboratory's rows come with its section",
+    "power": "before there are data",
 }
 # Parameters that no key reaches: for what they are the run gives, or has another word.
 NO_KEY = {

@@ -394,8 +394,9 @@ class DurbinRefit:
         size = np.einsum("mpc,mpc->mp", P, P)
         fine = (size > TOLERANCE**2 * given).all(axis=1)
         if p == 2:  # neither may be a multiple of the other
-            cross = np.einsum("mc,mc->m", P[:, 0], P[:, 1])
-            fine &= size.prod(axis=1) - cross**2 > TOLERANCE**2 * size.prod(axis=1)
+            ratio = np.einsum("mc,mc->m", P[:, 0], P[:, 1]) / np.where(fine, size[:, 0], 1.0)
+            rest = P[:, 1] - ratio[:, None] * P[:, 0]
+            fine &= np.einsum("mc,mc->m", rest, rest) > TOLERANCE**2 * size[:, 1]
         return P, fine
 
     def __call__(self, D: Array) -> Refits:
@@ -418,7 +419,7 @@ class DurbinRefit:
             rho = np.where(regular, rho, 0.0)
         policy = np.asarray(coefficients[:, :, 1] - rho[:, None] * coefficients[:, :, 0])
         V = self._covariance(P, PP, Y, outcomes[:, 0], rho, policy)
-        effects, errors = self._effects(rho, policy, V)
+        effects, errors = self.average(rho, policy, V)
         nothing = ~regular[:, None]
         effects, errors = (np.where(nothing, np.nan, v) for v in (effects, errors))
         return Refits(np.where(regular, rho, np.nan), policy, effects, errors, regular)
@@ -427,18 +428,35 @@ class DurbinRefit:
         self, P: Array, PP: Array, Y: Array, wy: Array, rho: Array, policy: Array
     ) -> Array:
         """Of (policy, W policy, rho), shape (m, p + 1, p + 1), from the expected information."""
-        scale, traces, (m, p) = self.scale, self.traces, policy.shape
-        resid = Y[:, 1] - rho[:, None] * Y[:, 0] - np.einsum("mp,mpc->mc", policy, P)
-        sigma2 = np.einsum("mc,mc->m", resid, resid) / scale.n
-        moved = self.within(traces.apply(rho, resid.reshape(m, *self.y.shape)))
-        g = self.left(wy - moved.reshape(m, -1))  # expected Wy, less what Q explains
+        resid = Y[:, 1] - rho[:, None] * Y[:, 0] - (policy[:, None] @ P)[:, 0]
+        sigma2 = np.einsum("mc,mc->m", resid, resid) / self.scale.n
+        return self._invert(P, PP, self.left(wy - self._moved(rho, resid)), sigma2, rho)
+
+    def expected(self, P: Array, rho: Array, policy: Array, sigma2: float) -> Array:
+        """The same at parameters (m,), (m, p) in place of an estimate, without other regressors.
+
+        Expected Wy free of effects is then G (P policy): G leaves a constant a constant where rows
+        of W have one sum.
+        """
+        g = self._moved(rho, (policy[:, None] @ P)[:, 0])
+        PP = P @ P.transpose(0, 2, 1)
+        return self._invert(P, PP, g, np.full(len(rho), sigma2), rho)
+
+    def _moved(self, rho: Array, values: Array) -> Array:
+        """G values (m, cells), free of fixed effects."""
+        moved = self.traces.apply(rho, values.reshape(-1, *self.y.shape))
+        return self.within(moved).reshape(values.shape)
+
+    def _invert(self, P: Array, PP: Array, g: Array, sigma2: Array, rho: Array) -> Array:
+        """From the information, g being expected Wy less what Q explains."""
+        scale, traces, m, p = self.scale, self.traces, len(rho), P.shape[1]
         one, single, pair = 1 / (1 - rho), traces.g(rho), traces.gg(rho) + traces.gtg(rho)
         if scale.unit_roots:
             single = single - one
             pair = pair - one**2 - traces.column_sums(rho) / self.y.shape[1]
         info = np.zeros((m, p + 2, p + 2))
         info[:, :p, :p] = PP / sigma2[:, None, None]
-        info[:, :p, p] = info[:, p, :p] = np.einsum("mpc,mc->mp", P, g) / sigma2[:, None]
+        info[:, :p, p] = info[:, p, :p] = (P @ g[..., None])[..., 0] / sigma2[:, None]
         info[:, p, p] = np.einsum("mc,mc->m", g, g) / sigma2 + scale.n_periods * pair
         info[:, p, -1] = info[:, -1, p] = scale.n_periods * single / sigma2
         info[:, -1, -1] = scale.n / (2 * sigma2**2)
@@ -446,6 +464,16 @@ class DurbinRefit:
         inverse = np.linalg.inv(info * root[:, :, None] * root[:, None, :])
         inverse *= root[:, :, None] * root[:, None, :]
         return np.asarray(inverse[:, : p + 1, : p + 1])
+
+    def variance(self) -> tuple[float, float]:
+        """Estimates of rho and sigma2 in the model without the policy."""
+        Y = self.left(self.outcomes)
+        gram = (Y @ Y.T)[None]
+        rho, regular = search(gram, self.spectrum, self.traces, self.scale)
+        if not regular[0]:
+            return np.nan, np.nan
+        v = np.array([-rho[0], 1.0])
+        return float(rho[0]), float(v @ gram[0] @ v / self.scale.n)
 
     def weights(self, rho: Array) -> tuple[Array, Array]:
         """Of (policy, W policy) in the three effects, and their derivatives in rho, (m, 3, 2)."""
@@ -458,7 +486,8 @@ class DurbinRefit:
         weights = np.stack([direct, total - direct, total], axis=1)
         return weights, np.stack([d_direct, d_total - d_direct, d_total], axis=1)
 
-    def _effects(self, rho: Array, policy: Array, V: Array) -> tuple[Array, Array]:
+    def average(self, rho: Array, policy: Array, V: Array) -> tuple[Array, Array]:
+        """Direct, indirect and total effects, and their errors by the delta method, (m, 3)."""
         p = policy.shape[1]
         weights, slopes = (w[:, :, :p] for w in self.weights(rho))
         effects = np.einsum("mep,mp->me", weights, policy)

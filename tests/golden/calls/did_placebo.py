@@ -1,4 +1,4 @@
-"""Placebo tests."""
+"""Placebo tests, and power before the data."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import warnings
 from typing import Any
 
 import nqp_spatial as nqp
-from nqp_spatial.did import PlaceboResult, TimePlaceboResult
+from nqp_spatial.did import PlaceboResult, PowerResult, TimePlaceboResult
 
-from ..ground import CONTROLS, POLICY, castle, contiguous, regions, x, y
+from ..ground import CONTROLS, POLICY, castle, contiguous, regions, states, x, y
 from ..registry import Group, shared
 
-case = Group("did_placebo", nqp.did.placebo, PlaceboResult, TimePlaceboResult)
+case = Group(
+    "did_placebo", nqp.did.placebo, nqp.did.power, PlaceboResult, PowerResult, TimePlaceboResult
+)
 
 
 @shared
@@ -82,3 +84,26 @@ def _() -> Any:
         "pvalues": found.plot("pvalues", effect="total"),
         "estimates": early.plot(),
     }
+
+
+POWER: dict[str, Any] = {
+    "truth": lambda: {"rho": 0.4, "sigma": 0.2, "effects": (0.1, 0.2)},
+    "of an outcome": lambda: {"y": y(), "x": castle()[CONTROLS], "direct": 0.1},
+    "serial": lambda: {"serial": 0.3, "level": 0.1, "target": 0.9},
+    "candidates": lambda: {
+        "candidates": {"west": regions().index[regions() == "north-west"]},
+        "places": states(),
+    },
+}
+
+
+@case.each("power", POWER)
+def _(options: Any) -> Any:
+    return nqp.did.power(contiguous(), castle()[POLICY], draws=100, **options())
+
+
+@case("power of pilots")
+def _() -> Any:
+    pilots = regions().index[:9]
+    found = nqp.did.power(contiguous(), pilots, n_periods=8, start=4, draws=100)
+    return {"summary": found.summary(), "plot": found.plot()}
