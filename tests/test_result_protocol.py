@@ -136,6 +136,7 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             nqp.diagnostics.grid_bootstrap(durbin.fit(), draws=39),
             nqp.diagnostics.beta_convergence(levels, x, groups=groups),
             nqp.did.Staggered(y, f["did"]).fit(),
+            nqp.did.Rings(y, f["did"], x, polygons, edges="auto").fit(),
         ]
         event_study = nqp.did.EventStudy(y, f["did"], x, window=(-3, 3)).fit()
         found += [

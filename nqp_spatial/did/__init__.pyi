@@ -14,11 +14,13 @@ from .matched import MatchResult as MatchResult
 from .matching import match as match
 from .model import SpatialDiD as SpatialDiD
 from .model import SpatialDiDResults as SpatialDiDResults
+from .placebo import placebo as placebo
 from .placebo import PlaceboResult as PlaceboResult
 from .placebo import TimePlaceboResult as TimePlaceboResult
-from .placebo import placebo as placebo
 from .power import power as power
 from .power import PowerResult as PowerResult
+from .rings import Rings as Rings
+from .rings import RingsResults as RingsResults
 from .staggered import Staggered as Staggered
 from .staggered_results import StaggeredResults as StaggeredResults
 from .synthetic import SpatialSDID as SpatialSDID

@@ -1,4 +1,4 @@
-"""Matching, and regressions on matched samples."""
+"""Matching, regressions on matched samples, and rings around treated units."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pandas as pd
 
 import nqp_spatial as nqp
 
-from ..ground import CONTROLS, POLICY, castle, y
+from ..ground import CONTROLS, POLICY, castle, states, y
 from ..registry import Group, shared
 
-case = Group("did_matching", nqp.did.match, nqp.did.MatchResult)
+case = Group(
+    "did_matching", nqp.did.match, nqp.did.MatchResult, nqp.did.Rings, nqp.did.RingsResults
+)
 
 
 @shared
@@ -86,3 +88,19 @@ def _() -> Any:
     weights = np.exp(castle()["l_income"])
     model = nqp.PooledOLS(y(), castle()[[POLICY]], weights=weights)
     return [model.fit(cov_type="robust"), model.weights]
+
+
+RINGS: dict[str, dict[str, Any]] = {
+    "ordinary": {"edges": (300, 500)},
+    "clean": {"edges": (300, 500), "clean_control": True},
+    "count": {"edges": (300, 500), "count": True, "on": "all"},
+    "any": {"edges": (500,), "nearest": False, "on": "separate"},
+    "auto": {"edges": "auto"},
+}
+
+
+@case.each("rings", RINGS)
+def _(options: dict[str, Any]) -> Any:
+    x = castle()[["l_income"]]
+    result = nqp.did.Rings(y(), castle()[POLICY], x, states(), **options).fit()
+    return [result, result.rings, result.by_ring(0.9), result.boundary(), result.cross_validation]
