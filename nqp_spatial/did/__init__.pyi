@@ -14,11 +14,11 @@ from .matched import MatchResult as MatchResult
 from .matching import match as match
 from .model import SpatialDiD as SpatialDiD
 from .model import SpatialDiDResults as SpatialDiDResults
-from .placebo import placebo as placebo
 from .placebo import PlaceboResult as PlaceboResult
 from .placebo import TimePlaceboResult as TimePlaceboResult
-from .power import power as power
+from .placebo import placebo as placebo
 from .power import PowerResult as PowerResult
+from .power import power as power
 from .rings import Rings as Rings
 from .rings import RingsResults as RingsResults
 from .staggered import Staggered as Staggered
