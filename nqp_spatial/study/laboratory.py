@@ -83,6 +83,9 @@ class _Ask:
         given = {"n_jobs": self.n_jobs, "seed": self.study.seed, **self._options()}
         if given.get("cov_type") == "conley":
             given["coordinates"] = self.data.panel.polygons
+        if self.asked.kind == "power":
+            res = self._res()
+            given = {"rho": res.rho, "sigma": float(res.sigma2**0.5), **given}
         own = parameters(function)
         first = {n: v for n, v in given.items() if n in own and n not in roles}
         if "self" in roles:
@@ -166,7 +169,8 @@ class _Ask:
         """Polygons, or a table with distances or times."""
         if self.asked.places is not None:
             return further(self.asked.places, ("did", self.name, "places"), self.source, self.data)
-        if self.data.panel.polygons is None:
+        needed = parameters(self.row.function)["places"].required
+        if self.data.panel.polygons is None and needed:
             raise GeometryError(
                 f"{self.asked.kind} needs to know how far apart places are. Give polygons under "
                 "data, or places, a table with a row for each pair."

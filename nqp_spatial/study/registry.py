@@ -713,6 +713,13 @@ DID: Mapping[str, Question] = {
             "groups": Annotated[str, ColumnOf("labels", ("cohort", "treated", "entity"))],
         },
     ),
+    "rings": Question("did:Rings", names={"weights": "observation_weights"}),
+    "power": Question(  # with rho and sigma of the model, where the file does not give them
+        "did:power",
+        about=("sdm_did",),
+        own=own(model=(Text, None)),
+        names={"y": "", "x": "", "candidates": ""},
+    ),
     "implied_bias": Question("did:implied_bias", about=("sdm_did",)),
     "policy_impact": Question(  # by: sums over labels of a column
         "models:SpatialResults.policy_impact",

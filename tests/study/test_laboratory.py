@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
@@ -35,6 +36,8 @@ did:
   event_study: {window: [-3, 3], cov_type: robust}
   paths: {kind: event_study, weights: [near], window: [-3, 2], form: sar, correction: none}
   leave_out: {groups: side}
+  rings: {edges: [20, 40], places: far.csv}
+  power: {draws: 100, effects: [0.5, 1], sigma: 1}
   staggered: {control: not-yet}
   sun: {kind: staggered, method: sun-abraham, controls: [], where: year < 2017}
   synthetic: {weights: [near], draws: 30}
@@ -46,7 +49,18 @@ did:
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
-    return run(study(tmp_path_factory.mktemp("laboratory"), ASKED))
+    folder = tmp_path_factory.mktemp("laboratory")
+    travel().to_csv(folder / "far.csv", index=False)
+    return run(study(folder, ASKED))
+
+
+def travel() -> pd.DataFrame:
+    """Minutes between places, as if roads were straight."""
+    places = frame()[["lon", "lat"]].groupby(level=0).first()
+    apart = np.linalg.norm(places.to_numpy()[:, None] - places.to_numpy(), axis=-1)
+    table = pd.DataFrame(60 * apart, places.index, places.index)
+    long = table.rename_axis("origin").reset_index().melt("origin", var_name="destination")
+    return long.rename(columns={"value": "minutes"}).query("origin != destination")
 
 
 def assert_record(record, frame: pd.DataFrame) -> None:
@@ -142,6 +156,24 @@ def test_leaving_groups_out(asked):
     expected = nqp.did.leave_out(model, frame()["side"].groupby(level=0).first())
     record = written(asked)["did"]["leave_out-near"]["frames"]["leave-out"]
     assert_record(record, expected.frames["leave-out"].frame)
+
+
+@pytest.mark.filterwarnings("ignore:7 units are never treated")
+def test_rings_by_a_table_of_travel_times(asked):
+    y, did, x, _ = data()
+    expected = nqp.did.Rings(y, did, x, travel(), edges=[20, 40]).fit()
+    record = written(asked)["did"]["rings"]
+    assert_record(record["estimates"][""], expected.to_frame())
+    assert_record(record["frames"]["rings"], expected.rings)
+
+
+def test_power_with_the_rho_of_the_model(asked):
+    """Of which sigma is not taken, as the file says it."""
+    *_, graph = data()
+    options = {"rho": spatial().rho, "sigma": 1.0, "effects": [0.5, 1]}
+    expected = nqp.did.power(graph, data()[1], draws=100, seed=0, **options)
+    record = written(asked)["did"]["power-near"]["frames"]["power-minimum"]
+    assert_record(record, expected.frames["power-minimum"].frame)
 
 
 def test_estimators_of_staggered_adoption(asked):
