@@ -143,6 +143,7 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             event_study,
             event_study.covariances(),
             nqp.did.EventStudy(y, f["did"], x, queen, window=(-3, 3)).fit(),
+            nqp.did.honest(found_spatial(y, f, queen), "smoothness", effect="total"),
         ]
         policy = nqp.SpatialDiD(y, f["did"], x, queen)
         found += [policy.placebo(draws=30), policy.placebo("time", lags=[1])]
@@ -155,6 +156,11 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
         found += [model.placebo(draws=30), model.placebo("time", lags=[1])]
         found += [found[0].wild_bootstrap(draws=99), nqp.did.leave_out(policy, groups)]
     return {type(result): result for result in found}
+
+
+def found_spatial(y: pd.Series, f: pd.DataFrame, queen: Graph) -> Findings:
+    """An event study with rho, so that there are bounds over a grid of it."""
+    return nqp.did.EventStudy(y, f["did"], None, queen, window=(-3, 3), model="sar").fit()
 
 
 def calculations(f: pd.DataFrame) -> list[Calculation]:

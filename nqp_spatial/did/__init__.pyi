@@ -6,10 +6,12 @@ from .event_results import EventStudyResults as EventStudyResults
 from .event_results import PathCovariances as PathCovariances
 from .event_results import SpatialEventStudyResults as SpatialEventStudyResults
 from .event_study import EventStudy as EventStudy
-from .implied_bias import ImpliedBias as ImpliedBias
+from .honest import honest as honest
+from .honest import HonestBounds as HonestBounds
 from .implied_bias import implied_bias as implied_bias
-from .leave_out import LeaveOut as LeaveOut
+from .implied_bias import ImpliedBias as ImpliedBias
 from .leave_out import leave_out as leave_out
+from .leave_out import LeaveOut as LeaveOut
 from .matched import MatchResult as MatchResult
 from .matching import match as match
 from .model import SpatialDiD as SpatialDiD

@@ -9,6 +9,8 @@ sequence, so that a seed gives the same numbers everywhere.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
@@ -34,13 +36,19 @@ def sobol(dimensions: int, seed: int, points: int = POINTS) -> Array:
     return np.clip(np.asarray(engine.random(points)), 1e-12, 1 - 1e-12)
 
 
+@lru_cache(maxsize=8)
+def _normals(dimensions: int, seed: int, points: int) -> Array:
+    """Standard normal points; kept, as many covariances are asked about one after another."""
+    return np.asarray(ndtri(sobol(dimensions, seed, points)))
+
+
 def draws(cov: Array, seed: int, df: float | None = None, points: int = POINTS) -> Array:
     """Normal or multivariate t with mean zero, shape (points, k)."""
     R = root(cov)
-    uniform = sobol(max(R.shape[1], 1) + (df is not None), seed, points)
-    found = ndtri(uniform[:, : R.shape[1]]) @ R.T
+    normal = _normals(R.shape[1] + 1, seed, points)  # the last is for the variance of t
+    found = normal[:, : R.shape[1]] @ R.T
     if df is not None:
-        found /= np.sqrt(chdtri(df, uniform[:, -1]) / df)[:, None]
+        found /= np.sqrt(chdtri(df, ndtr(normal[:, -1])) / df)[:, None]
     return np.asarray(found)
 
 

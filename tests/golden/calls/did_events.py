@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nqp_spatial import did
+from nqp_spatial.did import EventPath
 
 from ..ground import castle, contiguous
 from ..registry import Group, shared
@@ -18,6 +19,8 @@ case = Group(
     did.SpatialEventStudyResults,
     did.EventPath,
     did.PathCovariances,
+    did.honest,
+    did.HonestBounds,
 )
 
 
@@ -107,11 +110,25 @@ def _() -> Any:
 
 @case("path")
 def _() -> Any:
-    path = did.EventPath.of([0.1, -0.1, 0.5, 0.7], np.eye(4) + 0.2, 2, df=30)
+    path = EventPath.of([0.1, -0.1, 0.5, 0.7], np.eye(4) + 0.2, 2, df=30)
     return {
         "frame": path.frame(),
         "pretrend": path.pretrend().pvalue,
         "power": path.power((0.5,)),
         "leads": path.leads,
         "against": path.against(-2).frame(),
+    }
+
+
+@case("honest")
+def _() -> Any:
+    res, path = spatial().fit(), EventPath.of([0.1, -0.1, 0.5, 0.7], 0.01 * np.eye(4), 2)
+    smooth = did.honest(res, "smoothness", effect="total")
+    return {
+        "relative": did.honest(ordinary().fit(), grid=(0.5, 1)),
+        "average": did.honest(path, period="average").breakdown,
+        "smoothness": smooth,
+        "rho": smooth.over_rho,
+        "loc": float(smooth.loc[0.0, "lower"]),
+        "summary": did.honest(path).summary(),
     }
