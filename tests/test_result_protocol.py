@@ -137,6 +137,7 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             nqp.diagnostics.beta_convergence(levels, x, groups=groups),
             nqp.did.Staggered(y, f["did"]).fit(),
             nqp.did.Rings(y, f["did"], x, polygons, edges="auto").fit(),
+            nqp.did.compare_estimators(y, f["did"], None, queen),
         ]
         event_study = nqp.did.EventStudy(y, f["did"], x, window=(-3, 3)).fit()
         found += [
@@ -191,6 +192,8 @@ def calculations(f: pd.DataFrame) -> list[Calculation]:
         nqp.indices.dagum_gini(levels["x"], halves),
         nqp.indices.gravity_links(levels["x"], places),
         nqp.diagnostics.sigma_convergence(levels["x"]),
+        nqp.did.bacon(f["y"], f["did"]),
+        nqp.did.twfe_weights(f["y"], f["did"]),
         nqp.diagnostics.kernel_density(levels["x"], points=32),
         nqp.diagnostics.standard_ellipse(levels["x"], squares()),
         nqp.diagnostics.markov(levels["x"], lattice(cities), classes=2),

@@ -1,6 +1,10 @@
+from .bacon import BaconDecomposition as BaconDecomposition
+from .bacon import bacon as bacon
 from .cohorts import first_treated as first_treated
 from .cohorts import first_years as first_years
 from .cohorts import treatment as treatment
+from .compare import compare_estimators as compare_estimators
+from .compare import EstimatorComparison as EstimatorComparison
 from .event_path import EventPath as EventPath
 from .event_results import EventStudyResults as EventStudyResults
 from .event_results import PathCovariances as PathCovariances
@@ -27,3 +31,5 @@ from .staggered import Staggered as Staggered
 from .staggered_results import StaggeredResults as StaggeredResults
 from .synthetic import SpatialSDID as SpatialSDID
 from .synthetic import SyntheticResults as SyntheticResults
+from .twfe_weights import twfe_weights as twfe_weights
+from .twfe_weights import TwfeWeights as TwfeWeights

@@ -6,11 +6,21 @@ from typing import Any
 
 import nqp_spatial as nqp
 
-from ..ground import POLICY, castle, regions, x, y
+from ..ground import POLICY, castle, contiguous, regions, x, y
 from ..registry import Group, shared
 
 did = nqp.did
-case = Group("did_staggered", did.Staggered, did.StaggeredResults)
+case = Group(
+    "did_staggered",
+    did.Staggered,
+    did.StaggeredResults,
+    did.bacon,
+    did.BaconDecomposition,
+    did.twfe_weights,
+    did.TwfeWeights,
+    did.compare_estimators,
+    did.EstimatorComparison,
+)
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "callaway-santanna": {},
@@ -64,3 +74,28 @@ def _views() -> Any:
 @case.each("figure", {"event": "event", "cohort": "cohort", "period": "period"})
 def _figures(kind: str) -> Any:
     return fitted().plot(kind)
+
+
+@case.each("bacon", {"alone": None, "regressors": ["l_income"]})
+def _bacon(names: Any) -> Any:
+    found = did.bacon(y(), castle()[POLICY], None if names is None else x()[names])
+    parts = {"pairs": found.pairs, "kinds": found.by_kind, "estimate": found.estimate}
+    return {**parts, "within": found.within, "forbidden": found.forbidden, "notes": found.notes}
+
+
+@case.each("weights", {"alone": None, "regressors": ["l_income"]})
+def _weights(names: Any) -> Any:
+    found = did.twfe_weights(y(), castle()[POLICY], None if names is None else x()[names])
+    return {"facts": dict(found.facts), "cells": found.cells, "rows": found.weights}
+
+
+@case("comparison")
+def _comparison() -> Any:
+    asked = {"callaway-santanna": {"control": "not-yet"}, "stacked": {"window": (-3, 1)}}
+    found = did.compare_estimators(y(), castle()[POLICY], None, contiguous(), options=asked)
+    return {"effects": found.effects, "notes": found.notes, "cite": found.cite()}
+
+
+@case.each("picture", {"bacon": did.bacon, "weights": did.twfe_weights})
+def _pictures(function: Any) -> Any:
+    return function(y(), castle()[POLICY]).plot()
