@@ -10,6 +10,8 @@ from .event_results import EventStudyResults as EventStudyResults
 from .event_results import PathCovariances as PathCovariances
 from .event_results import SpatialEventStudyResults as SpatialEventStudyResults
 from .event_study import EventStudy as EventStudy
+from .exposure import Exposure as Exposure
+from .exposure import ExposureResults as ExposureResults
 from .honest import honest as honest
 from .honest import HonestBounds as HonestBounds
 from .implied_bias import implied_bias as implied_bias

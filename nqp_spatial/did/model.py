@@ -18,6 +18,7 @@ import pandas as pd
 from nqp_spatial.core.spectrum.eigen import Spectrum
 from nqp_spatial.did.event_study import EventStudy, SpatialForm
 from nqp_spatial.did.event_window import Ends
+from nqp_spatial.did.exposure import By, Exposure
 from nqp_spatial.did.sample import Adoption
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.spatial.family import SpatialDurbin
@@ -166,6 +167,24 @@ class SpatialDiD(SpatialDurbin):
         options.pop("error_graph", None)
         options |= {"base": base, "window": window, "ends": ends, "model": model}
         return EventStudy(y, treatment, x, self.design.given_graph, **options)
+
+    def exposure(self, *, by: By = None) -> Exposure:
+        """The same model with spillovers on treated and on untreated entities apart.
+
+        Parameters
+        ----------
+        by : {None, "cohort"}
+            Coefficients of their own for what each cohort sends.
+
+        Returns
+        -------
+        Exposure
+            Not fitted yet; with the controls' lags, weights and options of this model.
+        """
+        y, treatment, x = self._columns
+        lagged = [name for name in self.durbin if name != self.treatment]
+        options = {**self._options, "durbin": lagged, "by": by}
+        return Exposure(y, treatment, x, self.design.given_graph, **options)
 
     @property
     def _columns(self) -> tuple[Any, ...]:

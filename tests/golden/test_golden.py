@@ -103,6 +103,7 @@ LATER = {
     **dict.fromkeys(
         ("SpatialDiD.placebo", "SpatialDiD.with_treatment"), "the group did_placebo, tests/did"
     ),
+    "SpatialDiD.exposure": "calls/did_matching.py",
 }
 
 

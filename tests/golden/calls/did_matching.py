@@ -1,4 +1,4 @@
-"""Matching, regressions on matched samples, and rings around treated units."""
+"""Matching, regressions on matched samples, rings around treated units, and who receives."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import pandas as pd
 
 import nqp_spatial as nqp
 
-from ..ground import CONTROLS, POLICY, castle, states, y
+from ..ground import CONTROLS, POLICY, castle, contiguous, states, y
 from ..registry import Group, shared
 
 case = Group(
-    "did_matching", nqp.did.match, nqp.did.MatchResult, nqp.did.Rings, nqp.did.RingsResults
+    "did_matching",
+    nqp.did.match,
+    nqp.did.MatchResult,
+    nqp.did.Rings,
+    nqp.did.RingsResults,
+    nqp.did.Exposure,
+    nqp.did.ExposureResults,
 )
 
 
@@ -104,3 +110,17 @@ def _(options: dict[str, Any]) -> Any:
     x = castle()[["l_income"]]
     result = nqp.did.Rings(y(), castle()[POLICY], x, states(), **options).fit()
     return [result, result.rings, result.by_ring(0.9), result.boundary(), result.cross_validation]
+
+
+@case("exposure")
+def _() -> Any:
+    x = castle()[["l_income"]]
+    result = nqp.did.Exposure(y(), castle()[POLICY], x, contiguous()).fit()
+    return [result, result.decomposition(), result.decomposition(0.9), result.tests]
+
+
+@case("exposure/by cohort")
+def _() -> Any:
+    did = nqp.SpatialDiD(y(), castle()[POLICY], castle()[["l_income"]], contiguous())
+    result = did.exposure(by="cohort").fit(cov_type="clustered")
+    return [result, result.decomposition(), result.variables]
