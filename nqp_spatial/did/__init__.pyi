@@ -3,8 +3,8 @@ from .bacon import bacon as bacon
 from .cohorts import first_treated as first_treated
 from .cohorts import first_years as first_years
 from .cohorts import treatment as treatment
-from .compare import compare_estimators as compare_estimators
 from .compare import EstimatorComparison as EstimatorComparison
+from .compare import compare_estimators as compare_estimators
 from .event_path import EventPath as EventPath
 from .event_results import EventStudyResults as EventStudyResults
 from .event_results import PathCovariances as PathCovariances
@@ -12,12 +12,12 @@ from .event_results import SpatialEventStudyResults as SpatialEventStudyResults
 from .event_study import EventStudy as EventStudy
 from .exposure import Exposure as Exposure
 from .exposure import ExposureResults as ExposureResults
-from .honest import honest as honest
 from .honest import HonestBounds as HonestBounds
-from .implied_bias import implied_bias as implied_bias
+from .honest import honest as honest
 from .implied_bias import ImpliedBias as ImpliedBias
-from .leave_out import leave_out as leave_out
+from .implied_bias import implied_bias as implied_bias
 from .leave_out import LeaveOut as LeaveOut
+from .leave_out import leave_out as leave_out
 from .matched import MatchResult as MatchResult
 from .matching import match as match
 from .model import SpatialDiD as SpatialDiD
@@ -33,5 +33,5 @@ from .staggered import Staggered as Staggered
 from .staggered_results import StaggeredResults as StaggeredResults
 from .synthetic import SpatialSDID as SpatialSDID
 from .synthetic import SyntheticResults as SyntheticResults
-from .twfe_weights import twfe_weights as twfe_weights
 from .twfe_weights import TwfeWeights as TwfeWeights
+from .twfe_weights import twfe_weights as twfe_weights

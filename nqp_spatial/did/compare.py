@@ -166,7 +166,7 @@ def compare_estimators(
     rows: dict[str, pd.Series] = {}
     for method in asked:
         rows |= _rows(method, results.get(method), name)
-    table = pd.DataFrame(rows).T.rename_axis("estimator")
+    table = pd.DataFrame(rows).T.rename_axis("estimator").astype({"nobs": "Int64"})
     return EstimatorComparison(results, table, errors, name, (*_said(sample, errors, asked),))
 
 

@@ -377,6 +377,9 @@ def _of_policy(study: Study, name: str, asked: Entry) -> Iterator[Problem]:
     if asked.has("weights"):
         for i, weights in enumerate(asked.weights or []):
             yield from _unknown(("weights", i), weights, known, "weights of this")
+            if weights in known and study.changes(weights):
+                said = f"the weights {weights!r} change over time, and this takes one W."
+                yield from [(("weights", i), said)] if "graph" in asked.row.roles else []
     if asked.row.weighted and not study.weights:
         yield (), f"{asked.kind} needs weights, such as weights: {{adjacency: {{kind: queen}}}}."
     if asked.said.get("cov_type") == "conley" and study.data.polygons is None:

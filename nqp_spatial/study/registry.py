@@ -695,7 +695,13 @@ _SUMMED = Annotated[
 # Difference-in-differences: everything around the effect.
 DID: Mapping[str, Question] = {
     "event_study": Question("did:EventStudy", names={"model": "form"}),
+    "honest": Question(  # of an event study under did
+        "did:honest", names={"kind": "form", "weights": "event_weights"}
+    ),
+    "bacon": Question("did:bacon"),
+    "twfe_weights": Question("did:twfe_weights"),
     "staggered": Question("did:Staggered"),
+    "compare_estimators": Question("did:compare_estimators"),
     "synthetic": Question("did:SpatialSDID"),
     "placebo": Question("did:placebo", names={"kind": "form"}),
     "wild_bootstrap": Question(
@@ -713,6 +719,7 @@ DID: Mapping[str, Question] = {
             "groups": Annotated[str, ColumnOf("labels", ("cohort", "treated", "entity"))],
         },
     ),
+    "exposure": Question("did:Exposure", weighted=True),
     "rings": Question("did:Rings", names={"weights": "observation_weights"}),
     "power": Question(  # with rho and sigma of the model, where the file does not give them
         "did:power",

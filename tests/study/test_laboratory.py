@@ -35,6 +35,11 @@ did:
   implied_bias: {}
   event_study: {window: [-3, 3], cov_type: robust}
   paths: {kind: event_study, weights: [near], window: [-3, 2], form: sar, correction: none}
+  bounds: {kind: honest, of: paths, form: smoothness, effect: direct, grid: [0, 0.1]}
+  bacon: {controls: []}
+  twfe_weights: {}
+  compare_estimators: {methods: [twfe, sun-abraham], weights: [near]}
+  exposure: {}
   leave_out: {groups: side}
   rings: {edges: [20, 40], places: far.csv}
   power: {draws: 100, effects: [0.5, 1], sigma: 1}
@@ -151,6 +156,35 @@ def test_event_studies_ordinary_and_through_w(asked):
     assert_record(record["paths-near"]["frames"]["event-path"], model.fit().path)
 
 
+def test_bounds_of_an_event_study_of_the_file(asked):
+    y, did, x, graph = data()
+    model = nqp.did.EventStudy(y, did, x, graph, window=(-3, 2), model="sar", correction="none")
+    expected = nqp.did.honest(model.fit(), "smoothness", grid=[0, 0.1], effect="direct", seed=0)
+    record = written(asked)["did"]["bounds-near"]["frames"]["honest-bounds"]
+    assert_record(record, expected.frames["honest-bounds"].frame)
+
+
+def test_what_two_way_fixed_effects_compare(asked):
+    y, did, x, graph = data()
+    record = written(asked)["did"]
+    expected = nqp.did.bacon(y, did)
+    assert_record(record["bacon"]["frames"]["bacon-kinds"], expected.by_kind)
+    negative = nqp.did.twfe_weights(y, did, x)
+    frames = record["twfe_weights"]["frames"]
+    assert_record(frames["twfe-weights-cells"], negative.frames["twfe-weights-cells"].frame)
+    both = nqp.did.compare_estimators(y, did, x, graph, methods=["twfe", "sun-abraham"])
+    assert_record(
+        record["compare_estimators-near"]["frames"]["estimators"], both.frames["estimators"].frame
+    )
+
+
+def test_spillovers_on_the_treated_and_on_others(asked):
+    expected = nqp.did.Exposure(*data()).fit()
+    record = written(asked)["did"]["exposure-near"]
+    assert_record(record["estimates"][""], expected.to_frame())
+    assert_record(record["frames"]["exposure"], expected.frames["exposure"].frame)
+
+
 def test_leaving_groups_out(asked):
     model = nqp.SpatialDiD(*data())
     expected = nqp.did.leave_out(model, frame()["side"].groupby(level=0).first())
@@ -210,6 +244,10 @@ def test_synthetic_controls_and_wild_bootstraps(asked):
         ("did: {policy_impact: {kind: indirect_source}}", "is that of another question"),
         ("did: {indirect_source: {level: 2}}", "expected a number below 1"),
         ("did: {policy_impact: {by: nowhere}}", "nowhere"),
+        ("did: {honest: {of: event_study}}", "no event studies under did are called 'event_study'"),
+        ("did: {event_study: {}, honest: {}}", "did.honest.of: this key is missing"),
+        ("did: {exposure: {cov_type: conley, cutoff_km: 9}}", "conley needs polygons under data"),
+        ("did: {event_study: {form: sdmm, weights: [near]}}", "Did you mean 'sdm'"),
     ],
 )
 def test_mistakes_have_their_place(tmp_path, asks, message):
