@@ -3,8 +3,8 @@
 The sup-t band of estimates b_j with standard errors s_j is b_j -+ c s_j, where c is the quantile of
 max_j |b_j - beta_j| / s_j under the joint normal law (Montiel Olea and Plagborg-Moller 2019), or
 under the multivariate t where the variances have degrees of freedom: with one estimate c is the
-critical value of its own interval. Probabilities of maxima come from points of a scrambled Sobol
-sequence, so that a seed gives the same numbers everywhere.
+critical value of its own interval. Probabilities come from points of a scrambled Sobol sequence, so
+that a seed gives the same numbers everywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from scipy.special import chdtri, ndtr, ndtri, stdtr, stdtrit
 
 Array = npt.NDArray[np.float64]
 
-POINTS = 2**15  # of the Sobol sequence; quantiles are within 0.004 of the limit
+POINTS = (
+    2**15
+)  # of the Sobol sequence; for maxima themselves, whose quantiles are within 0.005 of the limit
 _FEW = 2**12  # where what is averaged is smooth
 _FLAT = 1e-12  # of a variance, as a share of the largest
 
@@ -83,10 +85,22 @@ def sup_t(cov: Array, level: float, *, df: float | None = None, seed: int = 0) -
     if there.sum() < 2:
         return critical(level, df)
     correlation = cov[np.ix_(there, there)] / np.outer(scale[there], scale[there])
-    return float(np.quantile(np.abs(draws(correlation, seed, df)).max(axis=1), level))
+    k = len(correlation)
+    if np.linalg.eigvalsh(correlation)[0] < 1e-8:  # where conditioning has nothing to divide by
+        return float(np.quantile(np.abs(draws(correlation, seed, df)).max(axis=1), level))
+    uniform = sobol(k + 1, seed, _FEW)
+    factor = 1.0 if df is None else np.sqrt(chdtri(df, 1 - uniform[:, -1]) / df)
+
+    def short(c: float) -> float:
+        inside = box(np.zeros(k), correlation, np.full(k, c), uniform, factor)
+        return inside - level
+
+    low = critical(level, df)  # of one; with k of them no more than that of Bonferroni
+    high = critical(1 - (1 - level) / k, df)
+    return float(optimize.brentq(short, 0.99 * low, 1.01 * high, xtol=1e-8))
 
 
-def box(mean: Array, cov: Array, half: Array, uniform: Array) -> float:
+def box(mean: Array, cov: Array, half: Array, uniform: Array, factor: Array | float = 1.0) -> float:
     """Probability that a normal vector is within -half ... half, by conditioning (Genz 1992).
 
     Parameters
@@ -96,12 +110,14 @@ def box(mean: Array, cov: Array, half: Array, uniform: Array) -> float:
         Of full rank.
     uniform : array, shape (points, k)
         In the open unit cube.
+    factor : array, shape (points,), optional
+        On ``half`` at each point: of the multivariate t the root of chi-squared over its df.
     """
     L, k = np.linalg.cholesky(cov), len(mean)
     value, before = np.ones(len(uniform)), np.zeros((len(uniform), k))
     for i in range(k):
         centre = mean[i] + before[:, :i] @ L[i, :i]
-        low, high = (ndtr((side * half[i] - centre) / L[i, i]) for side in (-1, 1))
+        low, high = (ndtr((side * factor * half[i] - centre) / L[i, i]) for side in (-1, 1))
         value = value * (high - low)
         before[:, i] = ndtri(np.clip(low + uniform[:, i] * (high - low), 1e-300, 1 - 1e-16))
     return float(value.mean())
