@@ -139,6 +139,7 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
             nqp.did.Rings(y, f["did"], x, polygons, edges="auto").fit(),
             nqp.did.compare_estimators(y, f["did"], None, queen),
             nqp.did.Exposure(y, f["did"], x, queen).fit(),
+            nqp.did.Staggered(y, f["did"], graph=queen, exposure=0.3, method="two-stage").fit(),
         ]
         event_study = nqp.did.EventStudy(y, f["did"], x, window=(-3, 3)).fit()
         found += [

@@ -101,6 +101,12 @@ class Adoption:
         found[keys.entity[starts[~follows & (keys.period[starts] > 0)]]] = True
         return found
 
+    @cached_property
+    def reached(self) -> Mask:
+        """Whether an entity is treated, with a row or not, shape (n_periods, n_entities)."""
+        periods = np.arange(len(self.keys.periods))[:, None]
+        return np.asarray(~self.never & (periods >= self.cohort))
+
     @property
     def entities(self) -> pd.Index:
         """Labels of those treated in some period."""

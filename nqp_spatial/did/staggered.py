@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.panel.described import Described
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.options import (
+    Between,
     Count,
     Seed,
     Unpack,
@@ -30,24 +31,34 @@ from nqp_spatial.shared.options import (
 )
 
 CS, SA, STACKED = "callaway-santanna", "sun-abraham", "stacked"
-Method = Literal["callaway-santanna", "sun-abraham", "stacked"]
+IMPUTATION, TWO_STAGE = "imputation", "two-stage"
+Method = Literal["callaway-santanna", "sun-abraham", "stacked", "imputation", "two-stage"]
 Control = Literal["never", "not-yet", "last"]
 
 _FILES = {
     CS: "nqp_spatial.did.callaway_santanna",
     SA: "nqp_spatial.did.sun_abraham",
     STACKED: "nqp_spatial.did.stacked",
+    IMPUTATION: "nqp_spatial.did.imputation",
+    TWO_STAGE: "nqp_spatial.did.imputation",
 }  # each with a function ``estimate(model, cov, bands)``
 _BELONGS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "control": {CS: ("never", "not-yet"), SA: ("never", "last"), STACKED: ("never", "not-yet")},
     "est_method": {CS: None},
-    "anticipation": {CS: None, SA: None, STACKED: None},
+    "anticipation": dict.fromkeys((CS, SA, STACKED, IMPUTATION, TWO_STAGE)),
     "base_period": {CS: None},
     "unbalanced": {CS: None},
     "shares": {SA: None},
     "window": {STACKED: None},
     "stack_weights": {STACKED: None},
+    "graph": {IMPUTATION: None, TWO_STAGE: None},
+    "exposure": {IMPUTATION: None, TWO_STAGE: None},
+    "other_effects": {IMPUTATION: None, TWO_STAGE: None},
+    "leads": {IMPUTATION: None, TWO_STAGE: None},
+    "alike": {IMPUTATION: None},
+    "leave_one_out": {IMPUTATION: None},
 }  # options by the methods that have them, with the values that these allow
+_BY_DATA = ("window", "graph", "exposure", "other_effects")  # not checked without data
 
 
 class Staggered(Described):
@@ -62,10 +73,12 @@ class Staggered(Described):
     x : DataFrame, optional
         Controls. With "callaway-santanna" covariates of the parallel trends, of the earlier of the
         two periods compared; in the others regressors.
-    method : {"callaway-santanna", "sun-abraham", "stacked"}
+    method : {"callaway-santanna", "sun-abraham", "stacked", "imputation", "two-stage"}
         Effects of each cohort in each period by two groups before and after [1]_; a regression with
         an effect for each cohort and event time [2]_; one regression of all cohorts' own panels,
-        each with clean controls, stacked [3]_.
+        each with clean controls, stacked [3]_; untreated outcomes imputed from a regression on
+        cells that are not treated, with conservative errors [5]_, or with those of a second
+        regression on what is left [6]_.
     control : {"never", "not-yet", "last"}
         Who the treated are compared with: entities that are never treated; those and the ones that
         are treated later ("callaway-santanna", "stacked"); the cohort treated last, before it is
@@ -90,6 +103,25 @@ class Staggered(Described):
     stack_weights : {"none", "corrective"}
         Of "stacked": all rows count alike [3]_, or controls so that each cohort's weigh as its
         treated do [4]_.
+    graph : Graph, optional
+        Of "imputation" and "two-stage", as the three that follow: entities with treated neighbours
+        are exposed to spillovers, and only cells neither treated nor exposed impute others [7]_.
+        Results have effects on the exposed beside those on the treated.
+    exposure : DataFrame or Series of 0 and 1, or float, optional
+        Who is exposed, a column for each ring, such as `exposed_in_rings` makes it. Or, with
+        ``graph``, the weight of treated neighbours above which an entity is exposed (default 0),
+        which a dense graph needs; several are rings.
+    other_effects : Series or DataFrame, optional
+        Further categories of the regression on clean cells, such as province by year.
+    leads : int
+        Periods before the policy, and before exposure, that are tested, as far as there are
+        earlier ones to compare with.
+    alike : {"cohort-event", "event", "cohort", "all"}
+        Of "imputation": effects taken as alike, about whose mean the variance is found. The more
+        are, the larger and safer it is; cohorts of one entity need "event" or "all".
+    leave_one_out : bool
+        Of "imputation": leave an entity out of the mean that its effect is compared with, which
+        corrects the variance where cohorts are small.
 
     Raises
     ------
@@ -109,6 +141,11 @@ class Staggered(Described):
        on low-wage jobs. Quarterly Journal of Economics 134, 1405-1454.
     .. [4] Wing, C., Freedman, S. M. and Hollingsworth, A. (2024). Stacked
        difference-in-differences. NBER Working Paper 32054.
+    .. [5] Borusyak, K., Jaravel, X. and Spiess, J. (2024). Revisiting event-study designs: robust
+       and efficient estimation. Review of Economic Studies 91, 3253-3285.
+    .. [6] Gardner, J. (2022). Two-stage differences in differences. arXiv:2207.05943.
+    .. [7] Butts, K. (2023). Difference-in-differences estimation with spatial spillovers.
+       arXiv:2105.03737.
     """
 
     def __init__(
@@ -126,6 +163,12 @@ class Staggered(Described):
         shares: Literal["known", "estimated"] = "known",
         window: tuple[int, int] | None = None,
         stack_weights: Literal["none", "corrective"] = "none",
+        graph: Any = None,
+        exposure: pd.DataFrame | pd.Series | float | Sequence[float] | None = None,
+        other_effects: pd.Series | pd.DataFrame | None = None,
+        leads: Annotated[int, Between(0)] = 5,
+        alike: Literal["cohort-event", "event", "cohort", "all"] = "cohort-event",
+        leave_one_out: bool = False,
     ) -> None:
         given: dict[str, Any] = {
             "control": control,
@@ -136,8 +179,15 @@ class Staggered(Described):
             "shares": shares,
             "window": window,
             "stack_weights": stack_weights,
+            "graph": graph,
+            "exposure": exposure,
+            "other_effects": other_effects,
+            "leads": leads,
+            "alike": alike,
+            "leave_one_out": leave_one_out,
         }
-        check_options(Staggered, method=method, **{k: v for k, v in given.items() if k != "window"})
+        plain = {name: value for name, value in given.items() if name not in _BY_DATA}
+        check_options(Staggered, method=method, **plain)
         whole("anticipation", anticipation, 0)
         _check_belongs(method, given)
         self.method = method
@@ -193,9 +243,9 @@ def _check_belongs(method: str, given: Mapping[str, Any]) -> None:
     """Raise where an option is another method's, or has a value that this method has not."""
     defaults = inspect.signature(Staggered).parameters
     for name, owners in _BELONGS.items():
-        value = given[name]
+        value, default = given[name], defaults[name].default
         if method not in owners:
-            if value != defaults[name].default:
+            if value is not None if default is None else value != default:
                 listed = " or ".join(f'"{owner}"' for owner in owners)
                 raise OptionError(
                     f"{name}= belongs to method={listed}. Leave one of them out.", option=name

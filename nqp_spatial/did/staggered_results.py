@@ -29,6 +29,9 @@ _FRAMES = {
     "cohort": "staggered-cohort",
     "period": "staggered-period",
     "cell": "staggered-cell",
+    "spillover": "staggered-spillover",
+    "spillover-before": "staggered-spillover-before",
+    "total": "staggered-total",
 }
 
 

@@ -156,7 +156,7 @@ class SpatialSDID(Described):
                 clean &= panel.exposure[keys.entity, keys.period] == 0
             stage = FirstStage.of(CleanEffects([keys.entity, keys.period], clean), y, x)
             there = stage.controls[clean]
-            if gone := absorbed_by(there, x[clean]):
+            if gone := absorbed_by(there, x):
                 raise ConstantColumnError(
                     f"{first([names[j] for j in gone])} does not vary among cells that are neither "
                     "treated nor exposed once the effects are removed. Leave it out."

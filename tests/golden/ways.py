@@ -23,7 +23,7 @@ import nqp_spatial as nqp
 from nqp_spatial.cities.matching import CityMatch
 from nqp_spatial.comparison import Heterogeneity, SpecificationPath
 from nqp_spatial.datasets.studies.study import SimulatedStudy
-from nqp_spatial.did import SpatialDiDResults, StaggeredResults, SyntheticResults
+from nqp_spatial.did import ImputationResults, SpatialDiDResults, StaggeredResults, SyntheticResults
 from nqp_spatial.models import (
     BetweenOLSResults,
     DynamicGMMResults,
@@ -57,6 +57,7 @@ RESULTS = {
     SpatialResults: ("rho", "lambda_", "sigma2", "lagged", "entities", "variables"),
     SpatialDiDResults: ("treatment", "treated_entities"),
     StaggeredResults: ("treatment", "method", "pretrend", "cohorts"),
+    ImputationResults: ("spillover_pretrend", "left_out"),
     SyntheticResults: ("unit_weights", "period_weights", "by_cohort", "paths", "sampled"),
     SpatialIVResults: (
         *("given_endogenous", "endogenous", "instruments", "dropped_instruments", "error"),

@@ -194,6 +194,7 @@ class FirstStage:
             return cls(effects, left, np.zeros(0), controls)
         there = controls[effects.clean]
         size = np.linalg.norm(there, axis=0)
+        size[size == 0] = 1.0
         slopes = np.linalg.lstsq(there / size, left[effects.clean], rcond=None)[0] / size
         return cls(effects, left - controls @ slopes, slopes, controls)
 
@@ -254,22 +255,33 @@ def means_of_like(
     Returns
     -------
     array, shape (nnz,)
-        For each weight; infinite where a unit that is left out is alone in its group.
+        For each weight. A unit that is alone in its group is compared with itself, also left out.
     """
     row, average, v = weights.row, weights.col, weights.data
-    n_like = int(like.max()) + 1
-    group = average * n_like + like[row]
-    pair, own = np.unique(group * (int(unit.max()) + 1) + unit[row], return_inverse=True)
-    total = np.bincount(own, v, len(pair))  # v_ig
-    found = np.bincount(own, v * effects[row], len(pair))
-    of_pair = pair // (int(unit.max()) + 1)
-    names, place = np.unique(of_pair, return_inverse=True)
+    n_like, n_units = int(like.max()) + 1, int(unit.max()) + 1
+    names, group = compressed(average * n_like + like[row])
+    pairs, own = compressed(group * n_units + unit[row])
+    place = pairs // n_units
+    total = np.bincount(own, v, len(pairs))  # v_ig
+    found = np.bincount(own, v * effects[row], len(pairs))
     square = np.bincount(place, total**2, len(names))
     mean = np.bincount(place, total * found, len(names)) / square
     centre = mean[place][own]
     if leave_out:
         share = (total**2 / square[place])[own]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            apart = np.where(share < 1 - 1e-12, (effects[row] - centre) / (1 - share), -np.inf)
+        others = share < 1 - 1e-12
+        apart = (effects[row] - centre) / np.where(others, 1 - share, 1.0)
         centre = effects[row] - apart
     return np.asarray(centre)
+
+
+def compressed(codes: Codes) -> tuple[Codes, Codes]:
+    """Those of some whole numbers from zero that occur, and the place of each among them.
+
+    As `numpy.unique`, without a sort where the numbers are not much larger than they are many.
+    """
+    if not len(codes) or int(codes.max()) > 64 * len(codes) + 4096:
+        names, place = np.unique(codes, return_inverse=True)
+        return names, np.asarray(place, dtype=np.int64)
+    there = np.bincount(codes) > 0
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]

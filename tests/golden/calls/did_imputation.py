@@ -8,10 +8,17 @@ import pandas as pd
 
 from nqp_spatial import did
 
-from ..ground import castle, contiguous
+from ..ground import castle, contiguous, states, x, y
 from ..registry import Group, shared
 
-case = Group("did_imputation", did.SpatialSDID, did.SyntheticResults)
+case = Group(
+    "did_imputation",
+    did.SpatialSDID,
+    did.SyntheticResults,
+    did.ImputationResults,
+    did.exposed_in_rings,
+    did.exposed_through,
+)
 
 
 @shared
@@ -48,3 +55,49 @@ def _() -> Any:
     model = synthetic(contiguous())
     found = model.fit(draws=25)
     return {"result": found, "effects": found.policy_effects(), "slopes": model.slopes}
+
+
+IMPUTED: dict[str, dict[str, Any]] = {
+    "imputation": {"method": "imputation"},
+    "alike": {"method": "imputation", "alike": "event", "leave_one_out": True},
+    "two-stage": {"method": "two-stage"},
+    "anticipation": {"method": "two-stage", "anticipation": 1, "leads": 2},
+}
+
+
+def all_of(found: Any) -> dict[str, Any]:
+    return {
+        "result": found,
+        "by": {kind: found.by(kind) for kind in found.averages},
+        "means": found.means,
+        "clean": found.clean,
+    }
+
+
+def imputed(**options: Any) -> Any:
+    frame = castle().frame
+    return did.Staggered(y(), frame["post"], x()[["l_income"]], **options)
+
+
+@case.each("staggered", IMPUTED)
+def _(options: dict[str, Any]) -> Any:
+    return all_of(imputed(**options).fit())
+
+
+@case.each("spillovers", {"imputation": "imputation", "two-stage": "two-stage"})
+def _(method: Any) -> Any:
+    treatment = castle().frame["post"]
+    rings = did.exposed_in_rings(treatment, states(), edges=(0, 300, 500))
+    return all_of(imputed(method=method, exposure=rings).fit())
+
+
+@case("spillovers through W")
+def _() -> Any:
+    model = imputed(method="two-stage", graph=contiguous(), exposure=0.2)
+    found = model.fit(cov_type="conley", cutoff_km=500.0, coordinates=states())
+    return all_of(found) | {"cells": found.cells}
+
+
+@case("exposed")
+def _() -> Any:
+    return did.exposed_through(castle().frame["post"], contiguous(), above=(0, 0.25))
