@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from nqp_spatial.core.did.exposure import OWN, TREATED, UNTREATED, exposure
 from nqp_spatial.core.spatial.ml import lag
 from nqp_spatial.core.spatial.multiplier import Multiplier
 from nqp_spatial.core.spectrum.eigen import Spectrum
-from nqp_spatial.did.sample import NEVER, Adoption
+from nqp_spatial.did.sample import NEVER, Adoption, split_policy
 from nqp_spatial.effects.parameters import standard_errors
 from nqp_spatial.exceptions import DataWarning, OptionError, TreatmentError
 from nqp_spatial.language.catalogue import note
@@ -323,6 +323,13 @@ class Exposure(SpatialDurbin):
         parts = [columns, *([given.frame("x")] if "x" in given else [])]
         sample = Sample.of(y=given.series(), x=pd.concat(parts, axis=1), needs=["x"])
         self._specify(sample, graph, lagged, options, durbin_graph=durbin_graph if lagged else None)
+
+    @classmethod
+    def from_formula(
+        cls, formula: str, data: Any, graph: Any, *, treatment: str | None = None, **options: Any
+    ) -> Self:
+        """The model of ``"y ~ did + x1 + x2"``; the first regressor is the treatment by default."""
+        return cls(*split_policy(formula, data, treatment), graph, **options)
 
     def _decompose(
         self, design: Design

@@ -19,14 +19,12 @@ from nqp_spatial.core.spectrum.eigen import Spectrum
 from nqp_spatial.did.event_study import EventStudy, SpatialForm
 from nqp_spatial.did.event_window import Ends
 from nqp_spatial.did.exposure import By, Exposure
-from nqp_spatial.did.sample import Adoption
-from nqp_spatial.exceptions import OptionError
+from nqp_spatial.did.sample import Adoption, split_policy
 from nqp_spatial.models.spatial.family import SpatialDurbin
 from nqp_spatial.models.spatial.model import Specification
 from nqp_spatial.models.spatial.results import SpatialResults
 from nqp_spatial.panel.keys import cut
 from nqp_spatial.panel.sample import Sample
-from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.options import Unpack, shared_options
 from nqp_spatial.weights import as_graph, subset
 
@@ -99,15 +97,7 @@ class SpatialDiD(SpatialDurbin):
         cls, formula: str, data: Any, graph: Any, *, treatment: str | None = None, **options: Any
     ) -> Self:
         """The model of ``"y ~ did + x1 + x2"``; the first regressor is the treatment by default."""
-        from nqp_spatial.panel.formula import split_formula
-
-        y, x = split_formula(formula, data)
-        name = str(x.columns[0]) if treatment is None else treatment
-        if name not in x:
-            raise OptionError(
-                f"treatment={name!r} is not in the formula. Its regressors are {first(x.columns)}."
-            )
-        return cls(y, x[name], x.drop(columns=name), graph, **options)
+        return cls(*split_policy(formula, data, treatment), graph, **options)
 
     def with_treatment(self, treatment: pd.Series, **options: Any) -> Self:
         """The same specification with another policy, under other options if they are given.

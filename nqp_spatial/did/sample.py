@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial.exceptions import DataWarning, TreatmentError
+from nqp_spatial.exceptions import DataWarning, OptionError, TreatmentError
+from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.messages import first, outside
@@ -127,6 +129,25 @@ class Adoption:
         position = self.keys.clock.position
         since = position[self.keys.period] - position[self.cohort[self.keys.entity]]
         return np.where(self.never[self.keys.entity], np.nan, since.astype(float))
+
+
+def split_policy(
+    formula: str, data: Any, treatment: str | None = None
+) -> tuple[pd.Series, pd.Series, pd.DataFrame]:
+    """Outcome, treatment (by default the first regressor) and controls of a formula.
+
+    Raises
+    ------
+    OptionError
+        The treatment is no regressor of it.
+    """
+    y, x = split_formula(formula, data)
+    name = str(x.columns[0]) if treatment is None else treatment
+    if name not in x:
+        raise OptionError(
+            f"treatment={name!r} is not in the formula. Its regressors are {first(x.columns)}."
+        )
+    return y, x[name], x.drop(columns=name)
 
 
 def _check(name: str, column: Array, on: Mask, keys: Keys) -> None:

@@ -284,9 +284,19 @@ def test_weights_over_time_and_wrong_treatments_are_refused():
         fitted(f, graph, by="year")
 
 
+def test_formulas_name_the_policy_first():
+    f, graph, _ = panel()
+    one = nqp.did.Exposure.from_formula("y ~ did + x1", f, graph).fit()
+    assert_allclose(one.params, fitted(f, graph).params)
+    other = nqp.did.Exposure.from_formula("y ~ x1 + did", f, graph, treatment="did").fit()
+    assert_allclose(other.params, one.params)
+    with pytest.raises(OptionError, match="treatment='post' is not in the formula"):
+        nqp.did.Exposure.from_formula("y ~ did + x1", f, graph, treatment="post")
+
+
 @pytest.mark.slow
 def test_decomposed_effects_are_unbiased_and_covered():
-    """200 panels of 100 places and 8 years, 25 treated; spillovers of 0.8 and -0.4."""
+    """200 panels of 100 places and 8 years, 25 treated; spillovers of 0.8 and -0.4, or alike."""
     W = panels.row(panels.rook(10))
     rng = np.random.default_rng(1)
     starts = dict(zip(rng.choice(100, 25, replace=False), rng.integers(2, 7, 25), strict=True))
@@ -294,15 +304,16 @@ def test_decomposed_effects_are_unbiased_and_covered():
     names = {"all": ("did", "WTT_did", "WNT_did")}
     true = pd.Series({"did": 1.0, "WTT_did": 0.8, "WNT_did": -0.4, "rho": 0.3})
     truth = dense(true, D, W, np.full(100, "all", dtype=object), names)["all"]
-    found, covered, sizes = [], [], []
+    found, covered, alike = [], [], []
     for seed in range(200):
         f, graph, _ = panel(seed, W=W, D=D)
-        result = fitted(f, graph)
-        frame = result.decomposition()
+        frame = fitted(f, graph).decomposition()
         found.append(frame["estimate"])
         covered.append((frame["lower"] < truth) & (truth < frame["upper"]))
-        sizes.append(result.tests["equal"].pvalue < 0.05)
+        f, graph, _ = panel(seed, W=W, D=D, b=0.5, c=0.5)
+        alike.append(fitted(f, graph).tests["equal"].pvalue < 0.05)
     error = np.std(found, axis=0) / np.sqrt(200)
     assert (np.abs(np.mean(found, axis=0) - truth) < 3.5 * error).all()
-    assert (np.abs(np.mean(covered, axis=0) - 0.95) < 0.047).all()  # 3 errors of 200 draws
-    assert np.mean(sizes) > 0.9  # it is not equal
+    within = 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert (np.abs(np.mean(covered, axis=0) - 0.95) < within).all()
+    assert abs(np.mean(alike) - 0.05) < within

@@ -9,7 +9,7 @@ import pandas as pd
 
 import nqp_spatial as nqp
 
-from ..ground import CONTROLS, POLICY, castle, contiguous, states, y
+from ..ground import CONTROLS, OUTCOME, POLICY, castle, contiguous, distance, states, y
 from ..registry import Group, shared
 
 case = Group(
@@ -124,3 +124,11 @@ def _() -> Any:
     did = nqp.SpatialDiD(y(), castle()[POLICY], castle()[["l_income"]], contiguous())
     result = did.exposure(by="cohort").fit(cov_type="clustered")
     return [result, result.decomposition(), result.variables]
+
+
+@case("exposure/formula and another W")
+def _() -> Any:
+    formula = f"{OUTCOME} ~ {POLICY} + l_income"
+    model = nqp.did.Exposure.from_formula(formula, castle(), distance())
+    other = model.with_graph(contiguous())
+    return [model.fit().params, other.fit().params, other.graph.n]
