@@ -369,7 +369,7 @@ class _Found:
         """Sums of shares of untreated rows, and who has a match."""
         a, b = places[one], places[other]
         if asked["method"] == "kernel":
-            weights, matched, _ = core.kernel_sums(a, b, asked["kernel"], asked["bandwidth"])
+            weights, matched = core.kernel_sums(a, b, asked["kernel"], asked["bandwidth"])
             if not matched.any():
                 raise _nobody("bandwidth", asked["bandwidth"], a, b)
             return weights, matched

@@ -20,6 +20,7 @@ TIE = 1e-12  # of two distances that are one but for rounding
 _STOP = 1e-12  # of Newton's steps, in units of standardised columns
 _ITERATIONS = 100
 _BLOCK = 4_000_000  # numbers in a block of distances
+_UNDERFLOW = 39.0  # standard deviations beyond which the normal density is zero
 
 # ---------------------------------------------------------------- the score
 
@@ -209,10 +210,8 @@ def _even(found: sp.csr_array) -> sp.csr_array:
     )
 
 
-def kernel_sums(
-    one: Array, other: Array, kernel: str, bandwidth: float, outcome: Array | None = None
-) -> tuple[Array, Mask, Array]:
-    """Sums of the shares of each control, who has a match, and matched outcomes.
+def kernel_sums(one: Array, other: Array, kernel: str, bandwidth: float) -> tuple[Array, Mask]:
+    """Sums of the shares of each control, and who has a match.
 
     Shares are proportional to K(distance / bandwidth); nothing of the size of all pairs is kept.
 
@@ -220,25 +219,26 @@ def kernel_sums(
     -------
     weights : array, shape (n_controls,)
     matched : array of bool, shape (n_treated,)
-    means : array, shape (n_treated,)
-        Of ``outcome`` of controls, if given, else zeros.
     """
-    weights, means = np.zeros(len(other)), np.zeros(len(one))
-    matched = np.zeros(len(one), dtype=bool)
+    weights, matched = np.zeros(len(other)), np.zeros(len(one), dtype=bool)
+    reach = bandwidth * (_UNDERFLOW if kernel == "gaussian" else 1 + 1e-9)
+    first, last = np.argsort(one[:, 0], kind="stable"), np.argsort(other[:, 0], kind="stable")
+    along = other[last, 0]  # beyond the reach along one axis nothing is near
     size = max(1, _BLOCK // len(other))
     for start in range(0, len(one), size):
-        here = slice(start, start + size)
-        squares = sum(
-            (one[here, j, None] - other[None, :, j]) ** 2 for j in range(one.shape[1])
-        ) / (bandwidth**2)
-        K = _kernel(np.asarray(squares), kernel)
+        here = first[start : start + size]
+        low = np.searchsorted(along, one[here[0], 0] - reach, side="left")
+        high = np.searchsorted(along, one[here[-1], 0] + reach, side="right")
+        there = last[low:high]
+        squares = np.zeros((len(here), len(there)))
+        for a, b in zip(one[here].T, other[there].T, strict=True):
+            squares += (a[:, None] - b) ** 2
+        K = _kernel(squares / bandwidth**2, kernel)
         total = K.sum(axis=1)
         matched[here] = total > 0
         K /= np.where(total > 0, total, 1.0)[:, None]
-        weights += K.sum(axis=0)
-        if outcome is not None:
-            means[here] = K @ outcome
-    return weights, matched, means
+        weights[there] += K.sum(axis=0)
+    return weights, matched
 
 
 def _kernel(squares: Array, kernel: str) -> Array:
