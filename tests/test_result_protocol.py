@@ -152,6 +152,10 @@ def results(polygons: GeoDataFrame) -> dict[type, Findings]:
         found += [policy.placebo(draws=30), policy.placebo("time", lags=[1])]
         pilots = polygons.index[:5]
         found.append(nqp.did.power(queen, pilots, n_periods=8, draws=100, y=y, places=polygons))
+        policy = nqp.SpatialDiD(y, f["did"], x, queen).fit()
+        found += [policy.policy_impact(), policy.indirect_source()]
+        found += [nqp.did.leave_out(policy, groups), nqp.did.checks(policy, draws=99)]
+        found += [nqp.did.implied_bias(policy), found[0].wild_bootstrap(draws=99)]
         found += calculations(f)
         model = nqp.SpatialDiD(y, f["did"], x, queen)
         policy = model.fit()

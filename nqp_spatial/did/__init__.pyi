@@ -1,5 +1,7 @@
-from .bacon import BaconDecomposition as BaconDecomposition
 from .bacon import bacon as bacon
+from .bacon import BaconDecomposition as BaconDecomposition
+from .checks import Checks as Checks
+from .checks import checks as checks
 from .cohorts import first_treated as first_treated
 from .cohorts import first_years as first_years
 from .cohorts import treatment as treatment

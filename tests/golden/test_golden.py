@@ -95,6 +95,17 @@ LATER = {
     "Moderator": "tests/models/mechanism",  # asked by both kinds of moderation
     "SpatialResults.counterfactual_means": "tests/effects",
     "FixedEffectsResults.wild_bootstrap": "tests/models/linear/test_wild.py",
+    **dict.fromkeys(
+        (
+            f"{model}.restricted"
+            for model in (
+                *("SpatialDurbin", "SpatialDiD", "SpatialLag", "SpatialError", "SAC", "SLX"),
+                *("SpatialDurbinError", "GNS", "SpatialModeration", "DynamicSpatialDurbin"),
+                "DynamicSpatialLag",
+            )
+        ),
+        "tests/did/test_leave_out.py",
+    ),
     "SpatialResults.policy_impact": "tests/effects/test_policy.py",
     "SpatialResults.indirect_source": "tests/effects/test_source.py",
     "EventStudyResults.predict": "tests/models/linear/test_predict_new.py",

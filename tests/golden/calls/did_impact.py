@@ -5,12 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import nqp_spatial as nqp
+from nqp_spatial.effects.source import IndirectSource
 
 from ..ground import CONTROLS, POLICY, castle, contiguous, regions, y
 from ..registry import Group, shared
 
 d = nqp.did
-case = Group("did_impact", d.implied_bias, d.ImpliedBias, d.leave_out, d.LeaveOut)
+case = Group(
+    "did_impact",
+    d.implied_bias,
+    d.ImpliedBias,
+    d.leave_out,
+    d.LeaveOut,
+    d.checks,
+    d.Checks,
+    IndirectSource,
+)
 
 
 @shared
@@ -52,14 +62,28 @@ def _() -> Any:
     }
 
 
+@case("checks")
+def _() -> Any:
+    ordinary = nqp.FixedEffects(y(), castle()[[POLICY, *CONTROLS]]).fit(clusters=regions())
+    found = d.checks(fitted(), draws=99)
+    return {
+        "found": found,
+        "clusters": found.clusters,
+        "exposure": found.exposure,
+        "neighbours": found.neighbours,
+        "plot": found.plot(),
+        "words": repr(found),
+        "ordinary": repr(d.checks(ordinary)),
+    }
+
+
 @case("leave_out")
 def _() -> Any:
     ordinary = d.leave_out(nqp.FixedEffects(y(), castle()[[POLICY, *CONTROLS]]), cov_type="robust")
     found = d.leave_out(fitted(), regions(), level=0.9)
     return {
         "ordinary": ordinary.table,
-        "spatial": found.table,
-        "jackknife": found.jackknife,
+        "spatial": found,
         "full": found.full,
         "influential": found.influential,
         "plot": found.plot(effect="total"),
@@ -71,7 +95,7 @@ def _() -> Any:
 def _() -> Any:
     found = d.implied_bias(fitted(), cov_type="robust", level=0.9)
     return {
-        "frame": found.to_frame(),
+        "found": found,
         "bias": [found.estimate, found.std_error],
         "tests": dict(found.tests),
         "plot": found.plot(),
