@@ -157,7 +157,7 @@ class Checks(Calculation):
         if len(self.clusters):
             found["treatment-clustering"] = self.clusters
         if len(self.exposure):
-            found["exposure"] = self.exposure
+            found["exposed"] = self.exposure
         if self.bias is not None:
             found["implied-bias"] = self.bias.table
         if self.source is not None:

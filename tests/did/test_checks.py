@@ -309,7 +309,7 @@ def test_units_and_order_of_rows_decide_nothing():
 
 def test_frames_figures_and_text():
     found = checked(spatial(data(CORNER, rho=0.4)))
-    names = ["checks", "treatment-clustering", "exposure", "implied-bias", "indirect-source"]
+    names = ["checks", "treatment-clustering", "exposed", "implied-bias", "indirect-source"]
     assert list(found.frames) == [*names, "without-neighbours"]
     answers = found.frames["checks"].to_frame("zh")["answer"]
     assert answers["clustering"].startswith("处理在空间上集聚")
