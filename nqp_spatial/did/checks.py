@@ -20,6 +20,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from nqp_spatial.core.did.clustering import clustering
+from nqp_spatial.did.distances import Distances
 from nqp_spatial.did.implied_bias import (
     SPILLOVERS,
     ImpliedBias,
@@ -31,7 +32,6 @@ from nqp_spatial.did.leave_out import leave_out
 from nqp_spatial.did.sample import NEVER, Adoption
 from nqp_spatial.effects.source import IndirectSource
 from nqp_spatial.exceptions import (
-    DataError,
     DataWarning,
     DroppedLagWarning,
     NqpError,
@@ -43,7 +43,6 @@ from nqp_spatial.panel.design import checked_matrix, graph_on
 from nqp_spatial.panel.sample import REGRESSORS, Sample
 from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.results import Calculation, Frame, Named, TestResult, Tests
-from nqp_spatial.shared.ids import match_ids, same_ids
 from nqp_spatial.shared.messages import outside
 from nqp_spatial.shared.notes import Note, listed
 from nqp_spatial.shared.options import (
@@ -57,7 +56,6 @@ from nqp_spatial.shared.options import (
 )
 from nqp_spatial.shared.provenance import versions
 from nqp_spatial.weights import sparse_for
-from nqp_spatial.weights.points import points_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -407,25 +405,9 @@ def _weights(res: Any, graph: Any, sample: Sample) -> dict[int, sp.csr_array]:
 
 def _near(places: Any, entities: pd.Index, km: list[float]) -> dict[float, sp.csr_array]:
     """Who is within so many kilometres of whom, as 0/1 matrices."""
-    n = len(entities)
-    table = isinstance(places, pd.DataFrame) and not hasattr(places, "geometry")
-    if table and not {"lon", "lat"} <= set(places.columns):
-        same_ids(entities, pd.Index(places.index), "the panel", "places")
-        match_ids(pd.Index(places.columns), entities, "the columns of places", "the panel")
-        distance = places.loc[entities, entities].to_numpy(dtype=float, copy=True)
-        np.fill_diagonal(distance, np.inf)
-        if (distance < 0).any():
-            raise DataError("places has distances below zero. Give kilometres.")
-        return {k: sp.csr_array(distance <= k, dtype=float) for k in km}
-    same_ids(entities, pd.Index(places.index), "the panel", "places")
-    points = points_of(places.loc[entities], ties=True)
-    i, j, distance = points.pairs(max(km))
-    found = {}
-    for k in km:
-        inside = distance <= k
-        pairs = np.r_[i[inside], j[inside]], np.r_[j[inside], i[inside]]
-        found[k] = sp.csr_array((np.ones(2 * inside.sum()), pairs), shape=(n, n))
-    return found
+    distance = Distances.of(places, entities).values
+    np.fill_diagonal(distance, np.inf)
+    return {k: sp.csr_array(distance <= k, dtype=float) for k in km}
 
 
 # ---------------------------------------------------------------- the treated in space

@@ -106,9 +106,10 @@ def _is_pairs(places: Any) -> bool:
 def _is_square(places: Any) -> bool:
     if not isinstance(places, pd.DataFrame) or "lon" in places.columns:
         return False
-    if hasattr(places, "geometry") or places.shape[0] != places.shape[1]:
+    if hasattr(places, "geometry"):
         return False
-    return bool(places.index.isin(places.columns).all())
+    rows, columns = places.index, places.columns  # of which one may lack a label, which is told
+    return bool(rows.isin(columns).all() or columns.isin(rows).all())
 
 
 def _from_pairs(table: pd.DataFrame, entities: pd.Index) -> tuple[Array, str]:
@@ -163,8 +164,7 @@ def _symmetric(values: Array, entities: pd.Index, directions: Directions) -> tup
             + ". Give each pair of entities of the panel a row; far away is a large number."
         )
     alone = np.isnan(there) | np.isnan(back)
-    with np.errstate(invalid="ignore"):
-        apart = ~alone & (np.abs(there - back) > _SAME * np.maximum(there, back))
+    apart = ~alone & ~np.isclose(there, back, rtol=_SAME, atol=0)  # inf is no way at all
     if directions == "error" and (alone | apart).any():
         what = "differ between the two directions" if apart.any() else "have one direction only"
         raise DataError(

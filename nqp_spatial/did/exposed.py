@@ -15,22 +15,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from nqp_spatial.core.did.nearest import distance_to_treated
+from nqp_spatial.did.distances import Directions, Distances
 from nqp_spatial.did.sample import Adoption
-from nqp_spatial.exceptions import DataError, OptionError
+from nqp_spatial.exceptions import OptionError
 from nqp_spatial.panel.design import graph_on
 from nqp_spatial.panel.keys import Keys
 from nqp_spatial.panel.sample import Sample
-from nqp_spatial.shared.frames import by_label
-from nqp_spatial.shared.ids import match_ids
-from nqp_spatial.shared.messages import first
 from nqp_spatial.weights.convert import sparse_for
-from nqp_spatial.weights.points import points_of
 
 Array = npt.NDArray[np.float64]
 
 
 def exposed_in_rings(
-    treatment: pd.Series, places: Any, *, edges: Sequence[float] = (0, 100, 200)
+    treatment: pd.Series,
+    places: Any,
+    *,
+    edges: Sequence[float] = (0, 100, 200),
+    directions: Directions = "error",
 ) -> pd.DataFrame:
     """In which ring around the nearest treated unit each unit is, period by period.
 
@@ -38,12 +39,14 @@ def exposed_in_rings(
     ----------
     treatment : Series by (entity, time)
         0 before and 1 from the first treated period on.
-    places : GeoDataFrame, or DataFrame with columns lon and lat, or of distances
-        Indexed by entity; a table of distances or travel times has the entities on both axes, from
-        the row to the column, and its own unit. Those that the panel has not are not used.
+    places : GeoDataFrame or DataFrame
+        Polygons or points indexed by entity; columns lon and lat; or a travel table, as for
+        `Rings`. Entities that the panel has not are not used.
     edges : sequence of float
         Rising, in kilometres or the unit of the table: (0, 100, 200) are two rings, from 0 to 100
         and from over 100 to 200. Beyond the last nobody is exposed.
+    directions : {"error", "mean", "max"}
+        Of a travel table whose two directions differ.
 
     Returns
     -------
@@ -62,7 +65,9 @@ def exposed_in_rings(
     bounds = _edges(edges, least=2)
     adoption = _adoption(treatment)
     keys = adoption.keys
-    away = distance_to_treated(_distances(places, keys.entities), adoption.reached)
+    away = distance_to_treated(
+        Distances.of(places, keys.entities, directions).values, adoption.reached
+    )
     ring = np.searchsorted(bounds[1:], away, side="left")  # the upper edge belongs to the ring
     ring[away < bounds[0]] = len(bounds)
     pairs = zip(bounds[:-1], bounds[1:], strict=True)
@@ -143,37 +148,5 @@ def _edges(values: Sequence[float], *, least: int, name: str = "edges") -> Array
         raise OptionError(
             f"{name}={values!r} does not rise from zero or more. Type {name}={example}.",
             option=name,
-        )
-    return found
-
-
-def _distances(places: Any, entities: pd.Index) -> Array:
-    """Between the entities of a panel, shape (n, n), in km or the unit of a table."""
-    places = by_label(places, "places")
-    table = isinstance(places, pd.DataFrame) and not hasattr(places, "geometry")
-    if table and not {"lon", "lat"} <= set(places.columns):
-        return _of_table(places, entities)
-    points = points_of(places, ties=True)
-    match_ids(points.ids, entities, "places", "the panel", more_ok=True)
-    points = points_of(places.loc[entities], ties=True)
-    n = len(entities)
-    i, j, km = points.pairs()
-    found = np.zeros((n, n))
-    found[i, j] = found[j, i] = km
-    return found
-
-
-def _of_table(table: pd.DataFrame, entities: pd.Index) -> Array:
-    """A square table of distances."""
-    for axis, labels in (("rows", table.index), ("columns", table.columns)):
-        match_ids(labels, entities, f"the {axis} of places", "the panel", more_ok=True)
-    found = table.loc[entities, entities].to_numpy(dtype=float, na_value=np.nan)
-    away = ~np.eye(len(entities), dtype=bool)
-    bad = np.argwhere((np.isnan(found) | (found < 0)) & away)
-    if len(bad):
-        pairs = [(entities[i], entities[j]) for i, j in bad[:3]]
-        raise DataError(
-            f"places has {len(bad)} pairs without a distance of zero or more, first "
-            f"{first(pairs, 3)}. Fill them; inf says that there is no way."
         )
     return found

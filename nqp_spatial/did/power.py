@@ -25,6 +25,7 @@ from nqp_spatial.core.did.power import Experiment
 from nqp_spatial.core.did.refit import DurbinRefit
 from nqp_spatial.core.spatial.ml import lag, scale_of
 from nqp_spatial.core.spectrum.eigen import prepare
+from nqp_spatial.did.distances import Distances
 from nqp_spatial.did.sample import NEVER, Adoption
 from nqp_spatial.exceptions import (
     DataWarning,
@@ -42,7 +43,6 @@ from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.options import Between, Jobs, Seed, check_options, positive
 from nqp_spatial.weights import as_graph
-from nqp_spatial.weights.points import points_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -625,7 +625,10 @@ def _candidates(
             option="candidates",
         )
     rows = {}
-    km = None if places is None else _kilometres(places, entities)
+    km = None
+    if places is not None:
+        km = Distances.of(places, entities).values
+        np.fill_diagonal(km, np.inf)
     sets = {"treatment": own}
     for name, pilots in (candidates or {}).items():
         sets[str(name)] = _first(pilots, entities, own.n_periods, start, str(name))
@@ -644,17 +647,6 @@ def _candidates(
             row[_POWER[effect]] = found
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("candidate")
-
-
-def _kilometres(places: Any, entities: pd.Index) -> Array:
-    """Between all places, infinite from one to itself."""
-    points = points_of(places, ties=True)
-    same_ids(entities, points.ids, "the weights", "places")
-    i, j, km = points.pairs()
-    found = np.full((len(entities), len(entities)), np.inf)
-    at = entities.get_indexer(points.ids)
-    found[at[i], at[j]] = found[at[j], at[i]] = km
-    return found
 
 
 def _apart(W: sp.csr_array, treated: npt.NDArray[np.bool_], km: Array | None) -> dict[str, Any]:

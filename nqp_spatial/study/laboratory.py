@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from nqp_spatial.did.exposed import exposed_in_rings
 from nqp_spatial.exceptions import EstimationError, GeometryError
 from nqp_spatial.results import Findings, Frame
 from nqp_spatial.shared.options import parameters
@@ -83,6 +84,9 @@ class _Ask:
         given = {"n_jobs": self.n_jobs, "seed": self.study.seed, **self._options()}
         if given.get("cov_type") == "conley":
             given["coordinates"] = self.data.panel.polygons
+        if self.asked.has("rings") and self.asked.rings:
+            places, edges = self._places(), (0.0, *self.asked.rings)
+            given["exposure"] = exposed_in_rings(self._treatment(), places, edges=edges)
         if self.asked.kind == "power":
             res = self._res()
             given = {"rho": res.rho, "sigma": float(res.sigma2**0.5), **given}
@@ -169,7 +173,8 @@ class _Ask:
         """Polygons, or a table with distances or times."""
         if self.asked.places is not None:
             return further(self.asked.places, ("did", self.name, "places"), self.source, self.data)
-        needed = parameters(self.row.function)["places"].required
+        own = parameters(self.row.function).get("places")
+        needed = own is None or own.required
         if self.data.panel.polygons is None and needed:
             raise GeometryError(
                 f"{self.asked.kind} needs to know how far apart places are. Give polygons under "

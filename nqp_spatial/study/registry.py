@@ -700,7 +700,12 @@ DID: Mapping[str, Question] = {
     ),
     "bacon": Question("did:bacon"),
     "twfe_weights": Question("did:twfe_weights"),
-    "staggered": Question("did:Staggered"),
+    "staggered": Question(  # rings: edges in km, within which others are exposed to spillovers
+        "did:Staggered",
+        own=own(rings=(Sequence[Annotated[float, Between(0)]] | None, None), places=(Text, None)),
+        takes={**NAMED, "exposure": float | Sequence[float] | Columns | None},
+    ),
+    "checks": Question("did:checks"),
     "compare_estimators": Question("did:compare_estimators"),
     "synthetic": Question("did:SpatialSDID"),
     "placebo": Question("did:placebo", names={"kind": "form"}),

@@ -14,7 +14,6 @@ from scipy import stats
 
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import (
-    DataError,
     DataWarning,
     DroppedLagWarning,
     IdMismatchError,
@@ -338,7 +337,9 @@ def test_mistakes():
     with pytest.raises(IdMismatchError, match="c099"):
         nqp.did.checks(res, places=places)
     table = pd.DataFrame(-1.0, CITIES, CITIES)
-    with pytest.raises(DataError, match="distances below zero"):
+    with pytest.raises(
+        nqp.exceptions.NegativeWeightsError, match="4950 pairs of places are below zero"
+    ):
         nqp.did.checks(res, places=table)
     fe = nqp.FixedEffects(f["y"], f[["did", "x"]]).fit()
     with pytest.raises(OptionError, match="has none for the periods"):

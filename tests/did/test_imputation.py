@@ -394,14 +394,17 @@ def test_rings_are_distances_to_the_nearest_treated():
         assert list(row) == [km <= 60, 60 < km <= 150]
 
 
-def test_a_table_of_distances_is_taken_from_row_to_column():
+def test_a_table_of_one_way_distances_is_told_and_mended():
     frame = panel(13, n=6)
     table = pd.DataFrame(np.inf, range(6), range(6))
     treated = frame["did"].groupby(level=0).max()
     one = int(treated.index[treated == 1][0])
     other = int(treated.index[treated == 0][0])
     table.loc[other, one] = 30.0
-    rings = nqp.did.exposed_in_rings(frame["did"], table, edges=(0, 30))
+    with pytest.raises(nqp.exceptions.DataError, match="differ between the two directions"):
+        nqp.did.exposed_in_rings(frame["did"], table, edges=(0, 30))
+    table.loc[one, other] = 20.0
+    rings = nqp.did.exposed_in_rings(frame["did"], table, edges=(0, 30), directions="max")
     assert rings.columns.tolist() == ["0-30"]
     assert_array_equal(rings.loc[other, "0-30"], frame.loc[one, "did"])
     assert rings.drop(other, level=0).to_numpy().sum() == 0
@@ -549,9 +552,9 @@ def test_a_table_without_a_pair_is_named():
     frame = panel(n=6)
     table = pd.DataFrame(50.0, range(6), range(6))
     table.loc[2, 4] = np.nan
-    with pytest.raises(nqp.exceptions.DataError, match=r"1 pairs without a distance.*\(2, 4\)"):
+    with pytest.raises(nqp.exceptions.DataError, match=r"1 pairs of places have one.*\(2, 4\)"):
         nqp.did.exposed_in_rings(frame["did"], table, edges=(0, 60))
-    with pytest.raises(IdMismatchError, match="rows of places"):
+    with pytest.raises(IdMismatchError, match="places"):
         nqp.did.exposed_in_rings(frame["did"], table.drop(3), edges=(0, 60))
 
 

@@ -59,6 +59,8 @@ NO_ROW = {
     "unit_root": "diagnostics.unit_root, through unit_root_table",
     "compare_weights": "each spatial model under each of its weights",
     "treatment": "policy: cohort:",
+    "exposed_in_rings": "rings: of staggered",
+    "exposed_through": "weights: of staggered",
     "first_treated": "the policy of the study says it",
     "first_years": "policy: last_month:",
     "crosscheck": "a result is checked in Python, with its data at hand",

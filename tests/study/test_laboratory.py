@@ -22,6 +22,9 @@ def data():
     return f["y"], f["did"], f[["x1"]], graph
 
 
+few_clean = pytest.mark.filterwarnings("ignore:Fewer than 10 clean")
+
+
 def spatial():
     return nqp.SpatialDiD(*data()).fit()
 
@@ -40,6 +43,10 @@ did:
   twfe_weights: {}
   compare_estimators: {methods: [twfe, sun-abraham], weights: [near]}
   exposure: {}
+  imputed: {kind: staggered, method: imputation, leads: 1}
+  clean: {kind: staggered, method: two-stage, rings: [40], places: far.csv, leads: 1}
+  neighbours: {kind: staggered, method: two-stage, weights: [near], leads: 1, exposure: 0.4}
+  checks: {km: [50], places: far.csv, draws: 99}
   leave_out: {groups: side}
   rings: {edges: [20, 40], places: far.csv}
   power: {draws: 100, effects: [0.5, 1], sigma: 1}
@@ -183,6 +190,40 @@ def test_spillovers_on_the_treated_and_on_others(asked):
     record = written(asked)["did"]["exposure-near"]
     assert_record(record["estimates"][""], expected.to_frame())
     assert_record(record["frames"]["exposure"], expected.frames["exposure"].frame)
+
+
+SPILLOVERS = {
+    "imputed": lambda y, did, x, graph: {"method": "imputation"},
+    "clean": lambda y, did, x, graph: {
+        "method": "two-stage",
+        "exposure": nqp.did.exposed_in_rings(did, square(), edges=[0, 40]),
+    },
+    "neighbours-near": lambda y, did, x, graph: {
+        **{"method": "two-stage", "graph": graph, "exposure": 0.4}
+    },
+}
+
+
+@few_clean
+@pytest.mark.parametrize("name", SPILLOVERS)
+def test_imputation_and_two_stages_with_spillovers(asked, name):
+    options = SPILLOVERS[name](*data())
+    expected = nqp.did.Staggered(*data()[:3], leads=1, **options).fit(seed=0)
+    record = written(asked)["did"][name]
+    assert_record(record["estimates"][""], expected.to_frame())
+    assert_record(record["frames"]["staggered-event"], expected.by("event"))
+
+
+def square() -> pd.DataFrame:
+    return travel().pivot(index="origin", columns="destination", values="minutes").fillna(0)
+
+
+@few_clean
+def test_checks_of_what_is_assumed(asked):
+    expected = nqp.did.checks(spatial(), km=[50], places=square(), draws=99, seed=0)
+    record = written(asked)["did"]["checks-near"]["frames"]
+    assert_record(record["exposed"], expected.exposure)
+    assert expected.frames["checks"].frame.iloc[0, 0] in str(record["checks"])
 
 
 def test_leaving_groups_out(asked):
