@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -52,9 +52,12 @@ class OverTime(Results):
     ----------
     events : Events
         Event times, and against what they are read.
+    study : EventStudy
+        What was fitted; ``model`` is its regression.
     """
 
     events: Events
+    study: Any
 
     @property
     @abstractmethod
@@ -237,7 +240,7 @@ class OverTime(Results):
         failed: list[str] = []
         for name, options in asked.items():
             try:
-                other = self._with_errors(**options)
+                other = self.refit(**options)
             except EstimationError as error:
                 failed.append(note("did.no_errors", name=name, why=str(error)))
                 continue
@@ -256,20 +259,16 @@ class OverTime(Results):
             notes=(*self.notes, *failed),
         )
 
-    def _with_errors(self, **options: Any) -> OverTime:
-        """The same estimates with other standard errors."""
-        return cast(OverTime, self.refit(**options))
-
-    @abstractmethod
-    def refit(self, **options: Any) -> Results:
-        """The same model with another covariance."""
+    def refit(self, **options: Any) -> Self:
+        """The same estimates with another covariance, of which these are the options."""
+        found: Self = self.study.fit(**options)
+        return found
 
     def summary(self) -> str:
         """The regression, its path and the tests of leads."""
         tests = [str(self.tests[name]) for name in self.tests if name.startswith("pretrend")]
-        told = [
-            note for one in self.frames.values() for note in one.notes if note not in self.notes
-        ]
+        told = [said for one in self.frames.values() for said in one.notes]
+        told = [said for said in told if said not in self.notes]
         return "\n".join([super().summary(), "", format_frame(self.path), "", *tests, *told])
 
     def _shown_besides(self) -> Mapping[str, pd.DataFrame]:
@@ -303,11 +302,6 @@ class EventStudyResults(OverTime, FixedEffectsResults):
             self.events.lost,
         )
         return Named({"": found})
-
-    def refit(self, **options: Any) -> EventStudyResults:
-        """The same regression with another covariance."""
-        found: EventStudyResults = self.study.fit(**options)
-        return found
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -385,10 +379,9 @@ class SpatialEventStudyResults(OverTime, SpatialResults):
             own, params=np.r_[own.params, rho], cov=cov, rho=m, spectrum=self.response.spectrum
         )
 
-    def refit(self, **options: Any) -> SpatialEventStudyResults:
-        """The same model with another covariance."""
-        found: SpatialEventStudyResults = self.study.fit(**options)
-        return found
+    def refit(self, **options: Any) -> Self:
+        """The same estimates with another covariance, of which these are the options."""
+        return super().refit(**{"logdet": self.fitted_with["logdet"], **options})
 
 
 @dataclass(frozen=True, eq=False, repr=False)

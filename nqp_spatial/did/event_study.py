@@ -302,7 +302,7 @@ class EventStudy(Described):
         EstimationError
             As the fit of the model.
         """
-        own = {"events": self.events, "study": self}
+        own: dict[str, Any] = {"events": self.events, "study": self}
         if self.form is None:
             if logdet != "auto":
                 raise OptionError(
@@ -315,7 +315,9 @@ class EventStudy(Described):
             name = found.model_name.replace(
                 "Spatial Durbin model", "Spatial Durbin difference-in-differences by event time"
             )
-        return found.as_(SpatialEventStudyResults, **own, model_name=name, fitted_with=dict(cov))
+        return found.as_(
+            SpatialEventStudyResults, **own, model_name=name, fitted_with={"logdet": logdet, **cov}
+        )
 
 
 def _cut(values: Any, index: pd.MultiIndex) -> Any:
