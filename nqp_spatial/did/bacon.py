@@ -12,7 +12,12 @@ import pandas as pd
 
 from nqp_spatial.core.did import bacon as _arrays
 from nqp_spatial.did.sample import Adoption
-from nqp_spatial.exceptions import CollinearityError, EstimationError, UnbalancedPanelError
+from nqp_spatial.exceptions import (
+    CollinearityError,
+    EstimationError,
+    TreatmentError,
+    UnbalancedPanelError,
+)
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.panel.absorbed import Absorbed
@@ -140,7 +145,7 @@ def bacon(y: pd.Series, treatment: pd.Series, x: pd.DataFrame | None = None) -> 
     UnbalancedPanelError
         An entity lacks a period.
     TreatmentError
-        The treatment is not 0/1, or switches off.
+        The treatment is not 0/1, or switches off; all entities are treated from the same period.
     CollinearityError, ConstantColumnError
         As `FixedEffects`.
 
@@ -168,6 +173,11 @@ def bacon(y: pd.Series, treatment: pd.Series, x: pd.DataFrame | None = None) -> 
     Y = sample.array("y").reshape(keys.shape)
     d = left_of(sample).reshape(keys.shape) if "x" in sample else None
     found = _arrays.decompose(Y - Y.mean(), adoption.cohort, d)
+    if not found.pairs:
+        raise TreatmentError(
+            f"All treated entities are so from {first(adoption.cohorts.index)}, and nobody is "
+            "treated later or never: there is no pair of cohorts to compare."
+        )
     rows = [_row(pair, keys) for pair in found.pairs]
     pairs = pd.DataFrame(rows, columns=["kind", "treated", "control", "estimate", "weight"])
     within = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
+
+_PER_EFFECT = 0.1  # tested effects to an entity, from which the test rejects too often
 
 CITATION = (
     "Callaway, B. and Sant'Anna, P. H. C. (2021). Difference-in-differences with multiple time "
@@ -80,12 +83,7 @@ def estimate(
     plan, n_periods, more = _controlled(plan, adoption)
     groups = plan.groups
     if not groups:
-        raise TreatmentError(
-            f"No cohort has a period before the policy: the first period is "
-            f"{first(keys.periods[:1])}, the first treated one {first(adoption.cohorts.index[:1])}"
-            + (f", with anticipation of {plan.anticipation}" if plan.anticipation else "")
-            + ". Give earlier periods."
-        )
+        raise no_groups(adoption, plan)
     notes += [*unsure_of(adoption), *more, *_left_out(plan, adoption, groups)]
     notes += small_cohorts(adoption, groups)
     cells = list(plan.cells(groups, n_periods))
@@ -196,7 +194,18 @@ def no_controls(adoption: Adoption) -> TreatmentError:
         "Every entity is treated in the end, so that control='never' has nobody. Type "
         f'control=\'not-yet\' ("callaway-santanna", "stacked"), with which those treated from '
         f"{last}, the last cohort, are controls until then; or method='sun-abraham' with "
-        "control='last'."
+        "control='last'. method='imputation' and 'two-stage' need no such entities."
+    )
+
+
+def no_groups(adoption: Adoption, plan: Plan) -> TreatmentError:
+    """That no cohort has both controls and a period before its policy."""
+    keys, starts = adoption.keys, adoption.cohorts.index
+    begun = f", with anticipation of {plan.anticipation}" if plan.anticipation else ""
+    return TreatmentError(
+        f"No cohort has both controls and a period before the policy: the first period is "
+        f"{first(keys.periods[:1])}, first treated periods are {first(starts)}{begun}. Give "
+        "earlier periods, or entities that are treated later or never."
     )
 
 
@@ -263,7 +272,7 @@ def _failed(error: CellError, keys: Keys, plan: Plan) -> EstimationError:
 
 
 def _averages(
-    found: GroupTime, plan: Plan, clusters: Codes, keys: Keys
+    found: GroupTime, plan: Plan, clusters: Codes, keys: Keys, balance: int | None
 ) -> tuple[tuple[float, float], dict[str, Averages]]:
     """The mean of all effects after the policy with its error, and the averages by kind."""
     groups = np.array([cell.cohort for cell in found.cells])
@@ -293,7 +302,18 @@ def _averages(
 
     labels, time = keys.periods, str(keys.index.names[1] or "time")
     times, own, when = np.unique(event), np.unique(groups[after]), np.unique(periods[after])
-    at_event = event[:, None] == times
+    whole = np.ones(len(event), dtype=bool)
+    if balance is not None:
+        span = plan.position[periods.max()]
+        whole = span - plan.position[groups] >= balance
+        times = np.unique(event[whole])
+        times = times[(times <= balance) & (times >= balance - (span - plan.position[0]))]
+        if not (times >= 0).any():
+            raise TreatmentError(
+                f"No cohort is observed for {balance} periods after the policy. Give a smaller "
+                f"balance=: the longest is {int(event.max())}."
+            )
+    at_event = (event[:, None] == times) & whole[:, None]
     of_cohort = (groups[:, None] == own) & after[:, None]
     in_period = (periods[:, None] == when) & after[:, None]
     by_event, by_period = means(at_event), means(in_period)
@@ -336,7 +356,11 @@ def _results(
 ) -> StaggeredResults:
     if not any(cell.period >= cell.cohort for cell in found.cells):
         raise TreatmentError("No cohort has both controls and a period after the policy.")
-    (overall, error), averages = _averages(found, plan, clusters, sample.keys)
+    notes = [*notes, *_few(found, plan)]
+    balance = model.options["balance"]
+    (overall, error), averages = _averages(found, plan, clusters, sample.keys, balance)
+    if balance is not None:
+        notes = [*notes, note("staggered.balance", e=balance)]
     name, y = model.adoption.name, sample.series()
     return StaggeredResults(
         params=pd.Series([overall], [name], name="estimate"),
@@ -367,12 +391,28 @@ def _results(
     )
 
 
-def _pretrend(found: GroupTime, cells: Averages, plan: Plan) -> TestResult | None:
-    """That the effects of all cells before the policy and its anticipation are zero."""
+def _before(found: GroupTime, plan: Plan) -> npt.NDArray[np.bool_]:
+    """Cells before the policy and its anticipation, bases left out."""
     at = plan.position
     early = [at[c.period] < at[c.cohort] - plan.anticipation for c in found.cells]
-    before = np.array(early) & np.array([c.period != c.base for c in found.cells])
+    return np.array(early) & np.array([c.period != c.base for c in found.cells])
+
+
+def _pretrend(found: GroupTime, cells: Averages, plan: Plan) -> TestResult | None:
+    """That the effects of all cells before the policy and its anticipation are zero."""
+    before = _before(found, plan)
     return None if not before.any() else no_effects(cells, before)
+
+
+def _few(found: GroupTime, plan: Plan) -> list[Note]:
+    """What to say where a cohort has few entities for its effects before the policy."""
+    before = _before(found, plan)
+    tested = Counter(c.cohort for c, own in zip(found.cells, before, strict=True) if own)
+    sizes = {g: int((plan.cohort == g).sum()) for g in tested}
+    worst = max(tested, key=lambda g: tested[g] / sizes[g], default=None)
+    if worst is None or tested[worst] <= _PER_EFFECT * sizes[worst]:
+        return []
+    return [note("staggered.few", k=tested[worst], n=sizes[worst])]
 
 
 def no_effects(

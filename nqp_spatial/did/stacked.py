@@ -28,18 +28,18 @@ from nqp_spatial.did.callaway_santanna import (
     entity_clusters,
     no_controls,
     no_effects,
+    no_groups,
     small_cohorts,
     unsure_of,
     with_base,
 )
-from nqp_spatial.did.sample import NEVER
+from nqp_spatial.did.sample import NEVER, Adoption
 from nqp_spatial.did.staggered_results import EVENT_TIME, N_TREATED, Averages, StaggeredResults
 from nqp_spatial.exceptions import OptionError, TreatmentError
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
 from nqp_spatial.models.scores import Rows, prepare
-from nqp_spatial.panel.keys import Keys
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import Note, listed
 from nqp_spatial.shared.provenance import versions
@@ -82,7 +82,7 @@ def estimate(
     )
     if not plan.not_yet and not model.adoption.never.any():
         raise no_controls(model.adoption)
-    window = _window(options["window"], plan, keys)
+    window = _window(options["window"], plan, model.adoption)
     stack, notes = _stack(model, plan, window)
     notes += [
         *unsure_of(model.adoption),
@@ -92,7 +92,7 @@ def estimate(
     return _fit(model, stack, window, clusters, notes, cov, bands)
 
 
-def _window(given: Any, plan: Plan, keys: Keys) -> tuple[int, int]:
+def _window(given: Any, plan: Plan, adoption: Adoption) -> tuple[int, int]:
     """First and last event time."""
     base = -1 - plan.anticipation
     if given is not None:
@@ -114,10 +114,7 @@ def _window(given: Any, plan: Plan, keys: Keys) -> tuple[int, int]:
     at = plan.position
     groups = plan.groups
     if not groups:
-        raise TreatmentError(
-            f"No cohort has a period before the policy: the first is {first(keys.periods[:1])}. "
-            "Give earlier periods."
-        )
+        raise no_groups(adoption, plan)
     return int(max(at[0] - at[g] for g in groups)), int(min(at[-1] - at[g] for g in groups))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
 
@@ -19,21 +19,23 @@ from nqp_spatial.did.staggered_results import Multipliers, StaggeredResults
 from nqp_spatial.exceptions import OptionError
 from nqp_spatial.models.covariance import Covariance, CovarianceOptions
 from nqp_spatial.panel.described import Described
+from nqp_spatial.panel.formula import split_formula
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.shared.options import (
     Between,
     Count,
     Seed,
     Unpack,
+    check_option,
     check_options,
     shared_options,
-    whole,
 )
 
 CS, SA, STACKED = "callaway-santanna", "sun-abraham", "stacked"
 IMPUTATION, TWO_STAGE = "imputation", "two-stage"
 Method = Literal["callaway-santanna", "sun-abraham", "stacked", "imputation", "two-stage"]
 Control = Literal["never", "not-yet", "last"]
+Periods = Annotated[int, Between(0)]
 
 _FILES = {
     CS: "nqp_spatial.did.callaway_santanna",
@@ -48,6 +50,7 @@ _BELONGS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "anticipation": dict.fromkeys((CS, SA, STACKED, IMPUTATION, TWO_STAGE)),
     "base_period": {CS: None},
     "unbalanced": {CS: None},
+    "balance": {CS: None},
     "shares": {SA: None},
     "window": {STACKED: None},
     "stack_weights": {STACKED: None},
@@ -94,6 +97,9 @@ class Staggered(Described):
     unbalanced : {"drop", "cross-sections"}
         Of "callaway-santanna": entities that lack periods are left out; or rows before and after
         count as cross-sections, in which entities need not be the same.
+    balance : int, optional
+        Of "callaway-santanna": effects by event time up to this one, of the cohorts alone that are
+        observed so long after their policy, so that all event times after it are of the same.
     shares : {"known", "estimated"}
         Of "sun-abraham": whether standard errors take the shares of cohorts as given (as fixest
         does) or as estimates of shares in a population (as eventstudyinteract does).
@@ -157,9 +163,10 @@ class Staggered(Described):
         method: Method = "callaway-santanna",
         control: Control = "never",
         est_method: Literal["dr", "reg", "ipw"] = "dr",
-        anticipation: int = 0,
+        anticipation: Periods = 0,
         base_period: Literal["varying", "universal"] = "varying",
         unbalanced: Literal["drop", "cross-sections"] = "drop",
+        balance: Periods | None = None,
         shares: Literal["known", "estimated"] = "known",
         window: tuple[int, int] | None = None,
         stack_weights: Literal["none", "corrective"] = "none",
@@ -176,6 +183,7 @@ class Staggered(Described):
             "anticipation": anticipation,
             "base_period": base_period,
             "unbalanced": unbalanced,
+            "balance": balance,
             "shares": shares,
             "window": window,
             "stack_weights": stack_weights,
@@ -188,7 +196,6 @@ class Staggered(Described):
         }
         plain = {name: value for name, value in given.items() if name not in _BY_DATA}
         check_options(Staggered, method=method, **plain)
-        whole("anticipation", anticipation, 0)
         _check_belongs(method, given)
         self.method = method
         self.options: Mapping[str, Any] = given
@@ -200,6 +207,17 @@ class Staggered(Described):
             advice="The treatment is in the model without being in x. Leave it out of x.",
         )
         self.adoption = Adoption.of(self.sample)
+
+    @classmethod
+    def from_formula(
+        cls, formula: str, data: Any, *, treatment: str | None = None, **options: Any
+    ) -> Self:
+        """The model of ``"y ~ did + x1 + x2"``; the first regressor is the treatment by default."""
+        y, x = split_formula(formula, data)
+        name = str(x.columns[0]) if treatment is None else treatment
+        check_option("treatment", name, x.columns)
+        rest = x.drop(columns=name)
+        return cls(y, x[name], rest if len(rest.columns) else None, **options)
 
     @shared_options(Covariance, cov_type="clustered")
     def fit(

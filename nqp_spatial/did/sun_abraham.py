@@ -161,10 +161,10 @@ class _Cells:
         event = position[when] - position[own]
         return cls(own, when, event, every, size.astype(float), before)
 
-    @property
-    def names(self) -> list[str]:
+    def names(self, keys: Keys) -> list[str]:
         """Of the columns."""
-        return [f"cohort {g} period {t}" for g, t in zip(self.cohort, self.period, strict=True)]
+        labels = (keys.periods[self.cohort], keys.periods[self.period])
+        return [f"cohort {g} in {t}" for g, t in zip(*labels, strict=True)]
 
 
 def _columns(sample: Sample, cells: _Cells, keys: Keys) -> pd.DataFrame:
@@ -174,10 +174,11 @@ def _columns(sample: Sample, cells: _Cells, keys: Keys) -> pd.DataFrame:
     has = cells.of_row >= 0
     dummies[np.flatnonzero(has), cells.of_row[has]] = 1.0
     x = sample.frame("x") if "x" in sample else pd.DataFrame(index=sample.index)
-    taken = set(cells.names) & set(x.columns)
+    names = cells.names(keys)
+    taken = set(names) & set(x.columns)
     if taken:
         raise OptionError(f"x has a column {first(taken)}, which is ours. Rename it.", option="x")
-    found = pd.concat([pd.DataFrame(dummies, sample.index, cells.names), x], axis=1)
+    found = pd.concat([pd.DataFrame(dummies, sample.index, names), x], axis=1)
     found.attrs = dict(x.attrs)
     return found
 

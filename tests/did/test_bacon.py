@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 import nqp_spatial as nqp
 from nqp_spatial.exceptions import (
     CollinearityError,
+    ConstantColumnError,
     DataWarning,
     TreatmentError,
     UnbalancedPanelError,
@@ -210,7 +211,9 @@ def test_what_cannot_be_decomposed(panel):
             did.twfe_weights(panel["y"], panel["did"] * 0 + value)
     with pytest.raises(CollinearityError, match="'did'"):
         did.bacon(panel["y"], panel["did"], panel[["did"]].rename(columns={"did": "same"}))
-    once = panel[panel.index.get_level_values(1) >= 2007]
-    with pytest.warns(DataWarning, match="treated in every period"):
-        never = did.bacon(once["y"], once["did"].where(once["cohort"] != 0, 0.0))
-    assert (never.pairs["kind"] != "Treated vs Untreated").all() or len(never.pairs)
+    once = drawn({2004: 10})
+    with pytest.raises(TreatmentError, match="All treated entities are so from 2004"):
+        did.bacon(once["y"], once["did"])
+    for x in (None, once[["x"]]):
+        with pytest.raises((CollinearityError, ConstantColumnError), match="'did'"):
+            did.twfe_weights(once["y"], once["did"], x)

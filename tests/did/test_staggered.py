@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from monte_carlo_staggered import run
 from numpy.testing import assert_allclose
 from scipy import stats
 
@@ -103,6 +104,15 @@ def test_the_error_of_the_mean_over_cohorts_that_did_2_1_2_prints_takes_one_coho
     assert_allclose(error(codes), 0.012446059320997904, rtol=1e-12)  # moderndid 0.2.0
 
 
+def assert_balanced(ours, rows):
+    whole, rest = rows[rows["g"] == -999], rows[rows["g"] != -999]
+    own = ours.by("event")
+    assert own.index.tolist() == rest["g"].astype(int).tolist()
+    assert_allclose(own[COLUMNS], rest[COLUMNS].fillna(0.0), rtol=1e-8, atol=1e-12)
+    mean = ours.means.loc["event", COLUMNS].astype(float)
+    assert_allclose(mean, whole[COLUMNS].iloc[0], rtol=1e-8)
+
+
 def _options(case):
     words = case.split()
     control, *rest = words
@@ -137,6 +147,9 @@ def test_callaway_santanna_is_what_moderndid_and_csdid_say(panel, case):
     ours = fitted(frame, x, **options)
     for kind, rows in expected.groupby("kind"):
         whole = rows[rows["g"] == -999]
+        if kind == "balance":  # event times to 2, of cohorts that have them
+            assert_balanced(fitted(frame, x, **options, balance=2), rows)
+            continue
         if kind == "wald":
             if "anticipation" not in case:
                 test, printed = ours.pretrend, rows.iloc[0]
@@ -346,7 +359,9 @@ def test_a_row_alone_has_the_interval_of_each():
 def test_without_the_never_treated_one_hears_what_can_be_done():
     frame = drawn({2003: 10, 2005: 10, 2007: 12})
     for method in ("callaway-santanna", "sun-abraham", "stacked"):
-        with pytest.raises(TreatmentError, match=r"control='not-yet'.*2007.*control='last'"):
+        with pytest.raises(
+            TreatmentError, match=r"control='not-yet'.*2007.*control='last'.*two-stage"
+        ):
             fitted(frame, method=method)
     assert np.isfinite(fitted(frame, control="not-yet").overall["estimate"])
     last = fitted(frame, method="sun-abraham", control="last")
@@ -374,6 +389,12 @@ def test_a_cohort_of_one_is_warned_of():
         with pytest.warns(DataWarning, match=r"1 cohort\(s\) have one entity.*2006"):
             found = fitted(frame, method=method)
         assert any("2006" in note for note in found.notes)
+
+
+def test_cohorts_too_small_for_the_test_before_the_policy_are_told(panel):
+    assert any("one of size 15 has 5 of them" in note for note in fitted(panel).notes)
+    large = drawn({0: 60, 2003: 60}, sigma=1.0)
+    assert not any("rejects too often" in note for note in fitted(large).notes)
 
 
 def test_absent_rows_are_told_or_used(panel):
@@ -413,12 +434,36 @@ def test_covariates_that_tell_the_groups_apart_have_another_method(panel):
 
 def test_no_cohort_with_a_period_before():
     frame = drawn({0: 10, 2002: 10}, years=range(2001, 2006))
-    with pytest.raises(TreatmentError, match="No cohort has a period before the policy: .* 2001"):
+    none = "No cohort has both controls and a period before the policy: .* 2001.* anticipation of 2"
+    with pytest.raises(TreatmentError, match=none):
         fitted(frame, anticipation=2)
+    with pytest.raises(TreatmentError, match=none):
+        fitted(frame, method="stacked", anticipation=2)
     with pytest.raises(TreatmentError, match="No cohort has"):
         fitted(frame, method="sun-abraham", anticipation=2)
     with pytest.raises(TreatmentError, match="No cohort has event times -3 to 1"):
         fitted(frame, method="stacked", window=(-3, 1))
+
+
+def test_all_treated_at_once_have_nobody_to_be_compared_with():
+    frame = drawn({2004: 20})
+    for method, control in (("callaway-santanna", "not-yet"), ("sun-abraham", "last")):
+        with pytest.raises(TreatmentError, match="No cohort has both controls and .* 2004"):
+            fitted(frame, method=method, control=control)
+    with pytest.raises(TreatmentError, match="No cohort has event times"):
+        fitted(frame, method="stacked", control="not-yet")
+
+
+def test_formulas_name_the_policy_first(panel):
+    direct = fitted(panel, ["x"], method="sun-abraham")
+    options = {"method": "sun-abraham"}
+    found = Staggered.from_formula("y ~ did + x", panel, **options).fit()
+    other = Staggered.from_formula("y ~ x + did", panel, treatment="did", **options).fit()
+    assert found.params.equals(direct.params) and other.params.equals(direct.params)
+    alone = Staggered.from_formula("y ~ did", panel).fit()
+    assert alone.overall.equals(fitted(panel).overall)
+    with pytest.raises(OptionError, match="treatment='policy' is not known"):
+        Staggered.from_formula("y ~ did", panel, treatment="policy")
 
 
 def test_options_belong_to_their_methods(panel):
@@ -426,6 +471,7 @@ def test_options_belong_to_their_methods(panel):
         "est_method": ("sun-abraham", "reg"),
         "base_period": ("stacked", "universal"),
         "unbalanced": ("stacked", "cross-sections"),
+        "balance": ("sun-abraham", 2),
         "shares": ("callaway-santanna", "estimated"),
         "window": ("callaway-santanna", (-1, 1)),
         "stack_weights": ("sun-abraham", "corrective"),
@@ -442,6 +488,8 @@ def test_options_belong_to_their_methods(panel):
     for window in ((0, 2), (-2,), "wide", (-1.5, 2)):
         with pytest.raises(OptionError, match=r"window="):
             fitted(panel, method="stacked", window=window)
+    with pytest.raises(TreatmentError, match="observed for 9 periods .* the longest is 5"):
+        fitted(panel, balance=9)
     with pytest.raises(OptionError, match="kind='events' is not known"):
         fitted(panel).by("events")
 
@@ -482,3 +530,24 @@ def test_tables_have_the_policy_beside_two_way_fixed_effects(panel):
     (row,) = [row for row in table.to_frame().reset_index().astype(str).to_numpy() if "did" in row]
     for result in (twoway, *others):
         assert f"{result.params['did']:.4f}" in " ".join(row), row
+
+
+# ---------------------------------------------------------------- known truth
+
+
+@pytest.mark.slow
+def test_estimators_cover_effects_that_differ_and_two_way_effects_do_not():
+    """On the 277 cities with their pilots: benchmarks/monte_carlo_staggered.py, 200 panels.
+
+    Errors of Callaway and Sant'Anna have the variance of the shares of cohorts too, which are the
+    same in every panel here: they cover more than they say. The error of a share of 0.95 in 200
+    panels is 0.015, and of the pre-test's size 0.05 too.
+    """
+    table = run(200)
+    ours = table.drop(index="two-way")
+    assert (ours["bias"].abs() < 3 * ours["sd"] / np.sqrt(200)).all()
+    assert abs(table.loc["two-way", "bias"]) > 5 * table.loc["two-way", "sd"] / np.sqrt(200)
+    assert ours["coverage"].between(0.90, 1.0).all()
+    assert ours.loc[["Sun-Abraham", "stacked, weighted"], "coverage"].between(0.90, 0.99).all()
+    assert ours["event times"].between(0.92, 0.99).all()
+    assert ours["band"].between(0.90, 1.0).all()

@@ -118,6 +118,13 @@ def main() -> None:
             rows.append((name, "cell", g, t, att, se))
         rows.append((name, "wald", 0, 0, found.wald_stat, found.wald_pvalue))
         kinds = {"simple": "simple", "dynamic": "event", "group": "cohort", "calendar": "period"}
+        if name.endswith(("plain", "universal")):
+            one = moderndid.aggte(found, type="dynamic", balance_e=2, boot=False, cband=False)
+            rows.append((name, "balance", -999, -999, one.overall_att, one.overall_se))
+            for where, att, se in zip(
+                one.event_times, one.att_by_event, one.se_by_event, strict=True
+            ):
+                rows.append((name, "balance", where, 0, att, se))
         for kind, ours in kinds.items():
             one = moderndid.aggte(found, type=kind, boot=False, cband=False)
             rows.append((name, ours, -999, -999, one.overall_att, one.overall_se))

@@ -6,7 +6,7 @@ from typing import Any
 
 import nqp_spatial as nqp
 
-from ..ground import POLICY, castle, contiguous, regions, x, y
+from ..ground import OUTCOME, POLICY, castle, contiguous, regions, x, y
 from ..registry import Group, shared
 
 did = nqp.did
@@ -43,6 +43,13 @@ def fitted() -> Any:
 def _models(options: Any) -> Any:
     found = did.Staggered(y(), castle()[POLICY], **options).fit()
     return {"fit": found, "event": found.by("event")}
+
+
+@case("formula")
+def _formula() -> Any:
+    frame = castle().frame
+    found = did.Staggered.from_formula(f"{OUTCOME} ~ {POLICY}", frame, balance=1).fit()
+    return found.by("event")
 
 
 @case.each("covariates", {"reg": {"est_method": "reg"}, "regressors": {"method": "sun-abraham"}})
