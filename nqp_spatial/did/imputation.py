@@ -8,7 +8,7 @@ conservative (Borusyak, Jaravel and Spiess 2024), or the second stage (Gardner 2
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -59,6 +59,8 @@ from nqp_spatial.shared.provenance import versions
 from nqp_spatial.shared.tests import TestResult, Tests, wald
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from nqp_spatial.did.staggered import Staggered
 
 Array = npt.NDArray[np.float64]
@@ -68,6 +70,7 @@ Mask = npt.NDArray[np.bool_]
 Method = Literal["imputation", "two-stage"]
 
 FEW_CLEAN = 10  # units in a period, below which period effects rest on too few
+MOST_LEADS = 5  # by default
 
 SPILLOVER, TOTAL, TOTAL_OWN = "spillover", "total", "own"
 RING, EFFECT, PERIOD = "ring", "effect", "period"
@@ -121,6 +124,18 @@ class ImputationResults(StaggeredResults):
     def frames(self) -> Mapping[str, Frame]:
         """Means, effects of each kind, and how many entities are clean in each period."""
         return Named({**super().frames, "staggered-clean": Frame.of("staggered-clean", self.clean)})
+
+    @property
+    def figures(self) -> Mapping[str, Callable[..., Axes]]:
+        """Effects over event time, also of spillovers by ring; by cohort and by period."""
+        more = {"spillover": self._spillovers} if SPILLOVER in self.averages else {}
+        return Named({**super().figures, **more})
+
+    def _spillovers(self, *, level: float = 0.95, ax: Axes | None = None, lang: str = "en") -> Axes:
+        from nqp_spatial.plots.events import paths
+
+        frame = self.by(SPILLOVER, level=level)
+        return paths(frame, level=level, ax=ax, notes=self.notes, lang=lang)
 
 
 def estimate(
@@ -491,11 +506,18 @@ class _Run:
     def _leads(self, way: int) -> Array:
         """Dummies of clean cells 1, 2, ... periods ahead of treatment, or of exposure; (n, leads).
 
-        Of "imputation" the longest is the base; the second stage of the other has no base.
+        Of "imputation" the longest is the base, and by default half of the entities have one; the
+        second stage of the other has no base.
         """
         ahead = self.cells.clean & (self.cells.ahead == way)
         times = np.unique(self.cells.since[ahead])
-        times = times[self.method == "imputation" :][-self.options["leads"] or len(times) :]
+        most = self.options["leads"]
+        if self.method == "imputation":
+            times = times[1:]
+            rows = np.bincount(self.sample.keys.entity[ahead])
+            half = int(np.median(rows[rows > 0])) - 1 if ahead.any() else 0
+            most = min(half, MOST_LEADS) if most is None else most
+        times = times[len(times) - min(MOST_LEADS if most is None else most, len(times)) :]
         return np.asarray(ahead[:, None] & (self.cells.since[:, None] == times))
 
     def _before(self, found: dict[str, Averages]) -> dict[str, TestResult | None]:

@@ -119,9 +119,10 @@ class Staggered(Described):
         which a dense graph needs; several are rings.
     other_effects : Series or DataFrame, optional
         Further categories of the regression on clean cells, such as province by year.
-    leads : int
+    leads : int, optional
         Periods before the policy, and before exposure, that are tested, as far as there are
-        earlier ones to compare with.
+        earlier ones to compare with. By default at most five, and with "imputation" no more than
+        leave half of the entities an earlier period.
     alike : {"cohort-event", "event", "cohort", "all"}
         Of "imputation": effects taken as alike, about whose mean the variance is found. The more
         are, the larger and safer it is; cohorts of one entity need "event" or "all".
@@ -173,7 +174,7 @@ class Staggered(Described):
         graph: Any = None,
         exposure: pd.DataFrame | pd.Series | float | Sequence[float] | None = None,
         other_effects: pd.Series | pd.DataFrame | None = None,
-        leads: Annotated[int, Between(0)] = 5,
+        leads: Annotated[int, Between(0)] | None = None,
         alike: Literal["cohort-event", "event", "cohort", "all"] = "cohort-event",
         leave_one_out: bool = False,
     ) -> None:

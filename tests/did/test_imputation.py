@@ -303,6 +303,14 @@ def test_spillovers_are_tested_before_exposure():
     assert np.isfinite(t).all()
 
 
+def test_half_of_the_entities_have_a_period_before_the_leads():
+    """Three, five and six periods before the policy, each six entities: four leads, then a base."""
+    found = staggered(*panel().pipe(lambda f: (f["y"], f["did"])))
+    assert found.by("event").index.min() == -4
+    one = staggered(*panel().pipe(lambda f: (f["y"], f["did"])), method="two-stage")
+    assert one.by("event").index.min() == -5
+
+
 def test_no_leads_no_test():
     frame = panel()
     found = staggered(frame["y"], frame["did"], leads=0)
@@ -597,3 +605,26 @@ def test_the_path_has_a_picture(lang):
     axes = staggered(frame["y"], frame["did"], graph=graph()).plot(lang=lang)
     assert len(axes.get_lines())
     plt.close(axes.figure)
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_truth_on_the_real_cities_and_pilots():
+    """60 simulated panels of benchmarks/monte_carlo_spillovers.py, whose page has 300.
+
+    Clean cells find own effects, spillovers and sums; with neighbours as controls effects are too
+    small by a fifth, and two-way effects by a third.
+    """
+    import monte_carlo_spillovers as mc
+
+    given = mc.ground()
+    truth = np.array(list(mc.truths(*given[:4]).values()))
+    found = np.array([mc.one(seed, False, given) for seed in range(60)])
+    at, se = found[..., 0], found[..., 1]
+    error = at.std(axis=0) / np.sqrt(60)
+    with_rings, ordinary, twoway = [0, 1], [2, 3], 4
+    assert (np.abs(at[:, with_rings].mean(axis=0) - truth) < 4 * error[with_rings]).all()
+    covered = (np.abs(at - truth) < 1.96 * se).mean(axis=0)
+    assert (covered[with_rings] > 0.85).all()
+    assert (at[:, ordinary, 0].mean(axis=0) < 0.85 * truth[0]).all()
+    assert (covered[ordinary, 0] < 0.5).all()
+    assert at[:, twoway, 0].mean() < 0.7 * truth[0]
