@@ -101,7 +101,7 @@ MODELS: Mapping[str, Model] = {
     "re": _linear("RandomEffects"),
     "fd": _linear("FirstDifference"),
     "between": _linear("BetweenOLS"),
-    "iv": _linear("IV2SLS", "y", "exog", "endog", "instruments"),
+    "iv": _linear("IV2SLS", "y", "exog", "endog", "instruments", names={"weights": ""}),
     "gmm_difference": _linear("DifferenceGMM"),
     "gmm_system": _linear("SystemGMM"),
     "quantile": _linear("PanelQuantile"),

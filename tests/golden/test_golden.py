@@ -84,6 +84,7 @@ LATER = {
     "IV2SLS.absorbed": "tests/models/linear/test_predict_new.py",
     "RandomEffectsResults.predict": "tests/models/linear/test_predict_new.py",
     "RandomEffects.predicted": "tests/models/linear/test_predict_new.py",
+    "IV2SLS.weights": "tests/models/linear/test_row_weights.py",
     "IV2SLSResults.predict": "tests/models/linear/test_predict_new.py",
     "FixedEffectsResults.predict": "tests/models/linear/test_predict_new.py",
     "Row.texts": "tests/tables",

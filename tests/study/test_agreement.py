@@ -73,7 +73,7 @@ NO_KEY = {
     "mediation": {"treatment"},
     "moderation": {"controls", "treatment"},
     "sdm_moderation": {"controls", "treatment"},
-    "iv": {"exog"},
+    "iv": {"exog", "weights"},
     "spatial_iv": {"x"},
     "effects": {"seed", "transform", "horizon"},
     "match_cities": {"table", "column"},

@@ -152,6 +152,11 @@ def instrumental_variables(result: Any) -> Comparison:
     """2SLS, LIML and two-step GMM on columns that linearmodels has freed of effects."""
     from linearmodels import iv
 
+    if result.model.weights is not None:
+        raise OptionError(
+            "Rows of the model are weighted, and linearmodels is given columns that are free of "
+            "effects without weights. Check the model without weights=."
+        )
     estimator = result.provenance["options"]["estimator"]
     kind = {"2sls": iv.IV2SLS, "liml": iv.IVLIML, "gmm": iv.IVGMM}[estimator]
     asked = _moments(result)

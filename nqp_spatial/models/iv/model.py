@@ -64,6 +64,8 @@ class IV2SLS(Described):
         With None a constant is estimated.
     other_effects, trends : optional
         As in :class:`FixedEffects`: further categories, linear trends of entities or groups.
+    weights : Series, optional
+        Analytic weights by (entity, time), as in :class:`FixedEffects`.
 
     Raises
     ------
@@ -96,6 +98,7 @@ class IV2SLS(Described):
         effects: Effects | None = "twoway",
         other_effects: pd.Series | pd.DataFrame | None = None,
         trends: Literal["entity"] | pd.Series | None = None,
+        weights: pd.Series | None = None,
     ) -> None:
         self.sample = _iv_fixed.sample_of(y, x, endog, instruments)
         self.effects = effects
@@ -108,7 +111,11 @@ class IV2SLS(Described):
             effects=effects,
             other_effects=other_effects,
             trends=trends,
+            weights=weights,
         )
+        self._given = self.sample.index
+        if weights is not None:  # rows of weight zero have left
+            self.sample = self.sample.restrict(self._given.isin(self._ols.y.index))
         self._stage_x = self.sample.frame("x", "instruments")
         self._data = self._demeaned()
         endogenous = self._ols.x[self.endogenous[0]]
@@ -118,6 +125,11 @@ class IV2SLS(Described):
     def regressors(self) -> pd.DataFrame:
         """Exogenous and endogenous ones, on the rows of the sample."""
         return self._ols.x
+
+    @property
+    def weights(self) -> pd.Series | None:
+        """Those of the rows that are used, their mean one; None where rows are not weighted."""
+        return self._ols.weights
 
     @property
     def absorbed(self) -> Absorbed:
@@ -135,12 +147,14 @@ class IV2SLS(Described):
         z = self._stage_x.iloc[:, k:]
         columns = pd.concat([self._ols.y, self._ols.x, z], axis=1)
         removed = self._ols.absorbed
-        within = columns.to_numpy(dtype=float) if removed.pooled else removed.remove(columns)
-        raw = columns.to_numpy()[:, 1:]
+        roots = 1.0 if removed.roots is None else removed.roots[:, None]
+        whole = columns.to_numpy(dtype=float) * roots
+        within = whole if removed.pooled else removed.remove(columns)
+        raw = whole[:, 1:]
         names = [*self._ols.x.columns, *z.columns]
         y, X = within[:, 0], within[:, 1:]
         if removed.pooled:
-            ones = np.ones((len(y), 1))
+            ones = np.ones((len(y), 1)) * roots
             X, raw = np.hstack([ones, X]), np.hstack([ones, raw])
             names, k = ["const", *names], k + 1
         k2 = len(self.endogenous)
@@ -188,7 +202,7 @@ class IV2SLS(Described):
                 "With equal variances two-step GMM is 2SLS. Give the covariance that GMM shall "
                 "weight with, such as cov_type='clustered', or use estimator='2sls'."
             )
-        prepared = prepare(options, Rows(self._ols.y.index))
+        prepared = prepare(options, Rows(self._ols.y.index), self._given)
         regressions = self._regressions(prepared)
         how = self._covariance(prepared)
         found = self._solve(how, estimator)
@@ -276,12 +290,17 @@ class IV2SLS(Described):
         cov = found.cov * how.factor / np.outer(data.own_powers, data.own_powers)
         cov_frame = pd.DataFrame(cov, index=names, columns=names)
         check_variances(cov_frame, how.record["cov_type"])
-        resid = pd.Series(found.resid.ravel(), index=y.index, name="resid")
+        roots = self.absorbed.roots
+        w = np.ones(len(y)) if roots is None else roots**2
+        left = found.resid.ravel() / np.sqrt(w)
+        resid = pd.Series(left, index=y.index, name="resid")
+        own = data.y / np.sqrt(w)
+        spreads = [float(w @ (v - w @ v / w.sum()) ** 2) for v in (own, y.to_numpy())]
         reduced = data.reduced(len(y) - self._stage.rank)
         form = weak_iv.reduced_form(reduced, how.meat, how.stage_factor)
         weak = _strength.weak_instruments(data, reduced, form, how, self.endogenous, estimator)
         over = _overidentification(found, how.label)
-        ssr = float((resid**2).sum())
+        ssr = float((w * resid**2).sum())
         entities = y.index.get_level_values(0).nunique()
         extra = {"n_entities": entities, "n_instruments": weak.n_instruments}
         extra |= _strength.statistics(weak, over)
@@ -295,8 +314,8 @@ class IV2SLS(Described):
             fitted=(y - resid).rename("fitted"),
             loglik=None,
             rsquared={
-                "within": 1 - ssr / float(((data.y - data.y.mean()) ** 2).sum()),
-                "overall": 1 - ssr / float(((y - y.mean()) ** 2).sum()),
+                "within": 1 - ssr / spreads[0],
+                "overall": 1 - ssr / spreads[1],
             },
             dependent=str(y.name),
             cov_type=how.label,

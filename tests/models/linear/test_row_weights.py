@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -144,6 +146,87 @@ def test_trends_and_further_effects_are_removed_with_the_weights(data):
         found = ours.fit(cov_type="unadjusted")
         assert_allclose(found.params, theirs.params[:2], rtol=1e-7)
         assert_allclose(found.std_errors, theirs.bse[:2], rtol=1e-7)
+
+
+@pytest.fixture(scope="module")
+def instrumented(data) -> pd.DataFrame:
+    rng = np.random.default_rng(9)
+    f = data.copy()
+    f[["z1", "z2"]] = rng.normal(size=(len(f), 2))
+    f["d"] = f["z1"] - 0.5 * f["z2"] + 0.6 * f["e"] + rng.normal(size=len(f))
+    f["y"] = f["y"] + 0.7 * f["d"]
+    return f
+
+
+@pytest.mark.parametrize("effects", ["twoway", "entity", None])
+def test_instruments_with_weights_are_those_of_weighted_dummies(instrumented, effects):
+    """Two stages by hand on columns times roots of weights, errors robust and clustered."""
+    f, root = instrumented, np.sqrt(instrumented["w"].to_numpy())
+    dummies = [np.ones((len(f), 1))]
+    if effects:
+        dummies = [pd.get_dummies(f.index.get_level_values("city"), dtype=float)]
+    if effects == "twoway":
+        dummies.append(pd.get_dummies(f.index.get_level_values("year"), dtype=float).iloc[:, 1:])
+    own = np.column_stack([f["d"], f[["x1", "x2"]], *dummies]) * root[:, None]
+    H = np.column_stack([f[["z1", "z2"]], f[["x1", "x2"]], *dummies]) * root[:, None]
+    y = f["y"].to_numpy() * root
+    fitted = H @ np.linalg.lstsq(H, own, rcond=None)[0]
+    beta = np.linalg.lstsq(fitted, y, rcond=None)[0]
+    resid = y - own @ beta
+    inverse = np.linalg.inv(fitted.T @ fitted)
+    model = nqp.IV2SLS(
+        *(f["y"], f[["x1", "x2"]], f[["d"]], f[["z1", "z2"]]), effects=effects, weights=f["w"]
+    )
+    order = ["d", "x1", "x2"]
+    for cov_type in ("robust", "clustered"):
+        result = model.fit(cov_type=cov_type)
+        scores = fitted * resid[:, None]
+        if cov_type == "clustered":
+            codes = pd.factorize(f.index.get_level_values("city"))[0]
+            sums = np.zeros((codes.max() + 1, scores.shape[1]))
+            np.add.at(sums, codes, scores)
+            scores = sums
+        cov = (inverse @ (scores.T @ scores) @ inverse)[:3, :3]
+        factor = result.provenance["small_sample_factor"]["estimates"]
+        assert_allclose(result.params[order], beta[:3], rtol=1e-8)
+        assert_allclose(result.cov.loc[order, order], factor * cov, rtol=1e-7)
+        assert_allclose(result.resids, resid / root, rtol=1e-6, atol=1e-9)
+    mean = np.average(f["y"], weights=f["w"])
+    around = float((f["w"] * (f["y"] - mean) ** 2).sum())
+    assert_allclose(result.rsquared["overall"], 1 - resid @ resid / around, rtol=1e-8)
+    stage = result.first_stage["d"]
+    first = np.linalg.lstsq(H, f["d"].to_numpy() * root, rcond=None)[0]
+    assert_allclose(stage.params[["z1", "z2"]], first[:2], rtol=1e-8)
+
+
+@pytest.mark.parametrize("estimator", ["2sls", "liml", "gmm"])
+def test_equal_weights_and_weights_of_zero_with_instruments(instrumented, estimator):
+    f = instrumented
+    columns = f["y"], f[["x1", "x2"]], f[["d"]], f[["z1", "z2"]]
+    plain = nqp.IV2SLS(*columns).fit(estimator=estimator)
+    equal = nqp.IV2SLS(*columns, weights=0 * f["w"] + 2).fit(estimator=estimator)
+    assert_allclose(equal.params, plain.params, rtol=1e-9)
+    assert_allclose(equal.cov, plain.cov, rtol=1e-8)
+    weak = equal.weak_instruments.kleibergen_paap_f
+    assert_allclose(weak, plain.weak_instruments.kleibergen_paap_f, rtol=1e-8)
+    weights = f["w"].where(f["w"] > 2, 0.0)
+    kept = f[(weights > 0).to_numpy()]
+    labels = f["province"]
+    some = nqp.IV2SLS(*columns, weights=weights)
+    alone = nqp.IV2SLS(
+        *(kept["y"], kept[["x1", "x2"]], kept[["d"]], kept[["z1", "z2"]]), weights=kept["w"]
+    )
+    assert_allclose(
+        some.fit(estimator=estimator).params, alone.fit(estimator=estimator).params, rtol=1e-9
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # of seven clusters
+        ours = some.fit(clusters=labels)
+        theirs = alone.fit(clusters=labels[(weights > 0).to_numpy()])
+    assert_allclose(ours.cov, theirs.cov, rtol=1e-9)
+    assert any("weight zero" in n for n in ours.notes) and ours.nobs == len(kept)
+    with pytest.raises(OptionError, match="Rows of the model are weighted"):
+        nqp.crosscheck(ours)
 
 
 def test_rows_of_weight_zero_leave_and_are_told(data):
