@@ -484,6 +484,7 @@ class Rings(Described):
             model_name="Spillover rings",
             provenance=facts,
             extra_statistics=statistics,
+            loglik=None if self.clean_control else found.loglik,  # rows stand there several times
             effects_included=self._absorbed.names,
             treatment=self.treatment,
             places=places,
