@@ -52,7 +52,7 @@ class MatchResult(Calculation):
         One for each treated unit that has a match; for an untreated one the sum of its shares in
         what treated units are compared with (psmatch2's ``_weight``); zero for all others.
     score : Series
-        Estimated probability of treatment, by a logit; missing where a column of x tells treated
+        Estimated probability of treatment; missing where a column of x tells treated
         from untreated and the method needs no score.
     support : Series of bool
         False for treated units without a match, and for units outside the scores of the other group

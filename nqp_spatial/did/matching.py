@@ -71,6 +71,7 @@ def match(
     *,
     method: Literal["nearest", "radius", "kernel", "entropy"] = "nearest",
     metric: Literal["score", "mahalanobis"] = "score",
+    link: Literal["logit", "probit"] = "logit",
     k: Annotated[int, Between(1)] = 1,
     caliper: Positive | None = None,
     replace: bool = True,
@@ -94,8 +95,10 @@ def match(
         The k nearest; all within ``caliper``; a mean weighted by distance; or weights of untreated
         units that give their means (and variances) the values of the treated ones.
     metric : {"score", "mahalanobis"}
-        Distance of scores, which are probabilities of a logit on x; or Mahalanobis', with the
+        Distance of scores, which are probabilities of treatment given x; or Mahalanobis', with the
         covariance of x within both groups.
+    link : {"logit", "probit"}
+        Of the score; psmatch2 has a probit unless ``logit`` is given.
     k : int
         Of "nearest". What is as near as the last of them is taken too, with equal shares, so that
         no order of rows decides.
@@ -153,11 +156,11 @@ def match(
     True
     """
     check_options(
-        *(match,), method=method, metric=metric, by=by, kernel=kernel, moments=moments,
+        *(match,), method=method, metric=metric, link=link, by=by, kernel=kernel, moments=moments,
         common_support=common_support,
     )  # fmt: skip
     asked = _asked(
-        method=method, metric=metric, k=k, caliper=caliper, replace=replace, by=by,
+        method=method, metric=metric, link=link, k=k, caliper=caliper, replace=replace, by=by,
         common_support=common_support, kernel=kernel, bandwidth=bandwidth, moments=moments,
     )  # fmt: skip
     flat = not isinstance(getattr(treated, "index", None), pd.MultiIndex)
@@ -286,7 +289,8 @@ class _Found:
         common = asked["common_support"]
         needs_score = asked["metric"] == "score" and asked["method"] != "entropy"
         needed = needs_score or common is not None
-        score = self._scored(sample, rows, needed=needed, told_of=asked["method"] != "entropy")
+        told_of = asked["method"] != "entropy"
+        score = self._scored(sample, rows, asked["link"], needed=needed, told_of=told_of)
         self.score[rows] = score
         wanted = np.ones(len(on), dtype=bool)
         for group in (on, ~on) if common == "both" else (on,) if common else ():
@@ -329,17 +333,19 @@ class _Found:
                 "Leave one out of x."
             )
 
-    def _scored(self, sample: Sample, rows: Codes, *, needed: bool, told_of: bool) -> Array:
-        """Probabilities of a logit; missing where there is none and none is needed.
+    def _scored(
+        self, sample: Sample, rows: Codes, link: str, *, needed: bool, told_of: bool
+    ) -> Array:
+        """Probabilities of treatment; missing where there are none and none are needed.
 
         Entropy balancing fails by itself where there is none, with more to say.
         """
         x, on, names = self.x[rows], self.on[rows], sample.roles["x"]
-        found = core.binary(on, x)
+        found = core.binary(on, x, link=link)
         edge = np.minimum(found.score, 1 - found.score) < EXTREME
         guilty = core.separating(on, x) if doubtful(found, np.ones(len(on), bool)) else None
         if guilty is None and not found.converged:
-            raise EstimationError("The logit of treatment on x did not converge. Rescale x.")
+            raise EstimationError(f"The {link} of treatment on x did not converge. Rescale x.")
         if guilty is not None:
             told = first([names[j] for j in guilty])
             together = "" if len(guilty) == 1 else " together"
@@ -497,7 +503,7 @@ def _result(
 
 def _notes(asked: Mapping[str, Any], found: _Found, lost: int) -> list[Note]:
     """How units were matched, and what a reader must know of it."""
-    method, metric = asked["method"], note(f"matching.{asked['metric']}")
+    method, metric = asked["method"], note(f"matching.{asked['metric']}", link=asked["link"])
     values: dict[str, Any] = {"metric": metric}
     if method == "nearest":
         key = "nearest" if asked["replace"] else "once"

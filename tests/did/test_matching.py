@@ -90,6 +90,16 @@ def test_scores_are_those_of_a_logit(men, expected):
     assert_allclose(found.chi2, expected["logit", "lr"], rtol=1e-10)
 
 
+def test_scores_of_a_probit(nsw):
+    """psmatch2's default link, against statsmodels."""
+    sm = pytest.importorskip("statsmodels.api")
+    m = match(nsw["treat"], nsw[NSW], link="probit")
+    theirs = sm.Probit(nsw["treat"], sm.add_constant(nsw[NSW])).fit(disp=0, tol=1e-12, maxiter=200)
+    assert_allclose(m.score, theirs.predict(), rtol=1e-8)
+    assert_allclose(m.balance_tests.loc["before", "lr_chi2"], theirs.llr, rtol=1e-8)
+    assert "probit" in m.notes[0] and "probit" in m.notes[0].zh
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_weights_effects_and_balance(men, expected, case):
     m, rtol = quietly(men["treat"], men[X], **CASES[case]), LOOSE.get(case, 1e-8)
@@ -465,6 +475,7 @@ def test_labels_columns_and_values_are_checked(small, panel):
         ({"method": "entropy", "metric": "mahalanobis"}, "has no distance"),
         ({"k": 29}, "k=29 is more than the 28 untreated"),
         ({"k": 0}, "k=0"),
+        ({"link": "cloglog"}, "link='cloglog'"),
         ({"caliper": -1}, "caliper=-1"),
         ({"method": "nearst"}, "Did you mean 'nearest'"),
         ({"common_support": "all"}, "common_support"),
