@@ -337,9 +337,7 @@ def test_mistakes():
     with pytest.raises(IdMismatchError, match="c099"):
         nqp.did.checks(res, places=places)
     table = pd.DataFrame(-1.0, CITIES, CITIES)
-    with pytest.raises(
-        nqp.exceptions.NegativeWeightsError, match="4950 pairs of places"
-    ):
+    with pytest.raises(nqp.exceptions.NegativeWeightsError, match="4950 pairs of places"):
         nqp.did.checks(res, places=table)
     fe = nqp.FixedEffects(f["y"], f[["did", "x"]]).fit()
     with pytest.raises(OptionError, match="has none for the periods"):
