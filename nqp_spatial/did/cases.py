@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -119,9 +120,10 @@ class LinearCase(Case):
         factor, _ = equation.small_sample(how)
         Q = refit.basis(equation.x.drop(columns=self.adoption.name).to_numpy())
         y = equation.y.to_numpy()
-        absorber = model.absorbed.absorber
+        absorber, roots = model.absorbed.absorber, model.absorbed.roots
+        plain = _as_it_is if roots is None else partial(np.multiply, roots[:, None])
         fits = refit.LinearRefit(
-            remove=_as_it_is if absorber is None else absorber,
+            remove=plain if absorber is None else absorber,
             Q=Q,
             y=y - Q @ (Q.T @ y),
             sums=None if how.options.equal_variances else how.sums,
@@ -142,6 +144,7 @@ class LinearCase(Case):
             effects=model.effects,
             other_effects=None if others is None else others.loc[rows],
             trends=None if trends is None else trends.loc[rows],
+            weights=None if model.weights is None else model.weights.loc[rows],
         )
         return again.fit(**_cut(self.cov, rows))
 

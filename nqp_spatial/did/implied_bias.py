@@ -30,7 +30,6 @@ from nqp_spatial.models import (
 from nqp_spatial.models.covariance import Covariance
 from nqp_spatial.panel.design import Design
 from nqp_spatial.panel.sample import REGRESSORS
-from nqp_spatial.panel.stacked import StackedDesign
 from nqp_spatial.results import Calculation, Frame, Named, TestResult, Tests, wald
 from nqp_spatial.shared.options import Level, Unpack, check_level, check_option, shared_options
 from nqp_spatial.shared.text import format_frame
@@ -227,9 +226,11 @@ def as_spatial(res: Any, treatment: str | None, graph: Any) -> SpatialResults:
         )
     x = model.x.drop(columns=name)
     plain = isinstance(graph, Mapping) or not model.sample.keys.balanced
+    plain = plain or model.weights is not None
     adjusted = plain or (absorbed.effects in ("time", "twoway") and not _sums_to_one(graph))
     options: Any = {"correction": "adjusted-score"} if adjusted and absorbed.effects else {}
     options |= {"unbalanced": "renormalised"} if not model.sample.keys.balanced else {}
+    options |= {} if model.weights is None else {"observation_weights": model.weights}
     specified = SpatialDiD(
         model.y,
         model.x[name],
@@ -312,13 +313,12 @@ def _ordinary(
     level: float,
     cov: Covariance,
 ) -> dict[str, float]:
-    """The ordinary regression; without errors where rows have weights, which it does not take."""
-    nothing = dict.fromkeys(("std_error", "pvalue", "lower", "upper"), np.nan)
-    weighted = isinstance(res.design, StackedDesign) and res.design.root is not None
-    if weighted:
-        return {"estimate": estimate, **nothing}
-    sample = res.model.sample
-    fit = FixedEffects(sample.series(), sample.frame(*REGRESSORS), effects=effects).fit(**cov)
+    """The ordinary regression, with the weights of rows that the spatial one has."""
+    sample, weights = res.model.sample, res.model.observation_weights
+    model = FixedEffects(
+        sample.series(), sample.frame(*REGRESSORS), effects=effects, weights=weights
+    )
+    fit = model.fit(**cov)
     columns = ["estimate", "std_error", "pvalue", "lower", "upper"]
     return {name: float(fit.to_frame(level).loc[variable, name]) for name in columns}
 

@@ -101,7 +101,10 @@ MODELS: Mapping[str, Model] = {
     "re": _linear("RandomEffects"),
     "fd": _linear("FirstDifference"),
     "between": _linear("BetweenOLS"),
-    "iv": _linear("IV2SLS", "y", "exog", "endog", "instruments", names={"weights": ""}),
+    "iv": _linear(
+        *("IV2SLS", "y", "exog", "endog", "instruments"),
+        names={"weights": "observation_weights"},
+    ),
     "gmm_difference": _linear("DifferenceGMM"),
     "gmm_system": _linear("SystemGMM"),
     "quantile": _linear("PanelQuantile"),

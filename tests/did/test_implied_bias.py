@@ -126,7 +126,12 @@ def test_weights_of_rows_and_gaps():
     X = np.column_stack([f[["did", "x1", "x2"]], *dummies])
     weighted = np.linalg.pinv(root * X)[0] @ (root[:, 0] * received(f, QUEEN, res.params))
     assert_allclose(found.estimate, weighted, rtol=1e-8)
-    assert np.isnan(found.to_frame().loc["ordinary", "std_error"])
+    fe = nqp.FixedEffects(f["y"], f[["did", "x1", "x2"]], weights=precision).fit()
+    ordinary = found.to_frame().loc["ordinary"]
+    assert_allclose(ordinary["estimate"], fe.params["did"], rtol=1e-8)
+    assert_allclose(ordinary["std_error"], fe.std_errors["did"], rtol=1e-8)
+    weights_of_fe = nqp.did.implied_bias(fe, treatment="did", graph=graph(QUEEN))
+    assert_allclose(weights_of_fe.to_frame(), found.to_frame(), rtol=1e-6)
     gaps = f.drop([("c01", 2004), ("c05", 2001)])
     res = did(gaps, unbalanced="submatrix", **adjusted)
     got = res.policy_impact().cells["received"]

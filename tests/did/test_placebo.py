@@ -118,6 +118,23 @@ def test_linear_draws_with_any_effects(frame, effects):
         assert_allclose(found.loc[(i, "coefficient"), columns], one[columns], rtol=1e-8)
 
 
+@pytest.mark.parametrize("effects", ["twoway", "time", None])
+def test_linear_draws_of_a_weighted_regression(frame, effects):
+    weights = pd.Series(np.random.default_rng(0).uniform(0.3, 3, len(frame)), frame.index)
+    model = linear(frame, effects=effects, weights=weights)
+    found = placebo(model, draws=19).draws
+    for i, fake in enumerate(drawn_policies(frame, "space", 3)):
+        again = linear(frame.assign(did=fake), effects=effects, weights=weights)
+        one, columns = again.fit().to_frame().loc["did"], ["estimate", "std_error"]
+        assert_allclose(found.loc[(i, "coefficient"), columns], one[columns], rtol=1e-8)
+    kept = left(frame, "post")
+    early = {CITIES[i]: year - 1 for i, year in START.items()}
+    earlier = kept.assign(did=policy(kept.index, early))
+    one = linear(earlier, effects=effects, weights=weights[kept.index]).fit()
+    own = placebo(model, "time", lags=[1]).path.loc[(1, "coefficient")]
+    assert_allclose(own["std_error"], one.std_errors["did"], rtol=1e-8)
+
+
 def test_linear_draws_of_an_unbalanced_panel_with_further_effects_and_trends(frame):
     cut = frame.drop(frame.index[[3, 40, 41, 99]])
     region = pd.Series(np.arange(N) % 3, CITIES).loc[cut.index.get_level_values(0)]

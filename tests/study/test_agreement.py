@@ -73,7 +73,7 @@ NO_KEY = {
     "mediation": {"treatment"},
     "moderation": {"controls", "treatment"},
     "sdm_moderation": {"controls", "treatment"},
-    "iv": {"exog", "weights"},
+    "iv": {"exog"},
     "spatial_iv": {"x"},
     "effects": {"seed", "transform", "horizon"},
     "match_cities": {"table", "column"},

@@ -272,12 +272,15 @@ def _clusters(
 
 
 def _removal(model: Any) -> Callable[[Array], Array]:
-    """What removes the effects of a model from columns (n, m)."""
+    """What removes the effects of a model from columns (n, m), times the roots of weights."""
     absorbed = getattr(model, "absorbed", None)
     if absorbed is None or absorbed.absorber is None:
         return lambda columns: columns  # a constant is a regressor
     remove: Callable[[Array], Array] = absorbed.absorber
-    return remove
+    if absorbed.roots is None:
+        return remove
+    roots = absorbed.roots[:, None]
+    return lambda columns: remove(columns / roots)
 
 
 def _told(

@@ -36,11 +36,12 @@ def panel(n_clusters=6, *, seed=3, gaps=False):
     return f.drop(f.index[[3, 17, 40]]) if gaps else f
 
 
-def by_hand(f, factors, *, null, restricted, effects=("city", "year")):
+def by_hand(f, factors, *, null, restricted, effects=("city", "year"), roots=1.0):
     """t of the data and of each vector of factors, from regressions with all dummies."""
     dummies = [pd.get_dummies(f.index.get_level_values(e), dtype=float) for e in effects]
     X = np.column_stack([f["did"], f["x"], np.ones(len(f)), *dummies])
-    y, codes = f["y"].to_numpy(), pd.factorize(f["province"])[0]
+    y, codes = f["y"].to_numpy() * roots, pd.factorize(f["province"])[0]
+    X = X * np.broadcast_to(roots, len(f))[:, None]
     inverse = np.linalg.pinv(X)
 
     def t(outcome, value):
@@ -83,6 +84,21 @@ def test_effects_that_clusters_do_not_hold_are_removed_from_every_draw():
         found = fitted(f, effects).wild_bootstrap("did")
         scale = found.statistic / t
         assert_allclose(np.sort(found.drawn), np.sort(scale * drawn), rtol=1e-7, atol=1e-9)
+
+
+def test_weighted_rows_are_rows_times_the_roots_of_their_weights():
+    """Dummies times roots by hand; the statistic is that of the weighted fit."""
+    f = panel(5)
+    roots = np.random.default_rng(0).uniform(0.5, 1.5, len(f))
+    factors = np.array(list(itertools.product([1.0, -1.0], repeat=5)))
+    model = nqp.FixedEffects(f["y"], f[["did", "x"]], weights=pd.Series(roots**2, f.index))
+    with warnings.catch_warnings(action="ignore"):
+        res = model.fit(clusters=f["province"])
+    found = res.wild_bootstrap("did")
+    assert_allclose(found.statistic, res.tstats["did"], rtol=1e-9)
+    t, drawn = by_hand(f, factors, null=0.0, restricted=True, roots=roots)
+    scale = found.statistic / t
+    assert_allclose(np.sort(found.drawn), np.sort(scale * drawn), rtol=1e-7, atol=1e-9)
 
 
 def test_statistics_are_those_of_the_fit():
