@@ -22,7 +22,7 @@ def test_errors_that_last_need_clusters():
     """Variances of differences over time are not those of independent errors."""
     import monte_carlo_event_paths as runs
 
-    draws = 150
+    draws = 100
     plain = runs.run(draws, "asymptotic", serial=True, seed=12)
     clustered = runs.run(draws, "clustered", serial=True, seed=12)
     error = 3 * np.sqrt(0.05 * 0.95 / draws)
