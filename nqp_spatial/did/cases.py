@@ -19,6 +19,7 @@ from nqp_spatial.exceptions import DataWarning, EstimationError, NqpError, Optio
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.models.linear.fixed_effects import FixedEffects
+from nqp_spatial.panel.absorbed import Absorbed
 from nqp_spatial.panel.lags import regressors
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.panel.stacked import StackedDesign
@@ -120,10 +121,8 @@ class LinearCase(Case):
         factor, _ = equation.small_sample(how)
         Q = refit.basis(equation.x.drop(columns=self.adoption.name).to_numpy())
         y = equation.y.to_numpy()
-        absorber, roots = model.absorbed.absorber, model.absorbed.roots
-        plain = _as_it_is if roots is None else partial(np.multiply, roots[:, None])
         fits = refit.LinearRefit(
-            remove=plain if absorber is None else absorber,
+            remove=partial(_without, model.absorbed),
             Q=Q,
             y=y - Q @ (Q.T @ y),
             sums=None if how.options.equal_variances else how.sums,
@@ -203,8 +202,9 @@ class SpatialCase(Case):
         )
 
 
-def _as_it_is(columns: Array) -> Array:
-    return columns
+def _without(absorbed: Absorbed, columns: Array) -> Array:
+    """Columns as the equation has them."""
+    return absorbed.remove(pd.DataFrame(columns))
 
 
 def _removed(model: SpatialDiD) -> str | None:

@@ -70,7 +70,7 @@ Model: TypeAlias = FixedEffects | SpatialDiD
 Kind = Literal["space", "time", "mixed", "mixed-restricted"]
 Drop = Literal["post", "treated"]
 
-BLOCK = 50  # draws that are estimated together, and all of them always: see `_drawn`
+BLOCK = 25  # draws that are estimated together, and all of them always: see `_drawn`
 _LEAST = 19  # draws with which a p-value can be .05
 _NEAR = 6  # nearest places that are neighbours where places are given
 _ROUNDING = 1e-10  # of a statistic, by which draws are ties with the value found

@@ -54,7 +54,7 @@ Share = Annotated[float, Between(0, 1, open=True)]
 EFFECTS = ("direct", "indirect")
 _POWER = {"direct": "direct_power", "indirect": "indirect_power"}  # columns
 _GRID = (0.5, 0.75, 1.0, 1.25, 1.5)  # of the smallest effect by the information
-_BLOCK = 50  # draws in a task
+_BLOCK = 25  # draws in a task
 _TRIES = 6  # sizes beyond the table at which the smallest effect is looked for
 _LEAST = 100  # draws
 _LARGEST = 1500  # entities for which the map is made

@@ -7,7 +7,7 @@ and nothing depends on who draws them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -82,12 +82,15 @@ class Reassignment:
         n = len(self.first)
         drawn = np.full(n, self.n_periods)
         free, apart = [True] * n, [True] * n
+        order = rng.permutation(n).tolist()
+        seeds = iter([*((unit, apart) for unit in order), *((unit, free) for unit in order)])
         for clump in self._clumps:
-            units = _grown(len(clump), self.neighbours, free, apart, rng)
+            units = _grown(len(clump), self.neighbours, free, seeds, rng)
             for unit in units:
                 for other in self.neighbours[unit]:
                     apart[other] = False
-            drawn[units] = rng.permutation(self.first[clump])
+            paths = self.first[clump]
+            drawn[units] = paths if len(clump) == 1 else rng.permutation(paths)
         return drawn
 
     @cached_property
@@ -117,18 +120,22 @@ def _grown(
     size: int,
     neighbours: Sequence[list[int]],
     free: list[bool],
-    apart: list[bool],
+    seeds: Iterator[tuple[int, list[bool]]],
     rng: np.random.Generator,
 ) -> list[int]:
     """So many free units, by adding one at random that borders on those there are.
 
-    Where the room around a unit ends, it goes on from another one, by preference from one that is
-    apart from all clumps.
+    Where the room around a unit ends, it goes on from another one.
+
+    Parameters
+    ----------
+    seeds : iterator of (unit, where there is room)
+        In random order, first those that must be apart from all clumps, then any. A unit that was
+        passed over has no room later either, so that each that has room is as likely.
     """
     units: list[int] = []
     while len(units) < size:
-        room = apart if any(a and f for a, f in zip(apart, free, strict=True)) else free
-        start = _seed(free, room, rng)
+        start, room = next((u, r) for u, r in seeds if free[u] and r[u])
         edge = [start]
         seen = {start}
         while edge and len(units) < size:
@@ -142,15 +149,6 @@ def _grown(
                     seen.add(other)
                     edge.append(other)
     return units
-
-
-def _seed(free: list[bool], room: list[bool], rng: np.random.Generator) -> int:
-    """A free unit with room, each as likely."""
-    n = len(free)
-    while True:
-        unit = int(rng.random() * n)
-        if free[unit] and room[unit]:
-            return unit
 
 
 def on(first: Codes, n_periods: int) -> npt.NDArray[np.float64]:

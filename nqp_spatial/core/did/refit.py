@@ -373,15 +373,18 @@ class DurbinRefit:
 
     def within(self, values: Array) -> Array:
         """Values (m, n_periods, n_entities) free of fixed effects."""
-        if self.removed in ("entity", "twoway"):
-            values = values - values.mean(axis=1, keepdims=True)
-        if self.removed in ("time", "twoway"):
-            values = values - values.mean(axis=2, keepdims=True)
-        return values
+        if self.removed is None:
+            return values
+        first, *more = {"entity": (1,), "time": (2,), "twoway": (1, 2)}[self.removed]
+        found = values - values.mean(axis=first, keepdims=True)
+        for axis in more:
+            found -= found.mean(axis=axis, keepdims=True)
+        return np.asarray(found)
 
     def left(self, values: Array) -> Array:
         """What the other regressors leave of columns (m, cells)."""
-        return np.asarray(values - (values @ self.Q) @ self.Q.T)
+        explained = (values @ self.Q) @ self.Q.T
+        return np.subtract(values, explained, out=explained)
 
     def policies(self, D: Array) -> tuple[Array, Mask]:
         """What is left of D and W D, (m, p, cells), and whether they are identified, (m,)."""
