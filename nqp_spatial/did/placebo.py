@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first, outside
 from nqp_spatial.shared.notes import Note
 from nqp_spatial.shared.options import (
+    Between,
     Jobs,
     Level,
     Seed,
@@ -231,7 +232,7 @@ def placebo(
     kind: Kind = "space",
     *,
     treatment: str | None = None,
-    draws: int = 500,
+    draws: Annotated[int, Between(_LEAST)] = 500,
     seed: Seed = 0,
     within: pd.Series | None = None,
     clustered: Any = None,
@@ -317,15 +318,13 @@ def placebo(
     .. [1] Chen, Q., Qi, J. and Yan, G. (2025). Placebo tests for difference-in-differences: a
        practical guide. Journal of Management World 41(2), 181-220 (in Chinese).
     """
-    given = {"kind": kind, "drop": drop, "seed": seed}
-    check_options(placebo, **given)
+    check_options(placebo, kind=kind, drop=drop, seed=seed, draws=draws)
     check_level(level)
     parallel.check_jobs(n_jobs)
     _check_belonging(kind, within, clustered, window, lags, drop, checkpoint)
     case = case_of(model, treatment, dict(cov))
     if kind == "time":
         return _in_time(case, lags, drop, level)
-    whole("draws", draws, _LEAST)
     plan, told = _plan(case, kind, within, clustered, window)
     engine, why = case.engine()
     told += [note("placebo.one_by_one", why=why)] if why else []

@@ -41,7 +41,7 @@ from nqp_spatial.results import Calculation, Frame, Named
 from nqp_spatial.shared import parallel
 from nqp_spatial.shared.ids import same_ids
 from nqp_spatial.shared.messages import first, outside
-from nqp_spatial.shared.options import Between, Jobs, Seed, check_options, positive
+from nqp_spatial.shared.options import Between, Jobs, Positive, Seed, check_options, positive
 from nqp_spatial.weights import as_graph
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def power(
     n_periods: Annotated[int, Between(3)] | None = None,
     start: Annotated[int, Between(2)] | None = None,
     rho: Annotated[float, Between(-1, 1, open=True)] | None = None,
-    sigma: float | None = None,
+    sigma: Positive | None = None,
     y: pd.Series | None = None,
     x: pd.DataFrame | None = None,
     direct: float = 0.0,
@@ -222,6 +222,7 @@ def power(
         n_periods=n_periods,
         start=start,
         rho=rho,
+        sigma=sigma,
         target=target,
         level=level,
         serial=serial,
@@ -229,8 +230,6 @@ def power(
         seed=seed,
     )
     parallel.check_jobs(n_jobs)
-    if sigma is not None:
-        positive("sigma", sigma)
     for size in () if effects is None else effects:
         positive("effects", size)
     if not level < target:
