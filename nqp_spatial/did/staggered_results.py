@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nqp_spatial.core.did import influence
+from nqp_spatial.core.did import bands, influence
 from nqp_spatial.results import Frame, Named, Results, TestResult, Tests
 from nqp_spatial.shared.options import Level, check_level, check_option
 from nqp_spatial.shared.text import format_frame
@@ -51,7 +51,7 @@ class Averages:
         Mean of those of these effects that are of treated cells, and its standard error.
     scores : array, shape (n_clusters, q), optional
         By cluster, ``scores.T @ scores`` being ``cov``: for bands by the multiplier bootstrap.
-        Without them bands are those of a normal law with this covariance.
+        Without them bands are those of the joint law of the estimates (normal, or t).
     more : mapping of str to array, shape (q,)
         Further columns, such as the number of entities.
     """
@@ -67,18 +67,6 @@ class Averages:
     def std_errors(self) -> Array:
         """Roots of the diagonal of the covariance."""
         return np.asarray(np.sqrt(np.maximum(np.diag(self.cov), 0)))
-
-    def maxima(self, *, draws: int, seed: int, kind: Multipliers) -> Array:
-        """The largest absolute t statistic of all rows, in each draw of the multipliers."""
-        known = self.scores is not None
-        scores = self.scores if self.scores is not None else influence.root(self.cov)
-        return influence.maxima(
-            scores,
-            draws=draws,
-            seed=seed,
-            kind=kind if known else "normal",
-            variances=np.diag(self.cov),
-        )
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -166,7 +154,7 @@ class StaggeredResults(Results):
         there = error > 0
         tail = np.full(len(error), np.nan)
         tail[there] = 2 * law.sf(np.abs(one.estimate[there] / error[there]))
-        band = max(float(np.quantile(self._maxima(kind), level)), width) if there.any() else width
+        band = max(self._factor(kind, level), width) if there.any() else width
         columns = {
             "estimate": one.estimate,
             "std_error": error,
@@ -196,12 +184,20 @@ class StaggeredResults(Results):
     def _drawn(self) -> dict[str, Array]:
         return {}
 
-    def _maxima(self, kind: str) -> Array:
-        """Drawn when they are first asked for, and kept."""
+    def _factor(self, kind: str, level: float) -> float:
+        """Of the band: by the multiplier bootstrap, whose draws are kept, or by the joint law."""
+        one = self.averages[kind]
+        if one.scores is None:
+            return bands.sup_t(one.cov, level, df=self.df_resid, seed=self.seed)
         if kind not in self._drawn:
-            options: dict[str, Any] = {"draws": self.draws, "seed": self.seed}
-            self._drawn[kind] = self.averages[kind].maxima(**options, kind=self.multipliers)
-        return self._drawn[kind]
+            self._drawn[kind] = influence.maxima(
+                one.scores,
+                draws=self.draws,
+                seed=self.seed,
+                kind=self.multipliers,
+                variances=np.diag(one.cov),
+            )
+        return float(np.quantile(self._drawn[kind], level))
 
     @property
     def means(self) -> pd.DataFrame:

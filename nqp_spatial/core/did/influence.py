@@ -32,12 +32,6 @@ def by_cluster(influence: Array, clusters: Codes) -> Array:
     return out
 
 
-def root(cov: Array) -> Array:
-    """Scores (q, q) that have this covariance; negative eigenvalues of rounding are zero."""
-    values, vectors = np.linalg.eigh((cov + cov.T) / 2)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0))).T)
-
-
 def maxima(
     scores: Array, *, draws: int, seed: int | None, kind: str, variances: Array | None = None
 ) -> Array:

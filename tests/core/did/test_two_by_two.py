@@ -92,8 +92,6 @@ def test_maxima_of_scores_follow_their_law():
     padded = np.column_stack([scores, np.zeros(400)])
     assert np.array_equal(influence.maxima(padded, draws=99, seed=1, kind="mammen"),
                           influence.maxima(scores, draws=99, seed=1, kind="mammen"))  # fmt: skip
-    root = influence.root(scores.T @ scores)
-    assert_allclose(root.T @ root, scores.T @ scores, atol=1e-14)
     clusters = np.arange(400) % 7
     summed = influence.by_cluster(scores, clusters)
     assert_allclose(summed[3], scores[clusters == 3].sum(axis=0), atol=1e-14)

@@ -86,21 +86,20 @@ def _figures(kind: str) -> Any:
 @case.each("bacon", {"alone": None, "regressors": ["l_income"]})
 def _bacon(names: Any) -> Any:
     found = did.bacon(y(), castle()[POLICY], None if names is None else x()[names])
-    parts = {"pairs": found.pairs, "kinds": found.by_kind, "estimate": found.estimate}
-    return {**parts, "within": found.within, "forbidden": found.forbidden, "notes": found.notes}
+    return {"found": found, "kinds": found.by_kind, "forbidden": found.forbidden}
 
 
 @case.each("weights", {"alone": None, "regressors": ["l_income"]})
 def _weights(names: Any) -> Any:
     found = did.twfe_weights(y(), castle()[POLICY], None if names is None else x()[names])
-    return {"facts": dict(found.facts), "cells": found.cells, "rows": found.weights}
+    return {"found": found, "facts": dict(found.facts)}
 
 
 @case("comparison")
 def _comparison() -> Any:
     asked = {"callaway-santanna": {"control": "not-yet"}, "stacked": {"window": (-3, 1)}}
     found = did.compare_estimators(y(), castle()[POLICY], None, contiguous(), options=asked)
-    return {"effects": found.effects, "notes": found.notes, "cite": found.cite()}
+    return {"found": found, "notes": found.notes, "cite": found.cite()}
 
 
 @case.each("picture", {"bacon": did.bacon, "weights": did.twfe_weights})
