@@ -292,3 +292,26 @@ def test_draws_that_fail_are_counted(panel):
 def test_an_unknown_error_lists_the_known(panel):
     with pytest.raises(OptionError, match="'placebo', 'jackknife', 'bootstrap'"):
         nqp.did.SpatialSDID(panel["y"], panel["did"]).fit(errors="robust")
+
+
+@pytest.mark.slow
+def test_intervals_cover_where_errors_are_alike():
+    """100 simulated panels on a lattice, four units treated at random; both kinds of errors."""
+    side, periods, start = 8, 12, 7
+    W = grid(side)
+    index = pd.MultiIndex.from_product([range(side**2), range(periods)], names=["i", "t"])
+    found = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        D = np.zeros((side**2, periods))
+        D[rng.choice(side**2, 4, replace=False), start:] = 1
+        y = rng.normal(size=(side**2, 1)) + rng.normal(size=periods)
+        y = y + D + 2 * (W.to_numpy() @ D) + rng.normal(size=D.shape)
+        did = pd.Series(D.ravel().astype(int), index, name="did")
+        model = nqp.did.SpatialSDID(pd.Series(y.ravel(), index, name="y"), did, None, W)
+        fits = (model.fit(errors=kind, draws=60, seed=seed) for kind in ("placebo", "jackknife"))
+        found.append([[*fit.params, *fit.std_errors] for fit in fits])
+    at, se = np.split(np.array(found), 2, axis=2)
+    assert (np.abs(at.mean(axis=0) - [1, 2]) < 4 * at.std(axis=0) / 10).all()
+    covered = (np.abs(at - [1, 2]) < 1.96 * se).mean(axis=0)
+    assert (covered > 0.83).all() and (covered < 0.99).all()  # 0.94 and 0.90 of 150
