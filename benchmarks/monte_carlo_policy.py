@@ -124,7 +124,7 @@ def main(samples: int = 400) -> None:
             for i, (rho, theta) in enumerate(CASES):
                 table = case(frame, graph, rho, theta, samples, i)
                 for row, v in table.iterrows():
-                    numbers = [f"{v[n]:.4f}" for n in ("truth", "mean", "sd")]
+                    numbers = [f"{v[n]:.3g}" for n in ("truth", "mean", "sd")]
                     cells = [name, f"{rho:g}", f"{theta:g}", row, *numbers]
                     cells += [f"{v['se_sd']:.2f}", f"{v['coverage']:.3f}"]
                     lines.append(f"| {' | '.join(cells)} |")

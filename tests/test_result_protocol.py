@@ -288,7 +288,7 @@ def test_maps_take_polygons(results, polygons, lang):
         if not result.maps:
             with pytest.raises(OptionError, match="has no map"):
                 result.explore(polygons)
-    assert mapped == {"spillovers", "footprints"}
+    assert mapped == {"spillovers", "footprints", "policy"}
     did = next(r for k, r in results.items() if k.__name__ == "SpatialDiDResults")
     assert did.focus == "did" and list(did.maps) == ["spillovers", "footprints"]
     assert isinstance(did.explore(polygons, variable="x"), Map)

@@ -26,8 +26,9 @@ class MapData:
 
     Attributes
     ----------
-    effects : DataFrame, shape (n_entities, 8)
-        Index entity; direct, sent, received, total and their ``_std_error`` (missing if unknown).
+    effects : DataFrame, index entity
+        direct, sent, received, total, or other layers, and their ``_std_error`` (missing if
+        unknown).
     labels : Series
         What to call each polygon; index all polygons, those without a result included.
     treated : Index
@@ -82,6 +83,26 @@ def gather(
     if known is not None:
         check_option("variable", variable, known)
     effects = _effects(res, variable)
+    return matched(effects, res, gdf, name=name, treated=treated, background=background, lang=lang)
+
+
+def matched(
+    effects: pd.DataFrame,
+    res: Any,
+    gdf: GeoDataFrame,
+    *,
+    name: str | None = None,
+    treated: Iterable[object] | None = None,
+    background: GeoDataFrame | None = None,
+    lang: str = "en",
+) -> MapData:
+    """Effects by entity with polygons, and who is treated.
+
+    Raises
+    ------
+    IdMismatchError
+        An entity with an effect, or a treated one, has no polygon.
+    """
     match_ids(effects.index, gdf.index, "result")
     marked = pd.Index(getattr(res, "treated_entities", ()) if treated is None else list(treated))
     match_ids(marked, effects.index, "list of treated entities", "result")

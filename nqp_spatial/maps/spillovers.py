@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from geopandas import GeoDataFrame
 
-from nqp_spatial.language.catalogue import words
+from nqp_spatial.language.catalogue import word, words
 from nqp_spatial.maps import geometry
 from nqp_spatial.maps import page as _page
 from nqp_spatial.maps.classes import Classes, classify
@@ -128,9 +128,46 @@ def spillovers(
     OptionError
         An option is not known.
     """
-    text = words("pictures", lang)
     data = gather(res, gdf, variable, name=name, treated=treated, background=background, lang=lang)
-    title = title or text["spillovers"].format(variable=variable)
+    return draw(
+        data,
+        LAYERS,
+        gdf,
+        title=title or word("pictures.spillovers", lang).format(variable=variable),
+        agglomerations=agglomerations,
+        background=background,
+        scheme=scheme,
+        k=k,
+        colours=colours,
+        lang=lang,
+        simplify_km=simplify_km,
+        decimals=decimals,
+    )
+
+
+def draw(
+    data: MapData,
+    keys: Sequence[str],
+    gdf: GeoDataFrame,
+    *,
+    title: str,
+    agglomerations: pd.DataFrame | None = None,
+    background: GeoDataFrame | None = None,
+    scheme: str | Sequence[float] = "quantiles",
+    k: int = 5,
+    colours: str | Sequence[str] | None = None,
+    lang: str = "en",
+    simplify_km: float | None = None,
+    decimals: int | None = None,
+) -> OfflineMap:
+    """A page of layers of numbers by entity, of which buttons choose one; options of `spillovers`.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Columns of ``data.effects``, named in the section "pictures" of the catalogue.
+    """
+    text = words("pictures", lang)
     shapes = geometry.light(gdf, simplify_km=simplify_km, decimals=decimals)
     page = _page.base_map(
         shapes, background, title, data.notes, simplify_km=simplify_km, decimals=decimals
@@ -144,7 +181,7 @@ def spillovers(
         overlay.add_to(page)
     layers = [
         _layer(key, data, classify(_values(data, key), scheme=scheme, k=k, colours=colours), text)
-        for key in LAYERS
+        for key in keys
     ]
     _page.Panel(_SCRIPT, _payload(data, layers, text, title), layer, overlay).add_to(page)
     return page

@@ -296,3 +296,19 @@ def test_three_thousand_places_and_twenty_years_are_comfortable():
     cells = found.cells
     assert time.perf_counter() - start < 30
     assert len(cells) == n * t and np.isfinite(sums.to_numpy()).all()
+
+
+@pytest.mark.slow
+def test_intervals_of_sums_and_of_the_implied_bias_cover():
+    """277 cities and their pilots; docs/monte_carlo_policy.md has more of them."""
+    import monte_carlo_policy as simulation
+
+    frame = nqp.load_simulated_clusters()
+    cities = nqp.load_cities().loc[frame.index.unique(0)]
+    queen = simulation.graphs(cities)["contiguity"]
+    samples = 100
+    table = simulation.case(frame, queen, 0.37, 0.01, samples, 7)
+    error = np.sqrt(0.95 * 0.05 / samples)
+    assert (np.abs(table["coverage"] - 0.95) < 3 * error).all()
+    assert (np.abs(table["mean"] - table["truth"]) < 4 * table["sd"] / np.sqrt(samples)).all()
+    assert table["se_sd"].between(0.8, 1.25).all()

@@ -95,6 +95,7 @@ LATER = {
     "SpatialModeration.from_formula": "tests/models/mechanism",
     "Moderator": "tests/models/mechanism",  # asked by both kinds of moderation
     "SpatialResults.counterfactual_means": "tests/effects",
+    "policy": "tests/maps/test_policy.py; a case of did_impact",
     "FixedEffectsResults.wild_bootstrap": "tests/models/linear/test_wild.py",
     **dict.fromkeys(
         (

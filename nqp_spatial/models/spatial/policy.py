@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ from nqp_spatial.shared.notes import Note
 from nqp_spatial.shared.options import Level, check_level, check_option, check_options
 
 if TYPE_CHECKING:
+    import folium
+    from geopandas import GeoDataFrame
     from matplotlib.axes import Axes
 
 Array = npt.NDArray[np.float64]
@@ -219,6 +221,16 @@ class PolicyImpact(Calculation):
     def figures(self) -> Mapping[str, Callable[..., Axes]]:
         """Own, received and total by period."""
         return Named({"periods": self._by_period})
+
+    @property
+    def maps(self) -> Mapping[str, Callable[..., folium.Map]]:
+        """Effects of a period by place, by default of the last: ``period=`` is another."""
+        return Named({"policy": self._map})
+
+    def _map(self, polygons: GeoDataFrame, **options: Any) -> folium.Map:
+        from nqp_spatial.maps.policy import policy
+
+        return policy(self, polygons, **options)
 
     def _by_period(
         self,

@@ -20,6 +20,7 @@ case = Group(
     d.checks,
     d.Checks,
     IndirectSource,
+    nqp.maps.policy,
 )
 
 
@@ -45,6 +46,11 @@ def _() -> Any:
 def _() -> Any:
     found = fitted().indirect_source(level=0.9)
     return {"frame": found.to_frame(), "tests": dict(found.tests), "words": repr(found)}
+
+
+@case("policy_map")
+def _() -> Any:
+    return nqp.maps.policy(fitted(), castle().polygons, POLICY, period=2008, lang="zh")
 
 
 @case("wild_bootstrap")
