@@ -13,13 +13,15 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from nqp_spatial.cli.arguments import READING, USAGE, parse, weight_options
 from nqp_spatial.exceptions import NqpError, OutputError
 from nqp_spatial.language.catalogue import word
+from nqp_spatial.language.messages import in_language
+from nqp_spatial.shared.source import is_located
 from nqp_spatial.study.advice import on_a_terminal
 
 PARTLY, INTERRUPTED, CLOSED = 1, 130, 141  # exit statuses, as shells have them
@@ -47,22 +49,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parse(sys.argv[1:] if argv is None else list(argv))
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
+    lang = _language(arguments)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             with _collecting_seldom():
                 code = COMMANDS[arguments.command](arguments)
         except KeyboardInterrupt:
-            return _fail("interrupted; nothing was written.", INTERRUPTED)
+            return _fail(word("cli.interrupted", lang), INTERRUPTED)
         except BrokenPipeError:  # who reads has had enough, as head has
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return CLOSED
         except (NqpError, OSError) as error:
             if arguments.debug:
                 traceback.print_exc()
-            return _fail(_words(error))
+            return _fail(_words(error, lang))
         finally:
-            _tell(caught)
+            _tell(caught, lang)
     return int(code)
 
 
@@ -95,20 +98,33 @@ def _fail(message: str, code: int = USAGE) -> int:
     return code
 
 
-def _words(error: NqpError | OSError) -> str:
+def _language(arguments: argparse.Namespace) -> str:
+    """In which a command tells mistakes: that of the study it is about."""
+    if arguments.command not in ("demo", "run", "check"):
+        return "en"
+    if arguments.lang or arguments.command == "demo":
+        return arguments.lang or "en"
+    from nqp_spatial.study.file import language, parse_assignments
+
+    with suppress(NqpError):  # it is told when the command reads it
+        return language(arguments.study, parse_assignments(arguments.set))
+    return language(arguments.study)
+
+
+def _words(error: NqpError | OSError, lang: str) -> str:
     """The message alone; what the system says, with the file."""
     if isinstance(error, OSError) and not isinstance(error, NqpError) and error.filename:
         return f"{str(error.filename)!r}: {error.strerror}."
-    return on_a_terminal(str(error))
+    return on_a_terminal(str(error) if is_located(error) else in_language(str(error), lang))
 
 
-def _tell(caught: Iterable[warnings.WarningMessage]) -> None:
+def _tell(caught: Iterable[warnings.WarningMessage], lang: str) -> None:
     """Warnings as short lines, each once."""
     told = [w for w in caught if not issubclass(w.category, _DEVELOPERS)]
     texts = [on_a_terminal(str(w.message)) for w in told]
     for text in dict.fromkeys(texts):
         short = text if len(text) <= _LONGEST else text[: _LONGEST - 4] + " ..."
-        print(f"warning: {short}", file=sys.stderr)
+        print(word("cli.warning", lang).format(text=short), file=sys.stderr)
 
 
 # ---------------------------------------------------------------- commands
@@ -131,21 +147,25 @@ def _check(arguments: argparse.Namespace) -> int:
     from nqp_spatial.study import check_study
     from nqp_spatial.study.file import parse_assignments
 
-    found = check_study(arguments.study, overrides=parse_assignments(arguments.set))
-    print(found.summary(arguments.lang))
+    overrides = parse_assignments(arguments.set) | _chosen(arguments.lang)
+    found = check_study(arguments.study, overrides=overrides)
+    print(found.summary())
     return 0 if found.ok else USAGE
+
+
+def _chosen(lang: str | None) -> dict[str, Any]:
+    """The keys of a file that ``--lang`` stands for."""
+    return {} if lang is None else {"lang": lang, "output.lang": lang}
 
 
 def _study(arguments: argparse.Namespace, path: Path, overrides: dict[str, Any]) -> int:
     from nqp_spatial.study import run_study
 
-    if arguments.lang is not None:
-        overrides = {**overrides, "output.lang": arguments.lang}
     result = run_study(
         path,
         arguments.output,
         overwrite=arguments.overwrite,
-        overrides=overrides,
+        overrides=overrides | _chosen(arguments.lang),
         n_jobs=getattr(arguments, "jobs", 1),
     )
     print(result.summary())

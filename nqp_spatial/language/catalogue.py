@@ -61,6 +61,16 @@ def word(key: str, lang: str) -> str:
     return known[section][name]
 
 
+def sentences() -> list[tuple[str, str]]:
+    """Everything that is more than a few words, in English and in Chinese."""
+    pairs = [
+        (text, _sections("zh")[section][name])
+        for section, own in _sections("en").items()
+        for name, text in own.items()
+    ]
+    return [(en, zh) for en, zh in pairs if len(en.split()) > 3]
+
+
 def both(key: str) -> Note:
     """A word or sentence that knows its Chinese form, its placeholders not yet filled."""
     return Note(word(key, "en"), word(key, "zh"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -56,6 +56,42 @@ def _extent(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, in
     return known[id(node)]
 
 
+Error = TypeVar("Error", bound=NqpError)
+
+
+def located(error: Error) -> Error:
+    """The error, marked as one that says where it is and is told in the words of its place."""
+    error.located = True  # type: ignore[attr-defined]
+    return error
+
+
+def is_located(error: BaseException) -> bool:
+    """Whether an error says where it is, in the words of its place."""
+    return bool(getattr(error, "located", False))
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How mistakes are told: in the words of a place, and in its language.
+
+    Attributes
+    ----------
+    spelt : callable
+        A message of the API as the place says it.
+    say : callable
+        A sentence of the place's own in its language.
+    colon : str
+        Between where and what.
+    """
+
+    spelt: Callable[[str], str] = str
+    say: Callable[[str], str] = str
+    colon: str = ": "
+
+
+_NOBODYS = Voice()  # of a file that another one names: who reads that one has another voice
+
+
 @dataclass(frozen=True)
 class Source:
     """A YAML file as text and as nodes with line marks, and the keys set from outside.
@@ -69,36 +105,46 @@ class Source:
         Where there is none, what was given in Python has no lines.
     overrides : dict of key path to value
         Their keys are not in the file; files they name are relative to the current folder.
+    voice : Voice
     """
 
     path: Path
     text: str = ""
     node: yaml.Node | None = None
     overrides: Mapping[Key, Any] = field(default_factory=dict)
-    spelt: Callable[[str], str] = str  # messages of the API as the file would say them
+    voice: Voice = _NOBODYS
 
     def where(self, key: Key) -> str:
         """``study.yaml, line 12, weights.economic``, or ``--set weights.economic``."""
         name = dotted(key)
         if self.set_outside(key):
             return f"--set {name}"
-        line = "" if self.node is None else f", line {self.line(key)}"
-        return f"{self.path.name}{line}" + (f", {name}" if name else "")
+        file = self.path.name
+        if self.node is None:
+            return f"{file}, {name}" if name else file
+        line = f"{file}, line {self.line(key):d}"
+        return self.voice.say(f"{file}, line {self.line(key):d}, {name}" if name else line)
+
+    def mistake(self, key: Key, problem: str) -> str:
+        """Where, and what is wrong."""
+        return f"{self.where(key)}{self.voice.colon}{self.voice.spelt(problem)}"
 
     def error(self, key: Key, problem: str) -> StudyFileError:
         """The error for a mistake at a key."""
-        return StudyFileError(f"{self.where(key)}: {self.spelt(problem)}")
+        return self._located(StudyFileError(self.mistake(key, problem)))
 
     def errors(self, problems: Iterable[tuple[Key, str]]) -> StudyFileError:
         """One error for all mistakes, in the order of the file."""
         ordered = sorted(problems, key=lambda problem: self.line(problem[0]))
-        told = (f"{self.where(key)}: {self.spelt(text)}" for key, text in ordered)
-        lines = list(dict.fromkeys(told))
+        lines = list(dict.fromkeys(self.mistake(key, text) for key, text in ordered))
         if len(lines) == 1:
-            return StudyFileError(lines[0])
+            return self._located(StudyFileError(lines[0]))
         others = "\n".join(f"  {line}" for line in lines[1:])
-        more = f"and {len(lines) - 1} more mistake{'s' if len(lines) > 2 else ''}:"
-        return StudyFileError(f"{lines[0]}\n{more}\n{others}")
+        more = self.voice.say(f"and {len(lines) - 1} more mistake{'s' if len(lines) > 2 else ''}:")
+        return self._located(StudyFileError(f"{lines[0]}\n{more}\n{others}"))
+
+    def _located(self, error: StudyFileError) -> StudyFileError:
+        return error if self.voice is _NOBODYS else located(error)
 
     @contextmanager
     def at(self, *key: str | int) -> Iterator[None]:
@@ -106,11 +152,11 @@ class Source:
         try:
             yield
         except NqpError as error:
-            if isinstance(error, StudyFileError) or getattr(error, "located", False):
+            if is_located(error):
                 raise
-            located = type(error)(f"{self.where(key)}: {self.spelt(str(error))}")
-            located.located = True  # type: ignore[attr-defined]
-            raise located from error
+            if isinstance(error, StudyFileError):  # of a file that this one names
+                raise located(StudyFileError(self.voice.say(str(error)))) from error
+            raise located(type(error)(self.mistake(key, str(error)))) from error
 
     def check_keys(self) -> None:
         """Raise `StudyFileError` for keys that are given twice or are no text, and for circles."""

@@ -12,9 +12,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
+from nqp_spatial.exceptions import NqpError
+from nqp_spatial.language.messages import in_language
+from nqp_spatial.shared.source import Voice, is_located, located
 from nqp_spatial.study.registry import ROWS
 from nqp_spatial.study.rows import Model, Row
 
@@ -171,8 +176,8 @@ REMEDIES: Mapping[str, Remedy] = {
 }
 
 _OPTION = re.compile(
-    r"(?<![\w.'\"-])(?<!\w\()(?P<name>[a-z][a-z_]*)=(?P<value>'[^']*'|\"[^\"]*\"|\([^()]*\)|\[[^\]]*\]"
-    r"|\{[^}]*\}|-?\d+(?:\.\d+)?\b|True\b|False\b|None\b|)"
+    r"(?<![A-Za-z0-9_.'\"-])(?<!\w\()(?P<name>[a-z][a-z_]*)=(?P<value>'[^']*'|\"[^\"]*\"|\([^()]*\)|\[[^\]]*\]"
+    r"|\{[^}]*\}|(?:-?\d+(?:\.\d+)?|True|False|None)(?![A-Za-z0-9_])|)"
 )
 _ELSEWHERE = {"crs": "polygon_crs", "test": "tests"}  # keys of data, which has no row
 
@@ -199,8 +204,13 @@ def _parameters(row: Row) -> list[str]:
     return [*(p.name for p in row.parameters()), *row.own, *roles] if row.api else [*row.own]
 
 
-def in_a_file(text: str) -> str:
-    """A message of the API with remedies and options as a study file has them."""
+def in_a_file(text: str, lang: str = "en") -> str:
+    """A message of the API with remedies and options as a study file has them.
+
+    The Chinese of a message has its remedies in the words of a file already, as nobody else is told
+    Chinese; options are respelled in both languages.
+    """
+    text = in_language(text, lang)
     if not _PYTHON.search(text):
         return text
     for remedy in REMEDIES.values():
@@ -214,6 +224,23 @@ def in_a_file(text: str) -> str:
         return f"{known[name]}: {_yaml(value)}" if value else known[name]
 
     return _OPTION.sub(spelt, text)
+
+
+def voice(lang: str) -> Voice:
+    """How a study in this language tells mistakes."""
+    colon = "：" if lang == "zh" else ": "
+    return Voice(partial(in_a_file, lang=lang), partial(in_language, lang=lang), colon)
+
+
+@contextmanager
+def speaking(lang: str) -> Iterator[None]:
+    """Errors of the package raised inside are told in the language, if they are not yet."""
+    try:
+        yield
+    except NqpError as error:
+        if lang == "en" or is_located(error):
+            raise
+        raise located(type(error)(in_language(str(error), lang))) from error
 
 
 def on_a_terminal(text: str) -> str:

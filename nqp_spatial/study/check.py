@@ -17,7 +17,7 @@ from nqp_spatial.shared.source import Source
 from nqp_spatial.shared.values import Key
 from nqp_spatial.study import graphs
 from nqp_spatial.study.data import StudyData, check_names, members, prepare
-from nqp_spatial.study.file import load
+from nqp_spatial.study.file import language, load
 from nqp_spatial.study.log import RunLog, told
 from nqp_spatial.study.models import call, keeps_entities, rows_of
 from nqp_spatial.study.result import aligned
@@ -43,6 +43,8 @@ class StudyCheck:
         The weights that can be built.
     plan : DataFrame
         What would be fitted: index (outcome, model, weights), columns rows, entities, periods.
+    lang : {"en", "zh"}
+        Of the file.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class StudyCheck:
     data: StudyData | None = None
     graphs: Mapping[str, graphs.Weights] = field(default_factory=dict)
     plan: pd.DataFrame = field(default_factory=pd.DataFrame)
+    lang: str = "en"
 
     @property
     def ok(self) -> bool:
@@ -60,7 +63,7 @@ class StudyCheck:
 
     def summary(self, lang: str | None = None) -> str:
         """Mistakes, then what would be done."""
-        said = words("check", lang or (self.study.language if self.study else "en"))
+        said = words("check", lang or self.lang)
         head = said["ok" if self.ok else "wrong"].format(name=self.path.name, n=len(self.problems))
         lines = [head, *(f"  {text}".replace("\n", "\n  ") for text in self.problems)]
         if self.data is not None and self.study is not None:
@@ -127,11 +130,12 @@ def check_study(path: str | Path, *, overrides: Mapping[str, Any] | None = None)
         ``ok``, ``problems`` and ``plan``; it is printed as text.
     """
     path = Path(path)
+    lang = language(path, overrides)
     try:
         study, source = load(path, overrides)
     except StudyFileError as error:
-        return StudyCheck(path, tuple(_lines(error)))
-    log = RunLog(total=2 + len(study.weights))
+        return StudyCheck(path, tuple(_lines(error, lang)), lang=lang)
+    log = RunLog(2 + len(study.weights), study.language)
     data: StudyData | None = None
     built: dict[str, graphs.Weights] = {}
     plan: dict[tuple[str, str, str], dict[str, int]] = {}
@@ -149,7 +153,7 @@ def check_study(path: str | Path, *, overrides: Mapping[str, Any] | None = None)
         with log.step("models"):
             _specify(study, source, data, built, log, plan)
     log.close()
-    problems = [line for error in log.failures.values() for line in _lines(error)]
+    problems = [line for e in log.failures.values() for line in _lines(e, study.language)]
     index = pd.MultiIndex.from_tuples(plan, names=["outcome", "model", "weights"]) if plan else None
     return StudyCheck(
         path,
@@ -159,13 +163,16 @@ def check_study(path: str | Path, *, overrides: Mapping[str, Any] | None = None)
         data,
         built,
         pd.DataFrame(list(plan.values()), index=index),
+        study.language,
     )
 
 
-def _lines(error: Exception) -> list[str]:
+def _lines(error: Exception, lang: str) -> list[str]:
     """The mistakes of an error, one by one."""
-    head, _, rest = told(error).partition("\nand ")
-    return [head, *(line.strip() for line in rest.splitlines()[1:])]
+    said = told(error, lang)
+    head, *rest = said.split("\n")
+    several = len(rest) > 1 and all(line.startswith("  ") for line in rest[1:])  # `Source.errors`
+    return [head, *(line.strip() for line in rest[1:])] if several else [said]
 
 
 def _specify(

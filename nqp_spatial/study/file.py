@@ -18,7 +18,7 @@ from nqp_spatial.shared.files import path_of
 from nqp_spatial.shared.messages import nearby
 from nqp_spatial.shared.source import Source, loaded
 from nqp_spatial.shared.values import BAD, Key, dotted
-from nqp_spatial.study.advice import in_a_file
+from nqp_spatial.study.advice import speaking, voice
 from nqp_spatial.study.consistency import contradictions
 from nqp_spatial.study.schema import Study, checker
 
@@ -44,15 +44,49 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[
     StudyFileError
         Every mistake found, in the order of the file: file, line, key, what was expected.
     """
-    source, content = read(path_of(path))
-    outside = parse_overrides(overrides)
-    source = replace(source, overrides=outside)
+    lang = language(path, overrides)
+    with speaking(lang):
+        source, content = read(path_of(path))
+        outside = parse_overrides(overrides)
+        content = apply(content, outside)
+    source = replace(source, overrides=outside, voice=voice(lang))
     checked = checker(written=source.scalar)
-    study = checked.block(Study, apply(content, outside))
+    study = checked.block(Study, content)
     problems = checked.problems if study is BAD else list(contradictions(study))
     if problems:
         raise source.errors(problems)
-    return study, source
+    return study, replace(source, voice=voice(study.language))
+
+
+_LANG = re.compile(
+    r"^(?P<own>[^#\n]*?)\blang[\"']?\s*[:：]\s*[\"']?(?P<lang>en|zh)\b", re.MULTILINE
+)
+
+
+def language(path: str | Path, overrides: Mapping[str, Any] | None = None) -> str:
+    """The language that a study file asks for, even where it cannot be read as YAML.
+
+    Parameters
+    ----------
+    path : path
+    overrides : mapping of str to object, optional
+        As of `load`.
+
+    Returns
+    -------
+    {"en", "zh"}
+        That of its output, if the file has another for it.
+    """
+    outside = overrides or {}
+    try:
+        text = path_of(path).read_text(encoding="utf-8-sig", errors="replace")
+    except (OSError, TypeError, ValueError):
+        text = ""
+    said = {bool(found["own"]): found["lang"] for found in _LANG.finditer(text)}
+    for lang in (outside.get("output.lang"), said.get(True), outside.get("lang"), said.get(False)):
+        if lang in ("en", "zh"):
+            return str(lang)
+    return "en"
 
 
 # ---------------------------------------------------------------- reading
@@ -78,7 +112,7 @@ def read(path: Path) -> tuple[Source, dict[str, Any]]:
             f"{path.name}, line 1: a study file has keys such as data, outcome and weights. "
             "`nqp-spatial init` writes one to start from."
         )
-    source = Source(path, text, node, spelt=in_a_file)
+    source = Source(path, text, node)
     source.check_keys()
     return source, content
 

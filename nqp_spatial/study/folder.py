@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from nqp_spatial import weights
-from nqp_spatial.exceptions import OutputError
+from nqp_spatial.exceptions import NqpError, OutputError
 from nqp_spatial.results import Findings, TestResult
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import in_language
@@ -253,14 +253,17 @@ def results_record(study: Study, found: Found) -> dict[str, Any]:
             for key in found.results
         }
         | {
-            key: _failure(error) | dict(zip(("outcome", "model", "weights"), parts, strict=False))
+            key: _failure(error, study.language)
+            | dict(zip(("outcome", "model", "weights"), parts, strict=False))
             for key, error in found.failures.items()
             if len(parts := key.split("/")) > 1 and parts[1] in study.fitted
         },
         "weights": weights.describe(flat(found.graphs)).to_dict() if found.graphs else {},
     }
     if found.failures:
-        record["failures"] = {place: _failure(error) for place, error in found.failures.items()}
+        record["failures"] = {
+            place: _failure(error, study.language) for place, error in found.failures.items()
+        }
     frames = {key: own for key, own in found.tables_of.items() if own}
     if frames:
         record["frames"] = {
@@ -328,9 +331,10 @@ def _comparisons(found: Found) -> dict[str, Any]:
     return {name: value for name, value in record.items() if value}
 
 
-def _failure(error: Exception) -> dict[str, str]:
+def _failure(error: Exception, lang: str) -> dict[str, str]:
     """What stands in the place of something that failed."""
-    return {"error": type(error).__name__, "message": str(error)}
+    said = told(error, lang) if isinstance(error, NqpError) else str(error)
+    return {"error": type(error).__name__, "message": said}
 
 
 def _asked(found: Found, place: str, answer: Findings) -> dict[str, Any]:
@@ -409,7 +413,7 @@ def provenance(study: Study, source: Source, found: Found, log: RunLog) -> dict[
         "input_files": _inputs(found.data),
         "weights": weights.describe(flat(found.graphs)).to_dict() if found.graphs else {},
         "notes": [in_language(note, study.language) for note in found.data.panel.notes],
-        "failures": {place: told(error) for place, error in found.failures.items()},
+        "failures": {place: told(e, study.language) for place, e in found.failures.items()},
         "warnings": [{"class": c.__name__, "text": text} for c, text in log.warned],
     }
 

@@ -13,8 +13,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from nqp_spatial.exceptions import FailureWarning, NqpError, OutputError
-from nqp_spatial.study.advice import in_a_file
+from nqp_spatial.exceptions import FailureWarning, NqpError, NqpWarning, OutputError
+from nqp_spatial.shared.notes import Note
+from nqp_spatial.shared.source import is_located
+from nqp_spatial.study.advice import in_a_file, voice
 
 _DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # not for users
 
@@ -27,6 +29,8 @@ class RunLog:
     ----------
     total : int
         Steps expected, for the bar.
+    lang : {"en", "zh"}
+        Of lines and warnings.
     lines : list of str
         As written to ``run.log``.
     warned : list of (category, text)
@@ -36,12 +40,14 @@ class RunLog:
     """
 
     total: int
+    lang: str = "en"
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     lines: list[str] = field(default_factory=list)
     warned: list[tuple[type[Warning], str]] = field(default_factory=list)
     failures: dict[str, Exception] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._voice = voice(self.lang)
         self._clock = time.perf_counter()
         self._bar: Any = tqdm(
             total=self.total,
@@ -59,6 +65,7 @@ class RunLog:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Time a step and keep its warnings."""
+        name = self.say(name)
         self._bar.set_description_str(name)
         begun = self.seconds
         with warnings.catch_warnings(record=True) as caught:
@@ -68,7 +75,7 @@ class RunLog:
             finally:
                 self.lines.append(f"{begun:8.2f} s  {name} ({self.seconds - begun:.2f} s)")
                 for warning in caught:
-                    self._keep(warning.category, str(warning.message), name)
+                    self._keep(warning, name)
         self._bar.update()
 
     @contextmanager
@@ -87,22 +94,34 @@ class RunLog:
     def fail(self, place: str, error: Exception) -> None:
         """Keep what failed."""
         self.failures[place] = error
-        self.lines.append(f"            FAILED: {place}: {told(error)}")
+        said = self.say(f"FAILED: {self.failure(place, error)}")
+        self.lines.append(f"            {said}")
         if not isinstance(error, NqpError):  # a fault of ours: where it is
             self.lines.append("".join(traceback.format_exception(error)).rstrip())
 
-    def _keep(self, category: type[Warning], text: str, step: str) -> None:
+    def _keep(self, warning: warnings.WarningMessage, step: str) -> None:
+        category, text = warning.category, str(warning.message)
         if (category, text) in self._seen:
             return
         self._seen.add((category, text))
-        text = in_a_file(text)
+        given = warning.message.args[0] if isinstance(warning.message, Warning) else text
+        ours = issubclass(category, NqpWarning)
+        text = in_a_file(given if isinstance(given, Note) else text, self.lang if ours else "en")
         self.lines.append(f"            {category.__name__}: {text}")
         if not issubclass(category, _DEVELOPERS):
-            self.warned.append((category, f"{step}: {text}"))
+            self.warned.append((category, f"{step}{self._voice.colon}{text}"))
+
+    def say(self, text: str) -> str:
+        """A sentence of a log in its language."""
+        return self._voice.say(text)
+
+    def failure(self, place: str, error: Exception) -> str:
+        """Where something failed, and why."""
+        return f"{self.say(place)}{self._voice.colon}{told(error, self.lang)}"
 
     def note(self, text: str) -> None:
         """A line that is not a step."""
-        self.lines.append(f"            {text}")
+        self.lines.append(f"            {self.say(text)}")
 
     def close(self) -> None:
         """Take the bar away."""
@@ -113,11 +132,11 @@ class RunLog:
         for category, text in self.warned:
             warnings.warn(text, category, stacklevel=3)
         if self.failures:
-            parts = "\n".join(f"  {place}: {told(e)}" for place, e in self.failures.items())
-            said = (
-                f"{len(self.failures)} part(s) of the study failed, the others are there:\n{parts}"
+            parts = "\n".join(f"  {self.failure(*failure)}" for failure in self.failures.items())
+            said = self.say(
+                f"{len(self.failures)} part(s) of the study failed, the others are there:"
             )
-            warnings.warn(said, FailureWarning, stacklevel=3)
+            warnings.warn(f"{said}\n{parts}", FailureWarning, stacklevel=3)
 
     def emit_quietly(self) -> None:
         """The same where an error is on its way, which no warning may replace."""
@@ -126,6 +145,8 @@ class RunLog:
                 warnings.warn(text, category, stacklevel=3)
 
 
-def told(error: Exception) -> str:
+def told(error: Exception, lang: str = "en") -> str:
     """A failure in words; of an error that is not ours, with its class."""
-    return str(error) if isinstance(error, NqpError) else f"{type(error).__name__}: {error}"
+    if not isinstance(error, NqpError):
+        return f"{type(error).__name__}: {error}"
+    return str(error) if lang == "en" or is_located(error) else in_a_file(str(error), lang)

@@ -23,6 +23,7 @@ from nqp_spatial.exceptions import (
     NqpError,
 )
 from nqp_spatial.language import labels
+from nqp_spatial.language.catalogue import word
 from nqp_spatial.models import SpatialResults
 from nqp_spatial.panel import instruments, transform
 from nqp_spatial.panel.panel import PanelData
@@ -239,8 +240,12 @@ class _Fit:
             yield
 
     def step(self, *more: str) -> AbstractContextManager[None]:
-        """A step of the run."""
-        return self.log.step(", ".join([f"{labels.model(self.model)}: {self.outcome}", *more]))
+        """A step of the run; ``more`` are names, or said in the language."""
+        lang = self.study.language
+        colon, comma = word("tables.colon", lang), word("tables.comma", lang)
+        return self.log.step(
+            comma.join([f"{labels.model(self.model, lang)}{colon}{self.outcome}", *more])
+        )
 
 
 def fit(
@@ -273,7 +278,7 @@ def fit(
         found.fits[place] = result
         for name, part in result.parts.items():
             found.results[f"{place}/{name}" if name else place] = part
-        with own.step("tests"):
+        with own.step(own.log.say("tests")):
             with own.attempt(*place.split("/")[2:], "tests"):
                 found.tests[place] = _tests(study, found, place, result, own.options)
             with own.attempt(*place.split("/")[2:], "tables"):
@@ -309,7 +314,7 @@ def _under_each(
         return {}
     comparison = found.comparisons[own.key] = WeightComparison(results)
     found.effects[own.key] = pd.concat({name: effects[name] for name in results}, names=["weights"])
-    with own.step("effects"):
+    with own.step(own.log.say("effects")):
         with own.attempt("long run"):
             _long_run(found, own.key)
         if (orders := own.study.effects.orders) is not None:
@@ -320,7 +325,7 @@ def _under_each(
 
 def _all_at_once(own: _Fit, asked: Call, graphs: Mapping[str, Weights]) -> Mapping[str, Any]:
     """The model under all W, several at a time; nothing if one fails, which is then looked for."""
-    with suppress(NqpError), own.step("all weights"):
+    with suppress(NqpError), own.step(own.log.say("all weights")):
         spec = asked.specify(*next(iter(graphs.items())))
         return compare_weights(spec, graphs, n_jobs=own.n_jobs, **asked.fit).results
     return {}

@@ -15,7 +15,8 @@ from nqp_spatial.comparison.specification import SpecificationPath
 from nqp_spatial.comparison.weights import WeightComparison
 from nqp_spatial.exceptions import EstimationError
 from nqp_spatial.language import labels
-from nqp_spatial.language.catalogue import words
+from nqp_spatial.language.catalogue import word, words
+from nqp_spatial.language.messages import in_language as in_words
 from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.panel.transform import Report
 from nqp_spatial.results import Findings, Frame, Results, TestResult
@@ -250,7 +251,7 @@ class StudyResult(Found):
             parts.append(self._regressions(said))
         parts += [self._varied(name, said) for name in self.robustness]
         parts += [self._grouped(name, said) for name in self.heterogeneity]
-        parts += [self._failed(said)] if self.failures else []
+        parts += [self._failed(said, lang)] if self.failures else []
         parts.append(self._tail(said, lang))
         return "\n\n".join(parts)
 
@@ -315,9 +316,11 @@ class StudyResult(Found):
         frame = groups.estimates(variable).droplevel("variable")
         return "\n".join([head, *aligned([[str(g), _cell(row)] for g, row in frame.iterrows()])])
 
-    def _failed(self, said: Mapping[str, str]) -> str:
+    def _failed(self, said: Mapping[str, str], lang: str) -> str:
         """A line for each failure."""
-        lines = [f"{place}: {told(error)}" for place, error in self.failures.items()]
+        failed = self.failures.items()
+        colon = word("tables.colon", lang)
+        lines = [f"{in_words(place, lang)}{colon}{told(error, lang)}" for place, error in failed]
         wrapped = [f"  {part}" for line in lines for part in lines_of(line, 94)]
         return "\n".join([said["failed"].format(n=len(self.failures)), *wrapped])
 

@@ -19,12 +19,13 @@ from nqp_spatial.panel.panel import PanelData
 from nqp_spatial.results import Calculation, TestResult, tests_frame
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.parallel import check_jobs
-from nqp_spatial.shared.source import Source
+from nqp_spatial.shared.source import Source, located
 from nqp_spatial.shared.tests import df_text
 from nqp_spatial.shared.values import Entry, Key
 from nqp_spatial.study import graphs as _graphs
+from nqp_spatial.study.advice import speaking, voice
 from nqp_spatial.study.data import StudyData, check_names, members, prepare
-from nqp_spatial.study.file import load
+from nqp_spatial.study.file import language, load
 from nqp_spatial.study.folder import Folder
 from nqp_spatial.study.laboratory import inquire
 from nqp_spatial.study.log import RunLog
@@ -86,21 +87,26 @@ def run_study(
         notes of tables, in results.json and in run.log.
     NqpWarning
         What the steps warned of, after the last one; ``run.log`` has all of it.
+
+    Notes
+    -----
+    What is wrong, and what to do, is told in the language of the file.
     """
-    check_jobs(n_jobs)
-    study, source = load(path, overrides)
-    own = source.file(("output", "folder"), study.output.folder)
-    target = Path(output) if output is not None else own
-    with Folder(target, overwrite=overwrite) as folder:
-        log = RunLog(total=_n_steps(study))
-        try:
-            result = _run(study, source, folder, log, n_jobs)
-        except BaseException:
-            log.emit_quietly()
-            raise
-        finally:
-            log.close()
-    log.emit()
+    with speaking(language(path, overrides)):
+        check_jobs(n_jobs)
+        study, source = load(path, overrides)
+        own = source.file(("output", "folder"), study.output.folder)
+        target = Path(output) if output is not None else own
+        with Folder(target, overwrite=overwrite) as folder:
+            log = RunLog(_n_steps(study), study.language)
+            try:
+                result = _run(study, source, folder, log, n_jobs)
+            except BaseException:
+                log.emit_quietly()
+                raise
+            finally:
+                log.close()
+        log.emit()
     return result
 
 
@@ -138,7 +144,7 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
     for outcome, model in fits(study):
         fit(study, source, found, outcome, model, log, n_jobs)
     if not found.results:
-        _raise_failure(found)
+        _raise_failure(found, study.language)
     compare(study, source, found, log, n_jobs)
     ask(study, source, found, log)
     inquire(study, source, found, log, n_jobs)
@@ -164,14 +170,14 @@ def _run(study: Study, source: Source, folder: Folder, log: RunLog, n_jobs: int)
     )
 
 
-def _raise_failure(found: Found) -> None:
+def _raise_failure(found: Found, lang: str) -> None:
     """The first failure, where no model is left to show."""
     places = [place for place in found.failures if "/" in place]
     error = found.failures[places[0]]
-    more = f"\nNo other model could be fitted: {first(places[1:])}." if places[1:] else ""
-    if not more or not isinstance(error, NqpError):
+    if not places[1:] or not isinstance(error, NqpError):
         raise error
-    raise type(error)(f"{error}{more}") from error
+    more = voice(lang).say(f"No other model could be fitted: {first(places[1:])}.")
+    raise located(type(error)(f"{error}\n{more}")) from error
 
 
 # ---------------------------------------------------------------- comparisons

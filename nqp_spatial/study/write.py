@@ -141,8 +141,8 @@ class Writer:
     def _failures(self) -> Table:
         """What failed, where, and why."""
         frame = pd.DataFrame(
-            {"message": [told(error) for error in self.found.failures.values()]},
-            index=pd.Index(list(self.found.failures), name="place"),
+            {"message": [told(error, self.lang) for error in self.found.failures.values()]},
+            index=pd.Index(list(map(self.log.say, self.found.failures)), name="place"),
         )
         return self.printed(frame, "failures")
 
@@ -154,7 +154,7 @@ class Writer:
             if rest and rest[0] in models and outcome in ("", own):
                 name = self._column(*rest)
                 name = name if own == self.study.outcome_names[0] else f"{self.label(own)}, {name}"
-                notes.append(said.format(name=name, message=told(error)))
+                notes.append(said.format(name=name, message=told(error, self.lang)))
         return replace(table, notes=(*table.notes, *notes))
 
     def write(self, folder: Folder) -> None:

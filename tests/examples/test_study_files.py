@@ -22,6 +22,7 @@ from nqp_spatial import load_simulated_study
 from nqp_spatial.exceptions import NqpWarning
 from nqp_spatial.study import StudyResult, run_study
 from tests import ROOT
+from tests.language.chinese import assert_chinese, assert_log_is_chinese
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,6 +31,7 @@ pytestmark = [
 
 EXAMPLES = ROOT / "examples"
 QUICK = {"output.tables": ["md"], "output.plots": []}
+CHINESE = {"lang": "zh", "output.lang": "zh"}
 
 
 def example(name: str) -> ModuleType:
@@ -46,6 +48,19 @@ def run(name: str, folder: Path, **overrides: Any) -> StudyResult:
     given = {key.replace("__", "."): value for key, value in overrides.items()}
     with warnings.catch_warnings(action="ignore", category=NqpWarning):
         return run_study(EXAMPLES / f"{name}.yaml", folder / name, overrides=QUICK | given)
+
+
+@pytest.mark.parametrize(
+    "name", [path.stem for path in sorted(EXAMPLES.glob("*.yaml")) if path.stem != "clusters_real"]
+)
+def test_examples_in_chinese_tell_nothing_in_english(tmp_path, name):
+    """What they warn of, and each step; of real data there is no file here."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = run_study(EXAMPLES / f"{name}.yaml", tmp_path / "out", overrides=QUICK | CHINESE)
+    for text in [str(w.message) for w in caught if issubclass(w.category, NqpWarning)]:
+        assert_chinese(text)
+    assert_log_is_chinese(result.output / "run.log")
 
 
 def assert_close(theirs: Any, own: Any, names: dict[str, str] | list[str]) -> None:

@@ -23,6 +23,7 @@ from nqp_spatial.study import run_study
 from nqp_spatial.study.advice import REMEDIES, in_a_file, on_a_terminal
 from tests import ROOT
 from tests.assertions import quietly
+from tests.language.chinese import assert_chinese
 from tests.study.study_project import STUDY, panel_frame, write_project
 
 PACKAGE = ROOT / "nqp_spatial"
@@ -625,6 +626,64 @@ def test_the_remedy_of_a_file_works(tmp_path, name):
     after = _run(tmp_path, case.cure(tmp_path))
     assert spelt not in after, after
     assert "study.yaml, line" not in after, after
+
+
+# What the Chinese message says of each remedy; its cure is the same.
+CHINESE = {
+    "numbers": "请在给出该表的地方说明，即 read: {numbers: ['x1']}",
+    "codes": "用一个步骤赋予数值，例如 {kind: recode, column: 'x1', values: {'",
+    "incomplete cells": "请用interpolate步骤补全，或在data下写 incomplete: drop 去掉这些个体",
+    "incomplete rows": "并在模型中写 unbalanced: submatrix 和 correction: adjusted-score",
+    "none left": "请减少时期（data下的periods）或列，或用 incomplete: keep 保留完整的行",
+    "no row left": "请使用有值的列",
+    "unit roots": "用periods截取共同的年份，或改用 tests: [ips, fisher]",
+    "flat series": "请用data下的where去掉它们，或改用其他列",
+    "repair": "请修复图层",
+    "parts": "请在图层中合并其各部分，或在polygon_id中改用其他列",
+    "wrong crs": "请去掉polygon_crs，或改正图层",
+    "row sums": "请在这个权重矩阵中写 normalise: row，或使用effects: entity 或 correction: none",
+    "projected": "请改正图层的坐标参考系",
+    "distorted": "请把图层存为经纬度坐标（EPSG:4326）",
+    "no cycle": "请写 normalise: row 或minmax",
+    "flows": "{kind: flows, table: 该文件, origin: ..., destination: ..., value: ...}",
+    "types of ids": "请在给出表的地方把文本标识改为数字，即 read: {numbers: [该列]}",
+    "forms of ids": "请写成一致的形式",
+    "another key": "如果各行因其他键（例如年份）而不同，请在time中写明",
+    "mixed": "请在表中写成一致的形式",
+    "periods": "请在表中改用整数，例如年份",
+    "no order": "请在表中改用数字或日期",
+    "trend": "instruments: [{cross_section: 某一列, trend: linear}]",
+    "national series": "instruments: [{cross_section: 某一列, trend: 全国序列所在的列}]",
+    "singletons": "请用data下的where去掉它们",
+    "scale": "请先用entropy步骤缩放，或写 standardise: minmax",
+    "one period": "请用 kind: dea",
+    "nearest": "islands: nearest 需要data下的polygons",
+    "edges": "请扩大bins的范围；也可用 .inf 作为端点",
+    "weighted mean": "请写 [weighted mean, population]",
+    "names of cities": "请用 match_cities: true 匹配城市名称",
+    "grid bootstrap": "请为W设定截断距离，使用 correction: lee-yu，或在Python中使用",
+    "places": "cov_type: conley 需要 cutoff_km 和data下的polygons",
+}
+
+
+def test_every_remedy_has_its_chinese():
+    assert set(CHINESE) == set(CASES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_the_remedy_of_a_chinese_file_works(tmp_path, name):
+    case = CASES[name]
+    write_project(tmp_path)
+    before = _run(tmp_path, f"lang: zh\n{case.fault(tmp_path)}")
+    said = [line for line in before.splitlines() if CHINESE[name] in line]
+    assert said, before
+    assert_chinese(said[0])
+    assert not PYTHON.search(said[0]), said[0]
+    write_project(tmp_path)
+    after = _run(tmp_path, f"lang: zh\n{case.cure(tmp_path)}")
+    assert CHINESE[name] not in after, after
+    assert "study.yaml第" not in after, after
 
 
 # ---------------------------------------------------------------- in Python
