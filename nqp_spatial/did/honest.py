@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,15 @@ from nqp_spatial.language.catalogue import both, note, word
 from nqp_spatial.results import Calculation, Frame, Named
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import Note, listed
-from nqp_spatial.shared.options import Level, Seed, check_level, check_option, check_options
+from nqp_spatial.shared.options import (
+    Between,
+    Level,
+    Seed,
+    check_level,
+    check_option,
+    check_options,
+    whole,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -166,6 +174,7 @@ def honest(
     weights: Sequence[float] | None = None,
     level: Level = 0.95,
     rho: Sequence[float] | None = None,
+    points: Annotated[int, Between(100)] | None = 1000,
     seed: Seed = 0,
 ) -> HonestBounds:
     r"""Intervals for an effect that hold although trends are not parallel, within a bound.
@@ -196,6 +205,10 @@ def honest(
     rho : sequence of float, optional
         Of a spatial event study with rho: other values of it, for ``over_rho``; by default zero,
         the estimate, and two standard errors to both sides of it. Empty for none.
+    points : int or None
+        Of "relative": ends are the outermost of so many values, 20 standard errors to both sides of
+        zero, that are not rejected, as HonestDiD prints them (its gridPoints), which is inside the
+        interval by up to one step; None finds where rejection begins.
     seed : int
         Of the points that the least favourable critical value comes from.
 
@@ -226,6 +239,8 @@ def honest(
        inequalities. Review of Economic Studies 90, 2763-2791.
     """
     check_options(honest, kind=kind, seed=seed)
+    if points is not None:
+        whole("points", points, 100)
     check_level(level)
     if not level > 0.5:
         raise OptionError(f"level={level} is not above one half. Type level=0.95.", option="level")
@@ -236,7 +251,7 @@ def honest(
     def bounds(ones: Mapping[str, core.Path]) -> pd.DataFrame:
         frames = {}
         for name, one in ones.items():
-            rows = {m: _interval(one, kind, m, level, seed) for m in given[name]}
+            rows = {m: _interval(one, kind, m, level, seed, points) for m in given[name]}
             frames[name] = pd.DataFrame.from_dict(
                 rows, orient="index", columns=["lower", "upper"]
             ).rename_axis(index="bound")
@@ -393,10 +408,14 @@ def _grid(
     return dict.fromkeys(wanted, tuple(float(value) for value in values))
 
 
-def _interval(one: core.Path, kind: Kind, bound: float, level: float, seed: int) -> core.Interval:
+def _interval(
+    one: core.Path, kind: Kind, bound: float, level: float, seed: int, points: int | None
+) -> core.Interval:
     if kind == "smoothness":
         return core.smoothness(one, bound, level)
-    return core.relative(one, bound, level, seed=seed)
+    if points is None:
+        return core.relative(one, bound, level, seed=seed)
+    return core.on_grid(one, bound, level, points, seed=seed)
 
 
 def _breakdown(one: core.Path, kind: Kind, level: float, seed: int) -> float:

@@ -38,7 +38,7 @@ def arrays(path):
 
 def test_bounds_are_those_of_the_arrays(ordinary):
     one = arrays(ordinary.paths[""])
-    found = honest(ordinary)
+    found = honest(ordinary, points=None)
     assert list(found.bounds.index) == [0.5, 1.0, 1.5, 2.0]
     for bound in found.bounds.index:
         assert_allclose(found.loc[bound], core.relative(one, bound, 0.95), rtol=1e-10)
@@ -46,7 +46,7 @@ def test_bounds_are_those_of_the_arrays(ordinary):
     smooth = honest(ordinary, "smoothness", (0.0, 0.1), level=0.9)
     assert_allclose(smooth.loc[0.1], core.smoothness(one, 0.1, 0.9), rtol=1e-10)
     by_hand = EventPath.of(one.beta, one.cov, 3, 4)
-    assert_allclose(honest(by_hand).bounds, found.bounds, rtol=1e-10)
+    assert_allclose(honest(by_hand, points=None).bounds, found.bounds, rtol=1e-10)
     assert_allclose(
         found.original.loc["effect", ["estimate", "lower", "upper"]].astype(float),
         [one.estimate, *one.original(0.95)],
@@ -65,7 +65,7 @@ def test_the_breakdown_value_is_where_zero_comes_in(ordinary, kind):
     found = honest(ordinary, kind)
     at = found.breakdown
     assert 0 < at < np.inf
-    inside = honest(ordinary, kind, (0.999 * at, 1.001 * at)).bounds
+    inside = honest(ordinary, kind, (0.999 * at, 1.001 * at), points=None).bounds
     assert inside.iloc[0]["lower"] > 0 >= inside.iloc[1]["lower"]
     assert f"{at:.3g}" in found.notes[-1]
     assert f"{at:.3g}" in found.summary()
@@ -87,19 +87,29 @@ def test_what_is_wanted_of_the_path(ordinary):
         ({"period": "average"}, [0.25] * 4),
         ({"weights": (0, 1, -1, 0)}, [0, 1, -1, 0]),
     ):
-        found = honest(ordinary, grid=(0.5,), **wanted)
+        found = honest(ordinary, grid=(0.5,), points=None, **wanted)
         expected = core.Path(one.beta, one.cov, one.n_pre, np.array(l, dtype=float))
         assert_allclose(found.loc[0.5], core.relative(expected, 0.5, 0.95), rtol=1e-10)
         assert found.weights.tolist() == l
 
 
+def test_ends_on_the_grid_are_inside_those_of_the_interval_by_a_step(ordinary):
+    whole, printed = honest(ordinary, points=None), honest(ordinary)
+    step = 40 * arrays(ordinary.paths[""]).std_error / 999
+    inside = printed.bounds - whole.bounds
+    assert (inside["lower"] >= 0).all() and (inside["lower"] <= step).all()
+    assert (inside["upper"] <= 0).all() and (inside["upper"] >= -step).all()
+    finer = honest(ordinary, points=20_000).bounds - whole.bounds
+    assert (finer.abs() <= step / 19).all(axis=None)
+
+
 def test_spatial_paths_have_the_uncertainty_of_rho(spatial):
-    found = honest(spatial, grid=(0.5, 1.0))
+    found = honest(spatial, grid=(0.5, 1.0), points=None)
     assert list(found.bounds.index.unique("effect")) == ["direct", "indirect", "total"]
     for effect in ("direct", "indirect", "total"):
         one = arrays(spatial.paths[effect])
         assert_allclose(found.loc[(effect, 0.5)], core.relative(one, 0.5, 0.95), rtol=1e-9)
-        alone = honest(spatial, "relative", (0.5,), effect)
+        alone = honest(spatial, "relative", (0.5,), effect, points=None)
         assert_allclose(alone.loc[0.5], found.loc[(effect, 0.5)], rtol=1e-12)
         assert list(alone.bounds.index.names) == ["bound"]
 

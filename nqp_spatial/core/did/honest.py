@@ -202,6 +202,26 @@ def _over(a: float, b: float) -> float:
 # ---------------------------------------------------------------- relative magnitudes
 
 
+def on_grid(path: Path, Mbar: float, level: float, points: int, *, seed: int = 0) -> Interval:
+    """The outermost points of HonestDiD's grid that are not rejected, as it prints them.
+
+    Evenly between 20 standard errors to both sides of zero. An end that lies beyond, or between two
+    points where none is left, is where rejection begins.
+    """
+    reach = 20 * path.std_error
+    grid = np.linspace(-reach, reach, points)
+    inside = accepted(tests_of(path, Mbar, level, seed), grid)
+    if not inside.any() or inside[0] or inside[-1]:
+        low, high = relative(path, Mbar, level, seed=seed)
+        if not inside.any():
+            return low, high
+    first, last = np.flatnonzero(inside)[[0, -1]]
+    return (
+        low if inside[0] else float(grid[first]),
+        high if inside[-1] else float(grid[last]),
+    )
+
+
 def relative(path: Path, Mbar: float, level: float, *, seed: int = 0) -> Interval:
     """Ends of the values of theta that are not rejected, NaN if all are.
 
