@@ -269,8 +269,9 @@ def placebo(
         Treated units that are neighbours move together: each clump of them is grown anew from a
         random unit, unit by unit among neighbours, and keeps its size and paths. True takes the
         graph of the model; of places (a GeoDataFrame, or lon and lat) the six nearest are
-        neighbours. This tests another sharp null than free shuffles: where outcomes are
-        correlated in space and pilots cluster, free shuffles reject too often.
+        neighbours. This tests another sharp null than free shuffles, that of pilots chosen in
+        clumps. Under free shuffles the raw p-value of an indirect effect hardly ever rejects where
+        pilots cluster: look at the studentised one (docs/methods.md has rates of both).
     window : (first, last), optional
         Periods from which policies of the mixed kinds may begin; by default from the first to the
         last adoption, with one adoption date from the second period to the last.
