@@ -50,7 +50,7 @@ from nqp_spatial.exceptions import (
 from nqp_spatial.language.catalogue import note
 from nqp_spatial.models.covariance import CovarianceOptions
 from nqp_spatial.models.scores import Prepared, Rows, check_variances, prepare
-from nqp_spatial.panel.absorbed import Absorbed
+from nqp_spatial.panel.absorbed import Absorbed, as_codes
 from nqp_spatial.panel.sample import Sample
 from nqp_spatial.results import Frame, Named
 from nqp_spatial.shared.messages import first, outside
@@ -546,27 +546,29 @@ class _Run:
         self, parts: Mapping[int, Array], index: Mapping[int, pd.Index]
     ) -> tuple[dict[int, Averages], float | None]:
         """Least squares on clean cells with dummies of leads beside the first stage."""
-        clean, names = self.cells.clean, self.sample.roles.get("x", ())
-        rows = self.sample.index[clean]
-        columns = {f"{w} {t}": parts[w][clean, j] for w in parts for j, t in enumerate(index[w])}
-        x = pd.DataFrame({name: values.astype(float) for name, values in columns.items()}, rows)
-        x = x.join(pd.DataFrame(self.sample.array("x")[clean], rows, list(names)))
-        y = pd.Series(self.sample.array("y")[clean, 0], rows, name="the outcome")
-        absorbed = self.absorbed.restrict(clean)
-        within = absorbed.remove(pd.concat([y, x], axis=1))
-        gone = set(absorbed_by(within[:, 1:], x.to_numpy()))
-        kept = [j for j in range(x.shape[1]) if j not in gone]
-        more = {kept[j] for j, _ in dependent(within[:, 1:][:, kept])}
-        kept = [j for j in kept if j not in more]
-        rank = len(kept) + absorbed.rank
+        clean, controls = self.cells.clean, self.sample.roles.get("x", ())
+        leads = [f"{way} {time}" for way in parts for time in index[way]]
         df, cov, params = None, pd.DataFrame(), pd.Series(dtype=float)
-        if rank < len(rows) and any(j < len(columns) for j in kept):
-            left = pd.DataFrame(within[:, [1 + j for j in kept]], rows, x.columns[kept])
-            right = pd.Series(within[:, 0], rows, name=y.name)
-            equation = _ls.Equation(right, left, rows, rank, absorbed.kept)
-            how = prepare(self.how.options, Rows(rows), self.sample.index)
-            found = _ls.estimate(equation, how)
-            df, cov, params = found.df, found.cov, found.params
+        if leads:
+            names = [*leads, *controls]
+            x = np.column_stack([*parts.values(), self.sample.array("x")]).astype(float)
+            y = self.sample.array("y")[:, :1]
+            within = self.effects.left(np.column_stack([y, x]))[clean]
+            gone = set(absorbed_by(within[:, 1:], x[clean]))
+            kept = [j for j in range(len(names)) if j not in gone]
+            more = {kept[j] for j, _ in dependent(within[:, 1:][:, kept])}
+            kept = [j for j in kept if j not in more]
+            rank = len(kept) + self.effects.rank
+            if rank < len(within) and any(j < len(leads) for j in kept):
+                rows = self.sample.index[clean]
+                left = pd.DataFrame(within[:, [1 + j for j in kept]], rows)
+                left.columns = [names[j] for j in kept]
+                right = pd.Series(within[:, 0], rows, name="the outcome")
+                groups = {k: as_codes(codes[clean]) for k, codes in self.absorbed.kept.items()}
+                equation = _ls.Equation(right, left, rows, rank, groups)
+                how = prepare(self.how.options, Rows(rows), self.sample.index)
+                found = _ls.estimate(equation, how)
+                df, cov, params = found.df, found.cov, found.params
         paths = {}
         for way, times in index.items():
             there = [j for j, t in enumerate(times) if f"{way} {t}" in params]
