@@ -23,6 +23,7 @@ from nqp_spatial.core.did.imputation import (
     DIRECT,
     CleanEffects,
     FirstStage,
+    Groups,
     TooManyError,
     compressed,
     means_of_like,
@@ -411,14 +412,22 @@ class _Run:
 
     def _covariance(self, weights: sp.coo_array, centre: Array) -> tuple[Array | None, Array]:
         """Scores by cluster, where clusters have one dimension, and the covariance."""
-        n, how = self.sample.nobs, self.how
-        if how.options.cov_type == "clustered" and len(how.clusters) == 1:
-            (codes,) = how.clusters.values()
-            of_row, cells = codes[0], np.arange(n)
-            member = sp.csr_array((np.ones(n), (of_row, cells)), (int(of_row.max()) + 1, n))
-            scores = self.stage.scores(weights, centre, member)
-            return scores, scores.T @ scores
-        return None, how.sums(self.stage.scores(weights, centre, sp.eye_array(n, format="csr")))
+        scores = self._groups.scores(weights, centre)
+        return (scores, scores.T @ scores) if self._clustered else (None, self.how.sums(scores))
+
+    @property
+    def _clustered(self) -> bool:
+        return self.how.options.cov_type == "clustered" and len(self.how.clusters) == 1
+
+    @cached_property
+    def _groups(self) -> Groups:
+        """Clusters of one dimension; each cell by itself for other covariances."""
+        n = self.sample.nobs
+        if not self._clustered:
+            return Groups(self.stage, sp.eye_array(n, format="csr"))
+        (codes,) = self.how.clusters.values()
+        shape = int(codes.max()) + 1, n
+        return Groups(self.stage, sp.csr_array((np.ones(n), (codes[0], np.arange(n))), shape))
 
     def overall(self) -> Averages:
         """Means over treated cells, and over the exposed cells of each ring."""

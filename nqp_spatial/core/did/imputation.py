@@ -151,18 +151,14 @@ class CleanEffects:
             found = found - self._fitted(found)
         return np.asarray(found)
 
-    def carried(self, weights: sp.coo_array, through: sp.csr_array) -> Array:
-        """``through @ Z0 G Z'w``: weights (n, q) as clean cells see them, summed; (g, q).
+    def summed(self, through: sp.csr_array) -> tuple[sp.csr_array, sp.csr_array]:
+        """``through @ Z`` in two parts, for ``through`` of shape (g, n)."""
+        return sp.csr_array(through @ self._first), sp.csr_array(through @ self._others)
 
-        Parameters
-        ----------
-        weights : sparse array, shape (n, q)
-        through : sparse array, shape (g, n_clean)
-        """
-        by_row = weights.tocsr()
-        a, b = self._solve((self._first.T @ by_row).toarray(), (self._others.T @ by_row).toarray())
-        first, others = self._first[self.clean], self._others[self.clean]
-        return np.asarray((through @ first) @ a + (through @ others) @ b)
+    def carried(self, weights: sp.csr_array) -> tuple[Array, Array]:
+        """``G Z'w`` in two parts: weights (n, q) as clean cells see them."""
+        first, others = self._first.T @ weights, self._others.T @ weights
+        return self._solve(first.toarray(), others.toarray())
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,8 +199,34 @@ class FirstStage:
         """Cells of the first stage."""
         return self.effects.clean
 
-    def scores(self, weights: sp.coo_array, centre: Array, member: sp.csr_array) -> Array:
-        """What groups of cells contribute to averages less their mean, shape (g, q).
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Cells in groups, such as clusters, and what groups contribute to averages.
+
+    Parameters
+    ----------
+    stage : FirstStage
+    member : sparse array, shape (g, n)
+        One where a cell belongs to a group.
+    """
+
+    stage: FirstStage
+    member: sp.csr_array
+
+    @cached_property
+    def _through(self) -> sp.csr_array:
+        """Residuals of clean cells by group, shape (g, n)."""
+        left = np.where(self.stage.clean, self.stage.left, 0.0)
+        data = self.member.data * left[self.member.indices]
+        return sp.csr_array((data, self.member.indices, self.member.indptr), self.member.shape)
+
+    @cached_property
+    def _summed(self) -> tuple[sp.csr_array, sp.csr_array]:
+        return self.stage.effects.summed(self._through)
+
+    def scores(self, weights: sp.coo_array, centre: Array) -> Array:
+        """What groups contribute to averages less their mean, shape (g, q).
 
         Parameters
         ----------
@@ -213,21 +235,19 @@ class FirstStage:
         centre : array, shape (nnz,)
             For each weight, what its effect is compared with: the second stage, or a mean of like
             effects.
-        member : sparse array, shape (g, n)
-            One where a cell belongs to a group.
         """
-        apart = weights.data * (self.left[weights.row] - centre)
+        stage, by_row = self.stage, weights.tocsr()
+        apart = weights.data * (stage.left[weights.row] - centre)
         own = sp.csr_array((apart, (weights.row, weights.col)), weights.shape)
-        clean = self.clean
-        through = sp.csr_array(member[:, clean] * self.left[clean])
-        v = self.effects.carried(weights, through)
-        if self.controls.shape[1]:
-            size = np.linalg.norm(self.controls[clean], axis=0)
-            scaled = self.controls / size
-            loads = np.asarray((weights.tocsr().T @ scaled).T)
-            there = scaled[clean]
-            v = v + (through @ there) @ np.linalg.solve(there.T @ there, loads)
-        return np.asarray((member @ own).toarray() - v)
+        (first, others), (a, b) = self._summed, stage.effects.carried(by_row)
+        v = first @ a + others @ b
+        if stage.controls.shape[1]:
+            there = stage.controls[stage.clean]
+            size = np.linalg.norm(there, axis=0)
+            loads = np.asarray((by_row.T @ (stage.controls / size)).T)
+            inner = np.linalg.solve((there / size).T @ (there / size), loads)
+            v = v + (self._through @ (stage.controls / size)) @ inner
+        return np.asarray((self.member @ own).toarray() - v)
 
 
 def means_of_like(

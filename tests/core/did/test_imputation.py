@@ -62,10 +62,12 @@ def test_effects_and_weights_are_those_of_explicit_dummies(seed, absent, regions
     for r, c, value, around in zip(weights.row, weights.col, weights.data, centre, strict=True):
         expected[r, c] += value * (stage.left[r] - around)
     by_cell = sp.eye_array(len(y), format="csr")
-    assert_allclose(stage.scores(weights, centre, by_cell), expected, atol=1e-9)
+    assert_allclose(imputation.Groups(stage, by_cell).scores(weights, centre), expected, atol=1e-9)
     by_period = sp.csr_array(dummies(kinds[1]).T)
     assert_allclose(
-        stage.scores(weights, centre, by_period), dummies(kinds[1]).T @ expected, atol=1e-9
+        imputation.Groups(stage, by_period).scores(weights, centre),
+        dummies(kinds[1]).T @ expected,
+        atol=1e-9,
     )
 
 
