@@ -89,7 +89,7 @@ class Checks(Calculation):
         that matters is excluded; "no": none are found, and it is excluded. Else "yes": there is a
         bias; "unequal": there are spillovers, and whether they bias the estimate cannot be told;
         "unknown": none are found, and the data are too few to exclude a bias. "undefined": the
-        spatial model has no effects. "none": there is no W.
+        spatial model has no effects, or no spillovers by construction. "none": there is no W.
     clusters : DataFrame, index (set, label)
         Of the ever treated, those treated from each period on, and each cohort among entities not
         treated before: ``treated``, ``eligible``; join counts ``joins`` with ``expected``, ``z``
@@ -262,7 +262,7 @@ def checks(
         why = why or note("checks.undefined_why")
     left, reason = _neighbours(asked, spatial)
     sizes = _sizes(asked)
-    verdict = _verdict(asked, spatial, bias)
+    verdict = _verdict(asked, spatial, bias, source)
     answers = {
         "clustering": _told_clustering(clusters),
         "exposure": _told_exposure(exposure, asked),
@@ -705,11 +705,18 @@ def _told_sizes(sizes: pd.Series, asked: _Asked) -> Note:
     return _sentences(parts)
 
 
-def _verdict(asked: _Asked, spatial: SpatialResults | None, bias: ImpliedBias | None) -> Verdict:
+def _verdict(
+    asked: _Asked,
+    spatial: SpatialResults | None,
+    bias: ImpliedBias | None,
+    source: IndirectSource | None,
+) -> Verdict:
     """From p-values of the indirect effect and the bias, and how far the interval reaches."""
     if not asked.W:
         return "none"
-    if spatial is None or bias is None or asked.coefficient is None:
+    if spatial is None or bias is None or source is None or asked.coefficient is None:
+        return "undefined"
+    if not source.tests:  # a model without rho and without a spatial lag of the policy
         return "undefined"
     indirect = spatial.effects(level=asked.level).loc[("indirect", asked.variable)]
     row = bias.table.loc["bias"]
@@ -738,7 +745,10 @@ def _told_verdict(
 ) -> Note:
     if verdict in ("none", "undefined") or spatial is None or bias is None or source is None:
         key = "none" if verdict == "none" else "undefined"
-        return _sentences([note("checks.principle"), note(f"verdict.{key}")])
+        told = [note("checks.principle"), note(f"verdict.{key}")]
+        if source is not None and isinstance(why := source.notes[-1], Note):
+            told.append(why)
+        return _sentences(told)
     effects = spatial.effects(level=asked.level).xs(asked.variable, level="variable")
     row, ordinary = bias.table.loc["bias"], float(bias.table.loc["ordinary", "estimate"])
     values = {

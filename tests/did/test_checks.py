@@ -229,6 +229,11 @@ def test_none_and_undefined():
     assert with_graph.neighbours.index.unique("model").tolist() == ["ordinary"]
     random = spatial(f, effects="random")
     assert checked(random).verdict == "undefined"
+    x = f[["did", "x"]]
+    error = checked(nqp.SpatialError(f["y"], x, graph()).fit())
+    assert error.verdict == "undefined" and "by construction" in error.answers["verdict"]
+    dynamic = checked(nqp.DynamicSpatialDurbin(f["y"], x, graph()).fit())
+    assert dynamic.verdict == "undefined" and dynamic.bias is None
 
 
 def test_an_ordinary_result_with_weights_is_that_of_the_spatial_one():

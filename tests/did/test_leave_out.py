@@ -178,6 +178,20 @@ def test_second_weights_weights_of_rows_and_w_by_period():
     assert_allclose(got["estimate"], same.policy_effects()["estimate"], rtol=1e-6)
 
 
+def test_dynamic_models():
+    f = data()
+    x = f[["did", "x1", "x2"]]
+    found = nqp.did.leave_out(nqp.DynamicSpatialDurbin(f["y"], x, graph(QUEEN)), PROVINCE[:2])
+    left = without(f, PROVINCE.index[:2])
+    part, ids = among(QUEEN, PROVINCE.index[:2])
+    own = nqp.DynamicSpatialDurbin(
+        left["y"], left[["did", "x1", "x2"]], graph(panels.row(part), ids)
+    ).fit()
+    got = found.table.xs("a", level="left_out")["estimate"]
+    expected = own.effects().xs("did", level="variable")["estimate"]
+    assert_allclose(got, expected, rtol=1e-6)
+
+
 def test_results_stand_for_their_models_and_processes_change_nothing():
     f = data()
     model = spatial(f)

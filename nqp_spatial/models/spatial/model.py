@@ -264,10 +264,8 @@ class SpatialModel(Described):
                 options[name] = _among(second.W, kept), ids
         rows = self.sample.index.get_level_values(0).isin(ids)
         index = self.sample.index[rows]
-        if options["observation_weights"] is not None:
-            options["observation_weights"] = cut(
-                options["observation_weights"], index, "observation_weights"
-            )
+        if (precision := options.get("observation_weights")) is not None:
+            options["observation_weights"] = cut(precision, index, "observation_weights")
         given = design.given_graph
         graph: Any = {}
         if isinstance(given, Mapping):
