@@ -299,6 +299,7 @@ def test_three_thousand_places_and_twenty_years_are_comfortable():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:1 entities had no neighbour")
 def test_intervals_of_sums_and_of_the_implied_bias_cover():
     """277 cities and their pilots; docs/monte_carlo_policy.md has more of them."""
     import monte_carlo_policy as simulation
