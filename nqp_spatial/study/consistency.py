@@ -374,6 +374,9 @@ def _of_policy(study: Study, name: str, asked: Entry) -> Iterator[Problem]:
             return
         options = study.fitted[study.base_of(asked)]
         known = study.graphs_of(options) if options.row.spatial else []
+        if asked.has("outcome") and "y" not in asked.row.roles:
+            its = study.outcomes_of(options)
+            yield from _unknown(("outcome",), asked.outcome, its, "outcomes of the model")
     if asked.has("weights"):
         for i, weights in enumerate(asked.weights or []):
             yield from _unknown(("weights", i), weights, known, "weights of this")

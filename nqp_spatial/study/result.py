@@ -251,9 +251,10 @@ class StudyResult(Found):
             parts.append(self._regressions(said))
         parts += [self._varied(name, said) for name in self.robustness]
         parts += [self._grouped(name, said) for name in self.heterogeneity]
+        parts += [self._asked(said, lang)] if self.did else []
         parts += [self._failed(said, lang)] if self.failures else []
         parts.append(self._tail(said, lang))
-        return "\n\n".join(parts)
+        return "\n\n".join(part for part in parts if part)
 
     def __repr__(self) -> str:
         return self.summary()
@@ -315,6 +316,18 @@ class StudyResult(Found):
         head = said["heterogeneity"].format(name=name, variable=variable)
         frame = groups.estimates(variable).droplevel("variable")
         return "\n".join([head, *aligned([[str(g), _cell(row)] for g, row in frame.iterrows()])])
+
+    def _asked(self, said: Mapping[str, str], lang: str) -> str:
+        """What the questions about the policy were answered in words."""
+        known = {str(note) for note in self.panel.notes}
+        known |= {str(note) for result in self.results.values() for note in result.notes}
+        lines: list[str] = []
+        for place, answer in self.did.items():
+            own = [note for note in getattr(answer, "notes", ()) if str(note) not in known]
+            between = "" if lang == "zh" else " "
+            text = between.join(in_language(note, lang) for note in own)
+            lines += [f"  {part}" for part in lines_of(f"{place}: {text}", 94)] if own else []
+        return "\n".join([said["asked"], *lines]) if lines else ""
 
     def _failed(self, said: Mapping[str, str], lang: str) -> str:
         """A line for each failure."""

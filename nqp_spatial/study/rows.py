@@ -371,7 +371,7 @@ class Question(Row):
         """What it is about, then its options."""
         roles = set(self.roles)
         about = {
-            "outcome": "y" in roles,
+            "outcome": bool({"y", "self", "res", "model"} & roles),
             "controls": "x" in roles,
             "where": "y" in roles,
             "model": bool({"self", "res", "model"} & roles),

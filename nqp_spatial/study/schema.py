@@ -291,10 +291,12 @@ class Study:
         """The outcomes that a question is about: by default all."""
         if asked.has("of") and asked.of in self.did:
             return self.asked_about(self.did[asked.of])
+        if asked.has("outcome") and asked.outcome is not None:
+            return [asked.outcome]
         if asked.has("model"):
             return self.outcomes_of(self.fitted[self.base_of(asked)])
         if asked.has("outcome"):
-            return self.outcome_names if asked.outcome is None else [asked.outcome]
+            return self.outcome_names
         return self.outcome_names[:1]  # of the policy alone
 
     def base_of(self, asked: Entry) -> str:
