@@ -305,6 +305,7 @@ def test_names_that_are_no_file_names(project):
 # ---------------------------------------------------------------- options
 
 
+@pytest.mark.filterwarnings("ignore:.*只有12个聚类")  # the same in Chinese
 def test_chinese_output(project):
     result = run_study(project, overrides={**QUICK, "output.lang": "zh", "output.tables": ["html"]})
     text = (result.output / "tables" / "effects.html").read_text(encoding="utf-8")
