@@ -613,16 +613,17 @@ def test_draws_that_identify_nothing_are_counted(frame):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::nqp_spatial.exceptions.NqpWarning")
 def test_size_on_real_cities_and_pilots():
     """Null outcomes on the 277 cities: drawn tests reject at their level; see docs/methods.md.
 
-    Of 80 outcomes a rate of .05 has a standard error of .024.
+    Of 60 outcomes a rate of .05 has a standard error of .028.
     """
     from monte_carlo_placebo import sizes
 
-    found = sizes(replications=80, draws=99, seed=11, errors=("independent",))
+    found = sizes(replications=60, draws=99, seed=11, errors=("independent",))
     drawn = found[found.index.get_level_values("test") != "in time"]
-    assert len(drawn) == 16 and (drawn < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 80)).all(axis=None)
+    assert len(drawn) == 16 and (drawn < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 60)).all(axis=None)
     assert drawn.to_numpy().mean() > 0.02
 
 
