@@ -3,11 +3,15 @@
 Cities, years and treatment are real; outcome, controls and indicators are random numbers with
 the moments that Li and Wei (2025, Journal of Nanjing University of Finance and Economics 1)
 print in table 2, and spatial effects as in the contiguity column of their table 8.
+
+What the study needs besides - other policies, instruments, mechanisms, inputs and output of its
+Malmquist index - is drawn by a stream of its own, after the outcome, which it leaves as it is.
 """
 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -35,6 +39,7 @@ MEAN, SD = 0.2825, 0.0576
 
 # chosen so that seed 0, which examples show, is a typical draw; other seeds are as they come
 STREAM = 66
+STREAM_BESIDES = 85  # of what was added later: it draws nothing from the other
 
 # mean, sd, min, max as printed; beta, theta ours; then how much of the latent variance comes from
 # the standing of the city, a smooth field, a common trend (the rest is a persistent disturbance)
@@ -76,6 +81,24 @@ INDICATORS = {
 # share of an indicator's latent variance that follows the outcome
 FOLLOWS = {"technology": 0.30, "green": 0.10, "digital": 0.30}
 
+# Other policies: years in which they begin, cities in each year. Places that stand out come first,
+# as they do among the pilots. None of them is in the outcome.
+POLICIES = {
+    "startup_base": {2016: 15, 2017: 45, 2020: 20},
+    "ip_pilot": {2012: 20, 2013: 25, 2015: 30},
+    "big_data": {2016: 30},
+}
+# Counts of long ago: logarithm of the mean, and its slopes in the standing of the city, in being a
+# pilot at some time, and in a standard normal number
+COUNTS = {"old_brands": (0.5, 0.20, 1.3, 0.4), "colleges_1985": (0.2, 0.25, 1.3, 0.3)}
+# Mechanisms: mean, sd, slope in the outcome, and how much the slope is larger where did is one
+MECHANISMS = {
+    "quality": (0.30, 0.10, 0.036, 0.055),
+    "human_capital": (6.0, 0.80, 0.004, 0.012),
+    "services": (0.45, 0.05, 0.072, 0.150),
+}
+TECHNICAL_CHANGE = 1.03  # of the frontier of output = a K^0.4 L^0.6, from year to year
+
 
 def simulate_clusters(seed: int) -> pd.DataFrame:
     """The frame of `nqp_spatial.datasets.load.load_simulated_clusters`."""
@@ -85,7 +108,8 @@ def simulate_clusters(seed: int) -> pd.DataFrame:
     controls = _controls(rng, cities, W)
     X = np.stack([did, *controls.values()])
     truth = _truth(W)
-    nqp = _outcome(rng, X, truth, cities)
+    nqp, errors = _outcome(rng, X, truth, cities)
+    besides = _besides(np.random.default_rng([STREAM_BESIDES, seed]), cities, did, errors)
     frame = pd.DataFrame(
         {
             "did": did.ravel().astype(int),
@@ -94,6 +118,7 @@ def simulate_clusters(seed: int) -> pd.DataFrame:
             **{name: values.ravel() for name, values in controls.items()},
             "gdp_pc": np.exp(controls["eco"]).ravel(),
             **_indicators(rng, nqp, W),
+            **besides,
         },
         index=pd.MultiIndex.from_product([cities.index, YEARS], names=["city", "year"]),
     )
@@ -135,20 +160,24 @@ def _truth(W: sp.csr_array) -> DurbinTruth:
 
 def _outcome(
     rng: np.random.Generator, X: Array, truth: DurbinTruth, cities: gpd.GeoDataFrame
-) -> Array:
-    """Outcome (n_entities, n_periods): entity effects are scaled to give the printed mean, sd."""
+) -> tuple[Array, Array]:
+    """Outcome and its errors, (n_entities, n_periods) each.
+
+    Entity effects are scaled to give the printed mean and sd.
+    """
     solve = multiplier(truth.W, truth.rho)
     n, n_periods = X.shape[1:]
     latent = 0.55 * _standing(cities) + 0.45 * _field(rng, truth.W) + 0.7 * rng.standard_normal(n)
     mu = solve(np.exp(1.0 * latent))[:, None]
     trend = np.linspace(0.0, 0.03, n_periods) + 0.002 * rng.standard_normal(n_periods)
     mean = durbin_mean(X, truth.W, truth.beta.to_numpy(), truth.theta.to_numpy())
-    rest = solve(mean + trend + truth.sigma * draw_errors(rng, (n, n_periods), "skewed"))
+    errors = truth.sigma * draw_errors(rng, (n, n_periods), "skewed")
+    rest = solve(mean + trend + errors)
     mu, rest = mu - mu.mean(), rest - rest.mean()
     # var(rest + k mu) = SD^2, a quadratic in k
     a, b, c = np.mean(mu**2), np.mean(mu * rest), np.mean(rest**2) - SD**2
     scale = (-b + np.sqrt(max(b**2 - a * c, 0.0))) / a
-    return np.asarray(MEAN + rest + scale * mu)
+    return np.asarray(MEAN + rest + scale * mu), errors
 
 
 def _controls(
@@ -201,6 +230,68 @@ def _indicators(rng: np.random.Generator, nqp: Array, W: sp.csr_array) -> dict[s
         name: np.round(worst + (best - worst) * z[:, j], decimals)
         for j, (name, (worst, best, _, _, decimals)) in enumerate(scales.items())
     }
+
+
+def _besides(
+    rng: np.random.Generator, cities: gpd.GeoDataFrame, did: Array, errors: Array
+) -> dict[str, Any]:
+    """Further columns by row: places, other policies, counts, mechanisms, inputs and output."""
+    n, n_periods = did.shape
+    standing, ever = _standing(cities), did.max(axis=1)
+    columns = {
+        "province": cities["province_zh"].repeat(n_periods).array,
+        "latitude": cities["lat"].repeat(n_periods).array,
+    }
+    for name, dates in POLICIES.items():
+        order = np.argsort(-(standing + 1.5 * rng.standard_normal(n)))
+        first = np.full(n, YEARS.stop)
+        chosen = np.repeat(list(dates), list(dates.values()))
+        first[order[: len(chosen)]] = rng.permutation(chosen)
+        columns[name] = (np.array(YEARS) >= first[:, None]).astype(int).ravel()
+    for name, (level, on_standing, on_pilot, on_noise) in COUNTS.items():
+        log_mean = level + on_standing * standing + on_pilot * ever
+        count = rng.poisson(np.exp(log_mean + on_noise * rng.standard_normal(n)))
+        columns[name] = count.repeat(n_periods)
+    mechanisms = _mechanisms(rng, did, errors)
+    inputs = _production(rng, n, n_periods, standing)
+    return columns | {name: v.ravel() for name, v in (mechanisms | inputs).items()}
+
+
+def _mechanisms(rng: np.random.Generator, did: Array, errors: Array) -> dict[str, Array]:
+    """Variables that the outcome contains, although it was drawn before them.
+
+    With e of variance sigma^2 and shares s of it, parts h = s e + sigma (diag s - ss')^(1/2) z
+    have the covariance sigma^2 diag s, and what they leave of e is uncorrelated with them. Each
+    part is (slope + more did) (m - mean), with a mechanism m that has the sd it should have.
+    """
+    mean, sd, slope, more = (np.array(column)[:, None, None] for column in zip(
+        *MECHANISMS.values(), strict=True
+    ))  # fmt: skip
+    slopes = slope + more * did
+    s = (slopes * sd / SIGMA) ** 2  # (3, n_entities, n_periods)
+    root = np.sqrt(s)
+    z = rng.standard_normal(s.shape)
+    # (I - rr')^(1/2) = I - c rr' where r'r c = 1 - (1 - r'r)^(1/2)
+    total = s.sum(axis=0)
+    c = (1 - np.sqrt(1 - total)) / total
+    parts = s * errors + SIGMA * root * (z - c * root * (root * z).sum(axis=0))
+    return dict(zip(MECHANISMS, mean + parts / slopes, strict=True))
+
+
+def _production(
+    rng: np.random.Generator, n: int, n_periods: int, standing: Array
+) -> dict[str, Array]:
+    """Inputs and output: the frontier moves, and each city is some way below it."""
+    size = 0.5 * standing[:, None] + 0.6 * rng.standard_normal((n, 1))
+    years = np.arange(n_periods)
+    labour = np.exp(4.0 + size + 0.01 * years + 0.05 * persistent(rng, n, n_periods))
+    deeper = 0.4 * rng.standard_normal((n, 1)) + 0.06 * years
+    capital = np.exp(7.0 + size + deeper + 0.05 * persistent(rng, n, n_periods))
+    below = 0.35 * np.abs(rng.standard_normal((n, 1))) + 0.05 * np.abs(
+        persistent(rng, n, n_periods)
+    )
+    output = 4.0 * TECHNICAL_CHANGE**years * capital**0.4 * labour**0.6 * np.exp(-below)
+    return {"capital": capital, "labour": labour, "output": output}
 
 
 def _standing(cities: gpd.GeoDataFrame) -> Array:
@@ -256,6 +347,12 @@ def _attrs(truth: DurbinTruth, seed: int) -> dict[str, object]:
             "variable": "did",
             **effects["did"],
             "effects": effects,
+            "mechanisms": {
+                name: {"mean": row[0], "slope": row[2], "more_where_did": row[3]}
+                for name, row in MECHANISMS.items()
+            },
+            "policies": dict.fromkeys(POLICIES, 0.0),
+            "technical_change": TECHNICAL_CHANGE,
             "seed": seed,
         },
     }

@@ -29,6 +29,11 @@ def load_simulated_clusters(seed: int = 0) -> pd.DataFrame:
     follows the outcome. That pair of effects leaves almost nothing to theta: W did has a
     coefficient of 0.00004, and its estimate a standard error of about 0.006.
 
+    What else the study needs comes after that, by a random stream of its own, and leaves the rest
+    as it is. Other policies are not in the outcome. Mechanisms m are: the part
+    (slope + more did) (m - mean) of each stands in its error, and what they leave of the error is
+    uncorrelated with them. Effects are the same in every group of cities.
+
     Parameters
     ----------
     seed : int, >= 0
@@ -36,17 +41,26 @@ def load_simulated_clusters(seed: int = 0) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame, shape (3324, 27)
+    DataFrame, shape (3324, 40)
         Index (city, year): adcode 130100 ... and 2011 ... 2022. Columns:
 
         - ``did`` 1 from the first treated year, ``first_treated`` (missing if never);
         - ``nqp`` the outcome (mean 0.2825, sd 0.0576, skewed to the right);
         - ``edu``, ``fin``, ``urb``, ``eco`` (log of GDP per head), ``ope``, ``mar``: controls;
         - ``gdp_pc`` GDP per head in yuan, exp(eco);
-        - the indicators of ``indices/nqp_indicators.yaml``.
+        - the indicators of ``indices/nqp_indicators.yaml``;
+        - ``province`` and ``latitude`` of the city, which are real;
+        - ``startup_base``, ``ip_pilot``, ``big_data``: other policies, 1 from their year on;
+        - ``old_brands``, ``colleges_1985``: counts that do not change, more in pilots; times a
+          trend they are instruments;
+        - ``quality``, ``human_capital``, ``services``: mechanisms;
+        - ``capital``, ``labour``, ``output``: a frontier output = a K^0.4 L^0.6, where a grows by
+          three per cent a year, and cities below it.
 
         ``attrs["truth"]`` holds rho, beta, theta, sigma, W in words, ``direct``, ``indirect`` and
-        ``total`` of did, and ``effects`` of every variable; ``attrs["simulated"]`` is True.
+        ``total`` of did, ``effects`` of every variable, ``mechanisms`` (mean, slope and
+        more_where_did of each), ``policies`` (zero) and ``technical_change``;
+        ``attrs["simulated"]`` is True.
 
     Raises
     ------

@@ -62,7 +62,7 @@ def test_clusters_have_the_study_frame(clusters):
     assert clusters.index.names == ["city", "year"]
     assert clusters.index.is_monotonic_increasing and clusters.index.is_unique
     assert [len(level) for level in clusters.index.levels] == [277, 12]
-    assert len(clusters) == 3324
+    assert clusters.shape == (3324, 40)
     assert not clusters.drop(columns="first_treated").isna().to_numpy().any()
     assert round(clusters["did"].mean(), 4) == 0.1089
     assert round(clusters["did"].std(), 4) == 0.3116
@@ -152,6 +152,70 @@ def test_clusters_indicators_give_the_outcome(seed, clusters):
     # printed means 0.2323, 0.7492, 0.2258
     assert_allclose(top.mean(), [0.2323, 0.7492, 0.2258], rtol=0.2)
     assert (top.corrwith(frame["nqp"]) > [0.6, 0.2, 0.6]).all()
+
+
+def test_clusters_have_real_places(clusters):
+    cities = load_cities().loc[clusters.index.unique("city")]
+    for column, real in (("province", "province_zh"), ("latitude", "lat")):
+        assert clusters[column].groupby("city").nunique().eq(1).all()
+        assert list(clusters[column].groupby("city").first()) == list(cities[real])
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_clusters_contain_their_mechanisms(seed, clusters, study_matrix):
+    """What the mechanisms leave of the error is smaller and unrelated to them, and to did."""
+    frame = clusters if seed == 0 else load_simulated_clusters(seed=seed)
+    truth = frame.attrs["truth"]
+    columns = ["nqp", "did", *CONTROLS, *truth["mechanisms"]]
+    wide = {c: frame[c].to_numpy(dtype=float).reshape(277, 12) for c in columns}
+    u = wide["nqp"] - truth["rho"] * (study_matrix @ wide["nqp"])
+    for name, beta in truth["beta"].items():
+        u = u - beta * wide[name] - truth["theta"][name] * (study_matrix @ wide[name])
+    whole, tested, share = demeaned(u).std(), [wide["did"]], 0.0
+    sds = {"quality": 0.10, "human_capital": 0.80, "services": 0.05}
+    for name, row in truth["mechanisms"].items():
+        deviation = wide[name] - row["mean"]
+        slopes = row["slope"] + row["more_where_did"] * wide["did"]
+        assert_allclose(deviation.mean(), 0, atol=4 * sds[name] / np.sqrt(3324))
+        assert_allclose(deviation.std(), sds[name], rtol=0.06)
+        u = u - slopes * deviation
+        share = share + (slopes * sds[name] / truth["sigma"]) ** 2
+        tested += [deviation, wide["did"] * deviation]
+    assert_allclose((demeaned(u).std() / whole) ** 2, 1 - share.mean(), rtol=0.02)
+    for x in map(demeaned, tested):
+        assert abs((x * demeaned(u)).sum() / np.sqrt((x**2).sum())) < 4 * truth["sigma"]
+
+
+def test_clusters_have_other_policies_and_counts(clusters):
+    """Policies begin where and when they are said to, and do not end; counts are of places."""
+    dates = {
+        "startup_base": {2016: 15, 2017: 45, 2020: 20},
+        "ip_pilot": {2012: 20, 2013: 25, 2015: 30},
+        "big_data": {2016: 30},
+    }
+    ever = clusters["did"].groupby("city").max() == 1
+    for name, expected in dates.items():
+        wide = clusters[name].unstack()
+        assert set(np.unique(wide)) == {0, 1} and (wide.diff(axis=1).iloc[:, 1:] >= 0).all(
+            axis=None
+        )
+        first = wide[wide[2022] == 1].idxmax(axis=1).value_counts()
+        assert first.to_dict() == expected
+        assert clusters.attrs["truth"]["policies"][name] == 0.0
+    for name in ("old_brands", "colleges_1985"):
+        count = clusters[name].groupby("city").first()
+        assert clusters[name].groupby("city").nunique().eq(1).all()
+        assert (count >= 0).all() and count.dtype.kind == "i"
+        assert count[ever].mean() > 2 * count[~ever].mean()
+
+
+def test_clusters_produce_below_a_frontier_that_moves(clusters):
+    year = clusters.index.get_level_values("year") - 2011
+    logs = np.log(clusters[["capital", "labour", "output"]])
+    frontier = np.log(4.0) + np.log(1.03) * year + 0.4 * logs["capital"] + 0.6 * logs["labour"]
+    below = frontier - logs["output"]
+    assert below.min() > 0 and below.groupby("year").min().max() < 0.05
+    assert clusters.attrs["truth"]["technical_change"] == 1.03
 
 
 def test_clusters_depend_on_the_seed_only(clusters):
