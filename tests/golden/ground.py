@@ -22,6 +22,7 @@ STUDY_FILES = (
     "coagglomeration",
     "coagglomeration_firms",
     "digital",
+    "clusters",
 )
 COLLABORATION, GAPS, FIRMS, DIGITAL = STUDIES
 

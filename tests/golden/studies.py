@@ -31,6 +31,7 @@ FEWER: dict[str, dict[str, Any]] = {  # bootstrap draws: as many as show a chang
     },
     "regional_gap": {"models.quantile.replications": 20},
     "coagglomeration": {"models.mediation.replications": 20},
+    "clusters": {"did.placebo.draws": 39, "heterogeneity.side.replications": 20},
 }
 NAMES = ("castle", "demo", *STUDY_FILES)
 
