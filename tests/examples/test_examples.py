@@ -10,6 +10,8 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -17,7 +19,12 @@ import nqp_spatial as nqp
 from nqp_spatial.exceptions import IslandWarning, NqpWarning
 from tests import ROOT
 
-REAL_TABLES = ("effects.docx", "effects.tex", "effects.html", "regression.docx")
+REAL_TABLES = (
+    *("effects.docx", "effects.tex", "effects.html", "1_trends.docx", "2_stepwise.docx"),
+    *("3_event_study.docx", "4_placebo_spatial.docx", "5_balance.docx", "5_matched.docx"),
+    *("6_bacon.docx", "7_staggered.docx", "8_autocorrelation.docx", "9_tests.docx"),
+    *("10_rings.docx", "11_exposure.docx", "12_impact.docx", "13_source.docx", "trends.png"),
+)
 
 
 def run_example(name: str, *arguments: object) -> dict[str, object]:
@@ -40,33 +47,99 @@ def test_castle(tmp_path, capsys):
     assert (tmp_path / "spillovers.html").read_text(encoding="utf-8").count("Alabama") == 1
 
 
-@pytest.mark.slow
-def test_clusters_real(shared, tmp_path, capsys):
-    """The whole E10 table of the real 284 cities; the study file gives the same numbers."""
-    data = shared / "data"
-    namespace = run_example(
-        "clusters_real.py", data / "cluster_panel.csv", data / "city_gdp_pc.csv", tmp_path / "py"
-    )
-    assert callable(namespace["main"])
-    assert "did under each W" in capsys.readouterr().out
-    for name in REAL_TABLES:
-        assert (tmp_path / "py" / name).is_file(), name
+@pytest.fixture(scope="module")
+def clusters_real(shared, tmp_path_factory):
+    """What the example finds on the real 284 cities, and the study file of the same study."""
+    folder, data = tmp_path_factory.mktemp("clusters"), shared / "data"
+    tables = data / "cluster_panel.csv", data / "city_gdp_pc.csv"
+    example = runpy.run_path(str(ROOT / "examples" / "clusters_real.py"), run_name="clusters_real")
     overrides = {
-        "data.table": data / "cluster_panel.csv",
-        "data.merge.0.table": data / "city_gdp_pc.csv",
+        "data.table": tables[0],
+        "data.merge.0.table": tables[1],
         "output.plots": [],
+        "did.placebo.draws": 199,
+        "did.placebo_spatial.draws": 199,
     }
     with warnings.catch_warnings(action="ignore", category=NqpWarning):
+        found = example["main"](*tables, folder / "py", draws=199)
         study = nqp.run_study(
-            ROOT / "examples" / "clusters_real.yaml", tmp_path / "yaml", overrides=overrides
+            ROOT / "examples" / "clusters_real.yaml", folder / "yaml", overrides=overrides
         )
+    return found, study, folder
+
+
+@pytest.mark.slow
+def test_clusters_real_writes_its_tables(clusters_real):
+    found, study, folder = clusters_real
+    for name in REAL_TABLES:
+        assert (folder / "py" / name).stat().st_size > 1_000, name
     for suffix in ("docx", "tex", "html"):
-        assert (tmp_path / "yaml" / "tables" / f"effects.{suffix}").is_file()
-    text = (tmp_path / "py" / "effects.tex").read_text(encoding="utf-8")
+        assert (folder / "yaml" / "tables" / f"effects.{suffix}").is_file()
+    text = (folder / "py" / "effects.tex").read_text(encoding="utf-8")
     first_row = next(line for line in text.splitlines() if line.startswith("Direct effect"))
     printed = [float(cell) for cell in re.findall(r"& (-?[\d.]+)", first_row)]
-    direct = study.comparison.to_frame()["direct"]
-    assert_allclose(printed, direct, atol=5e-5)
+    assert_allclose(printed, study.comparison.to_frame()["direct"], atol=5e-5)
+    assert dict(study.failures) == {}
+
+
+@pytest.mark.slow
+def test_clusters_real_is_the_same_in_python_and_in_a_study_file(clusters_real):
+    found, study, _ = clusters_real
+    answers = study.did
+    spill, placebo, staggered = found["spillovers"], found["placebo"], found["staggered"]
+    path = found["event_study"].to_frame().xs("entity", level="covariance")
+    for mine, theirs in (
+        (path, answers["event_study"].path),
+        (placebo["ordinary"].pvalues, answers["placebo"].pvalues),
+        (placebo["spatial"].pvalues, answers["placebo_spatial-adjacency"].pvalues),
+        (staggered["bacon"].by_kind, answers["bacon"].by_kind),
+        (staggered["without"].means, answers["staggered"].means),
+        (staggered["with"].by("event"), answers["staggered_controls"].by("event")),
+        (spill["rings"].rings, answers["rings"].rings),
+        (spill["exposure"].decomposition(), answers["exposure-adjacency"].decomposition()),
+        (spill["source"].to_frame(), answers["indirect_source-adjacency"].to_frame()),
+    ):
+        pd.testing.assert_frame_equal(mine, theirs, rtol=1e-8)
+    for way, name in (("nearest 4", "nearest"), ("radius", "radius"), ("kernel", "kernel")):
+        own = found["matching"][way].to_frame().loc["did"]
+        assert_allclose(own, answers[f"{name}-fe"].to_frame().loc["did"], rtol=1e-8, err_msg=way)
+
+
+@pytest.mark.slow
+def test_clusters_real_against_arithmetic(clusters_real):
+    """Numbers of the example from group means, deviations and dense inverses."""
+    found, _, _ = clusters_real
+    study = found["study"]
+    wide = study.y.unstack()
+    cohort = nqp.did.first_treated(study.policy).reindex(wide.index)
+    # Callaway and Sant'Anna without controls: pilots of 2014 in 2017, since 2013.
+    change = wide[2017] - wide[2013]
+    expected = change[cohort == 2014].mean() - change[cohort.isna()].mean()
+    cells = found["staggered"]["without"].by("cell")
+    assert_allclose(cells.loc[(2014, 2017), "estimate"], expected, rtol=1e-10)
+    # Two-way fixed effects without controls, and the mean that Goodman-Bacon makes of it.
+    d = study.policy.unstack()
+    d = d.sub(d.mean(axis=1), axis=0).sub(d.mean(axis=0), axis=1) + d.to_numpy().mean()
+    slope = (d * wide).to_numpy().sum() / (d**2).to_numpy().sum()
+    assert_allclose(found["stepwise"]["0 controls"].params["did"], slope, rtol=1e-10)
+    kinds = found["staggered"]["bacon"].by_kind
+    assert_allclose((kinds["weight"] * kinds["estimate"]).sum(), slope, rtol=1e-10)
+    # What the pilots did in 2024, by the inverse.
+    sdm = found["families"]["contiguity"]["SDM"]
+    graph = study.graphs["contiguity"]
+    W = graph.adjacency.unstack(fill_value=0.0).reindex(index=wide.index, columns=wide.index)
+    W = W.fillna(0.0).to_numpy()
+    eye = np.eye(len(W))
+    rho, beta, theta = (sdm.params[name] for name in ("rho", "did", "W_did"))
+    S = np.linalg.solve(eye - rho * W, beta * eye + theta * W)
+    sums = found["spillovers"]["impact"].sums("period").loc[2024]
+    on = study.policy.unstack()[2024].to_numpy()
+    assert_allclose(sums[["own", "total"]], [np.diag(S) @ on, (S @ on).sum()], rtol=1e-9)
+    # Likelihood ratios from log-likelihoods.
+    sar = found["families"]["contiguity"]["SAR"]
+    test = nqp.diagnostics.likelihood_ratio(sar, sdm)
+    assert_allclose(test.statistic, 2 * (sdm.loglik - sar.loglik), rtol=1e-10)
+    assert test.df == 8
 
 
 def test_the_quick_start_of_the_readme(tmp_path, monkeypatch, capsys):

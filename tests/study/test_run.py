@@ -656,7 +656,10 @@ def test_the_real_study_of_clusters(shared, tmp_path):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = run_study(example, tmp_path / "out", overrides=overrides)
-    assert {w.category for w in caught} == {IslandWarning, WindowWarning, IdentificationWarning}
+    kinds = {IslandWarning, WindowWarning, IdentificationWarning, DataWarning}
+    assert {w.category for w in caught} == kinds
+    alike = [str(w.message) for w in caught if w.category is DataWarning]
+    assert all("27 of 1248 treated units have no match" in message for message in alike)
     assert any("distance: Exact dummies of periods bias rho" in str(w.message) for w in caught)
     assert any("460200" in str(w.message) for w in caught)  # Sanya, an island of the frame
     assert (result.panel.n_entities, result.panel.n_periods) == (284, 16)
