@@ -106,6 +106,31 @@ def test_clusters_real_is_the_same_in_python_and_in_a_study_file(clusters_real):
 
 
 @pytest.mark.slow
+def test_clusters_real_against_other_programs(clusters_real):
+    """tests/reference/clusters_real.py: pyfixest's event study, moderndid's Callaway-Sant'Anna.
+
+    pyfixest stops its projections at 1e-6; moderndid's logit and regression of seven controls at
+    about 1e-5 of the errors.
+    """
+    found, _, _ = clusters_real
+    expected = pd.read_csv(ROOT / "tests" / "reference" / "clusters_real.csv")
+    path = found["event_study"].to_frame().xs("entity", level="covariance")
+    controls = found["stepwise"]["7 controls"].params.index.drop("did")
+    columns = ["estimate", "std_error"]
+    for what, own in expected.set_index("label").groupby("what"):
+        if what == "event study":
+            leads = own.drop(index=controls)
+            assert len(leads) == 10
+            there = path.loc[leads.index.astype(int), columns]
+            assert_allclose(there, leads[columns], rtol=1e-5)
+        else:
+            assert list(own.index) == ["overall", "event", "cohort", "period"]
+            there = found["staggered"][what].means.loc[own.index, columns]
+            assert_allclose(there["estimate"], own["estimate"], rtol=1e-6)
+            assert_allclose(there["std_error"], own["std_error"], rtol=1e-5)
+
+
+@pytest.mark.slow
 def test_clusters_real_against_arithmetic(clusters_real):
     """Numbers of the example from group means, deviations and dense inverses."""
     found, _, _ = clusters_real
