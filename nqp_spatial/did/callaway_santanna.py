@@ -256,9 +256,11 @@ def _failed(error: CellError, keys: Keys, plan: Plan) -> EstimationError:
     cohort, period, base = (first(keys.periods[[c]]) for c in (cell.cohort, cell.period, cell.base))
     where = f"of the cohort of {cohort} in {period}, compared with {base},"
     if why.startswith("no "):
-        advice = "Leave the cohort or the period out"
-        advice += "." if plan.not_yet else ", or type control='not-yet'."
-        return EstimationError(f"The effect {where} has {why} in one of both. {advice}")
+        other = "" if plan.not_yet else ", or type control='not-yet'"
+        return EstimationError(
+            f"The effect {where} has {why} in one of both. Leave the cohort or the period "
+            f"out{other}."
+        )
     n = int((plan.cohort == cell.cohort).sum())
     told = {
         "probabilities of one": f"covariates tell its {n} entities from the controls, so that some "

@@ -150,17 +150,17 @@ def _symmetric(values: Array, entities: pd.Index, directions: Directions) -> tup
     i, j = np.triu_indices(len(entities), 1)
     there, back = values[i, j], values[j, i]
 
-    def told(bad: npt.NDArray[np.bool_]) -> str:
+    def told(bad: npt.NDArray[np.bool_], what: str) -> str:
         pairs = zip(entities[i[bad]], entities[j[bad]], strict=True)
-        return f"{int(bad.sum())} pairs of places {{}}, first {first(pairs, 3)}"
+        return f"{int(bad.sum())} pairs of places {what}, first {first(pairs, 3)}"
 
     low = (there < 0) | (back < 0)
     if low.any():
-        raise NegativeWeightsError(told(low).format("are below zero") + ". Correct them.")
+        raise NegativeWeightsError(told(low, "are below zero") + ". Correct them.")
     absent = np.isnan(there) & np.isnan(back)
     if absent.any():
         raise MissingValuesError(
-            told(absent).format("have no distance")
+            told(absent, "have no distance")
             + ". Give each pair of entities of the panel a row; far away is a large number."
         )
     alone = np.isnan(there) | np.isnan(back)
@@ -168,7 +168,7 @@ def _symmetric(values: Array, entities: pd.Index, directions: Directions) -> tup
     if directions == "error" and (alone | apart).any():
         what = "differ between the two directions" if apart.any() else "have one direction only"
         raise DataError(
-            told(apart if apart.any() else alone).format(what)
+            told(apart if apart.any() else alone, what)
             + ". Type directions='mean' or 'max', or correct the table."
         )
     both = np.stack([there, back])

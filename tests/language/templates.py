@@ -34,10 +34,9 @@ TOLD = {"HELPS": False, "_UNKNOWN": True}  # names of what is told; whether it i
 LOGGING = {"step", "attempt", "note", "fail"}  # methods of RunLog
 COUNTS = {"len", "int", "sum", "round", "abs"}
 LISTS = {"first", "listed"}
+PLACED = {"CellError": 1}  # errors that are given a place before their text
 # Where English is not told to who reads a Chinese study.
 ELSEWHERE = ("cli/", "language/", "study/reference.py", "study/advice.py")
-# Modules whose new messages may wait: the laboratory is translated when it stands.
-STILL_ENGLISH = ("did/", "core/did/", "plots/events.py")
 # Functions that are given keys or patterns, and values that are made to be told.
 NOT_SENTENCES = {"note", "both", "word", "words", "known", "compile", "sub", "fullmatch"}
 
@@ -187,7 +186,7 @@ class Reader(ast.NodeVisitor):
             if getattr(node.func.value, "attr", "") == "problems":  # (key, text)
                 self.module.roots.append((node.args[0], self.at, False))
         if node.args and self._tells(node, name):
-            self.module.roots.append((node.args[0], self.at, False))
+            self.module.roots.append((node.args[PLACED.get(name, 0)], self.at, False))
         self.generic_visit(node)
 
     def _tells(self, node: ast.Call, name: str) -> bool:
@@ -308,6 +307,8 @@ class Collector:
             return self.sentence(node.args[0], at, True)
         if isinstance(node.func, ast.Attribute) and name == "format":
             self.sentence(node.func.value, at, True, True)
+        if isinstance(node.func, ast.Attribute) and name == "get":  # a sentence for each case
+            self.sentence(node.func.value, at, True)
         for own in self.functions(node, at):
             for value in own.returned:
                 self.sentence(value, own, True)
@@ -518,14 +519,10 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def missing(*, may_wait: bool = True) -> list[str]:
-    """Templates without Chinese, those of modules in `STILL_ENGLISH` only if ``may_wait``."""
+def missing() -> list[str]:
+    """Templates without Chinese."""
     known = read()
-    return [
-        text
-        for text, module in templates().items()
-        if not known.get(text) and (may_wait or not module.startswith(STILL_ENGLISH))
-    ]
+    return [text for text in templates() if not known.get(text)]
 
 
 def left_over() -> list[str]:
