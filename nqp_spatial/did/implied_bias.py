@@ -314,7 +314,7 @@ def _ordinary(
     cov: Covariance,
 ) -> dict[str, float]:
     """The ordinary regression, with the weights of rows that the spatial one has."""
-    sample, weights = res.model.sample, res.model.observation_weights
+    sample, weights = res.model.sample, getattr(res.model, "observation_weights", None)
     model = FixedEffects(
         sample.series(), sample.frame(*REGRESSORS), effects=effects, weights=weights
     )
