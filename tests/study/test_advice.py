@@ -35,7 +35,6 @@ UNREACHABLE = {
     r"accessors|tables/(regression|style|frames|correlation)\.py.*": "a study hands tables over",
     r"maps/(footprints|classes|geometry|page|data|static)\.py.*": "a study draws checked maps",
     r"plots/.*": "a study draws its own figures",
-    r"datasets/.*": "for who simulates",
     r"comparison/(crosscheck|groups|robustness|variations|weights|programs/\w+)\.py.*": "a study "
     "makes variations and groups of what the file says",
     r"diagnostics/(hausman|likelihood_ratio|local|panel_effects|autocorrelation|dependence)\.py.*"
