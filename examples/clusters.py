@@ -297,10 +297,11 @@ def main(folder: Path, *, draws: int = 500, replications: int = 300) -> dict[str
         out.picture(match.plot("love"), f"7_balance_{name}")
     out.picture(varied.plot(), "7_robustness")
     iv = instruments(panel)
-    stages: dict[str, Any] = {}
-    for name, result in iv.items():
-        stages |= {f"{name}, first": result.first_stage["did"], f"{name}, second": result}
-    out.models(stages, "8_instruments", "Two-stage least squares", drop=CONTROLS)
+    stages = [stage for res in iv.values() for stage in (res.first_stage["did"], res)]
+    heads = [name for name in iv for _ in range(2)]
+    columns = ["first stage", "second stage"] * 2
+    title = "Two-stage least squares"
+    out.models(stages, "8_instruments", title, columns=columns, heads=heads, drop=CONTROLS)
     strength = {name: result.weak_instruments.to_frame() for name, result in iv.items()}
     frame = pd.concat(strength, names=["instrument"])
     out.frame(frame, "8_strength", "Strength of the instruments")
@@ -314,8 +315,8 @@ def main(folder: Path, *, draws: int = 500, replications: int = 300) -> dict[str
         out.picture(result.plot(), f"9_effect_by_{name}")
     by = groups(panel, replications)
     line = ["North and south are told apart at latitude 33 of the city."]
-    options: dict[str, Any] = {"drop": CONTROLS, "title": "South and north", "notes": line}
-    out.table(by["side"].table(**options), "10_south_north")
+    sides = by["side"].table(drop=CONTROLS, title="South and north", notes=line)
+    out.table(sides, "10_south_north")
     out.table(by["market"].table(drop=CONTROLS, title="Level of the market"), "10_markets")
 
     # What reaches the neighbours.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from types import ModuleType
 from typing import Any
 
@@ -262,6 +263,18 @@ def test_e7_instruments_are_strong_and_find_the_effect(found, truth):
         strength = result.weak_instruments
         assert strength.kleibergen_paap_f > 16.38
         assert strength.underidentification.pvalue < 0.01
+
+
+@pytest.mark.slow
+def test_e7_both_stages_stand_under_their_instrument(own, study):
+    page = (own[1] / "8_instruments.html").read_text(encoding="utf-8")
+    for name in ("old_brands", "colleges_1985"):
+        assert re.search(rf'<th[^>]*colspan="2"[^>]*>{name}<', page), name
+    text = (study.output / "tables" / "instruments.md").read_text(encoding="utf-8")
+    head = text.replace("\\", "").split("| :---")[0]
+    for written in (page, head):
+        assert written.count("first stage") == written.count("second stage") == 2
+    assert "old_brands" in head and "colleges_1985" in head
 
 
 @pytest.mark.slow
