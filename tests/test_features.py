@@ -40,6 +40,11 @@ def test_each_row_has_a_call_and_a_key(row):
     assert what and "`" in python and key not in ("", "–")
 
 
+def test_no_row_stands_twice():
+    what = [cells[1] for cells in table() if len(cells) == 4]
+    assert [text for text in what if what.count(text) > 1] == []
+
+
 def keys():
     """What the last column says of rows of a study file: their family and their names."""
     found = set()
