@@ -206,7 +206,8 @@ def reading(source: pd.DataFrame) -> list[str]:
         "A model without W*did gives the policy an indirect effect that is a fixed multiple of its "
         "direct one, about rho / (1 - rho): it is precise because rho is, and every regressor "
         "without a lag has the same multiple. A printed table whose indirect effects have about "
-        "this ratio to the direct ones, and errors as small, is of that kind.",
+        "this ratio to the direct ones, and errors as small, is of that kind: the study prints "
+        "0.0079 (0.0020) beside 0.0151 at rho = 0.363.",
         "The spatial Durbin model lets the data say whether the policy itself spills over.",
     ]
     effect = "{total estimate:.4f} ({total std_error:.4f})"
