@@ -201,7 +201,7 @@ def no_controls(adoption: Adoption) -> TreatmentError:
 def no_groups(adoption: Adoption, plan: Plan) -> TreatmentError:
     """That no cohort has both controls and a period before its policy."""
     keys, starts = adoption.keys, adoption.cohorts.index
-    begun = f", with anticipation of {plan.anticipation}" if plan.anticipation else ""
+    begun = f" (with anticipation of {plan.anticipation})" if plan.anticipation else ""
     return TreatmentError(
         f"No cohort has both controls and a period before the policy: the first period is "
         f"{first(keys.periods[:1])}, first treated periods are {first(starts)}{begun}. Give "

@@ -261,7 +261,9 @@ def _parts(model: Any, variable: str, groups: Any) -> dict[Any, Mask]:
         if table.empty:
             given = members(groups, complete=False).index
             hint = type_hint(everyone, given) if len(given) else ""
-            raise DataError(f"No entity of the model has a label in groups. {hint}".rstrip())
+            raise DataError(
+                "No entity of the model has a label in groups." + (f" {hint}" if hint else "")
+            )
         gone = {
             label: everyone.isin(own.index)
             for label, own in table.groupby(table, sort=True, observed=True)

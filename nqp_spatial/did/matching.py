@@ -348,9 +348,8 @@ class _Found:
             raise EstimationError(f"The {link} of treatment on x did not converge. Rescale x.")
         if guilty is not None:
             told = first([names[j] for j in guilty])
-            together = "" if len(guilty) == 1 else " together"
-            what = f"{told}{together} tell treated from untreated units"
-            what = what.replace(" tell", " tells") if len(guilty) == 1 else what
+            tell = "tells" if len(guilty) == 1 else "together tell"
+            what = f"{told} {tell} treated from untreated units"
             if needed:
                 raise EstimationError(
                     f"{what} (a value that only one group has, or beyond which there is only one): "

@@ -178,11 +178,10 @@ def _stack(model: Staggered, plan: Plan, window: tuple[int, int]) -> tuple[_Stac
     if alone:
         notes.append(note("staggered.unclean", high=high, cohorts=_labels(alone)))
     if not parts:
-        why = f"periods are from {first(keys.periods[:1])} to {first(keys.periods[-1:])}, cohorts "
-        why += first([*outside, *alone])
         raise TreatmentError(
             f"No cohort has event times {low} to {high} and controls that are not treated until "
-            f"then: {why}. Give a shorter window=."
+            f"then: periods are from {first(keys.periods[:1])} to {first(keys.periods[-1:])}, "
+            f"cohorts {first([*outside, *alone])}. Give a shorter window=."
         )
     fields = ("row", "cohort", "event", "treated")
     whole = (np.concatenate([getattr(part, name) for part in parts]) for name in fields)

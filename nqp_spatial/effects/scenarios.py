@@ -81,7 +81,7 @@ def _members(groups: pd.Series, entities: pd.Index) -> dict[object, Array]:
     known = known[known.index.isin(entities)]
     if known.empty:
         hint = type_hint(entities, groups.index) if len(groups) else ""
-        raise DataError(f"No entity of the model is in a group. {hint}".rstrip())
+        raise DataError("No entity of the model is in a group." + (f" {hint}" if hint else ""))
     return {
         group: np.asarray(entities.isin(part.index), dtype=float)
         for group, part in known.groupby(known)

@@ -325,12 +325,12 @@ def _names(
         found[role] = tuple(map(str, frame.columns))
         for name in found[role]:
             if name in seen:
-                twice = (
-                    f"repeats in {role}"
+                raise OptionError(
+                    f"{name!r} repeats in {role}. {advice}"
                     if seen[name] == role
-                    else f"is in {seen[name]} and in {role}"
+                    else f"{name!r} is in {seen[name]} and in {role}. {advice}",
+                    option=role,
                 )
-                raise OptionError(f"{name!r} {twice}. {advice}", option=role)
             if role != "y" or outcome_apart:
                 seen[name] = role
     return found

@@ -243,6 +243,10 @@ class Checker:
             fitting = [o for o in fitting if get_origin(o[0]) is not Literal]
             if not fitting:
                 return self._wrong(at, value, options, none)
+        lists = [o for o in fitting if get_origin(o[0]) in (Sequence, Collection)]
+        if len(lists) > 1:  # the one whose items these are
+            theirs = [o for o in lists if all(_fits(get_args(o[0])[0], item) for item in value)]
+            chosen = chosen or theirs[:1]
         blocks = [o for o in fitting if is_dataclass(o[0])]
         if len(blocks) > 1:  # the one whose keys these are
             chosen = [max(blocks, key=lambda o: len({*parameters(o[0])} & {*value}))]

@@ -171,13 +171,69 @@ REMEDIES: Mapping[str, Remedy] = {
         r"nqp\.diagnostics\.grid_bootstrap\(result\)",
         "diagnostics: {grid_bootstrap: {}}",
     ),
+    "absent rows": Remedy(
+        r"Drop those entities with PanelData\.drop_incomplete\(\), or use did\.twfe_weights",
+        "Drop those entities with incomplete: drop under data, or ask for twfe_weights",
+    ),
+    "weights of neighbours": Remedy(
+        r"becomes rings with did\.exposed_through\(treatment, graph, above=\.\.\.\)",
+        "is said as exposure: 0.25, with weights",
+    ),
+    "dense graph": Remedy(
+        r"expose above a weight \(did\.exposed_through\(treatment, graph, above=0\.25\)\)",
+        "expose above a larger weight, such as exposure: 0.25",
+    ),
+    "exposure without weights": Remedy(
+        r"which needs graph=\. A table of 0 and 1 comes from did\.exposed_in_rings\(.*?\)\)",
+        "which needs weights. Those within kilometres are said as rings: [100, 200]",
+    ),
+    "one of several estimators": Remedy(
+        r"needs a graph\. Give graph=, or leave it out", "needs weights. Name them, or leave it out"
+    ),
+    "rows of power": Remedy(
+        r"Type nqp\.weights\.normalise\(graph, 'row'\), and",
+        "Say normalise: row of these weights, and",
+    ),
+    "later controls": Remedy(
+        r"did\.Staggered\(\.\.\., control='not-yet'\) compares",
+        "The question staggered with control: not-yet compares",
+    ),
+    "without spillovers": Remedy(
+        r"Leave graph= out for the ordinary form, or give a W",
+        "Leave weights out for the ordinary form, or give some",
+    ),
+    "kinds of placebos": Remedy(
+        r"kind='(?P<form>time|space|mixed|mixed-restricted)'", r"form: \g<form>"
+    ),
+    "graph of clumps": Remedy(
+        r"takes the graph of the model, which FixedEffects has not\. Give a graph or the places: "
+        r"clustered=graph",
+        "takes the weights of the model, which fe has not. Ask it of a spatial model, such as "
+        "model: sdm_did",
+    ),
+    "one graph of clumps": Remedy(
+        r"takes the graph of the model, which has one for each period\. Give one: clustered=graph",
+        "takes the weights of the model, which change over time. Name others in weights",
+    ),
+    "near neighbours": Remedy(
+        r"Give one of near neighbours: weights\.contiguity or weights\.knn",
+        "Name weights of near neighbours, such as kind: queen or kind: knn",
+    ),
+    "forms of event studies": Remedy(
+        r"model='(?P<form>\w+)' has no lags of regressors",
+        r"form: \g<form> has no lags of regressors",
+    ),
+    "weights of event times": Remedy(
+        r"weights has (?P<n>\S+) numbers, and there are (?P<m>\S+) event times",
+        r"event_weights has \g<n> numbers, and there are \g<m> event times",
+    ),
     "no effect": Remedy(r" Look at res\.entity_effects\(.*?\)\.", ""),
     "not stationary": Remedy(r" See result\.stationarity\(\)\.", ""),
 }
 
 _OPTION = re.compile(
     r"(?<![A-Za-z0-9_.'\"-])(?<!\w\()(?P<name>[a-z][a-z_]*)=(?P<value>'[^']*'|\"[^\"]*\"|\([^()]*\)|\[[^\]]*\]"
-    r"|\{[^}]*\}|(?:-?\d+(?:\.\d+)?|True|False|None)(?![A-Za-z0-9_])|)"
+    r"|\{[^}]*\}|(?:-?\d+(?:\.\d+)?|True|False|None)(?![A-Za-z0-9_])|(?![a-z]))"
 )
 _ELSEWHERE = {"crs": "polygon_crs", "test": "tests"}  # keys of data, which has no row
 

@@ -30,7 +30,7 @@ PACKAGE = Path(nqp_spatial.__file__).parent
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 # Errors that only who writes the package can meet.
 OWN_FAULTS = {"KeyError", "AttributeError", "AssertionError", "NotImplementedError", "SystemExit"}
-TOLD = {"HELPS": False, "_UNKNOWN": True}  # names of what is told; whether it is filled later
+TOLD = {"HELPS"}  # names of what is told
 LOGGING = {"step", "attempt", "note", "fail"}  # methods of RunLog
 COUNTS = {"len", "int", "sum", "round", "abs"}
 LISTS = {"first", "listed"}
@@ -119,7 +119,7 @@ class Reader(ast.NodeVisitor):
             return
         if isinstance(target, ast.Name):
             if target.id in TOLD:
-                self.module.roots.append((value, self.at, TOLD[target.id]))
+                self.module.roots.append((value, self.at, False))
             self.at.assigned.setdefault(target.id, []).append(value)
         elif isinstance(target, ast.Tuple):
             if isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts):
@@ -185,6 +185,9 @@ class Reader(ast.NodeVisitor):
             self.assign(node.func.value, node.args[0])
             if getattr(node.func.value, "attr", "") == "problems":  # (key, text)
                 self.module.roots.append((node.args[0], self.at, False))
+        for own in node.keywords:
+            if name == "OneOf" and own.arg == "unknown":  # which is filled later
+                self.module.roots.append((own.value, self.at, True))
         if node.args and self._tells(node, name):
             self.module.roots.append((node.args[PLACED.get(name, 0)], self.at, False))
         self.generic_visit(node)

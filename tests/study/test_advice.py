@@ -24,6 +24,7 @@ from nqp_spatial.study.advice import REMEDIES, in_a_file, on_a_terminal
 from tests import ROOT
 from tests.assertions import quietly
 from tests.language.chinese import assert_chinese
+from tests.study import laboratory_project as laboratory
 from tests.study.study_project import STUDY, panel_frame, write_project
 
 PACKAGE = ROOT / "nqp_spatial"
@@ -43,7 +44,11 @@ UNREACHABLE = {
     r"diagnostics/hausman\.py.*(parameters|form)=.*": "no key: every form stands in the table",
     r"diagnostics/unit_roots\.py.*(y is a DataFrame|belongs to one test).*": "a study hands "
     "frames over",
-    r"did/.*": "the treatment is a column of the file",
+    r"did/(cases|checks|event_path|event_results|honest|implied_bias|matched|matching)\.py"
+    r".*": "a study hands models, columns and its policy over",
+    r"did/(cohorts|sample|event_study)\.py.*"
+    r"(last_month|treatment\(\)|frame\[|treatment=).*": "the file names dates and policies",
+    r"did/power\.py.*(candidates=|controls of y=).*": "no key: controls are those of the study",
     r"effects/(by_entity|over_time|scenarios)\.py.*": "questions that no key asks, or answers that "
     "a study hands over as Series",
     r"indices/(entropy|integration|keywords|malmquist)\.py.*": "a study hands tables over",
@@ -52,8 +57,8 @@ UNREACHABLE = {
     "results that no key asks",
     r"models/iv/results\.py.*": "a method of results that no key asks",
     r"cities/matching\.py.*": "a study hands columns over",
-    r"panel/(columns|verbs|formula|groups|instruments|panel|sample|stacked|expressions)\.py.*": "a "
-    "study hands labelled frames over, and has no formulas",
+    r"panel/(absorbed|columns|verbs|formula|groups|instruments|panel|sample|stacked|expressions)"
+    r"\.py.*": "a study hands labelled frames over, and has no formulas",
     r"models/iv/fixed\.py.*dropna.*": "empty cells are told before",
     r"shared/(checks|options)\.py.*"
     r"(indexed by|set_index|unexpected keyword|swaplevel|Write them alike).*": "a study hands "
@@ -360,7 +365,149 @@ IV = "iv: {effects: entity, endog: [x2], instruments: [ITEM]}"
 TREND = "iv: {effects: entity, trends: entity, endog: [x2], instruments: [ITEM]}"
 
 
+def asks(text: str, *edits: tuple[str, str], change: Any = None) -> Callable[[Path], str]:
+    """The study of the laboratory with these questions, on a table that is changed."""
+
+    def study(folder: Path) -> str:
+        frame = laboratory.frame().reset_index()
+        made = change(frame) if change else None
+        (frame if made is None else made).to_csv(folder / "panel.csv", index=False)
+        found = laboratory.HEAD
+        for old, new in edits:
+            assert found.count(old) == 1, old
+            found = found.replace(old, new)
+        return f"{found}did: {{{text}}}\n"
+
+    return study
+
+
+KEPT = ("time: year}", "time: year, incomplete: keep}")
+DENSE = ("k: 3,", "k: 29,")
+UNCORRECTED = ("[fe, sdm_did]", "{sdm_did: {correction: none}}")
+SPECTRAL = ("knn, k: 3,", "inverse_distance, normalise: spectral,")
+POWER = "power: {draws: 100, effects: [1]}"
+NEAR = "staggered: {method: imputation, exposure: WEIGHT, weights: [near]}"
+CHANGING = (
+    ("{near:", "{own: {kind: file, path: 'w_{period}.csv'}, near:"),
+    UNCORRECTED,
+)
+FIT = ("[fe, sdm_did]", "[fe]")
+
+
+def _absent(frame: pd.DataFrame) -> Any:
+    return frame.drop(index=3)
+
+
+def _late(frame: pd.DataFrame) -> Any:
+    """The first are treated in all periods."""
+    return frame[frame["year"] > 2012]
+
+
+def _share(frame: pd.DataFrame) -> None:
+    frame["near"] = np.where(frame["year"] < 2014, 0, 0.4 * (frame["city"] > "c20"))
+
+
+def _all_treated(frame: pd.DataFrame) -> None:
+    late = (frame["city"] > "c11") & (frame["year"] == 2017)
+    frame["did"] = np.maximum(frame["did"], late)
+
+
+def _apart(frame: pd.DataFrame) -> None:
+    """Each cohort, and those never treated, are far from all others."""
+    number = frame["city"].str[1:].astype(int)
+    frame["lon"] -= np.where(number < 12, 30 * (1 + number // 4), 0)
+
+
+def _at_once(frame: pd.DataFrame) -> Any:
+    """The last are treated in the second period."""
+    return frame[frame["year"] > 2014]
+
+
+def of_each_period(asks: Callable[[Path], str]) -> Callable[[Path], str]:
+    """The study beside a file of weights for each period."""
+
+    def study(folder: Path) -> str:
+        places = [f"c{i:02d}" for i in range(30)]
+        for year in range(2010, 2018):
+            ring = np.roll(np.eye(30), 1 + year % 2, 0)
+            table = pd.DataFrame(ring + ring.T, places, places)
+            table.to_csv(folder / f"w_{year}.csv", index_label="id")
+        return asks(folder)
+
+    return study
+
+
 CASES: dict[str, Case] = {
+    "absent rows": Case(
+        asks("bacon: {}", KEPT, FIT, change=_absent),
+        asks("twfe_weights: {}", KEPT, FIT, change=_absent),
+        ("incomplete: drop under data", "twfe_weights"),
+    ),
+    "weights of neighbours": Case(
+        asks("staggered: {method: imputation, exposure: [near]}", change=_share),
+        asks("staggered: {method: imputation, exposure: 0.25, weights: [near]}", change=_share),
+        ("exposure: 0.25",),
+    ),
+    "dense graph": Case(
+        asks(NEAR.replace("WEIGHT", "0"), DENSE, FIT, change=_late),
+        asks(NEAR.replace("WEIGHT", "0.5"), FIT, change=_late),
+        ("exposure: 0.25",),
+    ),
+    "exposure without weights": Case(
+        asks("staggered: {method: imputation, exposure: 0.4}"),
+        asks("staggered: {method: imputation, exposure: 0.4, weights: [near]}"),
+        ("rings: [100, 200]",),
+    ),
+    "one of several estimators": Case(
+        asks("compare_estimators: {methods: [sdm-did]}"),
+        asks("compare_estimators: {methods: [sdm-did], weights: [near]}"),
+        (),
+    ),
+    "rows of power": Case(
+        asks(POWER, SPECTRAL, UNCORRECTED),
+        asks(POWER, UNCORRECTED),
+        ("normalise: row", "islands: nearest"),
+    ),
+    "later controls": Case(
+        asks("synthetic: {draws: 9}", change=_all_treated),
+        asks("staggered: {control: not-yet}", change=_all_treated),
+        ("control: not-yet",),
+    ),
+    "without spillovers": Case(
+        asks("synthetic: {draws: 9, weights: [near]}", change=_apart),
+        asks("synthetic: {draws: 9}", change=_apart),
+        (),
+    ),
+    "kinds of placebos": Case(
+        asks("placebo: {model: fe, form: time, draws: 19}", FIT, change=_at_once),
+        asks("placebo: {model: fe, form: space, draws: 19}", FIT, change=_at_once),
+        ("Use form: space",),
+    ),
+    "graph of clumps": Case(
+        asks("placebo: {model: fe, clustered: true, draws: 19}"),
+        asks("placebo: {model: sdm_did, clustered: true, draws: 19}"),
+        ("clustered: true", "model: sdm_did"),
+    ),
+    "one graph of clumps": Case(
+        of_each_period(asks("placebo: {weights: [own], clustered: true, draws: 19}", *CHANGING)),
+        of_each_period(asks("placebo: {weights: [near], clustered: true, draws: 19}", *CHANGING)),
+        ("Name others in weights",),
+    ),
+    "near neighbours": Case(
+        asks("placebo: {clustered: true, draws: 19}", ("k: 3,", "k: 20,")),
+        asks("placebo: {clustered: true, draws: 19}"),
+        ("kind: knn",),
+    ),
+    "forms of event studies": Case(
+        asks("event_study: {form: sar, durbin: [x1], weights: [near]}"),
+        asks("event_study: {form: sdm, durbin: [x1], weights: [near]}"),
+        ("form: sar", "Leave durbin out"),
+    ),
+    "weights of event times": Case(
+        asks("paths: {kind: event_study}, honest: {of: paths, event_weights: [1]}"),
+        asks("paths: {kind: event_study}, honest: {of: paths}"),
+        ("event times from the policy on",),
+    ),
     "numbers": Case(
         table(_thousands),
         table(_thousands, ("  merge", "  read: {numbers: [x1]}\n  merge")),
@@ -630,6 +777,20 @@ def test_the_remedy_of_a_file_works(tmp_path, name):
 
 # What the Chinese message says of each remedy; its cure is the same.
 CHINESE = {
+    "absent rows": "在data下写 incomplete: drop 去掉这些个体，或改用twfe_weights",
+    "weights of neighbours": "邻居的权重请写成门槛，例如 exposure: 0.25",
+    "dense graph": "请提高溢出暴露的权重门槛，例如 exposure: 0.25",
+    "exposure without weights": "需要weights。0和1的表可以用rings给出，例如 rings: [100, 200]",
+    "one of several estimators": "需要权重矩阵。请给出weights，或把它去掉",
+    "rows of power": "请在这个权重矩阵中写 normalise: row，并用 islands: nearest",
+    "later controls": "可改用staggered和 control: not-yet",
+    "without spillovers": "请去掉weights以使用普通形式",
+    "kinds of placebos": "请写 form: space",
+    "graph of clumps": "请在这个问题中改用 model: sdm_did",
+    "one graph of clumps": "请用weights给出一个不随时间变化的矩阵",
+    "near neighbours": "例如 kind: queen 或 kind: knn",
+    "forms of event studies": "form: 'sar' 没有解释变量的空间滞后",
+    "weights of event times": "event_weights有1个数",
     "numbers": "请在给出该表的地方说明，即 read: {numbers: ['x1']}",
     "codes": "用一个步骤赋予数值，例如 {kind: recode, column: 'x1', values: {'",
     "incomplete cells": "请用interpolate步骤补全，或在data下写 incomplete: drop 去掉这些个体",

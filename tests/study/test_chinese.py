@@ -30,6 +30,7 @@ from nqp_spatial.study.file import language, load
 from nqp_spatial.study.log import RunLog
 from tests.language import templates
 from tests.language.chinese import CHINESE, assert_chinese, assert_log_is_chinese
+from tests.study import laboratory_project as laboratory
 from tests.study import test_comparison_mistakes, test_hints, test_mistakes
 from tests.study.comparisons_project import study
 from tests.study.data_project import data_of, steps
@@ -148,6 +149,167 @@ def test_indicators_in_a_file_of_their_own_are_told_in_chinese(tmp_path):
     step = step.replace("own", "twice")
     with pytest.raises(StudyFileError, match=r"^twice.yaml第2行，name：键'name'给出了两次"):
         data_of(chinese(steps(tmp_path, step)))
+
+
+# ---------------------------------------------------------------- difference-in-differences
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        "{polcy_impact: {}}",
+        "{mine: {}}",
+        "{mine: {kind: plazebo}}",
+        "{policy_impact: {weights: [far]}}",
+        "{policy_impact: {model: fe}}",
+        "{policy_impact: {model: sdm}}",
+        "{wild_bootstrap: {model: sdm_did}}",
+        "{policy_impact: {kind: indirect_source}}",
+        "{policy_impact: {by: nowhere}}",
+        "{indirect_source: {level: 2}}",
+        "{honest: {of: event_study}}",
+        "{event_study: {}, honest: {}}",
+        "{event_study: {}, honest: {of: event_stduy}}",
+        "{exposure: {cov_type: conley, cutoff_km: 9}}",
+        "{event_study: {form: sdmm, weights: [near]}}",
+        "{event_study: {window: [3, -3]}}",
+        "{event_study: {window: [-2]}}",
+        "{event_study: {outcome: yy}}",
+        "{event_study: {controls: [x9]}}",
+        "{event_study: {odd: 1}}",
+        "{staggered: {method: sun}}",
+        "{staggered: {rings: [a]}}",
+        "{staggered: {method: imputation, rings: [100], places: none.csv}}",
+        "{staggered: {method: imputation, rings: [100]}}",
+        "{rings: {}}",
+        "{rings: {edges: [100], directions: both}}",
+        "{placebo: {draws: 9}}",
+        "{placebo: {within: nowhere}}",
+        "{match: {k: 0}}",
+        "{leave_out: {groups: nowhere}}",
+        "{power: {draws: 5}}",
+        "{synthetic: {errors: placebos}}",
+        "{compare_estimators: {methods: [twfee]}}",
+        "{checks: {km: [a]}}",
+        "[plazebo]",
+        "placebo",
+    ],
+)
+def test_a_mistake_in_a_question_about_the_policy_is_told_in_chinese(tmp_path, asks):
+    path = chinese(laboratory.study(tmp_path, f"did: {asks}\n"))
+    told = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            told += map(str, run_study(path).failures.values())
+        except NqpError as error:
+            told.append(str(error))
+    assert told
+    for text in told:
+        assert text.startswith("study.yaml第"), text
+    assert_all_told(told, caught)
+
+
+def test_a_question_without_a_policy_is_told_in_chinese(tmp_path):
+    head = laboratory.HEAD.replace("policy: {column: did}\n", "controls: [did]\n")
+    head = head.replace("\ncontrols: [x1]", "").replace("[fe, sdm_did]", "[fe]")
+    path = chinese(laboratory.study(tmp_path, "did: {bacon: {}}\n", head))
+    with pytest.raises(
+        StudyFileError, match="did.bacon：bacon需要政策，例如 policy: {column: did}。"
+    ):
+        run_study(path)
+
+
+def _all(frame: pd.DataFrame) -> pd.DataFrame:
+    late = (frame["city"] > "c11") & (frame["year"] == 2017)
+    return frame.assign(did=np.maximum(frame["did"], late))
+
+
+QUESTIONS: dict[str, tuple[str, Any]] = {  # what is asked, of which table
+    "all treated": ("staggered: {}", _all),
+    "all treated, synthetic": ("synthetic: {draws: 9}", _all),
+    "all treated, event study": ("event_study: {}", _all),
+    "all at once": (
+        "bacon: {}, event_study: {base: -9}, staggered: {balance: 9}",
+        lambda f: f.assign(did=((f["city"] < "c12") & (f["year"] > 2013)) * 1),
+    ),
+    "always treated": ("staggered: {}, event_study: {}", lambda f: f[f["year"] > 2012]),
+    "too early for placebos": ("placebo: {model: fe, form: time}", lambda f: f[f["year"] > 2014]),
+    "small cohorts": (
+        "staggered: {}, synthetic: {draws: 9, errors: jackknife}",
+        lambda f: f.assign(did=f["did"] * f["city"].isin(["c00", "c04", "c05", "c08"])),
+    ),
+    "nobody alike": (
+        "match: {}, near: {kind: match, method: radius, caliper: 0.000001}",
+        lambda f: f.assign(x1=f["x1"] + 99 * (f["city"] < "c12")),
+    ),
+    "few alike": ("match: {method: kernel, by: time}", lambda f: f),
+    "few clean": (
+        "staggered: {method: imputation, exposure: 0, weights: [near]}, "
+        "clean: {kind: staggered, method: two-stage, rings: [60], places: far.csv}, "
+        "rings: {edges: [60, 150], places: far.csv}",
+        lambda f: f,
+    ),
+    "two directions": (
+        "rings: {edges: [60, 150], places: one_way.csv}",
+        lambda f: f,
+    ),
+    "few clusters": (
+        "wild_bootstrap: {clusters: [side], draws: 99}, "
+        "event_study: {cov_type: clustered, clusters: [side]}",
+        lambda f: f,
+    ),
+    "windows": (
+        "event_study: {window: [-1, 0]}, stacked: {kind: staggered, method: stacked, "
+        "window: [-9, 9]}, wide: {kind: event_study, window: [-9, 9]}, "
+        "bounds: {kind: honest, of: wide, form: smoothness}",
+        lambda f: f,
+    ),
+    "absent rows": ("bacon: {}, staggered: {}, event_study: {}", lambda f: f.drop(index=3)),
+    "power": ("power: {draws: 100, effects: [1], start: 40}", lambda f: f),
+}
+
+
+@pytest.mark.parametrize("name", some(QUESTIONS, 5))
+def test_what_becomes_of_a_question_is_told_in_chinese(tmp_path, name):
+    asks, change = QUESTIONS[name]
+    head = laboratory.HEAD.replace("time: year}", "time: year, incomplete: keep}")
+    if name == "absent rows":
+        head = head.replace("[fe, sdm_did]", "[fe]")
+    path = chinese(laboratory.study(tmp_path, f"did: {{{asks}}}\n", head))
+    change(pd.read_csv(tmp_path / "panel.csv")).to_csv(tmp_path / "panel.csv", index=False)
+    apart = travel()
+    apart.to_csv(tmp_path / "far.csv", index=False)
+    apart.assign(km=lambda t: t["km"] + (t["origin"] < t["destination"])).to_csv(
+        tmp_path / "one_way.csv", index=False
+    )
+    told = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = run_study(path)
+        except NqpError as error:
+            told.append(str(error))
+        else:
+            told += [*found.warnings, *map(str, found.failures.values())]
+            assert_log_is_chinese(found.output / "run.log")
+    assert_all_told(told, caught)
+    assert told, "nothing is told"
+
+
+def travel() -> pd.DataFrame:
+    """Kilometres between the places, as if the earth were flat."""
+    places = laboratory.frame()[["lon", "lat"]].groupby(level=0).first()
+    apart = 100 * np.linalg.norm(places.to_numpy()[:, None] - places.to_numpy(), axis=-1)
+    table = pd.DataFrame(apart, places.index, places.index)
+    long = table.rename_axis("origin").reset_index().melt("origin", var_name="destination")
+    return long.rename(columns={"value": "km"}).query("origin != destination")
+
+
+def assert_all_told(told: Iterable[str], caught: Iterable[warnings.WarningMessage]) -> None:
+    """Failures and warnings of ours."""
+    for text in [*told, *(str(w.message) for w in caught if issubclass(w.category, NqpWarning))]:
+        assert_told(text)
 
 
 # ---------------------------------------------------------------- which language

@@ -153,7 +153,9 @@ class PolicyImpact(Calculation):
             cells, labels, given = joined["cell"].to_numpy(), joined["label"], table.index
         if not len(cells):
             hint = type_hint(self.index.levels[0], given.unique(0)) if len(given) else ""
-            raise DataError(f"No entity of the model has a label in by=. {hint}".rstrip())
+            raise DataError(
+                "No entity of the model has a label in by=." + (f" {hint}" if hint else "")
+            )
         codes, uniques = pd.factorize(labels, sort=True)
         return _Labels(name, cells, codes, pd.Index(uniques))
 
