@@ -302,7 +302,7 @@ def _whole(text: str, inner: bool = False) -> str | None:
     for message in _read().messages:
         if message.key not in text:
             continue
-        if inner and message.en.isalnum():
+        if inner and message.en.strip().isalnum():
             continue  # one word is a step of a study; in a sentence it may be a name
         # Mistakes in a study file end in a full stop that their sentence lacks.
         stop = text.endswith(".") and message.unended

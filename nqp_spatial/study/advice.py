@@ -223,6 +223,10 @@ REMEDIES: Mapping[str, Remedy] = {
         r"model='(?P<form>\w+)' has no lags of regressors",
         r"form: \g<form> has no lags of regressors",
     ),
+    "event studies without weights": Remedy(
+        r"model=(?P<rest> belongs to the spatial form|(?=[^\x00-\x7f]))", r"form\g<rest>"
+    ),
+    "columns of places": Remedy(r": table\[\['origin', 'destination', 'minutes'\]\]", ""),
     "weights of event times": Remedy(
         r"weights has (?P<n>\S+) numbers, and there are (?P<m>\S+) event times",
         r"event_weights has \g<n> numbers, and there are \g<m> event times",
@@ -233,7 +237,7 @@ REMEDIES: Mapping[str, Remedy] = {
 
 _OPTION = re.compile(
     r"(?<![A-Za-z0-9_.'\"-])(?<!\w\()(?P<name>[a-z][a-z_]*)=(?P<value>'[^']*'|\"[^\"]*\"|\([^()]*\)|\[[^\]]*\]"
-    r"|\{[^}]*\}|(?:-?\d+(?:\.\d+)?|True|False|None)(?![A-Za-z0-9_])|(?![a-z]))"
+    r"|\{[^}]*\}|(?:-?\d+(?:\.\d+)?(?:e[-+]?\d+)?|True|False|None)(?![A-Za-z0-9_])|(?![a-z0-9-]))"
 )
 _ELSEWHERE = {"crs": "polygon_crs", "test": "tests"}  # keys of data, which has no row
 

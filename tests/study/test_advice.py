@@ -134,6 +134,8 @@ def test_no_message_that_a_file_can_meet_has_python_in_it():
         ("clusters=['entity', 'time']", "clusters: [entity, time]", None),
         ("window=(2009, 2012)", "window: [2009, 2012]", None),
         ("trim=0.01", "trim: 0.01", "--trim 0.01"),
+        ("caliper=1e-09 matches nobody", "caliper: 1e-09 matches nobody", None),
+        ("clustered=graph", "clustered=graph", "clustered=graph"),
         ("Type collapse=True.", "Type collapse: true.", "Type --collapse."),
         ("(durbin=[...])", "(durbin: [...])", None),
         ("Pass crs=4490 (CGCS2000)", "Pass polygon_crs: 4490 (CGCS2000)", None),
@@ -503,6 +505,11 @@ CASES: dict[str, Case] = {
         asks("event_study: {form: sdm, durbin: [x1], weights: [near]}"),
         ("form: sar", "Leave durbin out"),
     ),
+    "event studies without weights": Case(
+        asks("event_study: {form: sar}"),
+        asks("event_study: {form: sar, weights: [near]}"),
+        ("form belongs to the spatial form",),
+    ),
     "weights of event times": Case(
         asks("paths: {kind: event_study}, honest: {of: paths, event_weights: [1]}"),
         asks("paths: {kind: event_study}, honest: {of: paths}"),
@@ -790,6 +797,7 @@ CHINESE = {
     "one graph of clumps": "请用weights给出一个不随时间变化的矩阵",
     "near neighbours": "例如 kind: queen 或 kind: knn",
     "forms of event studies": "form: 'sar' 没有解释变量的空间滞后",
+    "event studies without weights": "form用于空间形式",
     "weights of event times": "event_weights有1个数",
     "numbers": "请在给出该表的地方说明，即 read: {numbers: ['x1']}",
     "codes": "用一个步骤赋予数值，例如 {kind: recode, column: 'x1', values: {'",
