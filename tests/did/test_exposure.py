@@ -317,3 +317,17 @@ def test_decomposed_effects_are_unbiased_and_covered():
     within = 3 * np.sqrt(0.05 * 0.95 / 200)
     assert (np.abs(np.mean(covered, axis=0) - 0.95) < within).all()
     assert abs(np.mean(alike) - 0.05) < within
+
+
+def test_restricted_to_some_entities_it_is_the_model_of_these():
+    """The rows of W sum to one again, and the policy is split among those that are left."""
+    f, graph, W = panel()
+    kept = [i for i in range(N) if i not in (3, 12)]
+    part = f[f.index.get_level_values(0).isin(kept)]
+    part.index = part.index.remove_unused_levels()
+    model = nqp.did.Exposure(f["y"], f["did"], f[["x1"]], graph)
+    found = model.restricted(pd.Index(kept)).fit()
+    own = as_graph(panels.row(W[np.ix_(kept, kept)]), ids=kept)
+    expected = fitted(part, own)
+    assert_allclose(found.params, expected.params, rtol=1e-8)
+    assert_allclose(found.std_errors, expected.std_errors, rtol=1e-6)

@@ -113,6 +113,7 @@ LATER = {
     "EventStudyResults.predict": "tests/models/linear/test_predict_new.py",
     "SpatialDiD.event_study": "tests/did/test_event_study.py",
     "paths": "tests/plots/test_events.py",
+    "Exposure.restricted": "tests/did/test_exposure.py",
     **dict.fromkeys(
         ("SpatialDiD.placebo", "SpatialDiD.with_treatment"), "the group did_placebo, tests/did"
     ),
