@@ -393,6 +393,7 @@ def assert_converted(frame, rtol=1e-10):
     assert_allclose(frame["converted"], frame["theirs"], rtol=rtol)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", COVARIANCES)
 @pytest.mark.parametrize("effects", [None, "entity", "time", "twoway"])
 def test_fixed_effects_are_linearmodels_but_for_factors(city, effects, how):
@@ -434,6 +435,7 @@ def test_random_effects_and_first_differences(city, how):
             assert_converted(frame)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", [None, "entity", "time", "twoway"])
 @pytest.mark.parametrize("estimator", ["2sls", "liml", "gmm"])
 def test_instrumental_variables(effects, estimator):

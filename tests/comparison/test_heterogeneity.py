@@ -230,6 +230,7 @@ def test_pooled_ols_is_split_with_a_constant_each(data):
 # permutation ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_permutation_is_the_share_among_all_splits():
     """Six entities, three a group: all 20 splits by explicit dummies."""
     frame, _ = simulate(11, n_entities=6, n_periods=5, slopes=(1.0, 1.6))

@@ -301,6 +301,7 @@ def test_plot_marks_the_base_and_leaves_failures_empty(frame):
     plt.close("all")
 
 
+@pytest.mark.slow
 def test_plain_keys_and_processes_give_the_same(frame):
     keys = {"early": {"where": "year <= 2013"}, "x2": {"add": ["x2"], "cov_type": "robust"}}
     one = robustness(FORMULA, PanelData.from_frame(frame), keys).to_frame()

@@ -185,6 +185,7 @@ def test_an_estimate_that_no_rho_explains_is_not_identified():
     assert any("not identified" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_the_warning_is_given_where_exact_dummies_are_no_measure_and_its_advice_helps():
     W = dense(80)
     frame = panel(W, 0.85, periods=20, seed=2)

@@ -102,6 +102,7 @@ def test_sizes_are_in_units_of_sigma(graph, found):
     assert_allclose(large.power["power"], found.power["power"])
 
 
+@pytest.mark.slow
 def test_forms_of_pilots_are_the_same(graph, found):
     options = {"draws": 200, "rho": 0.4}
     marked = pd.Series([float(c in PILOTS) for c in CITIES], CITIES)

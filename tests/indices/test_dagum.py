@@ -111,6 +111,7 @@ def test_parts_add_up_to_the_gini_and_are_none_of_them_negative(rows):
     assert (parts >= 0).all() and found["gini"] < 1
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(rows=cities, factor=st.floats(0.01, 1e4), seed=st.integers(0, 99))
 def test_what_leaves_it_as_it_is(rows, factor, seed):

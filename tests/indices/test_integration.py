@@ -94,6 +94,7 @@ def test_krugman_by_hand():
 share = st.floats(0.01, 10)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(share, share), min_size=3, max_size=3), share)
 def test_krugman_properties(rows, scale):

@@ -44,6 +44,7 @@ def brute_force(form, critical, low, high, points=50_001):
     return inside, (grid[change] + grid[change + 1]) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("meat", ["equal", "robust"])
 @pytest.mark.parametrize(
     ("strength", "q", "invalid"),

@@ -139,6 +139,7 @@ def test_splm_standard_errors_are_ours_with_rho_known(cigar, cigar_fits, case):
 # --- the dense likelihood -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["contiguity", "general", "knn", "islands"])
 @pytest.mark.parametrize("case", MODELS)
 @pytest.mark.parametrize("rho, lambda_", [(0.4, 0.3), (-0.5, 0.6), (0.5, -0.4)])

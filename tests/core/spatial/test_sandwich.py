@@ -73,6 +73,7 @@ def quadratic_means(B, S, labels):
 # exact variances ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_robust_with_equal_variances_is_the_information_of_all_parameters():
     """At the true rho, lambda, sigma2 of a model without effects, but for the centring: e^2 is
     taken from its sample mean, so that its variance is short by 1 / (NT)."""
@@ -167,6 +168,7 @@ def test_grouped_shocks_are_exact_but_for_a_mean_that_makes_it_larger():
     assert_agree(draws, gaussian(a, B, S, np.eye(T)) + means.T @ means)
 
 
+@pytest.mark.slow
 def test_groups_without_links_inside_are_exact():
     S = 0.6 * np.eye(N) + 0.4 * np.equal.outer(GROUPS, GROUPS)
     root = np.linalg.cholesky(S)

@@ -303,6 +303,7 @@ CASES = [pytest.param(k, "chebyshev", marks=pytest.mark.slow) for k in SYMMETRIC
 CASES += [(SYMMETRIC_FORM[0], "chebyshev"), *((k, "monte-carlo") for k in KINDS)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "method"), CASES)
 def test_reported_errors_are_honest(kind, method):
     """Over 20 seeds no log-determinant is off by 4 reported errors, and they are not too wide."""
@@ -391,6 +392,7 @@ needs_cholmod = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_cholmod
 @pytest.mark.parametrize("kind", SYMMETRIC_FORM)
 def test_cholmod(kind):

@@ -217,6 +217,7 @@ def test_instruments_that_are_the_regressors_give_fixed_effects(panel, places, e
     assert how.df == ols.df_resid
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fit",
     [

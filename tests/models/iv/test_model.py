@@ -58,6 +58,7 @@ def model(panel, case):
 # other programs ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @weak
 @pytest.mark.parametrize("case", CASES)
 def test_estimates_and_errors_equal_ivreg_with_dummies(panel, ivreg, case):
@@ -176,6 +177,7 @@ def two_ways(panel):
     return pd.DataFrame({"city": cities, "group": groups}, panel.index)
 
 
+@pytest.mark.slow
 @weak
 @pytest.mark.parametrize(
     "fit",

@@ -109,6 +109,7 @@ def test_numbers_are_those_of_all_dummies(cities, case):
     assert_allclose(result.std_errors, errors, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("options", COVARIANCES, ids=str)
 def test_every_covariance_is_that_without_what_is_implied(cities, case, options):

@@ -124,6 +124,7 @@ def test_intervals_are_quantiles_of_the_draws(fitted):
     assert row["std_error"] == pytest.approx(draws.std())
 
 
+@pytest.mark.slow
 def test_the_bootstrap_depends_on_the_seed_and_on_nothing_else(data, fitted):
     model = Mediation(data["y"], data["a"], data[["m1", "m2"]])
     again = model.fit(replications=60, seed=1, n_jobs=2)

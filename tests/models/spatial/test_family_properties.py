@@ -104,6 +104,7 @@ def test_labels_and_order_of_rows_and_weights_do_not_matter(cls, kind):
     assert_allclose(found, one.resids.loc[[(3, 2002), (7, 2005)]], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", CLASSES)
 @pytest.mark.parametrize("kind", ["contiguity", "knn"])
 @pytest.mark.parametrize("effects", ["entity", *slow("twoway")])
