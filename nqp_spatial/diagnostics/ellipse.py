@@ -25,7 +25,7 @@ from nqp_spatial.results import Calculation, Frame, Named
 from nqp_spatial.shared.checks import refuse
 from nqp_spatial.shared.messages import first
 from nqp_spatial.shared.notes import notes_of
-from nqp_spatial.shared.options import Positive, check_options, positive
+from nqp_spatial.shared.options import Positive, check_option, check_options, positive
 from nqp_spatial.weights.points import points_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,14 @@ class EllipseResult(Calculation):
         return self.ellipses
 
     def outline(self, period: Any) -> Array:
-        """Longitude and latitude of points on the ellipse of a period, shape (129, 2)."""
+        """Longitude and latitude of points on the ellipse of a period, shape (129, 2).
+
+        Raises
+        ------
+        OptionError
+            There is no such period.
+        """
+        check_option("period", period, list(self.ellipses.index))
         row = self.ellipses.loc[period]
         angle = np.linspace(0, 2 * np.pi, _AROUND + 1)
         turn = np.radians(row["rotation"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Protocol
@@ -41,7 +42,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class Case(ABC):
     """A model, its policy, and its estimates of the policy that was.
 
     Attributes
@@ -86,17 +87,17 @@ class Case:
         """Degrees of freedom of t."""
         return self.fitted.df_resid
 
+    @abstractmethod
     def estimates(self, fitted: Any) -> pd.DataFrame:
         """estimate, std_error, pvalue by effect, of any fit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def engine(self) -> tuple[Engine, Note | None]:
         """The quickest way, and why each draw is a fit by itself where it is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refit(self, treatment: pd.Series, **options: Any) -> Any:
         """A fit with another treatment on its rows, which may be fewer."""
-        raise NotImplementedError
 
     def shifted(self, on: npt.NDArray[np.bool_]) -> pd.Series:
         """A treatment on all rows."""

@@ -128,6 +128,12 @@ def test_outlines_are_the_ellipse():
     assert_allclose(turn, found.ellipses.loc[2020, "rotation"], atol=3)
 
 
+def test_a_period_that_is_not_there_is_told():
+    found = standard_ellipse(*data(XY, np.arange(1, 13)))
+    with pytest.raises(OptionError, match="period='2020' is not known. Use one of 2020"):
+        found.outline("2020")
+
+
 def test_what_leaves_it_as_it_is():
     values, places = data(XY, np.arange(1, 13))
     base = standard_ellipse(values, places).ellipses
